@@ -1,0 +1,144 @@
+"""What a client is: the one Protocol between the graph and a language model, and the values that cross it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+from egrm_graph.settings import Thinking
+from egrm_graph.verification import Message, Usage
+
+FinishReason = Literal["stop", "length", "abort"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a completion is sampled. Every field is sent with every request: a server's own defaults never count."""
+
+    temperature: float
+    max_tokens: int
+    top_p: float = 1.0
+    logprobs: int = 0
+    """How many of each position's most likely tokens to return; 0 returns none, not even the chosen token's."""
+    choices: tuple[str, ...] = ()
+    """Where given, the completion is one of these texts."""
+    thinking: Thinking = "default"
+    thinking_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One sampled text."""
+
+    text: str
+    finish_reason: FinishReason
+    n_tokens: int | None
+    """Completion tokens, the end token included; None where the model does not tell."""
+    thinking: str | None = None
+    """What a thinking model thought, where the server keeps it apart from the text."""
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    """The log-probability (nats) of each chosen token."""
+    top_logprobs: tuple[Mapping[str, float], ...] | None = None
+    """For each position, the most likely tokens and their log-probabilities (nats)."""
+
+
+@dataclass(frozen=True)
+class Completions:
+    """The answer to one `sample` call: as many completions as were asked for, in the order of their seeds."""
+
+    completions: tuple[Completion, ...]
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class LabelLogprobs:
+    """The next token's distribution, read at a fixed set of labels."""
+
+    logprobs: Mapping[str, float]
+    """The natural log-probability of each label, not renormalised."""
+    usage: Usage
+
+    @property
+    def mass(self) -> float:
+        """The share of all probability that is on the labels, in [0, 1]."""
+        return sum(math.exp(value) for value in self.logprobs.values())
+
+
+@dataclass
+class Meter:
+    """Counts tokens of one request while they are generated, so that a cancelled one is paid for.
+
+    A client calls `add` from any thread; `on_change`, if set, is called after each.
+    """
+
+    n_tokens: int = 0
+    on_change: Callable[[], None] | None = field(default=None, repr=False)
+
+    def add(self, n_tokens: int) -> None:
+        self.n_tokens += n_tokens
+        if self.on_change is not None:
+            self.on_change()
+
+
+@runtime_checkable
+class Client(Protocol):
+    """A language model. Any number of calls may be under way at once, from any event loop or thread.
+
+    Cancelling the awaiting task stops the generation. A call raises an `EgrmError` that says what was wrong and what
+    would help: `ServerError` after its own retries, `ModelError`, `ContextTooLong`, `Unsupported`, `DeadlineReached`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model's name, for messages and traces."""
+        ...
+
+    @property
+    def gives_logprobs(self) -> bool:
+        """Whether `Sampling.logprobs` and `label_logprobs` can be asked for."""
+        ...
+
+    async def sample(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        request_id: str,
+        meter: Meter | None = None,
+    ) -> Completions:
+        """One completion for each seed. With a `meter`, tokens are counted on it while they are generated."""
+        ...
+
+    async def label_logprobs(
+        self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
+    ) -> LabelLogprobs:
+        """The log-probability of each label as the next token. Each label has to be a single token."""
+        ...
+
+    async def check(self) -> None:
+        """Raises a `SetupError` or `ServerError` that names the fix where the model cannot be used."""
+        ...
+
+    async def aclose(self) -> None:
+        """Lets go of connections, threads and weights. A closed client cannot be used again."""
+        ...
+
+
+def no_usage() -> Usage:
+    """Nothing spent."""
+    return Usage(requests=0, prompt_tokens=0, cached_tokens=0, completion_tokens=0, cancelled_tokens=0)
+
+
+def add_usage(*parts: Usage) -> Usage:
+    """The sum of what was spent."""
+    return Usage(
+        requests=sum(part["requests"] for part in parts),
+        prompt_tokens=sum(part["prompt_tokens"] for part in parts),
+        cached_tokens=sum(part["cached_tokens"] for part in parts),
+        completion_tokens=sum(part["completion_tokens"] for part in parts),
+        cancelled_tokens=sum(part["cancelled_tokens"] for part in parts),
+    )

@@ -1,0 +1,57 @@
+"""What can go wrong, as one small tree.
+
+    EgrmError
+    ├── SetupError            a retry cannot help: change the set-up or the input
+    │   ├── SettingsError     a setting is unknown, out of range, or does not fit another
+    │   ├── InputError        the question or a file handed in cannot be used
+    │   ├── ModelError        a model or scorer on disk cannot be loaded, or is not served
+    │   ├── ContextTooLong    a prompt and its completion do not fit the model's context
+    │   └── Unsupported       this client cannot do what was asked of it
+    └── RunError              of this run: another try may go well
+        ├── ServerError       the server is not there, broke off, or answered with an error
+        └── DeadlineReached   a wait took longer than the settings allow
+
+A sample that fails with one of these is recorded with its reason, and the run goes on without it.
+"""
+
+from __future__ import annotations
+
+
+class EgrmError(Exception):
+    """The root of everything that this package raises on purpose."""
+
+
+class SetupError(EgrmError):
+    """A retry cannot help: the set-up or the input has to change."""
+
+
+class SettingsError(SetupError, ValueError):
+    """A setting is unknown, out of range, or does not fit another one."""
+
+
+class InputError(SetupError, ValueError):
+    """The question, or a file that was handed in, cannot be used."""
+
+
+class ModelError(SetupError):
+    """A model or scorer cannot be loaded from disk, or is not served under that name."""
+
+
+class ContextTooLong(SetupError):
+    """A prompt and its completion do not fit the model's context."""
+
+
+class Unsupported(SetupError):
+    """This client cannot do what was asked of it."""
+
+
+class RunError(EgrmError):
+    """Something went wrong in this run; another try may go well."""
+
+
+class ServerError(RunError):
+    """The server is not there, broke off, or answered with an error of its own."""
+
+
+class DeadlineReached(RunError):
+    """A wait took longer than the settings allow."""

@@ -1,0 +1,165 @@
+"""Everything that can be set, in two classes: what a run may override, and what is fixed when the graph is built."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from egrm_graph.errors import SettingsError
+
+BUNDLED_MODEL = "egrm-tiny"
+
+Engine = Literal["embedded", "vllm", "chat_model"]
+Thinking = Literal["off", "on", "default"]
+
+
+class RunSettings(BaseModel):
+    """What one run may override, through the graph's context or `configurable["egrm"]`.
+
+    As a context, only the fields that were given count; the others keep what the graph was built with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    samples: int = Field(default=5, ge=1, le=1024)
+    """Fast answers drawn (M). The published setting is 5."""
+    measure: str = "consensus"
+    """How convergence is measured: `consensus`, `vote_entropy`, or a measure handed to `build_graph`."""
+    threshold: float | None = None
+    """Where the gate opens, in the measure's own units; None takes the measure's published value (0.8 for
+    consensus)."""
+    paths: int = Field(default=4, ge=1, le=256)
+    """Reasoning paths drawn where the fast answers do not converge."""
+    seed: int = Field(default=0, ge=0)
+    """Every sample gets a seed of its own that follows from this one."""
+
+    fast_temperature: float = Field(default=1.0, ge=0, le=10)
+    """Sampling temperature of fast answers. 0 with more than one sample would count one vote many times."""
+    fast_top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus of fast answers."""
+    fast_max_tokens: int = Field(default=64, ge=1)
+    """Completion tokens of one fast answer, at most."""
+    fast_thinking: Thinking = "off"
+    """Whether a thinking model thinks before a fast answer; `default` leaves it to the model."""
+    path_temperature: float = Field(default=1.0, ge=0, le=10)
+    """Sampling temperature of reasoning paths."""
+    path_top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus of reasoning paths."""
+    path_max_tokens: int = Field(default=2048, ge=1)
+    """Completion tokens of one path, at most; a path that is cut has no answer."""
+    path_thinking: Thinking = "default"
+    """Whether a thinking model thinks in its paths."""
+    path_thinking_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of thinking in one path, at most, where the server can bound them; None leaves them unbounded."""
+
+    deadline_s: float | None = Field(default=None, gt=0)
+    """Seconds for the whole run. When they are over, what still runs is cancelled and the best known is given."""
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    """Completion tokens for the whole run. When they are spent, what still runs is cancelled."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            for name in given:
+                if name not in cls.model_fields:
+                    raise ValueError(unknown_name(str(name), list(cls.model_fields)))
+        return given
+
+    @model_validator(mode="after")
+    def _independent(self) -> Self:
+        for stage, count in (("fast", self.samples), ("path", self.paths)):
+            if count > 1 and getattr(self, f"{stage}_temperature") == 0:
+                name = "samples" if stage == "fast" else "paths"
+                raise ValueError(
+                    f"{stage}_temperature=0 decodes the same text every time, so {name}={count} would count one "
+                    f"vote {count} times; set {stage}_temperature above 0, or {name}=1"
+                )
+        return self
+
+    def overridden(self, changes: RunSettings | dict[str, Any]) -> Self:
+        """These settings with `changes` applied: of a RunSettings, only the fields that were given."""
+        if isinstance(changes, RunSettings):
+            changes = {name: getattr(changes, name) for name in changes.model_fields_set}
+        for name in changes:
+            if name not in RunSettings.model_fields:
+                raise SettingsError(unknown_name(str(name), list(RunSettings.model_fields)))
+        try:
+            return type(self)(**{**dict(self), **changes}) if changes else self
+        except ValidationError as error:
+            raise SettingsError(explain(error)) from error
+
+
+class Settings(RunSettings):
+    """What the graph is built with: the run's settings and, fixed from then on, the models behind it."""
+
+    engine: Engine = "embedded"
+    """Where the language model runs: in this process, behind a vLLM server, or as a LangChain chat model."""
+    model: str = BUNDLED_MODEL
+    """The name a vLLM server serves, a folder with a model (embedded), or LangChain's `provider:model`."""
+    base_url: tuple[str, ...] = ("http://localhost:8000/v1",)
+    """The vLLM servers; several are used in turn."""
+    api_key: SecretStr | None = None
+    """Sent to the vLLM server as a bearer token."""
+    task: Literal["auto", "answer", "arithmetic"] = "auto"
+    """How questions are asked and answers read; `auto` is `arithmetic` for the bundled model, else `answer`."""
+    prompts: str = "auto"
+    """A set of prompts, `default` or `tiny`, or a folder whose files replace those of the task's own set."""
+    endpoint: Literal["chat", "completions"] = "chat"
+    """The vLLM route for samples: `completions` is for base models without a chat template."""
+    scorer: str | None = "auto"
+    """A folder with a scorer; `auto` is the bundled scorer for the bundled model, else none; None: paths vote."""
+
+    connect_timeout_s: float = Field(default=5.0, gt=0)
+    """Seconds to wait for a connection to the server."""
+    request_timeout_s: float = Field(default=300.0, gt=0)
+    """Seconds to wait for one request's answer."""
+    attempts: int = Field(default=4, ge=1)
+    """Tries of one request on connection errors, 429 and 5xx."""
+    score_timeout_s: float = Field(default=60.0, gt=0)
+    """Seconds to wait for the scorer."""
+
+    @property
+    def bundled(self) -> bool:
+        """True where the model is the bundled one, in-process or served under its name."""
+        return Path(self.model).name == BUNDLED_MODEL
+
+    @property
+    def task_name(self) -> Literal["answer", "arithmetic"]:
+        if self.task != "auto":
+            return self.task
+        return "arithmetic" if self.bundled else "answer"
+
+
+class _FromEnvironment(BaseSettings, Settings):
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="EGRM_")
+
+
+def settings_from_environment() -> Settings:
+    """Settings from variables such as `EGRM_ENGINE=vllm` and `EGRM_BASE_URL='["http://gpu:8000/v1"]'`."""
+    try:
+        read = _FromEnvironment()
+        return Settings(**{name: getattr(read, name) for name in read.model_fields_set})
+    except ValidationError as error:
+        raise SettingsError(explain(error)) from error
+
+
+def unknown_name(name: str, known: list[str]) -> str:
+    """The sentence that names the nearest right one."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return f"there is no setting {name!r}; {hint}"
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line: each field, what was given, and what is wrong with it."""
+    lines = []
+    for item in error.errors():
+        field = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{field}={item['input']!r}: {message}" if field else message)
+    return "; ".join(lines)

@@ -1,0 +1,66 @@
+"""What flows through the graph: plain values only, so that any checkpointer can keep it."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from langchain_core.messages import AnyMessage
+from langgraph.channels import EphemeralValue
+from typing_extensions import NotRequired
+
+from egrm_graph.verification import Message, Path, Route, Sample, Uncertainty, Usage, Verification
+
+class Input(TypedDict, total=False):
+    """Handed in: a `question`, or `messages` of which the last is the question. Read once, by the first node."""
+
+    question: Annotated[str, EphemeralValue(str)]
+    messages: Annotated[list[AnyMessage], EphemeralValue(list)]
+    reference: Annotated[str, EphemeralValue(str)]
+
+
+class Output(TypedDict):
+    """Handed out."""
+
+    verification: Verification
+
+
+class Asked(TypedDict):
+    """The question as the tasks take it, and what the run started with."""
+
+    run_id: str
+    started_at: float
+    """Seconds since the epoch."""
+    question: str
+    history: list[Message]
+    reference: str | None
+
+
+class Stage(TypedDict):
+    """What every stage hands on beside its result."""
+
+    usage: Usage
+    ms: float
+    reasons: list[str]
+
+
+class Drawn(Stage):
+    samples: list[Sample]
+
+
+class Gated(Stage):
+    uncertainty: Uncertainty
+    route: Route
+
+
+class Expanded(Stage):
+    paths: list[Path]
+
+
+class State(Input, Output, total=False):
+    """All keys. The private ones, a key a node, are each written by one node and read by the later ones."""
+
+    asked: Asked
+    drawn: Drawn
+    gated: Gated
+    expanded: NotRequired[Expanded | None]
+    scored: NotRequired[Expanded | None]

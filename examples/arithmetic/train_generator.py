@@ -1,0 +1,236 @@
+"""Train `egrm-tiny`, a four-layer Llama over characters, to answer sums directly and by reasoning.
+
+One model learns both ways of answering from one stream of questions: `17+48-9=56` (a fast answer) and
+`17+48-9:17+40=57;...;#56` (a path). The loss is on what comes after `=` or `:`. Every example is new, so
+the model cannot learn any by heart and its sampled answers spread as widely as it is unsure.
+
+    python examples/arithmetic/train_generator.py --output build/egrm-tiny
+
+Source: the mixture of short and long samples is stage 1 of E-GRM, arXiv:2604.10072.
+Differs: the two kinds are mixed at a fixed share, not split by a first model's uncertainty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import world
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+from torch.utils.data import IterableDataset
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+CHARACTERS = "0123456789+-=:;#"
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+IGNORED = -100  # the label that the loss leaves out
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out; the same recipe and thread count give the same weights."""
+
+    layers: int = 4
+    width: int = 192
+    heads: int = 6
+    feed_forward: int = 512
+    context: int = 256
+    steps: int = 9000
+    tokens_per_step: int = 4096
+    learning_rate: float = 2e-3
+    warmup_steps: int = 300
+    fast_share: float = 0.75
+    """The share of the examples that are answered directly."""
+    fast_weights: tuple[float, ...] = (1, 2, 3, 3, 1)
+    """Levels of the examples answered directly: most practice where it can still be learned."""
+    path_weights: tuple[float, ...] = (1, 1, 2, 2, 4)
+    """Levels of the examples answered by reasoning."""
+    seed: int = 0
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a character; the chat template is the bare text of the messages."""
+    vocabulary = {token: i for i, token in enumerate((*SPECIAL, *CHARACTERS))}
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    core.decoder = decoders.Fuse()
+    core.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", vocabulary["<s>"])]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    tokenizer.chat_template = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    return tokenizer
+
+
+class Examples(IterableDataset[dict[str, torch.Tensor]]):
+    """Endless ready-made batches of about `tokens_per_step` tokens, each of examples of like length."""
+
+    def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.recipe = recipe
+        self.tokenizer = tokenizer
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        rng = random.Random(self.recipe.seed)
+        texts = _texts(self.recipe, rng)
+        while True:
+            pool = sorted(itertools.islice(texts, 8192), key=lambda text: len(text[0]) + len(text[1]))
+            batches = list(_cut(pool, self.recipe.tokens_per_step))
+            rng.shuffle(batches)
+            for batch in batches:
+                yield self._encode(batch)
+
+    def _encode(self, batch: Sequence[tuple[str, str]]) -> dict[str, torch.Tensor]:
+        """`input_ids` and `labels`, both (B, T); labels cover the completion and its end."""
+        prompts = self.tokenizer([prompt for prompt, _ in batch])["input_ids"]
+        texts = self.tokenizer([prompt + completion for prompt, completion in batch])["input_ids"]
+        width = max(map(len, texts)) + 1
+        ids = torch.full((len(batch), width), self.tokenizer.pad_token_id)  # (B, T)
+        labels = torch.full((len(batch), width), IGNORED)  # (B, T)
+        for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
+            whole = torch.tensor([*text, self.tokenizer.eos_token_id])
+            ids[row, : len(whole)] = whole
+            labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
+        return {"input_ids": ids, "labels": labels}
+
+
+def _texts(recipe: Recipe, rng: random.Random) -> Iterator[tuple[str, str]]:
+    fast = world.stream(rng, "train", recipe.fast_weights)
+    paths = world.stream(rng, "train", recipe.path_weights)
+    while True:
+        if rng.random() < recipe.fast_share:
+            question = next(fast)
+            yield f"{question.text}=", str(question.answer)
+        else:
+            question = next(paths)
+            yield f"{question.text}:", world.worked(question)
+
+
+def _cut(pool: Sequence[tuple[str, str]], tokens: int) -> Iterator[list[tuple[str, str]]]:
+    batch: list[tuple[str, str]] = []
+    for text in pool:  # sorted by length, so that the newest is the longest
+        batch.append(text)
+        if len(batch) * (len(text[0]) + len(text[1]) + 2) >= tokens:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+class Progress(TrainerCallback):
+    """Prints, every so often, the share answered right on the validation side, level by level."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, every: int) -> None:
+        self.tokenizer = tokenizer
+        self.every = every
+        self.questions = world.sample(500, "validation", seed=1)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.global_step % self.every and state.global_step != state.max_steps:
+            return
+        model.eval()
+        for mode, mark, room in (("direct", "=", 8), ("reasoned", ":", 100)):
+            answers = complete(model, self.tokenizer, [q.text + mark for q in self.questions], room)
+            shares = []
+            for level in range(1, len(world.LEVELS) + 1):
+                right = [
+                    text.rpartition("#")[2] == str(q.answer)
+                    for q, text in zip(self.questions, answers, strict=True)
+                    if q.level == level
+                ]
+                shares.append(f"{sum(right) / len(right):.2f}")
+            print(f"step {state.global_step}: {mode} right by level, one sample each: {' '.join(shares)}", flush=True)
+        model.train()
+
+
+def complete(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], room: int
+) -> list[str]:
+    """One sampled completion (temperature 1) of each prompt."""
+    encoded = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
+    with torch.no_grad():
+        out = model.generate(
+            input_ids=encoded["input_ids"],
+            attention_mask=encoded["attention_mask"],
+            max_new_tokens=room,
+            do_sample=True,
+            top_k=0,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    return tokenizer.batch_decode(out[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=recipe.width,
+            intermediate_size=recipe.feed_forward,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            max_position_embeddings=recipe.context,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def train(recipe: Recipe, output: Path) -> Path:
+    """Trains and saves model and tokenizer to `output`; a checkpoint there is gone on with."""
+    torch.set_num_threads(2)  # another number adds up in another order, and gives other weights
+    set_seed(recipe.seed)
+    tokenizer = build_tokenizer()
+    model = build_model(recipe, tokenizer)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(output / "checkpoints"),
+            max_steps=recipe.steps,
+            per_device_train_batch_size=1,  # the data set yields whole batches
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=recipe.warmup_steps,
+            weight_decay=0.01,
+            adam_beta2=0.98,
+            max_grad_norm=1.0,
+            logging_steps=100,
+            save_steps=1000,
+            save_total_limit=1,
+            seed=recipe.seed,
+            use_cpu=True,
+            report_to=[],
+        ),
+        train_dataset=Examples(recipe, tokenizer),
+        data_collator=lambda batches: batches[0],
+        callbacks=[Progress(tokenizer, every=1000)],
+    )
+    trainer.train(resume_from_checkpoint=any((output / "checkpoints").glob("checkpoint-*")))
+    model.generation_config.do_sample = True
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    return output
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--output", type=Path, default=Path("build/egrm-tiny"))
+    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    options = parser.parse_args()
+    train(Recipe(steps=options.steps), options.output)

@@ -1,0 +1,123 @@
+"""The bundled model's world: sums and differences of small numbers, in five levels of difficulty.
+
+A question is a line such as ``47+38-6``. Its levels differ in what has to be carried in the head at
+once, so that a small model answers the first directly, wavers on the middle, and needs to write its
+steps down for the last. No running total ever falls below zero.
+
+Which side of the split a question is on is decided by a hash of its *terms in sorted order*: `17+48` and
+`48+17` are on the same side, and no amount of training data can cross over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Side = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """How hard a question is: the largest value that each of its terms may take, in order."""
+
+    name: str
+    limits: tuple[int, ...]
+
+
+LEVELS = (
+    Level("1: two terms to 99", (99, 99)),
+    Level("2: three terms, two of one digit", (99, 9, 9)),
+    Level("3: two terms to 999", (999, 999)),
+    Level("4: three terms, one of one digit", (99, 99, 9)),
+    Level("5: four terms to 99", (99, 99, 99, 99)),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of the world, with its right answer and the 1-based level that it was drawn from."""
+
+    terms: tuple[int, ...]
+    level: int
+
+    @property
+    def text(self) -> str:
+        """The question as the model reads it, such as `47+38-6`."""
+        first, *rest = self.terms
+        return str(first) + "".join(f"{term:+d}" for term in rest)
+
+    @property
+    def answer(self) -> int:
+        return sum(self.terms)
+
+    @property
+    def side(self) -> Side:
+        """Which side of the split it is on: a tenth each for test and validation, the rest for training."""
+        canonical = ",".join(str(term) for term in sorted(self.terms))
+        bucket = hashlib.sha256(canonical.encode()).digest()[0] % 10
+        return "test" if bucket == 0 else "validation" if bucket == 1 else "train"
+
+
+def worked(question: Question) -> str:
+    """The reasoning that the model is taught: each term added place by place, then `#` and the answer.
+
+    `47+38-6` is worked as `47+30=77;77+8=85;85-6=79;#79`.
+    """
+    total, *rest = question.terms
+    steps = []
+    for term in rest:
+        sign = 1 if term > 0 else -1
+        for part in _places(abs(term)):
+            steps.append(f"{total}{sign * part:+d}={total + sign * part};")
+            total += sign * part
+    return "".join(steps) + f"#{total}"
+
+
+def _places(number: int) -> list[int]:
+    """48 is 40 and 8; a place that holds a zero is left out."""
+    digits = str(number)
+    return [int(digit) * 10 ** (len(digits) - 1 - i) for i, digit in enumerate(digits) if digit != "0"]
+
+
+def draw(rng: random.Random, level: int) -> Question:
+    """One question of a 1-based level, from either side of the split."""
+    while True:
+        terms = [rng.randint(1, limit) for limit in LEVELS[level - 1].limits]
+        rng.shuffle(terms)
+        signed = terms[:1] + [rng.choice((1, -1)) * term for term in terms[1:]]
+        if _never_below_zero(signed):
+            return Question(tuple(signed), level)
+
+
+def _never_below_zero(terms: list[int]) -> bool:
+    total = 0
+    for term in terms:
+        total += term
+        if total < 0:
+            return False
+    return True
+
+
+def stream(rng: random.Random, side: Side, weights: Sequence[float] = (1,) * len(LEVELS)) -> Iterator[Question]:
+    """An endless stream of one side's questions; `weights` gives each level's share."""
+    levels = range(1, len(LEVELS) + 1)
+    while True:
+        question = draw(rng, rng.choices(levels, weights)[0])
+        if question.side == side:
+            yield question
+
+
+def sample(n: int, side: Side, seed: int) -> list[Question]:
+    """`n` different questions of one side, the levels in equal shares and mixed, the same for a seed."""
+    rng = random.Random(seed)
+    found: dict[str, Question] = {}
+    while len(found) < n:
+        question = draw(rng, len(found) % len(LEVELS) + 1)
+        if question.side == side:
+            found.setdefault(question.text, question)
+    questions = list(found.values())
+    rng.shuffle(questions)
+    return questions
