@@ -8,7 +8,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 from typing_extensions import NotRequired
 
-from egrm_graph.verification import Message, Path, Route, Sample, Uncertainty, Usage, Verification
+from egrm_graph.verification import Asked, Path, Route, Sample, Uncertainty, Usage, Verification
 
 class Input(TypedDict, total=False):
     """Handed in: a `question`, or `messages` of which the last is the question. Read once, by the first node."""
@@ -22,17 +22,6 @@ class Output(TypedDict):
     """Handed out."""
 
     verification: Verification
-
-
-class Asked(TypedDict):
-    """The question as the tasks take it, and what the run started with."""
-
-    run_id: str
-    started_at: float
-    """Seconds since the epoch."""
-    question: str
-    history: list[Message]
-    reference: str | None
 
 
 class Stage(TypedDict):

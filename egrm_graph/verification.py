@@ -15,6 +15,17 @@ class Message(TypedDict):
     content: str
 
 
+class Asked(TypedDict):
+    """The question as the tasks take it, and what the run started with."""
+
+    run_id: str
+    started_at: float
+    """Seconds since the epoch."""
+    question: str
+    history: list[Message]
+    reference: str | None
+
+
 class Usage(TypedDict):
     """What was spent. `cancelled_tokens` were generated for samples that were then cancelled; they are part of
     `completion_tokens`. `cached_tokens` are the part of `prompt_tokens` that the server had in its prefix cache."""
@@ -30,6 +41,8 @@ class Sample(TypedDict):
     """One fast answer. `answer` is None where none could be read; `error` says why the sample itself is missing."""
 
     text: str | None
+    thinking: str | None
+    """What a thinking model thought, where the server keeps it apart from the text."""
     answer: str | None
     n_tokens: int | None
     finish_reason: str | None

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+NO_SCORER = "there is no scorer"
+"""Why no path has a score in a graph that was built without one."""
+
 
 @dataclass(frozen=True)
 class Unscored:

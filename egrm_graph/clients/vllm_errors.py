@@ -1,0 +1,67 @@
+"""What a server's refusals mean, and what would help."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from egrm_graph.errors import ContextTooLong, EgrmError, ServerError, SetupError, Unsupported
+
+MESSAGE_CHARACTERS = 400
+"""A server's message is quoted up to here: a proxy may answer with a whole page."""
+
+
+class Broken(ServerError):
+    """A request that another try may bring through."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SwitchRefused(Unsupported):
+    """The server's tokenizer takes no template arguments, so that thinking cannot be switched."""
+
+
+def refusal(url: str, status: int, headers: Mapping[str, str], text: str) -> EgrmError:
+    """The error for an answer with any status but 200 and 404."""
+    said = server_message(text)
+    if status == 429 or status >= 500:
+        return Broken(f"{url} answered {status}: {said}", retry_after_s(headers))
+    if status in (401, 403):
+        return SetupError(f"{url} refused the request ({status}); set api_key (EGRM_API_KEY) to the key that it takes")
+    if "context length" in said or "max_model_len" in said:
+        return ContextTooLong(f"{url}: {said} Ask for fewer tokens, shorten the prompt, or serve a longer context")
+    if "chat_template is not supported" in said:
+        return SwitchRefused(f"{url} cannot switch thinking for this model: {said} Use thinking 'default'")
+    if "chat template" in said:
+        return Unsupported(f"{url}: {said} For a base model set endpoint='completions'")
+    if "thinking_token_budget" in said:
+        return Unsupported(f"{url} cannot bound thinking: {said}")
+    return SetupError(f"{url} refused the request ({status}): {said}")
+
+
+def server_message(text: str) -> str:
+    """The message in an error's body, wherever this server puts it; else the body itself, shortened."""
+    message: object = text
+    with contextlib.suppress(ValueError):
+        body = json.loads(text)
+        if isinstance(body, dict):
+            error = body.get("error", body)
+            message = error.get("message") or error.get("detail") or text if isinstance(error, dict) else error
+    said = " ".join(str(message).split())
+    return said if len(said) <= MESSAGE_CHARACTERS else f"{said[:MESSAGE_CHARACTERS]}..."
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` asks to wait, from either of its two forms; None without a readable one."""
+    given = headers.get("Retry-After", "").strip()
+    if given.isascii() and given.isdigit():
+        return float(given)
+    try:
+        return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,90 @@
+"""What a node works with: the parts that the graph was built with, under the settings of this run."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.runtime import get_runtime
+
+from egrm_graph.background import BackgroundLoop
+from egrm_graph.clients.drawing import Limits
+from egrm_graph.errors import SettingsError
+from egrm_graph.parts import Parts
+from egrm_graph.settings import RunSettings, Settings
+from egrm_graph.state import State
+from egrm_graph.verification import Usage
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's view of the parts, as each node gets it."""
+
+    parts: Parts
+    settings: Settings
+    """Those of the build with this run's overrides."""
+    emit: Callable[[Mapping[str, Any]], None]
+    """Hands a custom event to whoever streams the graph."""
+
+    def limits(self, started_at: float, *spent: Usage) -> Limits:
+        """What the run may still use, after what its earlier stages spent."""
+        deadline_s, budget = self.settings.deadline_s, self.settings.max_completion_tokens
+        return Limits(
+            deadline_at=None if deadline_s is None else started_at + deadline_s,
+            tokens_left=None if budget is None else budget - sum(usage["completion_tokens"] for usage in spent),
+        )
+
+
+def current_run(parts: Parts, config: RunnableConfig) -> Run:
+    """The run that a node is called in.
+
+    A context that is not a `RunSettings` belongs to a host graph and is left alone; so is everything in
+    `configurable` but the key `egrm`.
+    """
+    runtime = get_runtime()
+    settings = parts.settings
+    overrides = config.get("configurable", {}).get("egrm")
+    if overrides is not None:
+        if not isinstance(overrides, dict | RunSettings):
+            raise SettingsError(f"configurable['egrm'] is {overrides!r}; it takes a dict of settings or a RunSettings")
+        settings = settings.overridden(overrides)
+    if isinstance(runtime.context, RunSettings):
+        settings = settings.overridden(runtime.context)
+    if settings is not parts.settings:
+        parts.measure(settings)
+    return Run(parts, settings, runtime.stream_writer)
+
+
+class Binder:
+    """Turns a node, a function of the state and the run, into what the graph calls, in sync and async runs alike.
+
+    An async-only node fails under `invoke`; here a sync run drives it on a background loop of the graph's own.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._background = BackgroundLoop("egrm-sync")
+
+    def __call__(self, node: Callable[[State, Run], Any]) -> RunnableLambda[State, Any]:
+        parts, background = self._parts, self._background
+
+        def call(state: State, config: RunnableConfig) -> Any:
+            result = node(state, current_run(parts, config))
+            return background.run(result) if inspect.iscoroutine(result) else result
+
+        async def acall(state: State, config: RunnableConfig) -> Any:
+            result = node(state, current_run(parts, config))
+            return await result if inspect.iscoroutine(result) else result
+
+        return RunnableLambda(call, acall, name=node.__name__)
+
+    def close(self) -> None:
+        """Closes what the graph loaded for itself, from whatever thread the last reference was dropped in."""
+        closing = self._background.submit(self._parts.aclose())
+        if threading.current_thread().name != "egrm-sync":
+            closing.result(timeout=10)
+            self._background.close()

@@ -1,0 +1,66 @@
+"""The graph: every node and every edge."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Checkpointer, RetryPolicy
+
+from egrm_graph.clients.client import Client
+from egrm_graph.context import Binder
+from egrm_graph.nodes.answer_fast import answer_fast
+from egrm_graph.nodes.check_uncertainty import certainty, check_uncertainty
+from egrm_graph.nodes.expand_cot import expand_cot
+from egrm_graph.nodes.score_paths import score_paths
+from egrm_graph.nodes.select_answer import select_answer
+from egrm_graph.parts import assemble
+from egrm_graph.scoring.scorer import Scorer
+from egrm_graph.settings import RunSettings, Settings, settings_from_environment
+from egrm_graph.state import Input, Output, State
+from egrm_graph.uncertainty.measures import Measure
+
+# Requests are retried where they are sent, in the client. A node that ran twice would draw and pay twice.
+ONCE = RetryPolicy(max_attempts=1)
+
+
+def build_graph(
+    settings: Settings | None = None,
+    *,
+    client: Client | None = None,
+    scorer: Scorer | Literal["settings"] | None = "settings",
+    measures: Sequence[Measure] = (),
+    checkpointer: Checkpointer = None,
+) -> CompiledStateGraph[State, RunSettings, Input, Output]:
+    """The compiled graph `egrm`: a question in, a `verification` out.
+
+    Without a `client` or `scorer`, those that the settings name are loaded, and closed when the graph is no longer
+    used; handed in, they stay the caller's to close. With `scorer=None` there is none, and paths vote.
+
+    Raises:
+        SetupError: the settings do not fit together, or a model cannot be loaded.
+    """
+    bind = Binder(assemble(settings or Settings(), client, scorer, measures))
+    builder = StateGraph(State, context_schema=RunSettings, input_schema=Input, output_schema=Output)
+
+    for node in (answer_fast, check_uncertainty, expand_cot, score_paths, select_answer):
+        builder.add_node(node.__name__, bind(node), input_schema=State, retry_policy=ONCE)
+
+    builder.add_edge(START, "answer_fast")
+    builder.add_edge("answer_fast", "check_uncertainty")
+    builder.add_conditional_edges("check_uncertainty", certainty, {"certain": "select_answer", "uncertain": "expand_cot"})
+    builder.add_edge("expand_cot", "score_paths")
+    builder.add_edge("score_paths", "select_answer")
+    builder.add_edge("select_answer", END)
+
+    graph = builder.compile(name="egrm", checkpointer=checkpointer)
+    weakref.finalize(graph, bind.close)
+    return graph
+
+
+def serve() -> CompiledStateGraph[State, RunSettings, Input, Output]:
+    """The graph that `langgraph dev` serves: built from the environment's `EGRM_` variables."""
+    return build_graph(settings_from_environment())

@@ -1,0 +1,124 @@
+"""What a graph is built with: the models that its settings name, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from egrm_graph.clients.client import Client
+from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.scorer import Scorer
+from egrm_graph.settings import BUNDLED_MODEL, RunSettings, Settings
+from egrm_graph.tasks import task_named
+from egrm_graph.tasks.prompting import Prompts
+from egrm_graph.tasks.task import Task
+from egrm_graph.uncertainty.measures import MEASURES, Measure
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that the nodes need, and what to close in the end."""
+
+    settings: Settings
+    client: Client
+    task: Task
+    prompts: Prompts
+    scorer: Scorer | None
+    measures: Mapping[str, Measure]
+    closers: tuple[Callable[[], Awaitable[None]], ...] = ()
+    """What was loaded here and not handed in."""
+
+    def measure(self, settings: RunSettings) -> Measure:
+        """The measure that the settings name.
+
+        Raises:
+            SettingsError: there is none of that name, or the client cannot give what it needs.
+        """
+        measure = self.measures.get(settings.measure)
+        if measure is None:
+            raise SettingsError(f"there is no measure {settings.measure!r}; known are {', '.join(self.measures)}")
+        if measure.needs_logprobs and not self.client.gives_logprobs:
+            raise SettingsError(
+                f"the measure {measure.name!r} needs log-probabilities, and {self.client.name} gives none; "
+                "use consensus or vote_entropy, or a vLLM server"
+            )
+        return measure
+
+    async def aclose(self) -> None:
+        for close in self.closers:
+            await close()
+
+
+def assemble(
+    settings: Settings,
+    client: Client | None = None,
+    scorer: Scorer | Literal["settings"] | None = "settings",
+    measures: Sequence[Measure] = (),
+) -> Parts:
+    """Loads what was not handed in.
+
+    Raises:
+        SetupError: the settings do not fit together, or a model cannot be loaded.
+    """
+    if client is not None:
+        # What goes with the bundled model goes with a client of its name, whatever the settings' model is.
+        settings = settings.model_copy(update={"model": client.name})
+    task = task_named(settings.task_name)
+    closers: list[Callable[[], Awaitable[None]]] = []
+    prompts = Prompts.load(task.prompts if settings.prompts == "auto" else settings.prompts, task.prompts)
+    if client is None:
+        client = load_client(settings)
+        closers.append(client.aclose)
+    if scorer == "settings":
+        folder = scorer_folder(settings)
+        scorer = None if folder is None else load_scorer(folder)
+        closers += [] if scorer is None else [scorer.aclose]
+    known = {**MEASURES, **{measure.name: measure for measure in measures}}
+    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers))
+    parts.measure(settings)
+    return parts
+
+
+def load_client(settings: Settings) -> Client:
+    """The client of the settings' engine."""
+    if settings.engine == "vllm":
+        from egrm_graph.clients.vllm import VllmClient
+
+        return VllmClient(
+            model=settings.model,
+            base_urls=settings.base_url,
+            api_key=None if settings.api_key is None else settings.api_key.get_secret_value(),
+            endpoint=settings.endpoint,
+            connect_timeout_s=settings.connect_timeout_s,
+            request_timeout_s=settings.request_timeout_s,
+            attempts=settings.attempts,
+        )
+    if settings.engine == "chat_model":
+        from egrm_graph.clients.chat_model import ChatModelClient
+
+        return ChatModelClient(settings.model)
+    from egrm_graph.clients.embedded import EmbeddedClient
+
+    return EmbeddedClient.load(bundled(settings.model) if settings.model == BUNDLED_MODEL else Path(settings.model))
+
+
+def scorer_folder(settings: Settings) -> Path | None:
+    """Where the scorer of the settings is; None where paths are to vote."""
+    if settings.scorer == "auto":
+        return bundled(f"{BUNDLED_MODEL}-scorer") if settings.bundled else None
+    return None if settings.scorer is None else Path(settings.scorer)
+
+
+def load_scorer(folder: Path) -> Scorer:
+    """The scorer in that folder."""
+    from egrm_graph.scoring.classifier import ClassifierScorer
+
+    return ClassifierScorer.load(folder)
+
+
+def bundled(name: str) -> Path:
+    """The folder of a model that comes with the package."""
+    return Path(str(files("egrm_graph") / "models" / name))

@@ -1,0 +1,154 @@
+"""A scorer's folder: what it has to hold, what is refused, and how it is loaded.
+
+It is what transformers saves of a sequence classifier with one label and of its tokenizer, and beside them an
+`egrm.json` with the template of the text that is scored. Weights are read from safetensors only, and no code of a
+checkpoint is run.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from egrm_graph.errors import ModelError
+from egrm_graph.settings import explain
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DEFAULT_INPUT = "{question}\n\n{path}"
+MANIFEST = "egrm.json"
+
+
+class Manifest(BaseModel):
+    """The `egrm.json` of a scorer. Only `input` is needed to use one; training adds where it comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    input: str = DEFAULT_INPUT
+    """The text that is scored, with `{question}` and `{path}` once each."""
+
+    @field_validator("input")
+    @classmethod
+    def _has_both(cls, template: str) -> str:
+        for name in ("{question}", "{path}"):
+            if template.count(name) != 1:
+                raise ValueError(f"the template needs {name} exactly once, beside its fixed text")
+        return template
+
+
+class Checkpoint(NamedTuple):
+    """What a scorer's folder holds, ready to run."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    manifest: Manifest
+
+
+def open_checkpoint(folder: Path, device: str | None = None) -> Checkpoint:
+    """The scorer in a local folder, on `device`, or on the GPU where there is one.
+
+    Raises:
+        ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
+    """
+    _refuse_unsafe(folder)
+    manifest = read_manifest(folder)
+    tokenizer = _load_tokenizer(folder)
+    model = _load_model(folder, device)
+    _settle_padding(folder, model, tokenizer)
+    return Checkpoint(model, tokenizer, manifest)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The folder's `egrm.json`, or the defaults where it has none."""
+    file = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(file.read_bytes()) if file.exists() else Manifest()
+    except ValidationError as error:
+        raise ModelError(f"{file} cannot be used: {explain(error)}") from error
+
+
+def _refuse_unsafe(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelError(f"there is no scorer in {folder}: the folder does not exist; `egrm train scorer` makes one")
+    config = _read_json(folder / "config.json")
+    for file in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in (_read_json(folder / file) if (folder / file).exists() else {}):
+            raise ModelError(
+                f"the scorer in {folder} needs code of its own to be run (`auto_map` in {file}), which is never done; "
+                "use an architecture that transformers has"
+            )
+    if not any(folder.glob("*.safetensors")):
+        pickled = next(folder.glob("pytorch_model*.bin"), None)
+        found = f"only pickled weights ({pickled.name}), which can run code" if pickled else "no weights"
+        raise ModelError(f"the scorer in {folder} has {found}; save it with `model.save_pretrained` as safetensors")
+    labels = config.get("num_labels", len(config.get("id2label") or ("LABEL_0", "LABEL_1")))
+    if labels != 1:
+        raise ModelError(
+            f"the model in {folder} has {labels} labels and a scorer has 1; train one from it with "
+            f"`egrm train scorer`, or give a classifier with num_labels=1"
+        )
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read ({error}); give a folder that transformers has saved") from error
+    if not isinstance(read, dict):
+        raise ModelError(f"{file} is not a JSON object; give a folder that transformers has saved")
+    return read
+
+
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    saved = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
+    if not any((folder / file).exists() for file in saved):  # transformers would make up an empty one
+        raise ModelError(f"the scorer in {folder} has no tokenizer; save it there with `tokenizer.save_pretrained`")
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # transformers raises whatever the file's reader does
+        raise ModelError(f"the tokenizer in {folder} cannot be loaded: {error}; save it there anew") from error
+    return tokenizer
+
+
+def _load_model(folder: Path, device: str | None) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+            dtype=torch.float32 if device == "cpu" else "auto",
+        )
+    except Exception as error:  # transformers raises whatever the file's reader does
+        raise ModelError(f"the scorer in {folder} cannot be loaded: {error}") from error
+    if info["missing_keys"]:  # transformers would fill them at random
+        missing = ", ".join(sorted(info["missing_keys"])[:3])
+        raise ModelError(f"the scorer in {folder} lacks weights ({missing}); train it with `egrm train scorer`")
+    placed: PreTrainedModel = model.to(device)
+    return placed
+
+
+def _settle_padding(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    config = model.config.get_text_config()
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    if config.pad_token_id is None:
+        raise ModelError(f"the scorer in {folder} has no padding token; set pad_token_id in its config.json")
+    if len(tokenizer) > config.vocab_size:
+        raise ModelError(
+            f"the tokenizer in {folder} has {len(tokenizer)} tokens and the model {config.vocab_size}; "
+            "save the two that were trained together"
+        )

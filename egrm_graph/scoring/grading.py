@@ -1,0 +1,52 @@
+"""Grades a question's paths: what could not be scored has no score, and says why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from egrm_graph.errors import EgrmError
+from egrm_graph.scoring.scorer import NO_SCORER, Scorer, Unscored
+from egrm_graph.verification import Path
+
+
+async def grade(
+    scorer: Scorer | None, question: str, paths: Sequence[Path], timeout_s: float
+) -> tuple[list[Path], list[str]]:
+    """The paths with their scores, and a reason for each thing that went wrong. Never raises an `EgrmError`."""
+    answered = [i for i, path in enumerate(paths) if path["answer"] is not None]
+    graded = [_unscored(path, path["error"] or "no answer could be read") for path in paths]
+    if scorer is None:
+        for i in answered:
+            graded[i] = _unscored(paths[i], NO_SCORER)
+        return graded, []
+    if not answered:
+        return graded, []
+    reasons: list[str] = []
+    try:
+        scores = await asyncio.wait_for(scorer.score(question, [_text(paths[i]) for i in answered]), timeout_s)
+    except (EgrmError, TimeoutError) as error:
+        told = str(error) or f"no score within {max(timeout_s, 0):.3g} s"
+        reasons.append(f"the scorer failed: {told}")
+        scores = [Unscored(told)] * len(answered)
+    for i, score in zip(answered, scores, strict=True):
+        if isinstance(score, Unscored):
+            graded[i] = _unscored(paths[i], score.reason)
+        else:
+            graded[i] = {**paths[i], "score": score, "unscored": None}
+    if not reasons:
+        reasons = [
+            f"path {i} unscored: {score.reason}"
+            for i, score in zip(answered, scores, strict=True)
+            if isinstance(score, Unscored)
+        ]
+    return graded, reasons
+
+
+def _unscored(path: Path, reason: str) -> Path:
+    return {**path, "score": None, "unscored": reason}
+
+
+def _text(path: Path) -> str:
+    """All that the model wrote, its thinking first."""
+    return "\n\n".join(part for part in (path["thinking"], path["text"]) if part)

@@ -1,0 +1,47 @@
+"""Decides, and writes the one output."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from egrm_graph.clients.client import add_usage
+from egrm_graph.context import Run
+from egrm_graph.scoring.selection import choose
+from egrm_graph.state import State
+from egrm_graph.verification import Verification
+
+
+def select_answer(state: State, run: Run) -> dict[str, Verification]:
+    """Takes the winner of the route that was taken and tells everything that led to it."""
+    started = time.perf_counter()
+    asked, drawn, gated = state["asked"], state["drawn"], state["gated"]
+    expanded, scored = state.get("expanded"), state.get("scored")
+    stages: dict[str, Any] = {
+        "answer_fast": drawn,
+        "check_uncertainty": gated,
+        **({"expand_cot": expanded} if expanded else {}),
+        **({"score_paths": scored} if scored else {}),
+    }
+    reasons = [reason for stage in stages.values() for reason in stage["reasons"]]
+    paths = scored["paths"] if scored else []
+    choice = choose(gated["route"], gated["uncertainty"], paths, run.parts.task.same, failed=bool(reasons))
+    reference, answer = asked["reference"], choice.answer
+    verification = Verification(
+        run_id=asked["run_id"],
+        status=choice.status,
+        route=gated["route"],
+        answer=answer,
+        correct=None if reference is None or answer is None else run.parts.task.same(answer, reference),
+        winner=choice.winner,
+        rewards=None,
+        confidence=choice.confidence,
+        uncertainty=gated["uncertainty"],
+        samples=drawn["samples"],
+        paths=paths,
+        reasons=[*reasons, *choice.reasons],
+        usage=add_usage(*(stage["usage"] for stage in stages.values())),
+        timing_ms={name: round(stage["ms"], 3) for name, stage in stages.items()},
+    )
+    verification["timing_ms"]["select_answer"] = round((time.perf_counter() - started) * 1e3, 3)
+    return {"verification": verification}
