@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from egrm_graph.background import BackgroundLoop
@@ -59,32 +59,49 @@ def current_run(parts: Parts, config: RunnableConfig) -> Run:
     return Run(parts, settings, runtime.stream_writer)
 
 
-class Binder:
-    """Turns a node, a function of the state and the run, into what the graph calls, in sync and async runs alike.
+class Bound(Runnable[State, Any]):
+    """A node or a way as the graph calls it, in sync and async runs alike.
 
-    An async-only node fails under `invoke`; here a sync run drives it on a background loop of the graph's own.
+    LangGraph calls an async-only node from `invoke` in vain, and hands a sync one to a thread in `ainvoke`; this one
+    runs where it is called, and a sync run drives it on a background loop. The node's trace is LangGraph's own.
     """
+
+    def __init__(self, name: str, work: Callable[[State, RunnableConfig], Any], background: BackgroundLoop) -> None:
+        self.name = name
+        self._work = work
+        self._background = background
+
+    def invoke(self, input: State, config: RunnableConfig | None = None, **_: Any) -> Any:
+        result = self._work(input, config or {})
+        return self._background.run(result) if inspect.iscoroutine(result) else result
+
+    async def ainvoke(self, input: State, config: RunnableConfig | None = None, **_: Any) -> Any:
+        result = self._work(input, config or {})
+        return await result if inspect.iscoroutine(result) else result
+
+
+class Binder:
+    """Binds nodes and ways to the parts; owns the loop that sync runs are driven on."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._background = BackgroundLoop("egrm-sync")
 
-    def __call__(self, node: Callable[[State, Run], Any]) -> RunnableLambda[State, Any]:
-        parts, background = self._parts, self._background
+    def node(self, work: Callable[[State, Run], Any]) -> Bound:
+        """A node: a function of the state and the run, sync or async, that returns an update of the state."""
+        return Bound(
+            work.__name__, lambda state, config: work(state, current_run(self._parts, config)), self._background
+        )
 
-        def call(state: State, config: RunnableConfig) -> Any:
-            result = node(state, current_run(parts, config))
-            return background.run(result) if inspect.iscoroutine(result) else result
-
-        async def acall(state: State, config: RunnableConfig) -> Any:
-            result = node(state, current_run(parts, config))
-            return await result if inspect.iscoroutine(result) else result
-
-        return RunnableLambda(call, acall, name=node.__name__)
+    def way(self, work: Callable[[State], str]) -> Bound:
+        """The choice of a way after a node: a function of the state."""
+        return Bound(work.__name__, lambda state, _: work(state), self._background)
 
     def close(self) -> None:
         """Closes what the graph loaded for itself, from whatever thread the last reference was dropped in."""
-        closing = self._background.submit(self._parts.aclose())
-        if threading.current_thread().name != "egrm-sync":
+        if self._parts.closers:
+            closing = self._background.submit(self._parts.aclose())
+            if threading.current_thread().name == "egrm-sync":
+                return
             closing.result(timeout=10)
-            self._background.close()
+        self._background.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -47,11 +47,12 @@ def build_graph(
     builder = StateGraph(State, context_schema=RunSettings, input_schema=Input, output_schema=Output)
 
     for node in (answer_fast, check_uncertainty, expand_cot, score_paths, select_answer):
-        builder.add_node(node.__name__, bind(node), input_schema=State, retry_policy=ONCE)
+        builder.add_node(node.__name__, bind.node(node), input_schema=State, retry_policy=ONCE)
 
     builder.add_edge(START, "answer_fast")
     builder.add_edge("answer_fast", "check_uncertainty")
-    builder.add_conditional_edges("check_uncertainty", certainty, {"certain": "select_answer", "uncertain": "expand_cot"})
+    ways: dict[Hashable, str] = {"certain": "select_answer", "uncertain": "expand_cot"}
+    builder.add_conditional_edges("check_uncertainty", bind.way(certainty), ways)
     builder.add_edge("expand_cot", "score_paths")
     builder.add_edge("score_paths", "select_answer")
     builder.add_edge("select_answer", END)

@@ -1,0 +1,49 @@
+"""Intervals: of a share, and by the bootstrap of anything that questions were measured by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def share(right: NDArray[np.bool_]) -> Estimate:
+    """The share of true values, with Wilson's score interval, which holds near 0 and 1 too."""
+    n, p = len(right), float(right.mean())
+    middle = p + Z_95**2 / (2 * n)
+    reach = Z_95 * math.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n * n))
+    scale = 1 + Z_95**2 / n
+    return Estimate(p, max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
+
+
+def bootstrap(
+    columns: NDArray[np.float64],
+    statistic: Callable[[NDArray[np.float64]], float],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """A statistic of `columns` (measures, questions), with the percentile interval over resampled questions.
+
+    Columns are resampled together, so that differences between them are paired. Resamples in which the statistic is
+    not defined (NaN) are left out.
+    """
+    rng = np.random.default_rng(seed)
+    n = columns.shape[1]
+    values = np.array([statistic(columns[:, rng.integers(0, n, n)]) for _ in range(draws)])
+    low, high = np.nanpercentile(values, [2.5, 97.5]) if not np.isnan(values).all() else (math.nan, math.nan)
+    return Estimate(statistic(columns), float(low), float(high))

@@ -1,0 +1,127 @@
+"""What the demo compares: never reasoning, always reasoning, and reasoning where it is needed.
+
+All three draw with the same seeds, so that a question's fast answers and paths are the same in each of them, and
+differences between them are paired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from egrm_graph.benchmark.questions import Question
+from egrm_graph.clients.drawing import Limits, draw
+from egrm_graph.graph import build_graph
+from egrm_graph.parts import Parts
+from egrm_graph.reasoning.plain import path_calls
+from egrm_graph.reasoning.samples import sample_of
+from egrm_graph.scoring.grading import grade
+from egrm_graph.scoring.selection import choose
+from egrm_graph.settings import RunSettings
+from egrm_graph.state import Input
+from egrm_graph.uncertainty.votes import tally
+from egrm_graph.verification import Asked, Path, Uncertainty, Verification
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one strategy made of one question."""
+
+    right: bool
+    completion_tokens: int
+    escalated: bool
+    status: str
+    majority_right: bool | None = None
+    """Whether the most frequent answer of the paths is right; None where there are no paths."""
+    best_right: bool | None = None
+    """Whether any path is right: the most that a choice among them could reach."""
+    verification: Verification | None = None
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A named way to answer a question."""
+
+    name: str
+    answer: Callable[[Question], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One strategy's outcomes for all questions, in their order, and how long it took."""
+
+    name: str
+    outcomes: list[Outcome]
+    seconds: float
+
+
+def strategies(parts: Parts) -> list[Strategy]:
+    """Never, always and E-GRM, on the same models."""
+    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
+
+    async def gated(question: Question, context: RunSettings | None = None) -> Outcome:
+        given: Input = {"question": question.text, "reference": question.reference}
+        told: Verification = (await graph.ainvoke(given, context=context))["verification"]
+        spent = told["usage"]["completion_tokens"]
+        return Outcome(told["correct"] is True, spent, told["route"] == "reasoned", told["status"], verification=told)
+
+    async def never(question: Question) -> Outcome:
+        # One path at most: it is drawn only where not a single fast answer could be read.
+        return await gated(question, RunSettings(measure="consensus", threshold=0.0))
+
+    async def always(question: Question) -> Outcome:
+        return await _always(parts, question)
+
+    return [Strategy("never reason", never), Strategy("always reason", always), Strategy("E-GRM", gated)]
+
+
+async def _always(parts: Parts, question: Question) -> Outcome:
+    """Paths and scorer, without fast answers before them."""
+    asked = Asked(
+        run_id=uuid.uuid4().hex,
+        started_at=time.time(),
+        question=parts.task.check(question.text),
+        history=[],
+        reference=question.reference,
+    )
+    calls = path_calls(asked, parts.prompts, parts.settings)
+    drawing = await draw(parts.client, calls, Limits())
+    drawn = [
+        Path(**sample_of(outcome, call.seeds[0], call.request_id, parts.task), score=None, unscored=None)
+        for call, (outcome,) in zip(calls, drawing.outcomes, strict=True)
+    ]
+    paths, reasons = await grade(parts.scorer, asked["question"], drawn, parts.settings.score_timeout_s)
+    nothing = Uncertainty(measure="none", value=None, threshold=0.0, votes=[], samples=1)
+    choice = choose("reasoned", nothing, paths, parts.task.same, failed=bool(reasons))
+
+    def right(answer: str | None) -> bool:
+        return answer is not None and parts.task.same(answer, question.reference)
+
+    return Outcome(
+        right=right(choice.answer),
+        completion_tokens=drawing.usage["completion_tokens"],
+        escalated=True,
+        status=choice.status,
+        majority_right=right(tally([path["answer"] for path in paths], parts.task.same).top),
+        best_right=any(right(path["answer"]) for path in paths),
+    )
+
+
+async def run(
+    strategy: Strategy, questions: Sequence[Question], concurrency: int, done: Callable[[], None]
+) -> Trial:
+    """Asks all questions, at most `concurrency` at once; `done` is called after each."""
+    slots = asyncio.Semaphore(concurrency)
+
+    async def one(question: Question) -> Outcome:
+        async with slots:
+            outcome = await strategy.answer(question)
+        done()
+        return outcome
+
+    started = time.perf_counter()
+    outcomes = await asyncio.gather(*map(one, questions))
+    return Trial(strategy.name, outcomes, time.perf_counter() - started)

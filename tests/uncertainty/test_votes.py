@@ -1,0 +1,20 @@
+from egrm_graph.uncertainty.votes import Votes, tally
+
+
+def same_number(one: str, other: str) -> bool:
+    return float(one) == float(other)
+
+
+def test_equivalent_answers_are_one_class_spelled_like_the_first() -> None:
+    counted = tally(["8", "7.0", "7", None, "7.00"], same_number)
+    assert counted == Votes(answers=("7.0", "8"), counts=(3, 1), lost=1)
+    assert (counted.total, counted.top) == (5, "7.0")
+
+
+def test_of_equal_counts_the_first_drawn_leads() -> None:
+    assert tally(["9", "8", "8", "9"], same_number).answers == ("9", "8")
+
+
+def test_without_answers_there_is_no_top() -> None:
+    assert tally([None, None], same_number) == Votes(answers=(), counts=(), lost=2)
+    assert tally([None, None], same_number).top is None
