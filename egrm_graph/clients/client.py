@@ -43,6 +43,9 @@ class Completion:
     """The log-probability (nats) of each chosen token."""
     top_logprobs: tuple[Mapping[str, float], ...] | None = None
     """For each position, the most likely tokens and their log-probabilities (nats)."""
+    error: str | None = None
+    """Why there is no text, where `finish_reason` is `abort`: this sample was lost, and the others of its call were
+    not."""
 
 
 @dataclass(frozen=True)

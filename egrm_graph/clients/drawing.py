@@ -7,6 +7,7 @@ that is reached cancels what still runs, and the tokens of what was cancelled ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -100,10 +101,8 @@ class _Pending:
         self._stopped_by: str | None = None
         # Counting tokens while they come costs a streamed response, so only a run with limits does it.
         limited = limits != Limits()
-        loop = asyncio.get_running_loop()
-        self._meters = [
-            Meter(on_change=lambda: loop.call_soon_threadsafe(self._check_budget)) if limited else None for _ in calls
-        ]
+        self._loop = asyncio.get_running_loop()
+        self._meters = [Meter(on_change=self._counted) if limited else None for _ in calls]
         self._tasks = {
             asyncio.ensure_future(
                 client.sample(
@@ -112,6 +111,11 @@ class _Pending:
             ): i
             for i, call in enumerate(calls)
         }
+
+    def _counted(self) -> None:
+        """Called on every token, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
+            self._loop.call_soon_threadsafe(self._check_budget)
 
     def _check_budget(self) -> None:
         if self._limits.less(self._metered()).reached:

@@ -24,7 +24,9 @@ def ask(given: Mapping[str, Any], task: Task, *, run_id: str, started_at: float)
     question = given.get("question")
     if question is None:
         if not messages:
-            raise InputError("there is nothing to ask: give 'question', or 'messages' that end with the user's question")
+            raise InputError(
+                "there is nothing to ask: give 'question', or 'messages' that end with the user's question"
+            )
         if messages[-1]["role"] != "user":
             raise InputError(f"the last message is the {messages[-1]['role']}'s; it has to be the user's question")
         question = messages.pop()["content"]

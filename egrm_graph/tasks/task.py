@@ -25,8 +25,12 @@ class Task(Protocol):
         """
         ...
 
-    def read(self, text: str) -> str | None:
-        """The answer in a complete model text, as it is spelled there; None where there is none."""
+    def read(self, text: str, *, complete: bool = True) -> str | None:
+        """The answer in a model's text, as it is spelled there; None where there is none.
+
+        `complete=False` says that the text was cut by its length: an answer that touches the cut does not count,
+        for the rest of it may be missing.
+        """
         ...
 
     def same(self, one: str, other: str) -> bool:

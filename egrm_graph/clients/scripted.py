@@ -1,0 +1,232 @@
+"""A client that answers from a script, for tests: yours, too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling
+from egrm_graph.errors import EgrmError, ServerError, SetupError, Unsupported
+from egrm_graph.verification import Message, Usage
+
+FAST, PATHS = "answer_fast", "expand_cot"
+
+
+@dataclass(frozen=True)
+class Fail:
+    """This sample fails. Among several of one call it is lost and the others count, unless all fail or `whole_call`
+    is set: then the call raises. A text as reason becomes a ServerError."""
+
+    reason: str | EgrmError
+    whole_call: bool = False
+
+    @property
+    def error(self) -> EgrmError:
+        return ServerError(self.reason) if isinstance(self.reason, str) else self.reason
+
+
+@dataclass(frozen=True)
+class Delay:
+    """The answer takes this long, its tokens spread evenly over it."""
+
+    seconds: float
+    answer: str | Completion | Fail
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """The server breaks off after so many tokens, and the call raises a ServerError."""
+
+    after_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Never answers: the call runs until it is cancelled."""
+
+
+Item: TypeAlias = str | Completion | Fail | Delay | Disconnect | Stall
+Answer: TypeAlias = Callable[[Sequence[Message], int, str], Item]
+Script: TypeAlias = Mapping[str, Sequence[Item]] | Answer
+
+
+@dataclass
+class Call:
+    """One call that was made, and what became of it."""
+
+    prompt: tuple[Message, ...]
+    sampling: Sampling | None
+    """None for a `label_logprobs` call."""
+    seeds: tuple[int, ...]
+    request_id: str
+    state: Literal["running", "answered", "failed", "cancelled"] = "running"
+
+
+class ScriptedClient:
+    """Answers from a script instead of a model.
+
+        ScriptedClient(fast=["56", "56", "56", "57", Fail("lost")], paths=["17+48=65;65-9=56;#56", Stall(), ...])
+        ScriptedClient({"answer_fast": [...], "expand_cot": [...]})
+        ScriptedClient(lambda prompt, seed, request_id: "56" if seed % 2 else Delay(0.1, "57"))
+
+    A list serves every run from its start: the request id `<run_id>.<node>.<i>` names the node, and the answer for the
+    k-th seed of that call is item i + k. So what a sample gets does not depend on which call comes first.
+
+    A text counts a token for each character, and no end token; it is not cut at `max_tokens`. Items that are a
+    `Completion` are given as they are. With `labels`, log-probabilities by label, `label_logprobs` answers too.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        fast: Sequence[Item] | None = None,
+        paths: Sequence[Item] | None = None,
+        labels: Mapping[str, float] | None = None,
+        name: str = "scripted",
+    ) -> None:
+        if script is not None and (fast is not None or paths is not None):
+            raise SetupError("give either a script, or fast and paths")
+        given = {node: items for node, items in ((FAST, fast), (PATHS, paths)) if items is not None}
+        self._script: Script = given if script is None else script
+        self._labels = labels
+        self._name = name
+        self._closed = False
+        self.calls: list[Call] = []
+        """Every call, in the order in which they were made."""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def gives_logprobs(self) -> bool:
+        return self._labels is not None
+
+    async def sample(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        request_id: str,
+        meter: Meter | None = None,
+    ) -> Completions:
+        call = self._record(Call(tuple(prompt), sampling, tuple(seeds), request_id))
+        try:
+            completions = await self._play(call, sampling, meter or Meter())
+        except asyncio.CancelledError:
+            call.state = "cancelled"
+            raise
+        except BaseException:
+            call.state = "failed"
+            raise
+        call.state = "answered"
+        return Completions(completions, _usage(prompt, sum(each.n_tokens or 0 for each in completions)))
+
+    async def label_logprobs(
+        self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
+    ) -> LabelLogprobs:
+        call = self._record(Call(tuple(prompt), None, (), request_id))
+        call.state = "failed"
+        if self._labels is None:
+            raise Unsupported("this script gives no log-probabilities; give labels={'A': -0.1, ...}")
+        for label in labels:
+            if label not in self._labels:
+                raise SetupError(f"the script's labels have no {label!r}, only {', '.join(map(repr, self._labels))}")
+        call.state = "answered"
+        return LabelLogprobs({label: self._labels[label] for label in labels}, _usage(prompt, 0))
+
+    async def check(self) -> None:
+        if self._closed:
+            raise SetupError(f"the client {self._name!r} was closed; make a new one")
+
+    async def aclose(self) -> None:
+        self._closed = True
+
+    def _record(self, call: Call) -> Call:
+        if self._closed:
+            raise SetupError(f"the client {self._name!r} was closed; make a new one")
+        self.calls.append(call)
+        return call
+
+    async def _play(self, call: Call, sampling: Sampling, meter: Meter) -> tuple[Completion, ...]:
+        items = [self._item(call, position) for position in range(len(call.seeds))]
+        tasks = [asyncio.ensure_future(_answer(item, meter)) for item in items]
+        try:
+            played = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # where one broke off, the others of the call end with it
+                task.cancel()
+        lost = [each for each in played if isinstance(each, Fail)]
+        if lost and (len(lost) == len(played) or any(each.whole_call for each in lost)):
+            raise next((each for each in lost if each.whole_call), lost[0]).error
+        return tuple(_completion(each, sampling) for each in played)
+
+    def _item(self, call: Call, position: int) -> Item:
+        if callable(self._script):
+            return self._script(call.prompt, call.seeds[position], call.request_id)
+        node, index = _place(call.request_id)
+        if node not in self._script:
+            known = ", ".join(map(repr, self._script)) or "nothing"
+            raise SetupError(f"the script has no answers for {node!r} (request {call.request_id!r}), only for {known}")
+        items = self._script[node]
+        if index + position >= len(items):
+            raise SetupError(
+                f"the script has {len(items)} answers for {node!r}, and request {call.request_id!r} asks for number "
+                f"{index + position + 1}: give more answers, or lower samples or paths"
+            )
+        return items[index + position]
+
+
+def _place(request_id: str) -> tuple[str, int]:
+    parts = request_id.rsplit(".", 2)
+    if len(parts) != 3 or not parts[2].isdecimal():
+        raise SetupError(
+            f"the request id {request_id!r} is not of the form <run_id>.<node>.<i>, which a script of lists is read by; "
+            "script with a function instead"
+        )
+    return parts[1], int(parts[2])
+
+
+async def _answer(item: Item, meter: Meter) -> Completion | Fail:
+    seconds = 0.0
+    if isinstance(item, Delay):
+        seconds, item = item.seconds, item.answer
+    if isinstance(item, Stall):
+        await asyncio.get_running_loop().create_future()
+    if isinstance(item, Disconnect):
+        await _count(item.after_tokens, seconds, meter)
+        raise ServerError(f"the scripted server broke off after {item.after_tokens} tokens")
+    if isinstance(item, str):
+        item = Completion(item, "stop", len(item))
+    await _count(item.n_tokens or 0 if isinstance(item, Completion) else 0, seconds, meter)
+    return item
+
+
+async def _count(n_tokens: int, seconds: float, meter: Meter) -> None:
+    await asyncio.sleep(0 if n_tokens else seconds)
+    for _ in range(n_tokens):
+        if seconds:
+            await asyncio.sleep(seconds / n_tokens)
+        meter.add(1)
+
+
+def _completion(played: Completion | Fail, sampling: Sampling) -> Completion:
+    if isinstance(played, Fail):
+        return Completion("", "abort", None, error=str(played.error))
+    if sampling.logprobs and played.logprobs is None and played.error is None:
+        raise Unsupported("log-probabilities were asked for, and the script's texts have none: script a Completion")
+    return played
+
+
+def _usage(prompt: Sequence[Message], completion_tokens: int) -> Usage:
+    return Usage(
+        requests=1,
+        prompt_tokens=sum(len(message["content"]) for message in prompt),
+        cached_tokens=0,
+        completion_tokens=completion_tokens,
+        cancelled_tokens=0,
+    )

@@ -1,0 +1,90 @@
+"""The task `arithmetic`: what the bundled model was trained for, chains of sums and differences of whole numbers.
+
+Decides: a question is brought into the one spelling that the model knows, and everything else is refused before the
+model is asked, since it would answer that too, with nonsense. An answer is what follows the last `#` of a reasoning
+path, or a fast answer that is a bare whole number.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from egrm_graph.errors import InputError
+
+MAX_DIGITS = 3
+MAX_TERMS = 8
+
+_MAX_CHARACTERS = 200  # eight terms, their signs and a phrase in front take less
+_DASHES = str.maketrans(dict.fromkeys("−–—‐‑‒", "-"))  # noqa: RUF001 - the point is that they look alike
+_PHRASE = re.compile(r"(?:what\s+is|what's|how\s+much\s+is|calculate|compute|evaluate|solve)\b\s*:?\s*", re.IGNORECASE)
+_CHAIN = re.compile(r"[0-9]+(?:\s*[+-]\s*[0-9]+)+")
+_ENDING = re.compile(r"\s*=?\s*[?.]?")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
+class Arithmetic:
+    """Chains of `+` and `-` over whole numbers."""
+
+    @property
+    def name(self) -> str:
+        return "arithmetic"
+
+    @property
+    def prompts(self) -> str:
+        return "tiny"
+
+    def check(self, question: str) -> str:
+        """The chain alone, such as `17+48-9`, out of `What is 17 + 48 - 9?`.
+
+        Raises:
+            InputError: anything else, and longer chains or larger numbers than the bundled model can read.
+        """
+        chain = _chain(question) if isinstance(question, str) else None
+        if chain is None:
+            raise _refusal(question, "is no chain of + and - over whole numbers")
+        terms = re.split("[+-]", chain)
+        if len(terms) > MAX_TERMS:
+            raise _refusal(question, f"has {len(terms)} terms")
+        if any(len(term) > MAX_DIGITS for term in terms):
+            raise _refusal(question, f"has a number of {max(map(len, terms))} digits")
+        return chain
+
+    def read(self, text: str, *, complete: bool = True) -> str | None:
+        """The whole number after the last `#`, or the whole text where it is nothing but a number."""
+        answer = text.rpartition("#")[2]
+        if not complete and answer == answer.rstrip():
+            return None  # the next digit may have been cut off
+        answer = answer.strip()
+        return answer if _WHOLE.fullmatch(answer) else None
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether both are the same whole number; what is none is only the same as itself."""
+        if one == other:
+            return True
+        one, other = one.strip(), other.strip()
+        if _WHOLE.fullmatch(one) and _WHOLE.fullmatch(other):
+            return int(one) == int(other)
+        return one == other
+
+
+def _chain(question: str) -> str | None:
+    if len(question) > _MAX_CHARACTERS:
+        return None
+    text = unicodedata.normalize("NFKC", question).translate(_DASHES).strip()
+    start = phrase.end() if (phrase := _PHRASE.match(text)) else 0
+    chain = _CHAIN.match(text, start)
+    if chain is None or not _ENDING.fullmatch(text, chain.end()):
+        return None
+    # 007 is spelled as the model knows it.
+    return re.sub("[0-9]+", lambda number: number[0].lstrip("0") or "0", "".join(chain[0].split()))
+
+
+def _refusal(question: object, what: str) -> InputError:
+    shown = repr(question)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    return InputError(
+        f"{shown} {what}. The bundled model can only add and subtract: 2 to {MAX_TERMS} whole numbers of at most "
+        f"{MAX_DIGITS} digits, such as 17+48-9. For any other question point egrm at a model of your own: "
+        "--engine vllm --base-url http://HOST:8000/v1 --model NAME"
+    )

@@ -1,0 +1,126 @@
+"""Prompts: named sets of text files, one a model call, that a folder of the user's can replace file by file.
+
+Decides: a template is compiled and tried once, when it is loaded, so that a mistake shows before a model is asked;
+it runs in a sandbox, since a folder may come from anywhere; the question is a variable and never template source.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from egrm_graph.errors import SettingsError
+from egrm_graph.verification import Message
+
+Call = Literal["answer_fast", "expand_cot"]
+
+CALLS: tuple[Call, ...] = get_args(Call)
+VARIABLES = ("question",)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """One compiled template for each model call."""
+
+    name: str
+    """The set's name, or the folder as it was given."""
+    templates: Mapping[Call, Template]
+
+    @classmethod
+    def load(cls, name_or_folder: str, fallback_set: str) -> Self:
+        """The named set, `auto` for the fallback set, or a folder whose files replace the fallback set's.
+
+        Raises:
+            SettingsError: there is no such set or folder, the folder has a file of an unknown name, or a template is
+                wrong; the message names the file and the line.
+        """
+        name = fallback_set if name_or_folder == "auto" else name_or_folder
+        if name in known_sets():
+            files = {call: _set(name) / f"{call}.md" for call in CALLS}
+        else:
+            own = _own_files(name)
+            files = {call: own.get(call, _set(fallback_set) / f"{call}.md") for call in CALLS}
+        return cls(name=name, templates={call: _compiled(file) for call, file in files.items()})
+
+    def render(self, call: Call, *, question: str, history: Sequence[Message] = ()) -> list[Message]:
+        """The messages of one model call: the history as it is, then one user message.
+
+        Raises:
+            SettingsError: the template fails on this question; the message names the file and the line.
+        """
+        return [*history, Message(role="user", content=_rendered(self.templates[call], question))]
+
+
+def known_sets() -> list[str]:
+    """The names of the sets that come with the package."""
+    return sorted(entry.name for entry in resources.files("egrm_graph.prompts").iterdir() if _is_set(entry))
+
+
+def _is_set(entry: Traversable) -> bool:
+    return entry.is_dir() and (entry / f"{CALLS[0]}.md").is_file()
+
+
+def _set(name: str) -> Traversable:
+    return resources.files("egrm_graph.prompts") / name
+
+
+def _own_files(folder: str) -> dict[str, Traversable]:
+    """The folder's prompts by the call that they replace."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise SettingsError(
+            f"prompts={folder!r} is neither a folder nor a known set; known are {', '.join(known_sets())}"
+        )
+    files: dict[str, Traversable] = {}
+    for file in sorted(path.iterdir()):
+        if file.name.startswith("."):
+            continue
+        if file.suffix != ".md" or file.stem not in CALLS:
+            known = ", ".join(f"{call}.md" for call in CALLS)
+            raise SettingsError(f"prompts={folder!r}: {file.name} is no prompt; a folder can replace {known}")
+        files[file.stem] = file
+    return files
+
+
+def _compiled(file: Traversable) -> Template:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,  # a prompt is text, not HTML
+        trim_blocks=True,  # the header comment leaves no empty line
+    )
+    name = str(file)
+    try:
+        source = file.read_text(encoding="utf-8").rstrip("\n")
+        code = environment.compile(source, name=name, filename=name)
+    except TemplateSyntaxError as error:
+        raise SettingsError(f"{name}, line {error.lineno}: {error.message}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name} cannot be read as UTF-8 text: {error}") from error
+    template = Template.from_code(environment, code, environment.make_globals(None))
+    template.filename = name
+    _rendered(template, "1+1")
+    return template
+
+
+def _rendered(template: Template, question: str) -> str:
+    try:
+        return template.render(question=question)
+    except Exception as error:  # a template is a small program, and can fail with anything
+        known = ", ".join(VARIABLES)
+        raise SettingsError(
+            f"{template.filename}, line {_line(error, template)}: {error} (variables: {known})"
+        ) from error
+
+
+def _line(error: Exception, template: Template) -> int | str:
+    """The template's line that failed: Jinja rewrites its frames so that they name the template's file."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == template.filename]
+    return next((line for line in reversed(lines) if line is not None), "?")

@@ -1,0 +1,11 @@
+"""One question that the fast answers settle, and one that needs reasoning."""
+
+from egrm_graph import build_graph
+
+graph = build_graph()  # the bundled model, in this process
+for question in ("17+48", "63-59+75+33"):
+    verification = graph.invoke({"question": question})["verification"]
+    print(f"{question} = {verification['answer']}  ({verification['route']}, {verification['status']})")
+    print("  votes:", {vote["answer"]: vote["count"] for vote in verification["uncertainty"]["votes"]})
+    for path in verification["paths"]:
+        print(f"  path scored {path['score']:.3f}: {path['text']}")

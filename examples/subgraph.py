@@ -1,0 +1,37 @@
+"""The verifier as one node of a graph of your own: it reads `question`, and writes `verification` alone."""
+
+from typing import TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+from egrm_graph import Verification, build_graph
+
+
+class Order(TypedDict, total=False):
+    prices: list[int]
+    question: str
+    verification: Verification
+    receipt: str
+
+
+def ask(order: Order) -> Order:
+    return {"question": "+".join(map(str, order["prices"]))}
+
+
+def print_receipt(order: Order) -> Order:
+    verified = order["verification"]
+    if verified["status"] != "ok":
+        return {"receipt": f"please check by hand: {'; '.join(verified['reasons'])}"}
+    return {"receipt": f"total {verified['answer']} ({verified['route']})"}
+
+
+builder = StateGraph(Order)
+builder.add_node("ask", ask)
+builder.add_node("verify", build_graph())
+builder.add_node("print_receipt", print_receipt)
+builder.add_edge(START, "ask")
+builder.add_edge("ask", "verify")
+builder.add_edge("verify", "print_receipt")
+builder.add_edge("print_receipt", END)
+
+print(builder.compile().invoke({"prices": [12, 30, 7]})["receipt"])

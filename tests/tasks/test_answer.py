@@ -1,0 +1,107 @@
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egrm_graph.errors import InputError
+from egrm_graph.tasks import Answer, Task, task_named
+
+CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
+
+PIECES = [
+    "\\boxed{",
+    "}",
+    "{",
+    "Answer:",
+    "the answer is ",
+    "<think>",
+    "</think>",
+    "**",
+    "####",
+    "\n",
+    " ",
+    ".",
+    "42",
+    "$",
+]
+HOSTILE = [
+    *(
+        "\\boxed{",
+        "\\boxed{}",
+        "Answer: ",
+        "answer\n",
+        "the answer is ",
+        "the answer to the the ",
+        "**",
+        "#### ",
+        "<answer>",
+    ),
+    *(
+        '"answer": "',
+        "<think>",
+        "</think>",
+        "<|im_end|>",
+        " ",
+        "\n",
+        "{",
+        "}",
+        "*_` ",
+        "a",
+        "9",
+        "Answer:\n",
+        "$",
+        "\\",
+        '"',
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+async def test_reads_what_models_print(case: dict[str, Any]) -> None:
+    assert Answer().read(case["text"], complete=case["complete"]) == case["answer"]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join), st.booleans())
+async def test_reading_never_raises_and_repeats_itself(text: str, complete: bool) -> None:
+    first = Answer().read(text, complete=complete)
+    assert first == Answer().read(text, complete=complete)
+    assert first is None or first.strip()
+
+
+@given(st.integers(-10_000, 10_000), st.sampled_from(["Answer: {}", "{}", "the answer is {}", "**{}**", "#### {}"]))
+async def test_an_answer_that_touches_the_cut_does_not_count(number: int, form: str) -> None:
+    assert Answer().read(form.format(number)) == str(number)
+    assert Answer().read(form.format(number), complete=False) is None
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+async def test_a_megabyte_of_anything_is_read_within_a_second(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    started = time.process_time()
+    Answer().read(text)
+    Answer().read(text, complete=False)
+    assert time.process_time() - started < 2
+
+
+async def test_an_answer_at_the_end_of_a_long_text_is_found() -> None:
+    assert Answer().read("We think. " * 10_000 + "\\boxed{7}") == "7"
+
+
+async def test_a_question_is_asked_without_the_space_around_it() -> None:
+    assert Answer().check("  What is 1+1?\n") == "What is 1+1?"
+
+
+@pytest.mark.parametrize("question", ["", " \n", None, 5])
+async def test_no_question_is_refused(question: Any) -> None:
+    with pytest.raises(InputError):
+        Answer().check(question)
+
+
+async def test_tasks_are_found_by_name() -> None:
+    for name, prompts in (("answer", "default"), ("arithmetic", "tiny")):
+        task: Task = task_named(name)  # type: ignore[arg-type] # a literal in a tuple is a str to mypy
+        assert (task.name, task.prompts) == (name, prompts)

@@ -1,0 +1,50 @@
+"""What is installed is what is here: every folder with code is listed, and its data goes along."""
+
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import egrm_graph
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_folder_with_code_is_a_listed_package() -> None:
+    folders = {path.parent for path in (ROOT / "egrm_graph").rglob("__init__.py")}
+    found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert found == set(PROJECT["tool"]["setuptools"]["packages"])
+
+
+def test_the_two_top_folders_are_linked_into_the_package_by_relative_links() -> None:
+    for name in ("nodes", "prompts"):
+        assert (ROOT / "egrm_graph" / name).readlink() == Path("..") / name
+
+
+def test_the_version_is_told_once() -> None:
+    assert egrm_graph.__version__ == version("egrm-graph") == PROJECT["project"]["version"]
+
+
+def test_the_wheel_holds_the_nodes_the_prompts_and_the_models(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+    import zipfile
+
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT],
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "egrm_graph/graph.py",
+        "egrm_graph/nodes/answer_fast.py",
+        "egrm_graph/prompts/tiny/answer_fast.md",
+        "egrm_graph/prompts/default/expand_cot.md",
+        "egrm_graph/models/egrm-tiny/model.safetensors",
+        "egrm_graph/models/egrm-tiny-scorer/model.safetensors",
+        "egrm_graph/models/held_out.jsonl",
+        "egrm_graph/py.typed",
+    } <= names
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"egrm_graph", f"egrm_graph-{egrm_graph.__version__}.dist-info"}

@@ -1,0 +1,117 @@
+import os.path
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egrm_graph.errors import SettingsError
+from egrm_graph.tasks.prompting import CALLS, Call, Prompts, known_sets
+from egrm_graph.verification import Message
+
+SETS = ("default", "tiny")
+
+
+def rendered(prompts: Prompts, call: Call, question: str) -> str:
+    [message] = prompts.render(call, question=question)
+    assert message["role"] == "user"
+    return message["content"]
+
+
+async def test_these_sets_come_with_the_package() -> None:
+    assert known_sets() == sorted(SETS)
+
+
+async def test_the_tiny_prompts_are_the_bundled_models_language() -> None:
+    tiny = Prompts.load("tiny", "tiny")
+    assert rendered(tiny, "answer_fast", "17+48-9") == "17+48-9="
+    assert rendered(tiny, "expand_cot", "17+48-9") == "17+48-9:"
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_the_default_prompts_ask_for_a_box(call: Call) -> None:
+    text = rendered(Prompts.load("default", "default"), call, "Why?")
+    assert text.startswith("Why?\n\n")
+    assert "\\boxed{}" in text
+    assert text == text.strip()
+
+
+@pytest.mark.parametrize("name", SETS)
+@given(question=st.text(min_size=1))
+async def test_both_stages_share_the_question_as_their_prefix(name: str, question: str) -> None:
+    prompts = Prompts.load(name, name)
+    shared = os.path.commonprefix([rendered(prompts, call, question) for call in CALLS])
+    assert shared.startswith(question)
+
+
+@pytest.mark.parametrize(
+    "question", ["{{ 7*7 }}", "{% for x in y %}", "{# hidden #}", "{{ question }}", "<b>&'\"", "#}"]
+)
+async def test_a_question_is_text_and_never_template(question: str) -> None:
+    for name in SETS:
+        for call in CALLS:
+            assert rendered(Prompts.load(name, name), call, question).startswith(question)
+
+
+async def test_the_history_comes_first_and_is_left_as_it_is() -> None:
+    history = [Message(role="system", content="{{ x }}"), Message(role="assistant", content="Hello")]
+    messages = Prompts.load("tiny", "tiny").render("answer_fast", question="1+1", history=history)
+    assert messages == [*history, Message(role="user", content="1+1=")]
+    assert len(history) == 2
+
+
+async def test_auto_is_the_tasks_own_set() -> None:
+    assert Prompts.load("auto", "tiny").name == "tiny"
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("call", CALLS)
+async def test_each_file_says_its_purpose_and_its_variables(name: str, call: Call) -> None:
+    from importlib import resources
+
+    source = (resources.files("egrm_graph.prompts") / name / f"{call}.md").read_text(encoding="utf-8")
+    header = source[: source.index("#}")]
+    assert header.startswith("{# ")
+    assert "Variables: question" in header
+
+
+async def test_a_folders_file_replaces_one_of_the_set_and_the_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "answer_fast.md").write_text("{# mine #}\nQ: {{ question }}\n\nA:\n", encoding="utf-8")
+    (tmp_path / ".hidden").write_text("", encoding="utf-8")
+    prompts = Prompts.load(str(tmp_path), "tiny")
+    assert rendered(prompts, "answer_fast", "1+1") == "Q: 1+1\n\nA:"
+    assert rendered(prompts, "expand_cot", "1+1") == "1+1:"
+
+
+async def test_an_unknown_set_is_named_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="'defalt' is neither a folder nor a known set; known are default, tiny"):
+        Prompts.load("defalt", "default")
+
+
+@pytest.mark.parametrize("name", ["fast.md", "answer_fast.txt", "README.md"])
+async def test_a_file_of_an_unknown_name_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{{ question }}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=rf"{name} is no prompt.*answer_fast\.md, expand_cot\.md"):
+        Prompts.load(str(tmp_path), "default")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("one\n{{ question", "line 2"),
+        ("one\n\n{{ qestion }}", "line 3: 'qestion' is undefined.*variables: question"),
+        ("{% include 'other.md' %}", "line 1"),
+        ("one\n{{ 1/0 }}", "line 2: division by zero"),
+        ("one\n{{ question.__class__.__mro__ }}", "line 2.*unsafe"),
+    ],
+)
+async def test_a_wrong_template_is_refused_when_it_is_loaded(tmp_path: Path, source: str, message: str) -> None:
+    (tmp_path / "expand_cot.md").write_text(source, encoding="utf-8")
+    with pytest.raises(SettingsError, match=rf"(?s)expand_cot\.md, {message}"):
+        Prompts.load(str(tmp_path), "default")
+
+
+async def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "expand_cot.md").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=r"expand_cot\.md cannot be read as UTF-8"):
+        Prompts.load(str(tmp_path), "default")
