@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
-from typing_extensions import NotRequired
 
 from egrm_graph.verification import Asked, Path, Route, Sample, Uncertainty, Usage, Verification
+
 
 class Input(TypedDict, total=False):
     """Handed in: a `question`, or `messages` of which the last is the question. Read once, by the first node."""

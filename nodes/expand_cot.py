@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from egrm_graph.clients.drawing import Lost, draw
 from egrm_graph.clients.client import Completion
+from egrm_graph.clients.drawing import Lost, draw
 from egrm_graph.context import Run
 from egrm_graph.reasoning.plain import path_calls
 from egrm_graph.reasoning.samples import lost_reasons, sample_of

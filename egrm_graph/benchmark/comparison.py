@@ -1,4 +1,4 @@
-"""The figures of the comparison: each strategy overall and by level, E-GRM against always reasoning, the scorer's part."""
+"""The figures of the comparison: each strategy, E-GRM against always reasoning, and the scorer's part in it."""
 
 from __future__ import annotations
 

@@ -110,9 +110,7 @@ async def _always(parts: Parts, question: Question) -> Outcome:
     )
 
 
-async def run(
-    strategy: Strategy, questions: Sequence[Question], concurrency: int, done: Callable[[], None]
-) -> Trial:
+async def run(strategy: Strategy, questions: Sequence[Question], concurrency: int, done: Callable[[], None]) -> Trial:
     """Asks all questions, at most `concurrency` at once; `done` is called after each."""
     slots = asyncio.Semaphore(concurrency)
 

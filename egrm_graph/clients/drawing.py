@@ -130,7 +130,7 @@ class _Pending:
                 done, _ = await asyncio.wait(
                     {*running, stop}, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED
                 )
-                for task in done & running:
+                for task in sorted(done & running, key=self._tasks.__getitem__):
                     self._take(task)
                 running -= done
                 self._stopped_by = self._limits.less(self._metered()).reached

@@ -67,9 +67,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     core.decoder = decoders.Fuse()
-    core.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", vocabulary["<s>"])]
-    )
+    core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", vocabulary["<s>"])])
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     )
@@ -139,7 +137,7 @@ class Progress(TrainerCallback):
         self.every = every
         self.questions = world.sample(500, "validation", seed=1)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+    def on_step_end(self, _args: Any, state: Any, _control: Any, model: Any = None, **_: Any) -> None:
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
         model.eval()
@@ -157,9 +155,7 @@ class Progress(TrainerCallback):
         model.train()
 
 
-def complete(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], room: int
-) -> list[str]:
+def complete(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], room: int) -> list[str]:
     """One sampled completion (temperature 1) of each prompt."""
     encoded = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
     with torch.no_grad():

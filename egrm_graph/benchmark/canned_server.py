@@ -1,0 +1,74 @@
+"""A server that gives every request the same completions after a fixed delay: what is left is the client's own cost.
+
+Run as `python -m egrm_graph.benchmark.canned_server DELAY_S`; it prints its port, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from subprocess import PIPE, Popen
+
+from aiohttp import web
+
+TEXT = "56"
+
+
+def canned(n: int) -> bytes:
+    """An answer of vLLM's chat route with `n` completions."""
+    choices = [
+        {
+            "index": i,
+            "message": {"role": "assistant", "content": TEXT, "reasoning": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+            "stop_reason": None,
+            "token_ids": [8, 9, 2],
+        }
+        for i in range(n)
+    ]
+    usage = {"prompt_tokens": 9, "completion_tokens": 3 * n, "total_tokens": 9 + 3 * n, "prompt_tokens_details": None}
+    return json.dumps({"id": "chatcmpl-0", "model": "canned", "choices": choices, "usage": usage}).encode()
+
+
+@contextmanager
+def canned_server(delay_s: float) -> Iterator[str]:
+    """The base URL of such a server in a process of its own."""
+    command = [sys.executable, "-m", "egrm_graph.benchmark.canned_server", str(delay_s)]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        if not port:
+            raise RuntimeError("the canned server did not start; its error is above")
+        try:
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.stdin.close()
+
+
+async def _serve(delay_s: float) -> None:
+    answers: dict[int, bytes] = {}
+
+    async def answer(request: web.Request) -> web.Response:
+        n = json.loads(await request.read())["n"]
+        if n not in answers:
+            answers[n] = canned(n)
+        await asyncio.sleep(delay_s)
+        return web.Response(body=answers[n], content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(float(sys.argv[1])))

@@ -1,0 +1,177 @@
+"""What the graph costs beside the model: `python -m egrm_graph.benchmark.overhead`.
+
+A server in a process of its own answers every request alike after a fixed delay, so that all questions take the
+direct route. Rounds of the same requests go through the graph and through a bare aiohttp loop in turn; each figure
+is the median over the rounds with a 95 % interval (by order statistics), and ratios are taken within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import comb
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from egrm_graph.benchmark.canned_server import canned_server
+from egrm_graph.clients.client import Sampling
+from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.vllm_protocol import sample_body
+from egrm_graph.graph import build_graph
+from egrm_graph.settings import BUNDLED_MODEL, Settings
+from egrm_graph.verification import Message
+
+Work = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A median over the rounds and its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one round took, a question: the client's CPU (all its threads) and the wall's share."""
+
+    cpu_ms: float
+    wall_ms: float
+
+
+@dataclass(frozen=True)
+class Report:
+    questions: int
+    rounds: int
+    in_flight: int
+    delay_ms: float
+    graph_cpu_ms: Figure
+    bare_cpu_ms: Figure
+    graph_wall_ms: Figure
+    bare_wall_ms: Figure
+    wall_ratio: Figure
+
+
+def figure(values: Sequence[float]) -> Figure:
+    """The median and the narrowest pair of order statistics that holds it with at least 95 %; with fewer than six
+    values, the lowest and the highest, which is less."""
+    ordered, n = sorted(values), len(values)
+    k = 0
+    while 2 * sum(comb(n, i) for i in range(k + 2)) <= 0.05 * 2**n:
+        k += 1
+    return Figure(statistics.median(ordered), ordered[k], ordered[n - 1 - k])
+
+
+async def round_of(work: Work, questions: Sequence[str], in_flight: int) -> Cost:
+    """All questions, so many at a time."""
+    rest = iter(questions)
+
+    async def worker() -> None:
+        for question in rest:
+            await work(question)
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(worker() for _ in range(in_flight)))
+    scale = 1e3 / len(questions)
+    return Cost((time.process_time() - cpu) * scale, (time.perf_counter() - wall) * scale)
+
+
+def through_graph(settings: Settings, client: VllmClient) -> Work:
+    graph = build_graph(settings, client=client, scorer=None)
+
+    async def work(question: str) -> None:
+        verification = (await graph.ainvoke({"question": question}))["verification"]
+        assert (verification["route"], verification["status"]) == ("direct", "ok"), verification
+
+    return work
+
+
+def through_aiohttp(settings: Settings, base_url: str, session: aiohttp.ClientSession) -> Work:
+    """The same requests, and nothing done with what they bring but to read it."""
+    sampling = Sampling(
+        settings.fast_temperature, settings.fast_max_tokens, settings.fast_top_p, thinking=settings.fast_thinking
+    )
+
+    async def work(question: str) -> None:
+        prompt = [Message(role="user", content=f"{question}=")]
+        body = sample_body("chat", settings.model, prompt, sampling, range(settings.samples), switch=True)
+        async with session.post(f"{base_url}/chat/completions", json=body) as response:
+            assert len((await response.json())["choices"]) == settings.samples
+
+    return work
+
+
+async def measure(questions: int, rounds: int, in_flight: int, delay_s: float) -> Report:
+    """The rounds, after one of each that does not count."""
+    draw = random.Random(0)
+    asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(questions)]
+    costs: dict[str, list[Cost]] = {"graph": [], "bare": []}
+    with canned_server(delay_s) as base_url:
+        settings = Settings(engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None)
+        client = VllmClient(settings.model, settings.base_url)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            works = {"graph": through_graph(settings, client), "bare": through_aiohttp(settings, base_url, session)}
+            for i in range(rounds + 1):
+                for name in sorted(works, reverse=i % 2 == 0):
+                    cost = await round_of(works[name], asked, in_flight)
+                    costs[name] += [cost] if i > 0 else []
+        await client.aclose()
+    return report(costs["graph"], costs["bare"], questions=questions, in_flight=in_flight, delay_ms=delay_s * 1e3)
+
+
+def report(graph: Sequence[Cost], bare: Sequence[Cost], **setting: Any) -> Report:
+    return Report(
+        **setting,
+        rounds=len(graph),
+        graph_cpu_ms=figure([cost.cpu_ms for cost in graph]),
+        bare_cpu_ms=figure([cost.cpu_ms for cost in bare]),
+        graph_wall_ms=figure([cost.wall_ms for cost in graph]),
+        bare_wall_ms=figure([cost.wall_ms for cost in bare]),
+        wall_ratio=figure([one.wall_ms / other.wall_ms for one, other in zip(graph, bare, strict=True)]),
+    )
+
+
+def table(result: Report) -> Table:
+    title = (
+        f"{result.rounds} rounds of {result.questions} questions, {result.in_flight} in flight, "
+        f"answered after {result.delay_ms:g} ms"
+    )
+    shown = Table("", "client CPU ms/question", "wall ms/question", title=title)
+    shown.add_row("graph, direct route", _cell(result.graph_cpu_ms), _cell(result.graph_wall_ms))
+    shown.add_row("bare aiohttp loop", _cell(result.bare_cpu_ms), _cell(result.bare_wall_ms))
+    shown.add_row("ratio", "", _cell(result.wall_ratio))
+    return shown
+
+
+def _cell(value: Figure) -> str:
+    return f"{value.median:.2f} ({value.low:.2f}-{value.high:.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
+    parser.add_argument("--rounds", type=int, default=11, help="counted rounds (default 11)")
+    parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
+    parser.add_argument("--delay-ms", type=float, default=50.0, help="until the server answers (default 50)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    given = parser.parse_args()
+    result = asyncio.run(measure(given.questions, given.rounds, given.in_flight, given.delay_ms / 1e3))
+    if given.json:
+        print(json.dumps(asdict(result)))
+    else:
+        Console().print(table(result))
+
+
+if __name__ == "__main__":
+    main()
