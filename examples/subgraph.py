@@ -14,12 +14,12 @@ class Order(TypedDict, total=False):
     receipt: str
 
 
-def ask(order: Order) -> Order:
-    return {"question": "+".join(map(str, order["prices"]))}
+def ask(state: Order) -> Order:
+    return {"question": "+".join(map(str, state["prices"]))}
 
 
-def print_receipt(order: Order) -> Order:
-    verified = order["verification"]
+def print_receipt(state: Order) -> Order:
+    verified = state["verification"]
     if verified["status"] != "ok":
         return {"receipt": f"please check by hand: {'; '.join(verified['reasons'])}"}
     return {"receipt": f"total {verified['answer']} ({verified['route']})"}

@@ -198,7 +198,8 @@ async def test_a_run_overrides_settings_by_context_or_configurable() -> None:
     question: Any = {"question": "17+48-9"}
     assert (await graph.ainvoke(question))["verification"]["route"] == "reasoned"
     by_context = await graph.ainvoke(question, context=RunSettings(threshold=0.6))
-    by_dict = await graph.ainvoke(question, context={"threshold": 0.6})  # type: ignore[arg-type]
+    as_dict: Any = {"threshold": 0.6}
+    by_dict = await graph.ainvoke(question, context=as_dict)
     by_config = await graph.ainvoke(question, {"configurable": {"egrm": {"threshold": 0.6}}})
     assert {out["verification"]["route"] for out in (by_context, by_dict, by_config)} == {"direct"}
 

@@ -12,7 +12,7 @@ from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 
 from egrm_graph import RunSettings, Settings, build_graph
-from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.clients.scripted import Delay, Item, ScriptedClient
 from egrm_graph.errors import InputError
 
 PATH = "17+48=65;65-9=56;#56"
@@ -49,7 +49,7 @@ def test_the_output_is_one_key() -> None:
 
 
 def test_stream_gives_updates_by_node_and_an_event_for_each_sample() -> None:
-    events = list(wavering().stream(QUESTION, stream_mode=["updates", "custom"]))
+    events: Any = list(wavering().stream(QUESTION, stream_mode=["updates", "custom"]))
     nodes = [next(iter(update)) for mode, update in events if mode == "updates"]
     samples = [(event["node"], event["i"]) for mode, event in events if mode == "custom"]
     assert nodes == ["answer_fast", "check_uncertainty", "expand_cot", "score_paths", "select_answer"]
@@ -57,9 +57,7 @@ def test_stream_gives_updates_by_node_and_an_event_for_each_sample() -> None:
 
 
 async def test_astream_hands_out_a_path_as_it_lands_not_when_all_have() -> None:
-    from egrm_graph.clients.scripted import Delay
-
-    paths = [Delay(0.6, PATH), Delay(0.3, PATH), PATH, Delay(0.9, PATH)]
+    paths: list[Item] = [Delay(0.6, PATH), Delay(0.3, PATH), PATH, Delay(0.9, PATH)]
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=paths)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
     order = [
@@ -93,7 +91,7 @@ def test_the_question_of_an_earlier_run_on_the_thread_is_not_asked_again() -> No
 def test_messages_are_a_conversation_that_ends_with_the_question() -> None:
     client = ScriptedClient(fast=["56"] * 5)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
-    messages = [
+    messages: list[AnyMessage] = [
         SystemMessage("Be exact."),
         HumanMessage("1+1"),
         AIMessage("2"),

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import SettingsError
@@ -36,6 +36,7 @@ async def test_the_default_prompts_ask_for_a_box(call: Call) -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
+@settings(deadline=None)
 @given(question=st.text(min_size=1))
 async def test_both_stages_share_the_question_as_their_prefix(name: str, question: str) -> None:
     prompts = Prompts.load(name, name)

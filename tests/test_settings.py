@@ -29,8 +29,8 @@ def test_a_run_cannot_override_what_the_graph_was_built_with() -> None:
 @pytest.mark.parametrize(("stage", "count"), [("fast", "samples"), ("path", "paths")])
 def test_drawing_one_deterministic_decode_many_times_is_refused(stage: str, count: str) -> None:
     with pytest.raises(ValidationError, match=f"{stage}_temperature=0 decodes the same text every time"):
-        Settings(**{f"{stage}_temperature": 0})  # type: ignore[arg-type]
-    assert Settings(**{f"{stage}_temperature": 0, count: 1})  # type: ignore[arg-type]
+        Settings(**{f"{stage}_temperature": 0})
+    assert Settings(**{f"{stage}_temperature": 0, count: 1})
 
 
 def test_an_override_that_does_not_fit_names_value_and_range() -> None:
@@ -46,4 +46,4 @@ def test_the_environment_sets_what_it_names(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_api_key_is_never_shown() -> None:
-    assert "secret" not in repr(Settings(api_key="secret"))  # type: ignore[arg-type]
+    assert "secret" not in repr(Settings(api_key="secret"))

@@ -4,15 +4,16 @@ Decides what counts as an answer. A text is read in this order, and the first th
 
 1. What a model thought is not looked at: `<think>` and its like, and all channels but the final one. A thought that was
    never closed means that there is no answer yet.
-2. A *declared* answer: `\boxed{X}`, `Answer: X` (also as a heading over X), `#### X`, `<answer>X</answer>`, `{"answer": X}`.
-   Of several the last one counts, whatever its form; an empty one, as in "put it in \boxed{}", is none.
+2. A *declared* answer: `\boxed{X}`, `Answer: X` (also as a heading over X), `#### X`, `<answer>X</answer>`,
+   `{"answer": X}`. Of several the last one counts, whatever its form; an empty one, as in "put it in \boxed{}", is
+   none.
 3. "the answer is X", the last one, up to the end of its sentence.
 4. A last line that is bold as a whole.
 5. A text that is nothing but a short answer: one line of at most five words that does not read like a sentence.
 
-Otherwise there is none; never is one guessed from the last number in prose. A refusal is no answer, a placeholder such as
-`[your answer]` is none, and neither is what is longer than 300 characters. In a text that was cut by its length, an answer
-that touches the cut does not count, and does not bring back one that was declared before it.
+Otherwise there is none; never is one guessed from the last number in prose. A refusal is no answer, a placeholder such
+as `[your answer]` is none, and neither is what is longer than 300 characters. In a text that was cut by its length, an
+answer that touches the cut does not count, and does not bring back one that was declared before it.
 
 Only the last 20,000 characters are searched, so that the time is bounded.
 """
@@ -21,13 +22,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
 
 from egrm_graph.errors import InputError
 from egrm_graph.tasks import equivalence
+from egrm_graph.tasks.declared import FENCE, MAX_ANSWER, Found, declared, line_from
 
 _SEARCHED = 20_000
-_MAX_ANSWER = 300
 _MAX_SENTENCE = 120
 _MAX_WORDS = 5
 
@@ -37,20 +37,9 @@ _THOUGHT_ENDS = (*(f"</{name}>" for name in _THOUGHTS), "[/THINK]", "◁/think�
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
 _END_TOKENS = re.compile(r"(?:\s*(?:<[|｜][^<>|｜\s]{1,40}[|｜]>|</s>|<end_of_turn>|\[/?INST\]))+\s*\Z")  # noqa: RUF001
 
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # an escaped brace is passed over
-_BOX = re.compile(r"\\(?:boxed|fbox) ?\{")
-_TAG = re.compile(r"<answer>", re.IGNORECASE)
-_FIELD = re.compile(r'"(?:final_)?answer" ?: ?("(?:[^"\\\n]|\\.){0,300}"|[-0-9.eE]{1,40}(?=[\s,}]))', re.IGNORECASE)
-_HASHES = re.compile(r"^#### ?([-+$€£]?[0-9][0-9,.]{0,40}%?)[ \t]{0,4}$", re.MULTILINE)  # any other text is a heading
-_MARKS = r"[*_#>`\-\t ]"
-_LABEL = re.compile(
-    rf"^{_MARKS}{{0,8}}(?:(?:the|my|so|thus|therefore),? ){{0,2}}(?:(?:final|correct|short) )?answer"
-    rf"(?: is)?[*_` ]{{0,4}}(?:[:：]|(?=\n))[*_` ]{{0,4}}"  # noqa: RUF001 - Chinese models type the wide colon
-    rf"|\b(?-i:(?:Final )?(?:Answer|ANSWER))[*_]{{0,3}}[:：][*_` ]{{0,4}}",  # noqa: RUF001
-    re.IGNORECASE | re.MULTILINE,
-)
 _SAID = re.compile(
-    r"\b(?:answer|(?:correct|right) (?:option|choice))(?: to [^\n.:]{1,80}?)? (?:is|would be|must be|should be) ?:?\s{0,3}"
+    r"\b(?:answer|(?:correct|right) (?:option|choice))(?: to [^\n.:]{1,80}?)?"
+    r" (?:is|would be|must be|should be) ?:?\s{0,3}"
     r"(?:(?:therefore|thus|simply|just|clearly|indeed|then),? )?",
     re.IGNORECASE,
 )
@@ -58,7 +47,6 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n|,? (?:because|since|so that|which|
 _NOT_SAID = re.compile(
     r"(?:not|that|clear|correct|wrong|incorrect|right|given|found|obtained|as follows)\b", re.IGNORECASE
 )
-_FENCE = re.compile(r"\s*(?:\\[\[\]]|\$\$|```\w{0,10})\s*")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*[.!]?|__([^_\n]{1,300})__[.!]?")
 
 _HEADING = re.compile(r"(?:final |the )?answer\b|step\b|conclusion\b|explanation\b|solution\b|note\b", re.IGNORECASE)
@@ -67,25 +55,20 @@ _ABBREVIATION = re.compile(r"\b[A-Za-z]\.[A-Za-z]\.\Z")
 _PLACEHOLDER = re.compile(r"[\[<{(][^\n]{0,40}\banswer\b[^\n]{0,40}[\]>})]|\$?answer\$?", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"(?:i'?m |i am )?(?:sorry|afraid|unable|not able|not sure)\b"
-    r"|(?:unfortunately,? |however,? )?i (?:can(?:not|'t| not)|could(?: not|n't)|do(?: not|n't) (?:know|have)|won't|will not"
-    r"|would need|need more|am (?:unable|not able|not sure))\b"
+    r"|(?:unfortunately,? |however,? )?i (?:can(?:not|'t| not)|could(?: not|n't)|do(?: not|n't) (?:know|have)|won't"
+    r"|will not|would need|need more|am (?:unable|not able|not sure))\b"
     r"|as an ai\b|(?:unknown|n/?a|no answer|not enough information|insufficient information)\W*\Z",
     re.IGNORECASE,
 )
 _SENTENCE_START = frozenset(
-    "to first we let let's lets i i'm i'll so since because if step okay ok sure here here's hmm well now given there this "
-    "it it's sorry unfortunately certainly yes, in what how".split()
+    (  # noqa: SIM905 - a word a line would hide what it is
+        "to first we let let's lets i i'm i'll so since because if step okay ok sure here here's hmm well now given "
+        "there this it it's sorry unfortunately certainly in what how"
+    ).split()
 )
-_SENTENCE_WORDS = frozenset("is are was were has have need needs should would can cannot will must add".split())
-
-
-class Found(NamedTuple):
-    """An answer as it stands in the text."""
-
-    start: int
-    text: str
-    closed: bool
-    """Whether what follows it shows that it is complete."""
+_SENTENCE_WORDS = frozenset(
+    "is are was were has have need needs should would can cannot will must add".split()  # noqa: SIM905
+)
 
 
 class Answer:
@@ -117,7 +100,7 @@ class Answer:
         if said is None:
             return None
         tail = said[-_SEARCHED:]
-        found = _declared(tail) or _stated(tail) or _bold(tail) or (_short(tail) if tail == said else None)
+        found = declared(tail) or _stated(tail) or _bold(tail) or (_short(tail) if tail == said else None)
         if found is None or not (complete or found.closed):
             return None
         return _worth(found.text)
@@ -146,77 +129,12 @@ def _said_aloud(text: str) -> str | None:
     return text[:cut] + _END_TOKENS.sub("\n", text[cut:])
 
 
-def _declared(text: str) -> Found | None:
-    """The last declared answer, whatever its form."""
-    found = (_last_box(text), _last_tag(text), _last_field(text), _last_hashes(text), _last_label(text))
-    return max((one for one in found if one is not None), key=lambda one: one.start, default=None)
-
-
-def _last_box(text: str) -> Found | None:
-    for box in reversed(list(_BOX.finditer(text))):
-        inside = _balanced(text[box.end() : box.end() + 2 * _MAX_ANSWER])
-        if inside is None:
-            return Found(box.start(), "", closed=False)
-        if inside.strip():
-            return Found(box.start(), inside, closed=True)
-    return None
-
-
-def _balanced(text: str) -> str | None:
-    """The text up to the brace that closes it."""
-    depth = 1
-    for brace in _BRACE.finditer(text):
-        depth += {"{": 1, "}": -1}.get(brace[0], 0)
-        if depth == 0:
-            return text[: brace.start()]
-    return None
-
-
-def _last_tag(text: str) -> Found | None:
-    tags = list(_TAG.finditer(text))
-    if not tags:
-        return None
-    inside, closing, _ = text[tags[-1].end() :].partition("</")
-    return Found(tags[-1].start(), inside if closing else "", closed=bool(closing))
-
-
-def _last_field(text: str) -> Found | None:
-    fields = list(_FIELD.finditer(text))
-    return Found(fields[-1].start(), fields[-1][1].strip('"'), closed=True) if fields else None
-
-
-def _last_hashes(text: str) -> Found | None:
-    lines = list(_HASHES.finditer(text))
-    return Found(lines[-1].start(), lines[-1][1], closed=lines[-1].end() < len(text)) if lines else None
-
-
-def _last_label(text: str) -> Found | None:
-    for label in reversed(list(_LABEL.finditer(text))):
-        found = _line_from(text, label.end())
-        if found.text.strip(" *_`"):
-            return found._replace(start=label.start())
-    return None
-
-
-def _line_from(text: str, start: int) -> Found:
-    """What is left of the line; where that is nothing, the next line that says something."""
-    end = start
-    while end < len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        line = text[start:end].partition("</answer>")[0]
-        if line.strip(" \t*_`") and not _FENCE.fullmatch(line):
-            return Found(start, line, closed=end < len(text))
-        start = end + 1
-    return Found(start, "", closed=False)
-
-
 def _stated(text: str) -> Found | None:
     said = list(_SAID.finditer(text))
     if not said:
         return None
     start = said[-1].end()
-    line = _line_from(text, start)
+    line = line_from(text, start)
     ending = _SENTENCE_END.search(line.text)
     value = line.text[: ending.start()] if ending else line.text
     if _NOT_SAID.match(value) or len(value) > _MAX_SENTENCE:
@@ -235,7 +153,7 @@ def _bold(text: str) -> Found | None:
 
 
 def _short(text: str) -> Found | None:
-    lines = [line for line in text.splitlines() if line.strip() and not _FENCE.fullmatch(line)]
+    lines = [line for line in text.splitlines() if line.strip() and not FENCE.fullmatch(line)]
     if len(lines) != 1 or len(lines[0]) > _MAX_SENTENCE or _reads_like_a_sentence(lines[0]):
         return None
     return Found(0, lines[0], closed=text.endswith("\n"))
@@ -255,10 +173,12 @@ def _reads_like_a_sentence(text: str) -> bool:
 
 def _worth(text: str) -> str | None:
     """The answer without the markup around it, unless it says nothing."""
+    if len(text) > 2 * MAX_ANSWER:
+        return None
     text = _without_markup(text)
     if said := _SAID.search(text):
         text = _without_markup(text[said.end() :]) if said.start() < _MAX_WORDS else text
-    if len(text) > _MAX_ANSWER or _REFUSAL.match(text.replace("’", "'")) or _PLACEHOLDER.fullmatch(text):  # noqa: RUF001
+    if len(text) > MAX_ANSWER or _REFUSAL.match(text.replace("’", "'")) or _PLACEHOLDER.fullmatch(text):  # noqa: RUF001
         return None
     says_something = any(unicodedata.category(character)[0] in "LNS" for character in text)
     return text if says_something else None

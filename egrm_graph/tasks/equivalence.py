@@ -3,8 +3,8 @@ r"""When two answers are the same.
 An answer has one or more *readings*, each a value with a unit; two answers are the same where two of their readings
 agree. What is decided:
 
-- Numbers are compared exactly: 1,000 = 1000 = 1e3 = 1000.0, 1/2 = 0.5 = \frac{1}{2}, 3 1/2 = 3.5. There is no tolerance:
-  0.333 is not 1/3. A comma before three digits separates thousands; it is never a decimal comma.
+- Numbers are compared exactly: 1,000 = 1000 = 1e3 = 1000.0, 1/2 = 0.5 = \frac{1}{2}, 3 1/2 = 3.5. There is no
+  tolerance: 0.333 is not 1/3. A comma before three digits separates thousands; it is never a decimal comma.
 - A unit that is missing agrees with any: 5 cm = 5, $5 = 5, 42 apples = 42. Two different units do not: 5 cm is not 5 m,
   $5 is not €5. Nothing is converted: 1 m is not 100 cm.
 - A per cent is both the figure and the hundredth: 50% = 50 and 50% = 0.5, since questions are answered either way.

@@ -1,8 +1,9 @@
 r"""The value of a mathematical expression, in LaTeX or plain spelling, as something that can be compared with `==`.
 
-Decides: an expression is what it evaluates to. It is parsed by latex2sympy (math-verify's own parser) and evaluated to 40
-digits, with a number that follows from its name in the place of each variable, in three different rounds; equal values mean
-equal expressions: `(x+1)^2` is `x^2+2x+1`. Nothing is ever simplified, expanded or solved, which has no bound on its time.
+Decides: an expression is what it evaluates to. It is parsed by latex2sympy (math-verify's own parser) and evaluated to
+40 digits, with a number that follows from its name in the place of each variable, in three different rounds; equal
+values mean equal expressions: `(x+1)^2` is `x^2+2x+1`. Nothing is ever simplified, expanded or solved, since there is
+no bound on the time of that.
 Differs from math-verify: no tolerance (0.333 is not 1/3), so that being the same stays transitive.
 
 The text is untrusted. What could take long is refused beforehand: long texts, deep nesting, towers of powers, large
@@ -130,13 +131,14 @@ def _small_exponents(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _evaluated(latex: str) -> Hashable | None:
-    from latex2sympy2_extended import latex2sympy
+    from latex2sympy2_extended import latex2sympy  # type: ignore[import-untyped]
 
     # As fractions, decimals are exact.
     exact = re.sub(r"([0-9]*)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{1{'0' * len(m[2])}}}", latex)
     try:
         with _parser_lock:
-            expression = latex2sympy(exact, normalization_config=None).doit()  # 1-1 is left as it stands by the parser
+            expression: Any = latex2sympy(exact, normalization_config=None)
+            expression = expression.doit()  # the parser leaves 1-1 as it stands
             rounds = tuple(_at(expression, i) for i in range(_ROUNDS))
     except Exception:  # what a parser makes of untrusted text has no list; no value is the answer to all of it
         return None
@@ -147,7 +149,7 @@ def _evaluated(latex: str) -> Hashable | None:
 
 def _at(expression: Any, i: int) -> Hashable | None:
     """The expression's value in the i-th round."""
-    import sympy
+    import sympy  # type: ignore[import-untyped]
 
     if expression.is_Rational:
         exact = Fraction(int(expression.p), int(expression.q))

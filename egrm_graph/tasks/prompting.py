@@ -44,10 +44,10 @@ class Prompts:
         """
         name = fallback_set if name_or_folder == "auto" else name_or_folder
         if name in known_sets():
-            files = {call: _set(name) / f"{call}.md" for call in CALLS}
+            files: dict[Call, Traversable] = {call: _set(name) / f"{call}.md" for call in CALLS}
         else:
             own = _own_files(name)
-            files = {call: own.get(call, _set(fallback_set) / f"{call}.md") for call in CALLS}
+            files = {call: own.get(call) or _set(fallback_set) / f"{call}.md" for call in CALLS}
         return cls(name=name, templates={call: _compiled(file) for call, file in files.items()})
 
     def render(self, call: Call, *, question: str, history: Sequence[Message] = ()) -> list[Message]:

@@ -1,7 +1,7 @@
 r"""Answers in one spelling: without the markup around them, and numbers as exact fractions.
 
-Decides: what is dropped as markup (markdown, quotes, `$...$`, `\text{}`, spacing commands, outer punctuation), and what is a
-number: digits with thousands in groups of three, decimals, exponents up to 2,000, fractions and mixed numbers.
+Decides: what is dropped as markup (markdown, quotes, `$...$`, `\text{}`, spacing commands, outer punctuation), and what
+is a number: digits with thousands in groups of three, decimals, exponents up to 2,000, fractions and mixed numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOOKALIKES = str.maketrans(
         **dict.fromkeys("“”„«»", '"'),
         **dict.fromkeys("‘’", "'"),  # noqa: RUF001
         "÷": "/",
-        "⁄": "/",
+        "⁄": "/",  # noqa: RUF001
         "π": r"\pi ",
         "≤": r"\le ",
         "≥": r"\ge ",
@@ -34,7 +34,7 @@ _LOOKALIKES = str.maketrans(
 )
 _ROOT = re.compile(r"√\s*(?:([0-9a-z]+)|(?=\())")
 _TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|mbox|operatorname|boxed)\s*\{([^{}]*)\}")
-_SPACING = re.compile(r"\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b)|~")
+_SPACING = re.compile(r"(?<!\\)\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b)|~")
 _SIZING = re.compile(r"\\(?:left|right|big|Big|bigl|bigr)(?![a-zA-Z])")
 _ALIASES = (
     (re.compile(r"\\[dt]frac(?![a-zA-Z])"), r"\\frac"),

@@ -13,11 +13,12 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import world
 from rich.progress import Progress
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase, set_seed
 
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 
@@ -49,13 +50,14 @@ def draw_questions(n: int, side: world.Side, recipe: Recipe) -> list[world.Quest
 
 
 def roll_out(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, questions: Sequence[world.Question], recipe: Recipe
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, questions: Sequence[world.Question], recipe: Recipe
 ) -> Iterator[Rollout]:
     """The questions with `recipe.paths` sampled paths each."""
     encoded = tokenizer([f"{q.text}:" for q in questions], return_tensors="pt", padding=True, padding_side="left")
+    generator: Any = model  # `generate` has a type of `self` that no model fits
     longest = max(len(world.worked(q)) for q in questions)
     with torch.inference_mode():
-        out = model.generate(
+        out = generator.generate(
             input_ids=encoded["input_ids"],
             attention_mask=encoded["attention_mask"],
             max_new_tokens=longest + recipe.room,
@@ -81,8 +83,9 @@ def roll_out(
 
 def read_path(tokenizer: PreTrainedTokenizerBase, row: list[int], question: world.Question) -> RolloutPath:
     """One completion: its text, and the answer behind the last `#`, which a path that was cut has not."""
-    ended = tokenizer.eos_token_id in row
-    length = row.index(tokenizer.eos_token_id) + 1 if ended else len(row)
+    end = tokenizer.convert_tokens_to_ids(str(tokenizer.eos_token))
+    ended = end in row
+    length = row.index(end) + 1 if ended else len(row)
     text = str(tokenizer.decode(row[:length], skip_special_tokens=True))
     answer = (text.rpartition("#")[2] or None) if ended and "#" in text else None
     return RolloutPath(text=text, answer=answer, correct=answer == str(question.answer), n_tokens=length)
@@ -103,7 +106,7 @@ def make(recipe: Recipe, folder: Path, output: Path) -> None:
     """Writes both files; the same recipe, model and thread count give the same ones."""
     torch.set_num_threads(2)
     set_seed(recipe.seed)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     sides: tuple[tuple[world.Side, int], ...] = (("train", recipe.questions), ("validation", recipe.held_out))
     for side, n in sides:

@@ -23,8 +23,15 @@ import world
 HERE = Path(__file__).parent
 PACKAGED = HERE.parent.parent / "egrm_graph" / "models"
 # What a model needs to be loaded; the rest (checkpoints, reports) stays in the build folder.
-WANTED = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-WANTED += ("chat_template.jinja", "egrm.json")
+WANTED = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "egrm.json",
+)
 
 
 def make(build: Path) -> None:

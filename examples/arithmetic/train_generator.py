@@ -40,24 +40,37 @@ IGNORED = -100  # the label that the loss leaves out
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A stretch of training under one cosine schedule, on one mixture of examples."""
+
+    steps: int
+    learning_rate: float
+    fast_share: float
+    """The share of the examples that are answered directly."""
+    fast_weights: tuple[float, ...]
+    """Levels of the examples answered directly: most practice where it can still be learned."""
+    path_weights: tuple[float, ...]
+    """Levels of the examples answered by reasoning."""
+    seed: int
+
+
+LEARN_BOTH = Phase(9000, 2e-3, 0.75, (1, 2, 3, 3, 1), (1, 1, 2, 2, 4), seed=0)
+# The first phase leaves the direct answers behind the paths, and some of them wrong with all votes alike.
+FIRM_UP_FAST = Phase(2500, 1e-3, 0.9, (2, 2, 4, 3, 1), (1, 1, 2, 1, 3), seed=1)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides what comes out; the same recipe and thread count give the same weights."""
 
+    phases: tuple[Phase, ...] = (LEARN_BOTH, FIRM_UP_FAST)
     layers: int = 4
     width: int = 192
     heads: int = 6
     feed_forward: int = 512
     context: int = 256
-    steps: int = 9000
     tokens_per_step: int = 4096
-    learning_rate: float = 2e-3
     warmup_steps: int = 300
-    fast_share: float = 0.75
-    """The share of the examples that are answered directly."""
-    fast_weights: tuple[float, ...] = (1, 2, 3, 3, 1)
-    """Levels of the examples answered directly: most practice where it can still be learned."""
-    path_weights: tuple[float, ...] = (1, 1, 2, 2, 4)
-    """Levels of the examples answered by reasoning."""
     seed: int = 0
 
 
@@ -78,16 +91,17 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 class Examples(IterableDataset[dict[str, torch.Tensor]]):
     """Endless ready-made batches of about `tokens_per_step` tokens, each of examples of like length."""
 
-    def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.recipe = recipe
+    def __init__(self, phase: Phase, tokens_per_step: int, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.phase = phase
+        self.tokens_per_step = tokens_per_step
         self.tokenizer = tokenizer
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
-        rng = random.Random(self.recipe.seed)
-        texts = _texts(self.recipe, rng)
+        rng = random.Random(self.phase.seed)
+        texts = _texts(self.phase, rng)
         while True:
             pool = sorted(itertools.islice(texts, 8192), key=lambda text: len(text[0]) + len(text[1]))
-            batches = list(_cut(pool, self.recipe.tokens_per_step))
+            batches = list(_cut(pool, self.tokens_per_step))
             rng.shuffle(batches)
             for batch in batches:
                 yield self._encode(batch)
@@ -106,11 +120,11 @@ class Examples(IterableDataset[dict[str, torch.Tensor]]):
         return {"input_ids": ids, "labels": labels}
 
 
-def _texts(recipe: Recipe, rng: random.Random) -> Iterator[tuple[str, str]]:
-    fast = world.stream(rng, "train", recipe.fast_weights)
-    paths = world.stream(rng, "train", recipe.path_weights)
+def _texts(phase: Phase, rng: random.Random) -> Iterator[tuple[str, str]]:
+    fast = world.stream(rng, "train", phase.fast_weights)
+    paths = world.stream(rng, "train", phase.path_weights)
     while True:
-        if rng.random() < recipe.fast_share:
+        if rng.random() < phase.fast_share:
             question = next(fast)
             yield f"{question.text}=", str(question.answer)
         else:
@@ -188,19 +202,36 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForC
 
 
 def train(recipe: Recipe, output: Path) -> Path:
-    """Trains and saves model and tokenizer to `output`; a checkpoint there is gone on with."""
+    """Trains and saves model and tokenizer to `output`; what an interrupted run left there is gone on with."""
     torch.set_num_threads(2)  # another number adds up in another order, and gives other weights
     set_seed(recipe.seed)
     tokenizer = build_tokenizer()
     model = build_model(recipe, tokenizer)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
+    for number, phase in enumerate(recipe.phases, start=1):
+        folder = output / f"phase-{number}"
+        if (folder / "model.safetensors").exists():
+            model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            continue
+        run(phase, recipe, model, tokenizer, folder / "checkpoints")
+        model.save_pretrained(folder)
+    model.generation_config.do_sample = True
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    return output
+
+
+def run(
+    phase: Phase, recipe: Recipe, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, checkpoints: Path
+) -> None:
+    """Trains the model through one phase."""
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
-            output_dir=str(output / "checkpoints"),
-            max_steps=recipe.steps,
+            output_dir=str(checkpoints),
+            max_steps=phase.steps,
             per_device_train_batch_size=1,  # the data set yields whole batches
-            learning_rate=recipe.learning_rate,
+            learning_rate=phase.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=recipe.warmup_steps,
             weight_decay=0.01,
@@ -209,24 +240,18 @@ def train(recipe: Recipe, output: Path) -> Path:
             logging_steps=100,
             save_steps=1000,
             save_total_limit=1,
-            seed=recipe.seed,
+            seed=phase.seed,
             use_cpu=True,
             report_to=[],
         ),
-        train_dataset=Examples(recipe, tokenizer),
+        train_dataset=Examples(phase, recipe.tokens_per_step, tokenizer),
         data_collator=lambda batches: batches[0],
         callbacks=[Progress(tokenizer, every=1000)],
     )
-    trainer.train(resume_from_checkpoint=any((output / "checkpoints").glob("checkpoint-*")))
-    model.generation_config.do_sample = True
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
-    return output
+    trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("build/egrm-tiny"))
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
-    options = parser.parse_args()
-    train(Recipe(steps=options.steps), options.output)
+    train(Recipe(), parser.parse_args().output)

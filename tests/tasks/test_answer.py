@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import InputError
@@ -65,6 +65,7 @@ async def test_reads_what_models_print(case: dict[str, Any]) -> None:
     assert Answer().read(case["text"], complete=case["complete"]) == case["answer"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join), st.booleans())
 async def test_reading_never_raises_and_repeats_itself(text: str, complete: bool) -> None:
     first = Answer().read(text, complete=complete)
@@ -72,6 +73,7 @@ async def test_reading_never_raises_and_repeats_itself(text: str, complete: bool
     assert first is None or first.strip()
 
 
+@settings(deadline=None)
 @given(st.integers(-10_000, 10_000), st.sampled_from(["Answer: {}", "{}", "the answer is {}", "**{}**", "#### {}"]))
 async def test_an_answer_that_touches_the_cut_does_not_count(number: int, form: str) -> None:
     assert Answer().read(form.format(number)) == str(number)

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import InputError
@@ -76,25 +76,28 @@ async def test_the_longest_chain_is_taken() -> None:
         ("17+40=57;#5", False, None),
         ("#56\n", False, "56"),
         ("9" * 100_000, True, None),
-        ("٥", True, None),
+        ("٥", True, None),  # noqa: RUF001 - a digit, but not one that the model writes
     ],
 )
 async def test_reads_the_number_after_the_last_hash_or_the_bare_number(text: str, complete: bool, answer: Any) -> None:
     assert TASK.read(text, complete=complete) == answer
 
 
+@settings(deadline=None)
 @given(st.text("0123456789+-=:;#\n"), st.booleans())
 async def test_what_is_read_is_a_number(text: str, complete: bool) -> None:
     answer = TASK.read(text, complete=complete)
     assert answer is None or str(int(answer)).lstrip("-") in answer
 
 
+@settings(deadline=None)
 @given(st.integers(-9999, 9999), st.integers(-9999, 9999))
 async def test_answers_are_the_same_as_numbers(one: int, other: int) -> None:
     assert TASK.same(str(one), f" {other} ") == (one == other)
     assert TASK.same(f"{one:05d}", str(one))
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 async def test_text_is_only_the_same_as_itself(one: str, other: str) -> None:
     assert TASK.same(one, one)

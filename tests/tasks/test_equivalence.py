@@ -1,5 +1,7 @@
+# ruff: noqa: RUF001 - users' models print these characters
 import logging
-import threading
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -185,11 +187,13 @@ async def test_an_answer_is_the_same_with_space_and_bold_around_it(answer: str) 
     assert not answer.strip() or "*" in answer or same(answer, f"**{answer.strip()}**")
 
 
+@settings(deadline=None)
 @given(figures, figures)
 async def test_numbers_are_the_same_where_they_are_equal(one: Fraction, other: Fraction) -> None:
     assert same(str(one), str(other)) == (Fraction(one) == Fraction(other))
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**12), 10**12))
 async def test_a_number_is_the_same_in_every_spelling(number: int) -> None:
     spellings = (
@@ -203,6 +207,7 @@ async def test_a_number_is_the_same_in_every_spelling(number: int) -> None:
     assert [spelling for spelling in spellings if not same(str(number), spelling)] == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["1", "1.0", "2/2", "2", "x", "A", "Paris", "$1$", "\\frac{2}{1}"]), min_size=3, max_size=3
@@ -227,7 +232,6 @@ async def test_it_works_in_many_threads_at_once() -> None:
     pairs = [(f"(x+{n})^2", f"x^2+{2 * n}x+{n * n}") for n in range(1, 9)] * 4
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda pair: same(*pair), pairs))
-    assert threading.current_thread() is threading.main_thread()
 
 
 async def test_it_is_silent(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
@@ -237,10 +241,7 @@ async def test_it_is_silent(capfd: pytest.CaptureFixture[str], caplog: pytest.Lo
     assert (capfd.readouterr(), caplog.records) == (("", ""), [])
 
 
-async def test_the_parser_is_not_loaded_for_plain_answers() -> None:
-    import subprocess
-    import sys
-
+def test_the_parser_is_not_loaded_for_plain_answers() -> None:
     code = (
         "import sys; from egrm_graph.tasks import task_named; t = task_named('answer');"
         "t.same('1,000', '1e3'); t.same('Paris', 'London'); t.same('1/2', '0.4'); t.same('5 cm', '5');"
