@@ -28,18 +28,18 @@ class Fail:
 
 
 @dataclass(frozen=True)
-class Delay:
-    """The answer takes this long, its tokens spread evenly over it."""
-
-    seconds: float
-    answer: str | Completion | Fail
-
-
-@dataclass(frozen=True)
 class Disconnect:
     """The server breaks off after so many tokens, and the call raises a ServerError."""
 
     after_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Delay:
+    """The answer takes this long, its tokens spread evenly over it."""
+
+    seconds: float
+    answer: str | Completion | Fail | Disconnect
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _place(request_id: str) -> tuple[str, int]:
     parts = request_id.rsplit(".", 2)
     if len(parts) != 3 or not parts[2].isdecimal():
         raise SetupError(
-            f"the request id {request_id!r} is not of the form <run_id>.<node>.<i>, which a script of lists is read by; "
+            f"the request id {request_id!r} is not of the form <run_id>.<node>.<i>, by which lists are read; "
             "script with a function instead"
         )
     return parts[1], int(parts[2])
@@ -196,7 +196,8 @@ async def _answer(item: Item, meter: Meter) -> Completion | Fail:
     if isinstance(item, Delay):
         seconds, item = item.seconds, item.answer
     if isinstance(item, Stall):
-        await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        raise AssertionError("a stalled answer was given")
     if isinstance(item, Disconnect):
         await _count(item.after_tokens, seconds, meter)
         raise ServerError(f"the scripted server broke off after {item.after_tokens} tokens")

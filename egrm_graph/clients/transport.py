@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 from yarl import URL
 
 from egrm_graph.background import BackgroundLoop
@@ -29,7 +36,7 @@ KEEPALIVE_S = 4.0
 """Below the five seconds after which vLLM closes an idle connection: a reused one is never a dead one."""
 RETRY_AFTER_MOST_S = 30.0
 """A server that asks for more patience than this is asked again after this."""
-_backoff = wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.2)
+_backoff = wait_exponential(multiplier=0.2, max=5.0) + wait_random(0.0, 0.2)
 
 
 @dataclass(frozen=True)
@@ -197,8 +204,8 @@ def _checked(url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        # The value stays out of the message: it may hold a password.
-        raise SettingsError("base_url has to look like http://localhost:8000/v1, without a user or password in it")
+        shown = "with a user in it" if "@" in url else repr(url)  # a password stays out of messages
+        raise SettingsError(f"base_url {shown} cannot be used; it has to look like http://localhost:8000/v1")
     return url.rstrip("/")
 
 

@@ -33,6 +33,11 @@ def refusal(url: str, status: int, headers: Mapping[str, str], text: str) -> Egr
         return Broken(f"{url} answered {status}: {said}", retry_after_s(headers))
     if status in (401, 403):
         return SetupError(f"{url} refused the request ({status}); set api_key (EGRM_API_KEY) to the key that it takes")
+    return _bad_request(url, said) or SetupError(f"{url} refused the request ({status}): {said}")
+
+
+def _bad_request(url: str, said: str) -> SetupError | None:
+    """The error behind a message of vLLM's that names no kind."""
     if "context length" in said or "max_model_len" in said:
         return ContextTooLong(f"{url}: {said} Ask for fewer tokens, shorten the prompt, or serve a longer context")
     if "chat_template is not supported" in said:
@@ -41,7 +46,7 @@ def refusal(url: str, status: int, headers: Mapping[str, str], text: str) -> Egr
         return Unsupported(f"{url}: {said} For a base model set endpoint='completions'")
     if "thinking_token_budget" in said:
         return Unsupported(f"{url} cannot bound thinking: {said}")
-    return SetupError(f"{url} refused the request ({status}): {said}")
+    return None
 
 
 def server_message(text: str) -> str:

@@ -1,0 +1,183 @@
+"""One round of decoding: draws each row's next token, by the row's own seed and sampling.
+
+A token comes from the inverse of its row's cumulative distribution at a uniform number that only the row's own
+generator gives. So a text follows from its seed, and not from who shares the batch (but for rounding: the order of a
+sum's terms can differ with the batch's width). Log-probabilities are those of the raw logits, before temperature,
+nucleus and choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from egrm_graph.clients.embedded_rows import Row
+from egrm_graph.errors import RunError
+
+if TYPE_CHECKING:
+    import torch
+
+BLOCK = 64
+"""Uniform numbers drawn at once for a row; part of what a seed means, so a change changes every text."""
+GREEDY_BELOW = 1e-5
+SMALLEST_ROUND = 8
+
+
+class Round:
+    """Chooses each row's next token and says which rows are done, for as long as one `generate` call lasts."""
+
+    def __init__(self, rows: list[Row], uniforms: Uniforms, eos_ids: Sequence[int], device: torch.device) -> None:
+        import torch
+
+        def column(values: list[float]) -> torch.Tensor:
+            return torch.tensor(values, device=device)[:, None]  # (B, 1)
+
+        self.rows = rows
+        self.over = False
+        self._uniforms = uniforms
+        self._temperature = column([row.sampling.temperature for row in rows])
+        self._top_p = column([row.sampling.top_p for row in rows])
+        self._room = torch.tensor([row.room - len(row.token_ids) for row in rows], device=device)
+        self._eos = torch.tensor(list(eos_ids), device=device)
+        self._alive = torch.ones(len(rows), dtype=torch.bool, device=device)
+        self._lengths = torch.zeros(len(rows), dtype=torch.long, device=device)
+        self._requests = list(dict.fromkeys(row.request for row in rows))
+        place = {request: index for index, request in enumerate(self._requests)}
+        self._owner = torch.tensor([place[row.request] for row in rows], device=device)
+        self._top_k = max(row.sampling.logprobs for row in rows)
+        self._tokens: list[torch.Tensor] = []
+        self._logprobs: list[torch.Tensor] = []
+        self._tops: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    @property
+    def room(self) -> int:
+        return int(self._room.max())
+
+    def pick(self, _ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """A logits processor that leaves the drawn token as the likeliest, for `generate` to take."""
+        if self.over:  # on some devices `generate` asks once more before it looks whether it should stop
+            return scores
+        tokens = self._draw(self._constrained(scores))
+        self._tokens.append(tokens)
+        self._advance_choices(tokens)
+        if self._top_k:
+            self._record_logprobs(scores, tokens)
+        return scores.scatter_(1, tokens[:, None], float("inf"))
+
+    def stop(self, _ids: torch.Tensor, _scores: Any, **_options: Any) -> torch.Tensor:
+        """A stopping criterion: which rows are done, and all of them where the round is over."""
+        import torch
+
+        if not self.over:
+            self._lengths += self._alive
+            for request, n_tokens in zip(self._requests, self._tokens_by_request(), strict=True):
+                if n_tokens:
+                    request.count(n_tokens)
+            dropped = torch.tensor([request.future.done() for request in self._requests], device=self._owner.device)
+            ended = torch.isin(self._tokens[-1], self._eos) | (self._lengths >= self._room) | dropped[self._owner]
+            self._alive &= ~ended
+            n_alive = int(self._alive.sum())
+            self.over = n_alive == 0 or SMALLEST_ROUND <= n_alive <= len(self.rows) // 2
+        return torch.ones_like(self._alive) if self.over else ~self._alive
+
+    def finish(self) -> list[int]:
+        """Writes what was drawn to the rows; gives the indices of those that are not done."""
+        import torch
+
+        tokens = torch.stack(self._tokens, dim=1).tolist()  # (B, steps)
+        lengths, alive = self._lengths.tolist(), self._alive.tolist()
+        ends = set(self._eos.tolist())
+        for index, row in enumerate(self.rows):
+            row.token_ids.extend(tokens[index][: lengths[index]])
+            if not alive[index]:
+                row.finish_reason = "stop" if row.token_ids[-1] in ends else "length"
+        if self._top_k:
+            self._write_logprobs(lengths)
+        return [index for index, going in enumerate(alive) if going]
+
+    def _draw(self, scores: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        greedy = self._temperature < GREEDY_BELOW  # (B, 1)
+        probs = (scores / self._temperature.masked_fill(greedy, 1.0)).softmax(dim=-1)  # (B, V)
+        if bool((self._top_p < 1).any()):
+            probs = _nucleus(probs, self._top_p)
+        cumulative = probs.cumsum(dim=-1)
+        total = cumulative[:, -1:]
+        if bool(total.isnan().any()):
+            raise RunError("the model's logits are not numbers (NaN or infinite)")
+        uniform = self._uniforms.next().to(scores.device)
+        drawn = torch.searchsorted(cumulative, (uniform * total).contiguous())  # (B, 1)
+        return torch.where(greedy, scores.argmax(dim=-1, keepdim=True), drawn).squeeze(1)
+
+    def _constrained(self, scores: torch.Tensor) -> torch.Tensor:
+        bound = [(index, row.allowed) for index, row in enumerate(self.rows) if row.allowed]
+        if not bound:
+            return scores
+        import torch
+
+        kept = scores.clone()
+        for index, allowed in bound:
+            mask = torch.full_like(kept[index], float("-inf"))
+            mask[list(allowed)] = 0.0
+            kept[index] += mask
+        return kept
+
+    def _advance_choices(self, tokens: torch.Tensor) -> None:
+        if any(row.allowed for row in self.rows):
+            for row, token in zip(self.rows, tokens.tolist(), strict=True):
+                row.allowed = row.allowed.get(token) if row.allowed else None
+
+    def _tokens_by_request(self) -> list[int]:
+        counts: list[int] = self._owner[self._alive].bincount(minlength=len(self._requests)).tolist()
+        return counts
+
+    def _record_logprobs(self, scores: torch.Tensor, tokens: torch.Tensor) -> None:
+        logprobs = scores.log_softmax(dim=-1)
+        self._logprobs.append(logprobs.gather(1, tokens[:, None]).squeeze(1))
+        values, ids = logprobs.topk(min(self._top_k, logprobs.shape[-1]), dim=-1)
+        self._tops.append((values, ids))
+
+    def _write_logprobs(self, lengths: list[int]) -> None:
+        import torch
+
+        chosen = torch.stack(self._logprobs, dim=1).tolist()  # (B, steps)
+        values = torch.stack([step[0] for step in self._tops], dim=1).tolist()  # (B, steps, k)
+        ids = torch.stack([step[1] for step in self._tops], dim=1).tolist()
+        for index, row in enumerate(self.rows):
+            k = row.sampling.logprobs
+            row.logprobs.extend(chosen[index][: lengths[index]])
+            for step in range(lengths[index]):
+                row.top_logprobs.append(dict(zip(ids[index][step][:k], values[index][step][:k], strict=True)))
+
+
+class Uniforms:
+    """One stream of uniform numbers in (0, 1] for each row."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        import torch
+
+        self._generators = [torch.Generator().manual_seed(seed % 2**63) for seed in seeds]
+        self._block = torch.empty(len(seeds), 0)
+        self._used = 0
+
+    def next(self) -> torch.Tensor:
+        """The next number of each row, (B, 1)."""
+        import torch
+
+        if self._used == self._block.shape[1]:
+            self._block = 1.0 - torch.stack([torch.rand(BLOCK, generator=each) for each in self._generators])
+            self._used = 0
+        self._used += 1
+        return self._block[:, self._used - 1 : self._used]
+
+    def keep(self, indices: list[int]) -> None:
+        self._generators = [self._generators[index] for index in indices]
+        self._block = self._block[indices]
+
+
+def _nucleus(probs: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
+    """The smallest set of likeliest tokens whose mass reaches `top_p`; the others get 0. Not renormalised."""
+    ordered, order = probs.sort(dim=-1, descending=True)
+    outside = (ordered.cumsum(dim=-1) - ordered >= top_p) & (top_p < 1)
+    return probs.scatter(-1, order, ordered.masked_fill(outside, 0.0))

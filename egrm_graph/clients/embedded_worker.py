@@ -1,0 +1,185 @@
+"""The embedded model's one thread: it takes what waits, batches it, and resolves each request."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import Any
+
+from egrm_graph.clients.client import Completion, Completions, LabelLogprobs
+from egrm_graph.clients.embedded_decoding import decode
+from egrm_graph.clients.embedded_rows import Request, Row
+from egrm_graph.clients.embedded_tokens import ModelTokens
+from egrm_graph.errors import EgrmError, RunError, SetupError
+from egrm_graph.verification import Message, Usage
+
+COMPANY_S = 0.002
+"""How long a request waits for others to share its batch."""
+
+
+@dataclass(eq=False)
+class LabelRequest:
+    """One `label_logprobs` call on its way through the worker."""
+
+    prompt: Sequence[Message]
+    labels: Sequence[str]
+    future: Future[LabelLogprobs] = field(default_factory=Future)
+
+    def fail(self, error: EgrmError) -> None:
+        try:
+            self.future.set_exception(error)
+        except InvalidStateError:
+            return
+
+
+Work = Request | LabelRequest
+
+
+class Worker:
+    """Runs a model on a daemon thread that starts with the first request and ends with `close`."""
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str, max_batch_rows: int) -> None:
+        if max_batch_rows < 1:
+            raise SetupError(f"max_batch_rows={max_batch_rows} leaves no room for a row; give at least 1")
+        self.name = name
+        self.closed = False
+        self._model: Any = model
+        self._tokens = ModelTokens(model, tokenizer, name)
+        self._max_batch_rows = max_batch_rows
+        self._queue: queue.Queue[Work | None] = queue.Queue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._waiting: list[Row] = []
+        self._running: list[Request] = []
+
+    def submit(self, work: Work) -> None:
+        """Puts a request in the queue, from any thread."""
+        with self._lock:
+            if self.closed:
+                raise self._was_closed()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"egrm-{self.name}", daemon=True)
+                self._thread.start()
+            self._queue.put(work)
+
+    def close(self) -> None:
+        """Fails what waits or runs, waits for the thread's end, and lets go of the weights."""
+        with self._lock:
+            self.closed = True
+            thread = self._thread
+            for request in self._running:
+                request.fail(self._was_closed())  # which ends its rows at their next token
+        if thread is not None:
+            self._queue.put(None)
+            thread.join()
+        self._model = None
+
+    def _run(self) -> None:
+        while not self.closed:
+            self._take()
+            batch = self._next_batch()
+            if batch:
+                self._decode(batch)
+        for row in self._waiting:
+            row.request.fail(self._was_closed())
+        while not self._queue.empty():
+            work = self._queue.get_nowait()
+            if work is not None:
+                work.fail(self._was_closed())
+
+    def _take(self) -> None:
+        """Moves what is in the queue to the waiting rows; where there is nothing, waits for it."""
+        until = time.monotonic() + COMPANY_S
+        while len(self._waiting) < self._max_batch_rows:
+            try:
+                if self._waiting:
+                    work = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+                else:
+                    work = self._queue.get()
+                    until = time.monotonic() + COMPANY_S
+            except queue.Empty:
+                return
+            if work is None:
+                return
+            self._admit(work)
+
+    def _admit(self, work: Work) -> None:
+        try:
+            if isinstance(work, Request):
+                work.rows = self._tokens.rows(work)
+                self._waiting.extend(work.rows)
+            else:
+                self._answer_labels(work)
+        except EgrmError as error:
+            work.fail(error)
+        except Exception as error:
+            work.fail(self._failure(error))
+
+    def _next_batch(self) -> list[Row]:
+        """The rows that have waited longest, with those alike in length, so that short texts do not ride along with
+        long ones."""
+        self._waiting = [row for row in self._waiting if not row.request.future.done()]
+        if not self._waiting:
+            return []
+        length = self._waiting[0].sampling.max_tokens
+        batch = [row for row in self._waiting if row.sampling.max_tokens == length][: self._max_batch_rows]
+        taken = set(map(id, batch))
+        self._waiting = [row for row in self._waiting if id(row) not in taken]
+        return batch
+
+    def _decode(self, batch: list[Row]) -> None:
+        requests = list(dict.fromkeys(row.request for row in batch))
+        with self._lock:
+            if self.closed:
+                self._waiting.extend(batch)
+                return
+            self._running = requests
+        try:
+            decode(self._model, batch, eos_ids=self._tokens.eos_ids, pad_id=self._tokens.pad_id)
+            for request in requests:
+                self._resolve(request)
+        except Exception as error:
+            for request in requests:
+                request.fail(self._failure(error))
+        finally:
+            self._running = []
+
+    def _resolve(self, request: Request) -> None:
+        if not request.future.done() and all(row.finish_reason for row in request.rows):
+            completions = tuple(self._tokens.completion(row) for row in request.rows)
+            request.resolve(Completions(completions, _usage(request.rows, completions)))
+
+    def _answer_labels(self, work: LabelRequest) -> None:
+        import torch
+
+        ids, label_ids = self._tokens.label_ids(work.prompt, work.labels)
+        with torch.inference_mode():
+            logits = self._model(torch.tensor([ids], device=self._model.device), use_cache=False).logits[0, -1]
+            logprobs = logits.float().log_softmax(dim=-1)[label_ids].tolist()
+        usage = Usage(requests=1, prompt_tokens=len(ids), cached_tokens=0, completion_tokens=0, cancelled_tokens=0)
+        try:
+            work.future.set_result(LabelLogprobs(dict(zip(work.labels, logprobs, strict=True)), usage))
+        except InvalidStateError:
+            return
+
+    def _failure(self, error: Exception) -> RunError:
+        failure = RunError(f"{self.name} failed in this process: {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        return failure
+
+    def _was_closed(self) -> SetupError:
+        return SetupError(f"the client of {self.name} was closed; load a new one")
+
+
+def _usage(rows: list[Row], completions: tuple[Completion, ...]) -> Usage:
+    return Usage(
+        requests=1,
+        prompt_tokens=len(rows[0].prompt_ids),
+        cached_tokens=0,
+        completion_tokens=sum(each.n_tokens or 0 for each in completions),
+        cancelled_tokens=0,
+    )

@@ -1,0 +1,196 @@
+"""A language model behind one or several vLLM servers, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from pydantic import SecretStr
+
+from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage
+from egrm_graph.clients.transport import Request, Transport, not_served, read_json, served_models
+from egrm_graph.clients.vllm_errors import SwitchRefused
+from egrm_graph.clients.vllm_protocol import (
+    Endpoint,
+    label_body,
+    read_completions,
+    read_label_logprobs,
+    read_usage,
+    route,
+    sample_body,
+)
+from egrm_graph.clients.vllm_stream import STREAMED, Tally, read_stream
+from egrm_graph.errors import Unsupported
+from egrm_graph.verification import Message
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """One `sample` call."""
+
+    prompt: Sequence[Message]
+    sampling: Sampling
+    request_id: str
+    meter: Meter | None
+
+
+class VllmClient:
+    """Samples from the model that vLLM serves as `model`.
+
+    Seeds that follow one another go out as one request, which shares its prefill but can only be cancelled whole;
+    to cancel samples one by one, draw them by calls of their own. Close it with `aclose`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_urls: Sequence[str] = ("http://localhost:8000/v1",),
+        *,
+        api_key: str | SecretStr | None = None,
+        endpoint: Endpoint = "chat",
+        connect_timeout_s: float = 5.0,
+        request_timeout_s: float = 300.0,
+        attempts: int = 4,
+    ) -> None:
+        self._model = model
+        self._endpoint: Endpoint = endpoint
+        self._transport = Transport(
+            model,
+            base_urls,
+            api_key=api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key,
+            connect_timeout_s=connect_timeout_s,
+            request_timeout_s=request_timeout_s,
+            attempts=attempts,
+        )
+        self._switch = True
+        self._label_ids: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        return self._model
+
+    @property
+    def gives_logprobs(self) -> bool:
+        return True
+
+    async def sample(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        request_id: str,
+        meter: Meter | None = None,
+    ) -> Completions:
+        """One completion for each seed; streamed where a `meter` counts along."""
+        return await self._transport.run(self._sample(_Ask(prompt, sampling, request_id, meter), seeds))
+
+    async def label_logprobs(
+        self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
+    ) -> LabelLogprobs:
+        """The log-probability of each label as the next token, thinking switched off, from one request.
+
+        Raises:
+            Unsupported: a label is not a single token of this model, or the server cannot be asked for labels.
+        """
+        return await self._transport.run(self._label_logprobs(prompt, labels, request_id))
+
+    async def check(self) -> None:
+        """Raises the error that names the fix where a server does not answer, or does not serve the model."""
+        await self._transport.run(self._check())
+
+    async def aclose(self) -> None:
+        """Ends what is under way, and lets go of connections and thread."""
+        await self._transport.aclose()
+
+    async def _sample(self, ask: _Ask, seeds: Sequence[int]) -> Completions:
+        # Greedy decoding is refused for more than one completion a request.
+        runs = list(_runs(seeds)) if ask.sampling.temperature > 0 else [[seed] for seed in seeds]
+        if len(runs) == 1:
+            return await self._draw(ask, runs[0], ask.request_id)
+        parts = await _all([self._draw(ask, run, f"{ask.request_id}.{i}") for i, run in enumerate(runs)])
+        completions: tuple[Completion, ...] = sum((part.completions for part in parts), ())
+        return Completions(completions, add_usage(*(part.usage for part in parts)))
+
+    async def _draw(self, ask: _Ask, seeds: Sequence[int], request_id: str) -> Completions:
+        tally = None if ask.meter is None else Tally(ask.meter)
+
+        async def read(response: aiohttp.ClientResponse) -> dict[str, Any]:
+            return await (read_json(response) if tally is None else read_stream(response, tally))
+
+        async def send() -> dict[str, Any]:
+            body = sample_body(self._endpoint, self._model, ask.prompt, ask.sampling, seeds, switch=self._switch)
+            body |= {} if tally is None else STREAMED
+            return await self._transport.send(Request(route(self._endpoint), body, request_id), read)
+
+        answer = await self._switching(ask.sampling.thinking, send)
+        usage = read_usage(answer)
+        completions = read_completions(answer, ask.sampling, len(seeds))
+        return Completions(completions, usage if tally is None else tally.settle(usage))
+
+    async def _label_logprobs(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
+        ids = await _all([self._label_id(label) for label in labels])
+
+        async def send() -> dict[str, Any]:
+            body = label_body(self._endpoint, self._model, prompt, ids, switch=self._switch)
+            return await self._transport.send(Request(route(self._endpoint), body, request_id), read_json)
+
+        answer = await self._switching("off", send)
+        found = read_label_logprobs(self._endpoint, answer)
+        if missing := [label for label, token_id in zip(labels, ids, strict=True) if token_id not in found]:
+            raise Unsupported(f"the server told nothing about the labels {missing}; label_logprobs needs vLLM 0.32")
+        logprobs = {label: found[token_id] for label, token_id in zip(labels, ids, strict=True)}
+        return LabelLogprobs(logprobs, read_usage(answer))
+
+    async def _label_id(self, label: str) -> int:
+        if label not in self._label_ids:
+            body = {"model": self._model, "prompt": label, "add_special_tokens": False}
+            tokens = (await self._transport.send(Request("/tokenize", body), read_json)).get("tokens")
+            if not isinstance(tokens, list) or len(tokens) != 1:
+                raise Unsupported(f"the label {label!r} is not one token of {self._model} but {tokens}; choose another")
+            self._label_ids[label] = int(tokens[0])
+        return self._label_ids[label]
+
+    async def _switching(self, thinking: str, send: Callable[[], Awaitable[Result]]) -> Result:
+        """Mistral's own tokenizers have no switch for thinking, and refuse to be told that it is off."""
+        try:
+            return await send()
+        except SwitchRefused:
+            if thinking != "off":
+                raise
+            self._switch = False
+            return await send()
+
+    async def _check(self) -> None:
+        for url in self._transport.base_urls:
+            served = await self._transport.send(Request("/models"), served_models, base_url=url)
+            if self._model not in served:
+                raise not_served(url, self._model, served)
+
+
+def _runs(seeds: Sequence[int]) -> Iterator[list[int]]:
+    """The seeds in runs of consecutive ones."""
+    run: list[int] = []
+    for seed in seeds:
+        if run and seed != run[-1] + 1:
+            yield run
+            run = []
+        run.append(seed)
+    if run:
+        yield run
+
+
+async def _all(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """All results, or the first error once the rest has been cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,215 @@
+"""What a fake server cannot show: that vLLM itself does what the client counts on."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from itertools import islice
+
+import aiohttp
+import pytest
+
+from egrm_graph.clients.client import Completions, Meter, Sampling
+from egrm_graph.clients.serve import Server
+from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.vllm_protocol import Endpoint
+from egrm_graph.errors import ContextTooLong, ModelError, Unsupported
+from egrm_graph.verification import Message
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+
+EASY = [Message(role="user", content="7+8=")]
+# Far too long a sum to be had without reasoning: every sample is another guess.
+HARD = [Message(role="user", content="57+48-29+38+46-17=")]
+SAMPLING = Sampling(temperature=1.0, max_tokens=40, thinking="off")
+DIGITS = tuple("0123456789")
+
+
+@pytest.fixture(params=["chat", "completions"])
+async def client(request: pytest.FixtureRequest, real_server: Server) -> AsyncIterator[VllmClient]:
+    endpoint: Endpoint = request.param
+    client = VllmClient(real_server.name, [real_server.base_url], endpoint=endpoint, request_timeout_s=60)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def chat(real_server: Server) -> AsyncIterator[VllmClient]:
+    client = VllmClient(real_server.name, [real_server.base_url], request_timeout_s=60)
+    yield client
+    await client.aclose()
+
+
+async def draw(
+    client: VllmClient, *seeds: int, sampling: Sampling = SAMPLING, meter: Meter | None = None
+) -> Completions:
+    return await client.sample(HARD, sampling, seeds=seeds, request_id="test", meter=meter)
+
+
+def texts(drawn: Completions) -> list[str]:
+    return [completion.text for completion in drawn.completions]
+
+
+async def metric(server: Server, name: str) -> float:
+    """The sum over one metric's label sets."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(server.base_url.removesuffix("/v1") + "/metrics") as answer,
+    ):
+        lines = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", await answer.text(), re.MULTILINE)
+    return sum(float(value) for value in lines)
+
+
+async def until(server: Server, name: str, holds: Callable[[float], bool], timeout_s: float = 5.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds(value := await metric(server, name)):
+        assert time.monotonic() < deadline, f"{name} is still {value} after {timeout_s} s"
+
+
+async def test_the_model_is_served(client: VllmClient) -> None:
+    await client.check()
+
+
+async def test_the_same_seed_gives_the_same_text(client: VllmClient) -> None:
+    first, again, other = await draw(client, 7), await draw(client, 7), await draw(client, 8)
+    assert texts(first) == texts(again) != texts(other)
+
+
+async def test_one_request_with_n_draws_the_seeds_that_follow(client: VllmClient) -> None:
+    together = await draw(client, 7, 8, 9)
+    alone = [await draw(client, seed) for seed in (7, 8, 9)]
+    assert texts(together) == [text for drawn in alone for text in texts(drawn)]
+    assert len(set(texts(together))) > 1
+    assert together.usage["requests"] == 1
+
+
+async def test_tokens_and_finish_reasons_add_up(client: VllmClient) -> None:
+    drawn = await draw(client, 1, 2, 3, sampling=Sampling(temperature=1.0, max_tokens=2))
+    for completion in drawn.completions:
+        assert completion.token_ids is not None
+        assert completion.n_tokens == len(completion.token_ids) <= 2
+        assert completion.finish_reason == ("length" if len(completion.text) == 2 else "stop")
+    assert drawn.usage["completion_tokens"] == sum(completion.n_tokens or 0 for completion in drawn.completions)
+    assert drawn.usage["prompt_tokens"] >= len("57+48-29+38+46-17=")
+
+
+@pytest.mark.parametrize("logprobs", [0, 3])
+async def test_streaming_gives_the_same_as_not_streaming(client: VllmClient, logprobs: int) -> None:
+    sampling = Sampling(temperature=1.0, max_tokens=40, logprobs=logprobs)
+    meter = Meter()
+    whole = await draw(client, 7, 8, 9, sampling=sampling)
+    streamed = await draw(client, 7, 8, 9, sampling=sampling, meter=meter)
+    assert texts(streamed) == texts(whole)
+    assert [item.token_ids for item in streamed.completions] == [item.token_ids for item in whole.completions]
+    assert [item.finish_reason for item in streamed.completions] == [item.finish_reason for item in whole.completions]
+    assert streamed.usage["completion_tokens"] == whole.usage["completion_tokens"] == meter.n_tokens
+    for one, other in zip(streamed.completions, whole.completions, strict=True):
+        assert one.logprobs == (None if other.logprobs is None else pytest.approx(other.logprobs, abs=1e-4))
+
+
+async def test_logprobs_are_the_most_likely_tokens_at_every_position(client: VllmClient) -> None:
+    drawn = await draw(client, 7, 8, 9, sampling=Sampling(temperature=1.0, max_tokens=20, logprobs=2))
+    for completion in drawn.completions:
+        assert completion.logprobs is not None
+        assert completion.top_logprobs is not None
+        assert len(completion.logprobs) == len(completion.top_logprobs) == completion.n_tokens
+        for chosen, top in zip(completion.logprobs, completion.top_logprobs, strict=True):
+            assert len(top) == 2
+            assert list(top.values()) == sorted(top.values(), reverse=True)
+            assert chosen <= max(top.values()) + 1e-4
+
+
+async def test_the_top_logprobs_do_not_depend_on_what_was_sampled(client: VllmClient) -> None:
+    drawn = await draw(client, *range(20), sampling=Sampling(temperature=2.0, max_tokens=1, logprobs=2))
+    tops = [completion.top_logprobs for completion in drawn.completions]
+    first = tops[0]
+    assert first is not None
+    for top in tops:
+        assert top is not None
+        assert top[0] == pytest.approx(dict(first[0]), abs=1e-4)
+
+
+async def test_label_logprobs_cover_the_digits(client: VllmClient) -> None:
+    labels = await client.label_logprobs(EASY, DIGITS, request_id="labels")
+    assert set(labels.logprobs) == set(DIGITS)
+    assert 0.9 < labels.mass < 1.0001
+    assert labels.usage["completion_tokens"] == 1
+    drawn = await client.sample(
+        EASY, Sampling(temperature=1.0, max_tokens=1, logprobs=1), seeds=range(1), request_id="test"
+    )
+    assert drawn.completions[0].top_logprobs is not None
+    ((token, value),) = drawn.completions[0].top_logprobs[0].items()
+    assert labels.logprobs[token] == pytest.approx(value, abs=1e-4)
+
+
+async def test_a_label_of_two_tokens_is_refused(client: VllmClient) -> None:
+    with pytest.raises(Unsupported, match="the label '56' is not one token"):
+        await client.label_logprobs(EASY, ["5", "56"], request_id="labels")
+
+
+async def test_choices_bind(client: VllmClient) -> None:
+    sampling = Sampling(temperature=1.0, max_tokens=8, choices=("12", "345"))
+    drawn = await draw(client, *range(8), sampling=sampling)
+    assert set(texts(drawn)) <= {"12", "345"}
+
+
+async def test_the_prompt_is_cached_the_second_time(chat: VllmClient) -> None:
+    prompt = [Message(role="user", content="1+2+3+4+5-6+7-8+9+" * 8 + "1:")]
+    usages = []
+    for _ in range(2):
+        drawn = await chat.sample(prompt, Sampling(temperature=1.0, max_tokens=2), seeds=(1,), request_id="test")
+        usages.append(drawn.usage)
+    assert usages[0]["prompt_tokens"] == usages[1]["prompt_tokens"] > 100
+    assert usages[1]["cached_tokens"] > usages[0]["cached_tokens"]
+
+
+@pytest.mark.parametrize("metered", [True, False])
+async def test_cancelling_aborts_on_the_server(real_server: Server, client: VllmClient, metered: bool) -> None:
+    long = Sampling(temperature=1.0, max_tokens=230, choices=("1" * 230,))
+    running = "vllm:num_requests_running"
+    before = await metric(real_server, "vllm:generation_tokens_total")
+    task = asyncio.create_task(draw(client, *range(64), sampling=long, meter=Meter() if metered else None))
+    await until(real_server, running, lambda value: value > 0)
+    assert not task.done()
+    task.cancel()
+    await until(real_server, running, lambda value: value == 0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await metric(real_server, "vllm:generation_tokens_total") - before < 64 * 230
+
+
+async def test_the_servers_log_names_the_run(real_server: Server, client: VllmClient) -> None:
+    await client.sample(HARD, SAMPLING, seeds=(1, 2), request_id="run42.answer_fast.0")
+    assert "run42.answer_fast.0" in real_server.log_path.read_text()
+
+
+@pytest.mark.parametrize("max_tokens", [10, 100_000])
+async def test_a_prompt_that_does_not_fit_keeps_the_numbers(client: VllmClient, max_tokens: int) -> None:
+    prompt = [Message(role="user", content="1+" * (500 if max_tokens == 10 else 1) + "1=")]
+    with pytest.raises(ContextTooLong, match=r"\d{3}"):
+        await client.sample(prompt, Sampling(temperature=1.0, max_tokens=max_tokens), seeds=(1,), request_id="test")
+
+
+async def test_a_wrong_name_lists_the_right_one(real_server: Server) -> None:
+    client = VllmClient("nobody", [real_server.base_url])
+    for call in (client.check(), draw(client, 1)):
+        with pytest.raises(ModelError, match=f"does not serve 'nobody' but {real_server.name}"):
+            await call
+    await client.aclose()
+
+
+async def test_a_bound_on_thinking_is_refused_where_the_server_cannot_keep_it(client: VllmClient) -> None:
+    with pytest.raises(Unsupported, match="cannot bound thinking"):
+        await draw(client, 1, sampling=Sampling(temperature=1.0, max_tokens=8, thinking_tokens=4))
+
+
+async def test_many_requests_at_once(chat: VllmClient) -> None:
+    drawn = await asyncio.gather(*(draw(chat, seed, seed + 1) for seed in islice(range(0, 1000, 2), 40)))
+    assert len(drawn) == 40
+    assert all(len(item.completions) == 2 for item in drawn)
+
+
+async def test_the_defaults_that_come_with_a_model_do_not_count(client: VllmClient) -> None:
+    """The served folder's own generation_config.json asks for greedy decoding."""
+    drawn = await draw(client, *range(100), sampling=Sampling(temperature=2.0, max_tokens=3))
+    assert len(set(texts(drawn))) > 10

