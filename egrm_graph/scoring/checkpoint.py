@@ -56,7 +56,7 @@ def open_checkpoint(folder: Path, device: str | None = None) -> Checkpoint:
     """
     _refuse_unsafe(folder)
     manifest = read_manifest(folder)
-    tokenizer = _load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
     model = _load_model(folder, device)
     _settle_padding(folder, model, tokenizer)
     return Checkpoint(model, tokenizer, manifest)
@@ -103,12 +103,17 @@ def _read_json(file: Path) -> dict[str, Any]:
     return read
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a local folder.
+
+    Raises:
+        ModelError: there is none, or it cannot be read.
+    """
     from transformers import AutoTokenizer
 
     saved = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
     if not any((folder / file).exists() for file in saved):  # transformers would make up an empty one
-        raise ModelError(f"the scorer in {folder} has no tokenizer; save it there with `tokenizer.save_pretrained`")
+        raise ModelError(f"the model in {folder} has no tokenizer; save it there with `tokenizer.save_pretrained`")
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False

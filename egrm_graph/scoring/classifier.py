@@ -1,7 +1,6 @@
-"""A scorer on disk: a transformers sequence classifier with one label, loaded and run in this process.
+"""The scorer that runs in this process: a sequence classifier whose one logit, through a sigmoid, is the score.
 
-The score is the sigmoid of its one logit. What it reads is laid out by a template that is kept with it, as `input` in
-an `egrm.json` beside its `config.json`. Weights are read from safetensors only, and no code of a checkpoint is run.
+It reads the question and the whole path, laid out by the template that is kept with its weights.
 """
 
 from __future__ import annotations
@@ -15,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from egrm_graph.errors import ModelError
+from egrm_graph.scoring.checkpoint import DEFAULT_INPUT, open_checkpoint
 from egrm_graph.scoring.scorer import Unscored
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 
 def lay_out(template: str, question: str, path: str) -> str:
     """The text that is scored. Braces in the question or the path stay what they are."""
@@ -29,6 +30,8 @@ def lay_out(template: str, question: str, path: str) -> str:
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
     """Token ids, never cut. Text that spells a special token, such as `</s>`, is read as plain text."""
+    if not texts:
+        return []
     encoded = tokenizer(list(texts), split_special_tokens=True, return_attention_mask=False, verbose=False)
     return [list(row) for row in encoded["input_ids"]]
 
@@ -61,7 +64,7 @@ class ClassifierScorer:
         template: str = DEFAULT_INPUT,
         max_batch_tokens: int = 16384,
     ) -> None:
-        self._model: PreTrainedModel | None = model.eval()
+        self._model: PreTrainedModel | None = model.train(False)
         self._tokenizer = tokenizer
         self._name = name
         self._template = template
@@ -103,23 +106,28 @@ class ClassifierScorer:
         await asyncio.to_thread(self._thread.shutdown)
 
     def _score(self, model: PreTrainedModel, question: str, paths: tuple[str, ...]) -> list[float | Unscored]:
-        results: list[float | Unscored] = [_unreadable(question, path) or Unscored("not reached") for path in paths]
-        rows = self._rows(question, {i: path for i, path in enumerate(paths) if not _unreadable(question, path)})
-        for i, row in list(rows.items()):
-            if len(row) > self._context:
-                results[i] = Unscored(f"{len(row)} tokens of question and path; the scorer reads {self._context}")
-                del rows[i]
+        read = self._read(question, paths)
+        rows = {i: row for i, row in enumerate(read) if not isinstance(row, Unscored)}
+        scores: dict[int, float | Unscored] = {}
         for batch in _batches(rows, self._max_batch_tokens):
-            for i, result in zip(batch, _run(model, [rows[i] for i in batch]), strict=True):
-                results[i] = result
-        return results
+            scores.update(zip(batch, _run(model, [rows[i] for i in batch]), strict=True))
+        return [row if isinstance(row, Unscored) else scores[i] for i, row in enumerate(read)]
 
-    def _rows(self, question: str, paths: dict[int, str]) -> dict[int, list[int]]:
-        texts = [lay_out(self._template, question, path) for path in paths.values()]
-        return dict(zip(paths, encode(self._tokenizer, texts), strict=True))
+    def _read(self, question: str, paths: tuple[str, ...]) -> list[list[int] | Unscored]:
+        flaws = [_flaw(question, path) for path in paths]
+        sound = [path for path, flaw in zip(paths, flaws, strict=True) if flaw is None]
+        rows = iter(encode(self._tokenizer, [lay_out(self._template, question, path) for path in sound]))
+        return [flaw or self._fitting(next(rows)) for flaw in flaws]
+
+    def _fitting(self, row: list[int]) -> list[int] | Unscored:
+        if not row:
+            return Unscored("the scorer's tokenizer has no tokens for this text")
+        if len(row) > self._context:
+            return Unscored(f"question and path are {len(row)} tokens, and the scorer reads at most {self._context}")
+        return row
 
 
-def _unreadable(question: str, path: str) -> Unscored | None:
+def _flaw(question: str, path: str) -> Unscored | None:
     if not path.strip():
         return Unscored("the path is empty")
     try:
@@ -157,5 +165,3 @@ def _squash(logit: float) -> float | Unscored:
     if not math.isfinite(logit):  # the sigmoid of an infinity would look like a perfect score
         return Unscored(f"the scorer gave {logit}")
     return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
-
-

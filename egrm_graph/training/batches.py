@@ -1,0 +1,80 @@
+"""How rollouts become batches: laid out, encoded, and kept together question by question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from egrm_graph.errors import InputError
+from egrm_graph.scoring.classifier import encode, lay_out, pad
+from egrm_graph.training.rollouts import Rollout
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Example(NamedTuple):
+    """One question's paths as token ids, those that fit, and their targets in [0, 1]."""
+
+    rollout: Rollout
+    rows: list[list[int]]
+    targets: list[float]
+
+    @property
+    def width(self) -> int:
+        return max(map(len, self.rows))
+
+
+class Preparation:
+    """Lays out and encodes rollouts, and counts the paths that cannot be read whole."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str, context: int) -> None:
+        self._tokenizer = tokenizer
+        self._template = template
+        self._context = context
+        self.left_out = 0
+
+    def examples(self, rollouts: Sequence[Rollout]) -> list[Example]:
+        found = [self._example(rollout) for rollout in rollouts]
+        kept = [example for example in found if example.rows]
+        if not kept:
+            raise InputError(f"no path is both non-empty and within the base model's {self._context} tokens")
+        return kept
+
+    def _example(self, rollout: Rollout) -> Example:
+        texts = [lay_out(self._template, rollout.question, path.text) for path in rollout.paths]
+        read = zip(rollout.paths, encode(self._tokenizer, texts), strict=True)
+        fit = [(path, row) for path, row in read if path.text.strip() and len(row) <= self._context]
+        self.left_out += len(rollout.paths) - len(fit)
+        paths = tuple(path for path, _ in fit)
+        shown = rollout.model_copy(update={"paths": paths})
+        return Example(shown, [row for _, row in fit], [float(path.correct) for path in paths])
+
+
+def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> list[list[int]]:
+    """Indices of examples in batches of like length; each batch holds whole questions."""
+    batches: list[list[int]] = []
+    n_rows = 0
+    for i in sorted(range(len(examples)), key=lambda i: examples[i].width):
+        n_rows += len(examples[i].rows)
+        full = not batches or len(batches[-1]) == max_questions or n_rows * examples[i].width > max_tokens
+        if full:
+            batches.append([])
+            n_rows = len(examples[i].rows)
+        batches[-1].append(i)
+    return batches
+
+
+def collator(examples: Sequence[Example], pad_id: int) -> Callable[[list[list[int]]], dict[str, Any]]:
+    """From batches of indices: `input_ids` and `attention_mask` (N, T), `labels` and `groups` (N,)."""
+    import torch
+
+    def collate(batches: list[list[int]]) -> dict[str, Any]:
+        chosen = [(i, examples[i]) for batch in batches for i in batch]
+        return {
+            **pad([row for _, example in chosen for row in example.rows], pad_id),
+            "labels": torch.tensor([target for _, example in chosen for target in example.targets]),
+            "groups": torch.tensor([i for i, example in chosen for _ in example.rows]),
+        }
+
+    return collate

@@ -1,0 +1,109 @@
+"""What a scorer's choice is worth on held-out questions, and the report that training leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from egrm_graph.training.rollouts import Rollout, RolloutPath
+
+Scored = Sequence[tuple[RolloutPath, float]]
+"""The paths of one question with their scores."""
+
+
+class Figures(NamedTuple):
+    """Shares in [0, 1] over the held-out questions; None where there was nothing to count."""
+
+    questions: int
+    """Sets of paths that were chosen among."""
+    pairwise: float | None
+    """Pairs of a right and a wrong path of one question that the scorer puts in order; a tie counts half."""
+    best_of_n: float | None
+    """Questions whose top-scored path is right."""
+    majority: float | None
+    """Questions whose most frequent answer is right; a tie counts its right share."""
+    oracle: float | None
+    """Questions with a right path at all: what the best choice would reach."""
+    gap_closed: float | None
+    """How far the scorer's choice comes from the majority (0) to the oracle (1)."""
+
+
+def measure(rollouts: Sequence[Rollout], scores: Sequence[Sequence[float]], best_of: int) -> Figures:
+    """The figures for scores given question by question; each question's paths are cut into sets of `best_of`."""
+    questions = [list(zip(r.paths, s, strict=True)) for r, s in zip(rollouts, scores, strict=True)]
+    sets = [part for question in questions for part in _parts(question, best_of)]
+    pairs = [value for question in questions for value in _ordered(question)]
+    best, majority, oracle = _mean(map(_top_is_right, sets)), _mean(map(_vote, sets)), _mean(map(_any_right, sets))
+    gap = oracle - majority if oracle is not None and majority is not None else 0
+    closed = (best - majority) / gap if gap and best is not None and majority is not None else None
+    return Figures(len(sets), _mean(pairs), best, majority, oracle, closed)
+
+
+def _parts(question: Scored, size: int) -> Iterator[Scored]:
+    """Sets of `size` paths; a question with fewer is one set, and what is left over at the end is not used."""
+    for start in range(0, max(len(question) - size + 1, 1), size):
+        yield question[start : start + size]
+
+
+def _ordered(question: Scored) -> Iterator[float]:
+    right = [score for path, score in question if path.correct]
+    wrong = [score for path, score in question if not path.correct]
+    yield from ((good > bad) + (good == bad) / 2 for good in right for bad in wrong)
+
+
+def _top_is_right(paths: Scored) -> float:
+    return float(max(paths, key=lambda scored: scored[1])[0].correct)
+
+
+def _vote(paths: Scored) -> float:
+    votes = Counter((path.correct, None if path.correct else path.answer) for path, _ in paths if path.answer)
+    leaders = [correct for (correct, _), count in votes.items() if count == max(votes.values())]
+    return sum(leaders) / len(leaders) if leaders else 0.0
+
+
+def _any_right(paths: Scored) -> float:
+    return float(any(path.correct for path, _ in paths))
+
+
+def _mean(values: Any) -> float | None:
+    found = list(values)
+    return fmean(found) if found else None
+
+
+def write_report(folder: Path, report: Mapping[str, Any], curve: Sequence[Mapping[str, float]]) -> None:
+    """`report.json` with the report and its curve, and the curve drawn in `report.png`."""
+    (folder / "report.json").write_text(json.dumps({**report, "curve": list(curve)}, indent=2) + "\n", "utf-8")
+    _draw(folder / "report.png", curve)
+
+
+def _draw(file: Path, curve: Sequence[Mapping[str, float]]) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    losses, shares = figure.subplots(1, 2)
+    for axes, title, names in (
+        (losses, "loss", {"loss": "training", "eval_loss": "held out"}),
+        (
+            shares,
+            "share of held-out questions",
+            {
+                "eval_best_of_n": "scorer's choice",
+                "eval_majority": "majority",
+                "eval_oracle": "any path right",
+                "eval_pairwise": "pairs in order",
+            },
+        ),
+    ):
+        for name, label in names.items():
+            points = [(entry["step"], entry[name]) for entry in curve if entry.get(name) is not None]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=label, marker=".")
+        axes.set(xlabel="step", title=title)
+        axes.legend()
+    figure.savefig(file, dpi=120)

@@ -1,0 +1,316 @@
+"""The scorer that runs in this process: what it loads, what it refuses, and what gets no score."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForSequenceClassification, PreTrainedTokenizerFast
+
+from egrm_graph.errors import ModelError
+from egrm_graph.scoring.checkpoint import Manifest
+from egrm_graph.scoring.classifier import ClassifierScorer, lay_out
+from egrm_graph.scoring.scorer import Scorer, Unscored
+
+CONTEXT = 32
+TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")
+QUESTION = "17+48"
+PATHS = ["#65", "17+40=57;57+8=65;#65", "17+40=56;#56", "#6"]
+
+
+def build(**config: Any) -> LlamaForSequenceClassification:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    known = {"vocab_size": len(TOKENS), "max_position_embeddings": CONTEXT, "num_labels": 1, "pad_token_id": 0}
+    model = LlamaForSequenceClassification(LlamaConfig(**{**sizes, **known, **config}))
+    torch.nn.init.normal_(model.score.weight, std=1.0)  # scores that differ
+    return model
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    core = Tokenizer(models.WordLevel({token: i for i, token in enumerate(TOKENS)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    return PreTrainedTokenizerFast(tokenizer_object=core, **special)
+
+
+def save(folder: Path, *, template: str | None = "{question}:{path}", **config: Any) -> Path:
+    build(**config).save_pretrained(folder)
+    build_tokenizer().save_pretrained(folder)
+    if template is not None:
+        (folder / "egrm.json").write_text(json.dumps({"input": template}))
+    return folder
+
+
+def by_hand(folder: Path, text: str) -> float:
+    """The score of one text, unbatched and unpadded."""
+    model = LlamaForSequenceClassification.from_pretrained(folder)
+    with torch.no_grad():
+        ids = torch.tensor([build_tokenizer()(text)["input_ids"]])
+        return float(model(input_ids=ids).logits[0, 0].sigmoid())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("scorers") / "small")
+
+
+@pytest.fixture(scope="module")
+def scorer(folder: Path) -> Iterator[ClassifierScorer]:
+    loaded = ClassifierScorer.load(folder, device="cpu")
+    yield loaded
+    asyncio.run(loaded.aclose())
+
+
+async def test_is_a_scorer_named_by_its_folder(scorer: ClassifierScorer) -> None:
+    assert isinstance(scorer, Scorer)
+    assert scorer.name == "small"
+
+
+async def test_scores_are_the_sigmoid_of_the_logit_of_question_and_path(folder: Path, scorer: ClassifierScorer) -> None:
+    expected = [by_hand(folder, f"{QUESTION}:{path}") for path in PATHS]
+    assert await scorer.score(QUESTION, PATHS) == pytest.approx(expected, abs=1e-5)
+    assert len(set(expected)) == len(PATHS)
+
+
+@pytest.mark.parametrize("max_batch_tokens", [1, 50, 16384])
+async def test_scores_do_not_depend_on_how_paths_are_batched(folder: Path, max_batch_tokens: int) -> None:
+    scorer = ClassifierScorer.load(folder, max_batch_tokens=max_batch_tokens, device="cpu")
+    expected = [by_hand(folder, f"{QUESTION}:{path}") for path in PATHS]
+    assert await scorer.score(QUESTION, PATHS) == pytest.approx(expected, abs=1e-5)
+    await scorer.aclose()
+
+
+async def test_batches_hold_no_more_tokens_than_allowed(folder: Path) -> None:
+    shapes: list[tuple[int, ...]] = []
+    model = build()
+    model.register_forward_pre_hook(lambda _, __, kwargs: shapes.append(kwargs["input_ids"].shape), with_kwargs=True)
+    scorer = ClassifierScorer(model, build_tokenizer(), name="", template="{question}:{path}", max_batch_tokens=40)
+    await scorer.score(QUESTION, PATHS)
+    # 9, 10, 19 and 27 tokens long with <s>, the question and the colon: 2 * 10 <= 40, and 3 * 19 and 2 * 27 are not
+    assert [tuple(shape) for shape in shapes] == [(2, 10), (1, 19), (1, 27)]
+    await scorer.aclose()
+
+
+async def test_no_paths_have_no_scores(scorer: ClassifierScorer) -> None:
+    assert await scorer.score(QUESTION, []) == []
+
+
+async def test_path_longer_than_the_context_is_unscored_with_both_lengths_and_the_others_keep_theirs(
+    scorer: ClassifierScorer,
+) -> None:
+    alone = await scorer.score(QUESTION, PATHS[:1])
+    scores = await scorer.score(QUESTION, ["1" * 40, PATHS[0]])
+    # <s>, five characters, a colon and forty digits
+    assert scores[0] == Unscored("question and path are 47 tokens, and the scorer reads at most 32")
+    assert scores[1:] == pytest.approx(alone, abs=1e-5)
+
+
+async def test_path_that_just_fits_is_scored(scorer: ClassifierScorer) -> None:
+    assert isinstance((await scorer.score(QUESTION, ["1" * 25]))[0], float)
+    assert isinstance((await scorer.score(QUESTION, ["1" * 26]))[0], Unscored)
+
+
+@pytest.mark.parametrize("path", ["", "  \n"])
+async def test_empty_path_is_unscored(scorer: ClassifierScorer, path: str) -> None:
+    assert await scorer.score(QUESTION, [path]) == [Unscored("the path is empty")]
+
+
+async def test_text_that_is_not_unicode_is_unscored(scorer: ClassifierScorer) -> None:
+    scores = await scorer.score(QUESTION, ["\ud800", PATHS[0]])
+    assert scores[0] == Unscored("the question or the path is not valid Unicode")
+    assert isinstance(scores[1], float)
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf])
+async def test_output_that_is_not_a_number_is_unscored(weight: float) -> None:
+    model = build()
+    torch.nn.init.constant_(model.score.weight, weight)
+    scorer = ClassifierScorer(model, build_tokenizer(), name="broken")
+    assert [type(score) for score in await scorer.score(QUESTION, PATHS)] == [Unscored] * len(PATHS)
+    await scorer.aclose()
+
+
+def to_infinity(_: Any, __: Any, output: torch.Tensor) -> torch.Tensor:
+    return torch.full_like(output, math.inf)
+
+
+async def test_infinite_logit_is_not_a_perfect_score() -> None:
+    model = build()
+    model.score.register_forward_hook(to_infinity)
+    scorer = ClassifierScorer(model, build_tokenizer(), name="broken")
+    assert await scorer.score(QUESTION, PATHS[:1]) == [Unscored("the scorer gave inf")]
+    await scorer.aclose()
+
+
+async def test_failing_batch_costs_the_other_batches_nothing(folder: Path, scorer: ClassifierScorer) -> None:
+    def fail(_: Any, __: Any, kwargs: dict[str, Any]) -> None:
+        if kwargs["input_ids"].shape[1] > 20:
+            raise torch.OutOfMemoryError("no room")
+
+    model = LlamaForSequenceClassification.from_pretrained(folder)
+    model.register_forward_pre_hook(fail, with_kwargs=True)
+    failing = ClassifierScorer(
+        model, build_tokenizer(), name="failing", template="{question}:{path}", max_batch_tokens=1
+    )
+    scores = await failing.score(QUESTION, [PATHS[1], PATHS[0]])
+    assert scores[0] == Unscored("the scorer failed: no room")
+    assert scores[1:] == pytest.approx(await scorer.score(QUESTION, PATHS[:1]), abs=1e-5)
+    await failing.aclose()
+
+
+async def test_spelled_out_special_tokens_are_plain_text(scorer: ClassifierScorer) -> None:
+    # as the padding token it would be passed over, and the score be that of the text in front of it
+    plain, forged = await scorer.score(QUESTION, ["#65", "#65<pad>"])
+    assert plain != pytest.approx(forged, abs=1e-3)
+
+
+async def test_concurrent_calls_get_their_own_scores(folder: Path, scorer: ClassifierScorer) -> None:
+    questions = [f"{n}+1" for n in range(20)]
+    scores = await asyncio.gather(*(scorer.score(question, PATHS) for question in questions))
+    for question, found in zip(questions[::7], scores[::7], strict=True):
+        assert found == pytest.approx([by_hand(folder, f"{question}:{path}") for path in PATHS], abs=1e-5)
+
+
+def test_one_scorer_serves_several_event_loops(scorer: ClassifierScorer) -> None:
+    first = asyncio.run(scorer.score(QUESTION, PATHS))
+    assert asyncio.run(scorer.score(QUESTION, PATHS)) == first
+
+
+async def test_the_event_loop_is_free_while_paths_are_scored() -> None:
+    threads: set[str] = set()
+    model = build()
+    model.register_forward_pre_hook(lambda _, __: threads.add(threading.current_thread().name))
+    scorer = ClassifierScorer(model, build_tokenizer(), name="")
+    await scorer.score(QUESTION, PATHS)
+    await scorer.score(QUESTION, PATHS)
+    assert threads == {"egrm-scorer_0"}
+    await scorer.aclose()
+
+
+async def test_closed_scorer_says_so(folder: Path) -> None:
+    scorer = ClassifierScorer.load(folder, device="cpu")
+    await scorer.aclose()
+    await scorer.aclose()
+    with pytest.raises(ModelError, match="'small' is closed"):
+        await scorer.score(QUESTION, PATHS)
+
+
+async def test_without_a_template_question_and_path_are_laid_out_plainly(tmp_path: Path) -> None:
+    scorer = ClassifierScorer.load(save(tmp_path / "plain", template=None), device="cpu")
+    expected = by_hand(tmp_path / "plain", f"{QUESTION}\n\n#65")
+    assert await scorer.score(QUESTION, ["#65"]) == pytest.approx([expected], abs=1e-5)
+    await scorer.aclose()
+
+
+@given(st.text(), st.text())
+def test_braces_in_the_texts_are_left_alone(question: str, path: str) -> None:
+    assert lay_out("Q {question} A {path} {other}", question, path) == f"Q {question} A {path} {{other}}"
+
+
+def test_placeholder_in_the_question_is_not_filled() -> None:
+    assert lay_out("{question}|{path}", "{path}{question}{0}", "{question}") == "{path}{question}{0}|{question}"
+
+
+@pytest.mark.parametrize("template", ["{question}", "{path}", "{question}{path}{path}"])
+def test_template_needs_each_placeholder_once(template: str) -> None:
+    with pytest.raises(ValueError, match="exactly once"):
+        Manifest(input=template)
+
+
+def without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def pickled(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save(build().state_dict(), folder / "pytorch_model.bin")
+
+
+def remote_code(folder: Path) -> None:
+    change(folder / "config.json", auto_map={"AutoConfig": "evil.Config"})
+
+
+def remote_tokenizer(folder: Path) -> None:
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Tokenizer", None]})
+
+
+def without_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def broken_config(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+
+
+def cut_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:100])
+
+
+def broken_template(folder: Path) -> None:
+    (folder / "egrm.json").write_text('{"input": "{question}"}')
+
+
+def two_labels(folder: Path) -> None:
+    build(num_labels=2).save_pretrained(folder)
+
+
+def without_padding(folder: Path) -> None:
+    change(folder / "config.json", pad_token_id=None)
+    change(folder / "tokenizer_config.json", pad_token=None)
+
+
+def larger_tokenizer(folder: Path) -> None:
+    build(vocab_size=10).save_pretrained(folder)
+
+
+def headless(folder: Path) -> None:
+    model = build()
+    state = {name: weight for name, weight in model.state_dict().items() if name != "score.weight"}
+    model.save_pretrained(folder, state_dict=state)
+
+
+def change(file: Path, **changes: Any) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without_weights, "has no weights; save it"),
+        (pickled, r"only pickled weights \(pytorch_model.bin\).*safetensors"),
+        (remote_code, "auto_map. in config.json.*never done"),
+        (remote_tokenizer, "auto_map. in tokenizer_config.json"),
+        (without_tokenizer, "has no tokenizer; save it there"),
+        (broken_config, "config.json cannot be read"),
+        (cut_weights, "cannot be loaded"),
+        (broken_template, "egrm.json cannot be used: .*exactly once"),
+        (two_labels, "has 2 labels and a scorer has 1; train"),
+        (without_padding, "has no padding token; set pad_token_id"),
+        (larger_tokenizer, "has 20 tokens and the model 10"),
+        (headless, r"lacks weights \(score.weight\)"),
+    ],
+)
+async def test_what_is_no_sound_scorer_is_refused_with_its_folder_and_the_fix(
+    tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    damage(save(tmp_path / "scorer"))
+    with pytest.raises(ModelError, match=message) as caught:
+        ClassifierScorer.load(tmp_path / "scorer", device="cpu")
+    assert str(tmp_path / "scorer") in str(caught.value)
+
+
+async def test_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nowhere: the folder does not exist; `egrm train scorer`"):
+        ClassifierScorer.load(tmp_path / "nowhere")

@@ -1,0 +1,118 @@
+"""The hybrid objective, against numbers worked by hand."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egrm_graph.scoring.objective import Loss, hybrid_loss
+
+
+def loss(scores: list[float], targets: list[float], groups: list[int], **settings: float) -> Loss:
+    return hybrid_loss(torch.tensor(scores), torch.tensor(targets), torch.tensor(groups), **settings)
+
+
+def worked(total: float, regression: float, ranking: float) -> object:
+    return pytest.approx((total, regression, ranking), abs=1e-6)
+
+
+def numbers(found: Loss) -> tuple[float, ...]:
+    return tuple(part.item() for part in found)
+
+
+async def test_pair_in_the_wrong_order() -> None:
+    # Huber: errors -0.6 and 0.5, halves of squares 0.18 and 0.125, mean 0.1525
+    # hinge: one pair, 0.1 - (0.4 - 0.5) = 0.2
+    # total: 0.7 * 0.1525 + 0.3 * 0.2 = 0.10675 + 0.06
+    assert numbers(loss([0.4, 0.5], [1, 0], [0, 0])) == worked(0.16675, 0.1525, 0.2)
+
+
+async def test_pair_wide_apart_costs_no_ranking() -> None:
+    # Huber: errors -0.1 and 0.2, 0.005 and 0.02, mean 0.0125; hinge: 0.1 - 0.7 < 0; total 0.7 * 0.0125
+    assert numbers(loss([0.9, 0.2], [1, 0], [0, 0])) == worked(0.00875, 0.0125, 0)
+
+
+async def test_pair_in_order_within_the_margin_still_costs() -> None:
+    # Huber: errors -0.5 and 0.46, 0.125 and 0.1058, mean 0.1154; hinge: 0.1 - 0.04 = 0.06
+    # total: 0.7 * 0.1154 + 0.3 * 0.06 = 0.08078 + 0.018
+    assert numbers(loss([0.5, 0.46], [1, 0], [0, 0])) == worked(0.09878, 0.1154, 0.06)
+
+
+async def test_pairs_are_formed_within_a_question_only() -> None:
+    # two questions, each with one kind of path: no pair, though 0.2 for the right one is under 0.9 for the wrong one
+    # Huber: errors -0.8 and 0.9, 0.32 and 0.405, mean 0.3625; total 0.7 * 0.3625
+    assert numbers(loss([0.2, 0.9], [1, 0], [0, 1])) == worked(0.25375, 0.3625, 0)
+
+
+async def test_ranking_is_a_mean_over_all_pairs_of_the_batch() -> None:
+    # question 7: right 0.5; wrong 0.6 and 0.3: hinges 0.2 and 0 (0.1 - 0.2 < 0)
+    # question 3: right 0.5; wrong 0.9: hinge 0.5
+    # mean over three pairs: 0.7 / 3
+    # Huber: 0.125, 0.18, 0.045, 0.125, 0.405; mean 0.176
+    found = loss([0.5, 0.6, 0.3, 0.5, 0.9], [1, 0, 0, 1, 0], [7, 7, 7, 3, 3])
+    assert numbers(found) == worked(0.7 * 0.176 + 0.3 * 0.7 / 3, 0.176, 0.7 / 3)
+
+
+async def test_settings_are_used() -> None:
+    # Huber with delta 0.2: error -0.6 -> 0.2 * (0.6 - 0.1) = 0.1; error 0.1 -> 0.005; mean 0.0525
+    # hinge with margin 0.5: 0.5 - 0.3 = 0.2; alpha a half: (0.0525 + 0.2) / 2
+    found = loss([0.4, 0.1], [1, 0], [0, 0], alpha=0.5, delta=0.2, margin=0.5)
+    assert numbers(found) == worked(0.12625, 0.0525, 0.2)
+
+
+async def test_graded_targets_give_a_pair_for_every_difference() -> None:
+    # pairs (1, 0.5), (1, 0), (0.5, 0), all at equal scores: hinge 0.1 each; Huber 0.125, 0, 0.125
+    found = loss([0.5, 0.5, 0.5], [1, 0.5, 0], [0, 0, 0])
+    assert numbers(found) == worked(0.7 * 0.25 / 3 + 0.03, 0.25 / 3, 0.1)
+
+
+async def test_gradients_push_the_right_path_up_and_the_wrong_one_down() -> None:
+    scores = torch.tensor([0.5, 0.5], requires_grad=True)
+    torch.autograd.backward(hybrid_loss(scores, torch.tensor([1.0, 0.0]), torch.tensor([0, 0])).total)
+    # regression: 0.7 * (S - y) / 2 = -0.175 and 0.175; ranking: 0.3 * -1 and 0.3 * 1
+    assert scores.grad is not None
+    assert scores.grad.tolist() == pytest.approx([-0.475, 0.475])
+
+
+async def test_without_a_pair_the_ranking_is_zero_and_differentiable() -> None:
+    scores = torch.tensor([0.3, 0.6], requires_grad=True)
+    torch.autograd.backward(hybrid_loss(scores, torch.tensor([1.0, 1.0]), torch.tensor([0, 0])).ranking)
+    assert scores.grad is not None
+    assert scores.grad.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("shapes", [(0, 0, 0), (2, 1, 2), (2, 2, 1)])
+async def test_other_shapes_are_refused(shapes: tuple[int, int, int]) -> None:
+    scores, targets, groups = (torch.zeros(n) for n in shapes)
+    with pytest.raises(ValueError, match=r"N >= 1"):
+        hybrid_loss(scores, targets, groups)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.integers(0, 2)), min_size=1, max_size=12), st.randoms())
+def test_order_of_the_batch_does_not_matter(rows: list[tuple[float, bool, int]], rng: random.Random) -> None:
+    mixed = rng.sample(rows, len(rows))
+    assert numbers(of_rows(rows)) == pytest.approx(numbers(of_rows(mixed)), abs=1e-5)
+
+
+def of_rows(rows: list[tuple[float, bool, int]]) -> Loss:
+    scores, targets, groups = zip(*rows, strict=True)
+    return loss(list(scores), [float(target) for target in targets], list(groups))
+
+
+async def test_one_batch_can_be_learned_by_heart() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+    inputs, targets, groups = torch.randn(12, 8), torch.tensor([1.0, 0.0, 0.0] * 4), torch.arange(12) // 3
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        found = hybrid_loss(model(inputs)[:, 0].sigmoid(), targets, groups)
+        torch.autograd.backward(found.total)
+        optimizer.step()
+    found = hybrid_loss(model(inputs)[:, 0].sigmoid(), targets, groups)
+    assert found.ranking.item() == 0
+    assert found.regression.item() < 1e-3

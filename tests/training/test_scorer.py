@@ -1,0 +1,193 @@
+"""Training a scorer, end to end on a model of a few thousand weights."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from egrm_graph.errors import InputError, ModelError, SetupError
+from egrm_graph.scoring.classifier import ClassifierScorer
+from egrm_graph.training.batches import Example, collator, group
+from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
+from egrm_graph.training.scorer import ScorerTraining, train_scorer
+
+TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "base"
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    config = LlamaConfig(
+        vocab_size=len(TOKENS), max_position_embeddings=32, pad_token_id=0, tie_word_embeddings=True, **sizes
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    core = Tokenizer(models.WordLevel({token: i for i, token in enumerate(TOKENS)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=core, **special).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def rollouts(tmp_path: Path) -> Path:
+    """Forty questions whose right paths end in 7 and whose wrong ones do not."""
+    rng = random.Random(0)
+    write_rollouts(tmp_path / "rollouts.jsonl", [rollout(f"{n}+1", rng) for n in range(40)])
+    return tmp_path / "rollouts.jsonl"
+
+
+def rollout(question: str, rng: random.Random, *more: str) -> Rollout:
+    answers = [rng.choice("777123") for _ in range(4)]
+    paths = [RolloutPath(text=f"#{answer}", answer=answer, correct=answer == "7") for answer in answers]
+    extra = [RolloutPath(text=text, answer=None, correct=False) for text in more]
+    return Rollout(id=question, question=question, reference="7", paths=(*paths, *extra))
+
+
+def settings(rollouts: Path, base: Path, output: Path, **changes: Any) -> ScorerTraining:
+    quick = {"epochs": 2, "batch_questions": 8, "learning_rate": 1e-2, "evaluations": 2, "held_out_share": 0.3}
+    given = {"input": "{question}:{path}", **quick, **changes}
+    return ScorerTraining(rollouts=rollouts, base=base, output=output, **given)
+
+
+async def test_trained_scorer_tells_right_from_wrong_and_can_be_loaded(
+    rollouts: Path, base: Path, tmp_path: Path
+) -> None:
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", epochs=12))
+    scorer = ClassifierScorer.load(folder, device="cpu")
+    right, wrong = await scorer.score("99+1", ["#7", "#2"])
+    await scorer.aclose()
+    assert isinstance(right, float)
+    assert isinstance(wrong, float)
+    assert right > wrong + 0.1
+
+
+async def test_folder_says_where_the_scorer_comes_from(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+    manifest = json.loads((folder / "egrm.json").read_text())
+    assert manifest["input"] == "{question}:{path}"
+    assert manifest["base"] == "base"
+    assert manifest["settings"]["alpha"] == 0.3
+    assert set(manifest["data_sha256"]) == {"rollouts"}
+    assert manifest["data"]["train_questions"] + manifest["data"]["held_out_questions"] == 40
+    assert set(manifest["held_out"]) >= {"loss", "pairwise", "best_of_n", "majority", "oracle"}
+    assert str(tmp_path) not in (folder / "egrm.json").read_text() + (folder / "report.json").read_text()
+    kept = {"config.json", "egrm.json", "model.safetensors", "report.json", "report.png", "tokenizer.json"}
+    assert {file.name for file in folder.iterdir()} == {*kept, "tokenizer_config.json"}
+
+
+async def test_saved_weights_are_those_of_the_best_evaluation(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", epochs=4, evaluations=8))
+    report = json.loads((folder / "report.json").read_text())
+    evaluations = [entry for entry in report["curve"] if "eval_selection" in entry]
+    best = max(evaluations, key=lambda entry: entry["eval_selection"])
+    assert len(evaluations) == 8
+    assert best["step"] == report["best_step"]
+    assert report["held_out"]["pairwise"] == pytest.approx(best["eval_pairwise"])
+    assert report["held_out"]["loss"] == pytest.approx(best["eval_loss"], abs=1e-5)
+
+
+async def test_same_seed_gives_the_same_weights(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    one, other, third = (
+        load_file(train_scorer(settings(rollouts, base, tmp_path / name, seed=seed)) / "model.safetensors")
+        for name, seed in (("one", 1), ("other", 1), ("third", 2))
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not all(torch.equal(one[name], third[name]) for name in one)
+
+
+async def test_paths_that_cannot_be_read_whole_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:
+    rng = random.Random(0)
+    write_rollouts(tmp_path / "train.jsonl", [rollout(f"{n}+1", rng, "1" * 40, "") for n in range(8)])
+    write_rollouts(tmp_path / "held.jsonl", [rollout(f"{n}+2", rng) for n in range(3)])
+    config = settings(tmp_path / "train.jsonl", base, tmp_path / "scorer", held_out=tmp_path / "held.jsonl")
+    report = json.loads((train_scorer(config) / "report.json").read_text())
+    assert report["data"]["paths_left_out_as_empty_or_too_long"] == 16
+    assert report["data"]["train_paths"] == 32
+    assert set(report["data_sha256"]) == {"rollouts", "held_out"}
+
+
+async def test_held_out_questions_that_are_trained_on_are_refused(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"40 questions are in both files, such as '0\+1'"):
+        train_scorer(settings(rollouts, base, tmp_path / "scorer", held_out=rollouts))
+
+
+async def test_too_few_questions_to_hold_any_out_are_refused(base: Path, tmp_path: Path) -> None:
+    write_rollouts(tmp_path / "one.jsonl", [rollout("1+1", random.Random(0))])
+    with pytest.raises(InputError, match="too few to hold out"):
+        train_scorer(settings(tmp_path / "one.jsonl", base, tmp_path / "scorer"))
+
+
+async def test_missing_base_is_refused(rollouts: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no model in .*nowhere"):
+        train_scorer(settings(rollouts, tmp_path / "nowhere", tmp_path / "scorer"))
+
+
+async def test_missing_package_is_named_with_its_extra(
+    rollouts: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(SetupError, match=r"needs accelerate.*pip install 'egrm-graph\[train\]'"):
+        train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+
+
+@pytest.mark.parametrize("change", [{"alpha": 1.5}, {"input": "{path}"}, {"epochs": 0}, {"learning_rte": 1e-3}])
+async def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        settings(Path("a"), Path("b"), Path("c"), **change)
+
+
+async def test_published_settings_are_the_defaults() -> None:
+    config = ScorerTraining(rollouts=Path("a"), base=Path("b"), output=Path("c"))
+    assert (config.alpha, config.delta, config.margin) == (0.3, 1.0, 0.1)
+
+
+def example(*widths: int) -> Example:
+    paths = tuple(RolloutPath(text="-", answer="-", correct=True) for _ in widths)
+    shown = Rollout(id="-", question="-", reference="-", paths=paths)
+    return Example(shown, [[5] * width for width in widths], [1.0] * len(widths))
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=6), max_size=20), st.integers(1, 5), st.integers(1, 200)
+)
+def test_batches_hold_every_question_once_and_keep_to_their_limits(
+    widths: list[list[int]], max_questions: int, max_tokens: int
+) -> None:
+    examples = [example(*question) for question in widths]
+    batches = group(examples, max_questions, max_tokens)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(examples)))
+    for batch in batches:
+        rows = [row for i in batch for row in examples[i].rows]
+        assert len(batch) <= max_questions
+        assert len(batch) == 1 or len(rows) * max(map(len, rows)) <= max_tokens
+
+
+async def test_questions_of_a_batch_keep_their_paths_together_and_apart_from_others() -> None:
+    examples = [example(1, 2), example(3)]
+    found = collator(examples, pad_id=0)([[1], [0]])  # two batches, as several GPUs would be given
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        "input_ids": [[5, 5, 5], [5, 0, 0], [5, 5, 0]],
+        "attention_mask": [[1, 1, 1], [1, 0, 0], [1, 1, 0]],
+        "labels": [1.0, 1.0, 1.0],
+        "groups": [1, 0, 0],
+    }
