@@ -1,0 +1,87 @@
+"""The command line `egrm`. Results go to standard output, everything else to standard error.
+
+Exit status: 0 when everything got its answer, 1 when something did not, 2 when nothing could be done: wrong options, no
+such file, no server, no such model. 130 when it was interrupted.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import egrm_graph
+from egrm_graph.cli.ask import ask
+from egrm_graph.cli.demo import demo
+from egrm_graph.cli.serve_model import serve_model
+from egrm_graph.cli.text import tell_error
+from egrm_graph.cli.train import scorer
+from egrm_graph.cli.verify import verify
+from egrm_graph.errors import EgrmError
+
+__all__ = ["app", "main"]
+
+CANNOT = 2
+
+_ENVIRONMENT = (
+    "A setting whose option is not given is taken from the environment, where there is EGRM_ and its name in capitals "
+    "(EGRM_MODEL for --model; EGRM_BASE_URL holds a JSON list), or else is its default. "
+    "The server's API key is only taken from EGRM_API_KEY."
+)
+
+
+class Commands(TyperGroup):
+    """Tells what went wrong in one line, without a traceback, where the user can do something about it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # whoever reads the results has had enough; typer ends it quietly
+        except (EgrmError, OSError) as error:
+            tell_error(str(error))
+            raise typer.Exit(CANNOT) from error
+
+
+def main() -> None:
+    """Runs the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no terminal lacks so many characters that it stops a run
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"egrm {egrm_graph.__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+train = typer.Typer(no_args_is_help=True, help="Train the models that the graph works with.")
+
+
+@app.callback(epilog=_ENVIRONMENT)
+def egrm(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A verifier that reasons only when needed: fast answers where they converge, scored reasoning else."""
+
+
+app.command(epilog=_ENVIRONMENT)(ask)
+app.command(epilog=_ENVIRONMENT)(verify)
+app.command(epilog=_ENVIRONMENT)(demo)
+app.command("serve-model")(serve_model)
+train.command("scorer")(scorer)
+app.add_typer(train, name="train")

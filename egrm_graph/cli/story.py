@@ -1,0 +1,96 @@
+"""Tells one verification to a person: the answer, and then what led to it."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from egrm_graph.cli.text import inert, shortened
+from egrm_graph.verification import Path, Uncertainty, Verification
+
+BAR = 20
+COLOURS = {"ok": "bold green", "degraded": "bold yellow", "abstained": "bold red"}
+
+
+def show(told: Verification, console: Console) -> None:
+    """Prints it. All of a model's text is shown as it is: no markup, no escapes."""
+    answer = "no answer" if told["answer"] is None else inert(told["answer"])
+    console.print(Text(answer, COLOURS[told["status"]]), soft_wrap=True)
+    console.print(Text(_headline(told), "dim" if told["status"] == "ok" else ""), soft_wrap=True)
+    console.print()
+    console.print(_fast_answers(told["uncertainty"]))
+    console.print(Padding(Text(_gate(told)), (0, 0, 0, 2), expand=False))
+    if told["paths"]:
+        console.print()
+        console.print(_paths(told, console.width))
+    if told["reasons"]:
+        console.print()
+        console.print(_part("Reasons", *(Text(f"- {inert(reason)}") for reason in told["reasons"])))
+    console.print()
+    console.print(_part("Cost", Text(_cost(told))))
+
+
+def _headline(told: Verification) -> str:
+    parts: list[str] = [told["status"], told["route"]]
+    if told["confidence"] is not None:
+        parts.append(f"confidence {told['confidence']:.2f}")
+    if told["correct"] is not None:
+        parts.append("right" if told["correct"] else "wrong, by the reference")
+    return " · ".join(parts)
+
+
+def _fast_answers(seen: Uncertainty) -> RenderableType:
+    votes = Table.grid(padding=(0, 2))
+    lost = seen["samples"] - sum(vote["count"] for vote in seen["votes"])
+    for vote in seen["votes"]:
+        _bar(votes, Text(shortened(vote["answer"], 40)), vote["count"], seen["samples"])
+    if lost:
+        _bar(votes, Text("no answer", "dim"), lost, seen["samples"])
+    return _part("Fast answers", votes)
+
+
+def _bar(votes: Table, answer: Text, count: int, of: int) -> None:
+    votes.add_row(answer, Text("█" * max(1, round(BAR * count / of)), "cyan"), f"{count} of {of}")
+
+
+def _gate(told: Verification) -> str:
+    seen = told["uncertainty"]
+    value = "not measurable" if seen["value"] is None else f"{seen['value']:.2f}"
+    verdict = "they converge" if told["route"] == "direct" else "they do not converge, so it reasoned"
+    return f"{seen['measure']} {value}, threshold {seen['threshold']:.2f}: {verdict}"
+
+
+def _paths(told: Verification, width: int) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for i, path in enumerate(told["paths"]):
+        won = i == told["winner"]
+        style = "bold" if won else ""
+        score = "unscored" if path["score"] is None else f"{path['score']:.3f}"
+        answer = "no answer" if path["answer"] is None else shortened(path["answer"], 24)
+        table.add_row(
+            Text("→" if won else " "), Text(score, style), Text(answer, style), _text(path, max(20, width - 48))
+        )
+    return _part("Reasoning paths: score, answer, text", table)
+
+
+def _text(path: Path, width: int) -> Text:
+    if path["text"] is None:
+        return Text(shortened(f"lost: {path['error']}", 2 * width), "dim")
+    return Text(shortened(path["text"], 2 * width), "dim")
+
+
+def _cost(told: Verification) -> str:
+    usage, ms = told["usage"], told["timing_ms"]
+    cancelled = f" ({usage['cancelled_tokens']:,} of them cancelled)" if usage["cancelled_tokens"] else ""
+    cached = f" ({usage['cached_tokens']:,} of them cached)" if usage["cached_tokens"] else ""
+    stages = ", ".join(f"{name} {value:.0f}" for name, value in ms.items() if value >= 1)
+    requests = f"{usage['requests']} request{'' if usage['requests'] == 1 else 's'}"
+    completion, prompt = usage["completion_tokens"], usage["prompt_tokens"]
+    tokens = f"{completion:,} completion tokens{cancelled}, {prompt:,} prompt tokens{cached}"
+    return f"{tokens}, {requests}\n{sum(ms.values()):.0f} ms{f': {stages}' if stages else ''}"
+
+
+def _part(title: str, *lines: RenderableType) -> RenderableType:
+    return Group(Text(title, "bold"), Padding(Group(*lines), (0, 0, 0, 2), expand=False))

@@ -1,0 +1,37 @@
+"""Text for a terminal. What a model, a server or a file wrote is shown, and never obeyed."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from rich.console import Console
+from rich.text import Text
+
+JOINERS = "\u200c\u200d"  # parts of words in Persian, and of pictures
+UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+
+
+def inert(text: str) -> str:
+    """The text with everything that a terminal would obey spelled out (`\\x1b`), but for line breaks."""
+    return "".join(_spelled(character) for character in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """The text on one line of at most `width` characters, its middle left out; its end says how it came out."""
+    line = " ".join(inert(text).split())
+    if len(line) <= width:
+        return line
+    tail = (width - 3) // 2
+    return f"{line[: width - 3 - tail]} … {line[-tail:]}"
+
+
+def tell_error(message: str) -> None:
+    """One line on standard error."""
+    console = Console(stderr=True, highlight=False)
+    console.print(Text.assemble(("egrm: ", "bold red"), " ".join(inert(message).split())), soft_wrap=True)
+
+
+def _spelled(character: str) -> str:
+    if character == "\n" or character in JOINERS or unicodedata.category(character) not in UNSAFE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
