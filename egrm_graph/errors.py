@@ -5,7 +5,7 @@
     │   ├── SettingsError     a setting is unknown, out of range, or does not fit another
     │   ├── InputError        the question or a file handed in cannot be used
     │   ├── ModelError        a model or scorer on disk cannot be loaded, or is not served
-    │   ├── ContextTooLong    a prompt and its completion do not fit the model's context
+    │   ├── ContextTooLong    a prompt does not fit the model's context
     │   └── Unsupported       this client cannot do what was asked of it
     └── RunError              of this run: another try may go well
         ├── ServerError       the server is not there, broke off, or answered with an error
@@ -38,7 +38,12 @@ class ModelError(SetupError):
 
 
 class ContextTooLong(SetupError):
-    """A prompt and its completion do not fit the model's context."""
+    """A prompt does not fit the model's context."""
+
+    def __init__(self, message: str, context_tokens: int | None = None) -> None:
+        super().__init__(message)
+        self.context_tokens = context_tokens
+        """The model's context, where it is known."""
 
 
 class Unsupported(SetupError):

@@ -37,7 +37,7 @@ class RunSettings(BaseModel):
     seed: int = Field(default=0, ge=0)
     """Every sample gets a seed of its own that follows from this one."""
 
-    fast_temperature: float = Field(default=1.0, ge=0, le=10)
+    fast_temperature: float = Field(default=1.0, ge=0, le=2)
     """Sampling temperature of fast answers. 0 with more than one sample would count one vote many times."""
     fast_top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of fast answers."""
@@ -45,7 +45,7 @@ class RunSettings(BaseModel):
     """Completion tokens of one fast answer, at most."""
     fast_thinking: Thinking = "off"
     """Whether a thinking model thinks before a fast answer; `default` leaves it to the model."""
-    path_temperature: float = Field(default=1.0, ge=0, le=10)
+    path_temperature: float = Field(default=1.0, ge=0, le=2)
     """Sampling temperature of reasoning paths."""
     path_top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of reasoning paths."""

@@ -29,7 +29,7 @@ def show(told: Verification, console: Console) -> None:
         console.print()
         console.print(_part("Reasons", *(Text(f"- {inert(reason)}") for reason in told["reasons"])))
     console.print()
-    console.print(_part("Cost", Text(_cost(told))))
+    console.print(_part("Cost", *map(Text, _cost(told).splitlines())))
 
 
 def _headline(told: Verification) -> str:

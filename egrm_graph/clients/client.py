@@ -19,6 +19,7 @@ class Sampling:
 
     temperature: float
     max_tokens: int
+    """Completion tokens at most; where the context has less room, what room it has."""
     top_p: float = 1.0
     logprobs: int = 0
     """How many of each position's most likely tokens to return; 0 returns none, not even the chosen token's."""

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from egrm_graph.clients.client import Client, Completion, Completions, Meter, Sampling, add_usage, no_usage
 from egrm_graph.errors import EgrmError
@@ -103,7 +104,7 @@ class _Pending:
         limited = limits != Limits()
         self._loop = asyncio.get_running_loop()
         self._meters = [Meter(on_change=self._counted) if limited else None for _ in calls]
-        self._tasks = {
+        self._tasks: dict[asyncio.Future[Completions], int] = {
             asyncio.ensure_future(
                 client.sample(
                     call.prompt, call.sampling, seeds=call.seeds, request_id=call.request_id, meter=self._meters[i]
@@ -127,12 +128,14 @@ class _Pending:
         running = set(self._tasks)
         try:
             while running:
-                done, _ = await asyncio.wait(
-                    {*running, stop}, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED
+                waited: set[asyncio.Future[Any]] = {*running, stop}
+                await asyncio.wait(
+                    waited, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED
                 )
-                for task in sorted(done & running, key=self._tasks.__getitem__):
+                ended = [task for task in self._tasks if task in running and task.done()]
+                for task in ended:
                     self._take(task)
-                running -= done
+                running -= set(ended)
                 self._stopped_by = self._limits.less(self._metered()).reached
                 if self._stopped_by:
                     return

@@ -23,7 +23,7 @@ from egrm_graph.clients.vllm_protocol import (
     sample_body,
 )
 from egrm_graph.clients.vllm_stream import STREAMED, Tally, read_stream
-from egrm_graph.errors import Unsupported
+from egrm_graph.errors import ContextTooLong, Unsupported
 from egrm_graph.verification import Message
 
 Result = TypeVar("Result")
@@ -69,6 +69,7 @@ class VllmClient:
         )
         self._switch = True
         self._label_ids: dict[str, int] = {}
+        self._context: int | None = None  # as the server tells it, once it has refused
 
     @property
     def name(self) -> str:
@@ -123,15 +124,31 @@ class VllmClient:
         async def read(response: aiohttp.ClientResponse) -> dict[str, Any]:
             return await (read_json(response) if tally is None else read_stream(response, tally))
 
-        async def send() -> dict[str, Any]:
-            body = sample_body(self._endpoint, self._model, ask.prompt, ask.sampling, seeds, switch=self._switch)
+        async def send(whole: bool) -> dict[str, Any]:
+            body = sample_body(
+                self._endpoint, self._model, ask.prompt, ask.sampling, seeds, switch=self._switch, whole=whole
+            )
             body |= {} if tally is None else STREAMED
             return await self._transport.send(Request(route(self._endpoint), body, request_id), read)
 
-        answer = await self._switching(ask.sampling.thinking, send)
+        async def fit() -> dict[str, Any]:
+            return await self._fitting(ask.sampling.max_tokens, send)
+
+        answer = await self._switching(ask.sampling.thinking, fit)
         usage = read_usage(answer)
         completions = read_completions(answer, ask.sampling, len(seeds))
         return Completions(completions, usage if tally is None else tally.settle(usage))
+
+    async def _fitting(self, max_tokens: int, send: Callable[[bool], Awaitable[Result]]) -> Result:
+        """The server refuses more tokens than its context has room for: then it is asked for all the room there is,
+        which is less. A prompt that does not fit by itself is refused again."""
+        if self._context is not None and max_tokens >= self._context:
+            return await send(True)
+        try:
+            return await send(False)
+        except ContextTooLong as error:
+            self._context = error.context_tokens
+            return await send(True)
 
     async def _label_logprobs(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
         ids = await _all([self._label_id(label) for label in labels])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -39,7 +40,9 @@ def refusal(url: str, status: int, headers: Mapping[str, str], text: str) -> Egr
 def _bad_request(url: str, said: str) -> SetupError | None:
     """The error behind a message of vLLM's that names no kind."""
     if "context length" in said or "max_model_len" in said:
-        return ContextTooLong(f"{url}: {said} Ask for fewer tokens, shorten the prompt, or serve a longer context")
+        told = re.search(r"maximum context length is (\d+)", said)
+        hint = "Shorten the prompt, or serve a longer context"
+        return ContextTooLong(f"{url}: {said} {hint}", int(told[1]) if told else None)
     if "chat_template is not supported" in said:
         return SwitchRefused(f"{url} cannot switch thinking for this model: {said} Use thinking 'default'")
     if "chat template" in said:

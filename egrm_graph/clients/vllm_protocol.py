@@ -25,10 +25,20 @@ def route(endpoint: Endpoint) -> str:
 
 
 def sample_body(
-    endpoint: Endpoint, model: str, prompt: Sequence[Message], sampling: Sampling, seeds: Sequence[int], *, switch: bool
+    endpoint: Endpoint,
+    model: str,
+    prompt: Sequence[Message],
+    sampling: Sampling,
+    seeds: Sequence[int],
+    *,
+    switch: bool,
+    whole: bool = False,
 ) -> dict[str, Any]:
-    """The request for one completion a seed; `switch` says whether the server's template takes arguments."""
-    body = _common(endpoint, model, prompt, sampling.max_tokens)
+    """The request for one completion a seed.
+
+    `switch` says whether the server's template takes arguments; `whole` asks for all the room that the context has.
+    """
+    body = _common(endpoint, model, prompt, None if whole else sampling.max_tokens)
     body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "n": len(seeds), "seed": seeds[0]}
     if sampling.logprobs:
         body |= _logprobs(endpoint, sampling.logprobs)
@@ -51,7 +61,7 @@ def label_body(
     return body | _thinking(endpoint, "off", switch=switch)
 
 
-def _common(endpoint: Endpoint, model: str, prompt: Sequence[Message], max_tokens: int) -> dict[str, Any]:
+def _common(endpoint: Endpoint, model: str, prompt: Sequence[Message], max_tokens: int | None) -> dict[str, Any]:
     asked: dict[str, Any]
     if endpoint == "chat":
         asked = {"messages": list(prompt), "max_completion_tokens": max_tokens}

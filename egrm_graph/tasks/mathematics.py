@@ -131,7 +131,7 @@ def _small_exponents(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _evaluated(latex: str) -> Hashable | None:
-    from latex2sympy2_extended import latex2sympy  # type: ignore[import-untyped]
+    from latex2sympy2_extended import latex2sympy
 
     # As fractions, decimals are exact.
     exact = re.sub(r"([0-9]*)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{1{'0' * len(m[2])}}}", latex)
@@ -149,7 +149,7 @@ def _evaluated(latex: str) -> Hashable | None:
 
 def _at(expression: Any, i: int) -> Hashable | None:
     """The expression's value in the i-th round."""
-    import sympy  # type: ignore[import-untyped]
+    import sympy
 
     if expression.is_Rational:
         exact = Fraction(int(expression.p), int(expression.q))

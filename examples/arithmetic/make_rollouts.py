@@ -27,9 +27,12 @@ from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 class Recipe:
     """Everything that decides what is drawn from a given model."""
 
-    questions: int = 6000
+    questions: int = 8000
     held_out: int = 1500
     paths: int = 8
+    temperature: float = 1.3
+    """Of the training side's paths: a little heat gives more of the wrong ones that there is to learn from. The
+    validation side's are drawn at 1, as the graph draws them."""
     weights: tuple[float, ...] = (1, 1, 2, 2, 4)
     """Each level's share of the questions."""
     room: int = 24
@@ -50,7 +53,11 @@ def draw_questions(n: int, side: world.Side, recipe: Recipe) -> list[world.Quest
 
 
 def roll_out(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, questions: Sequence[world.Question], recipe: Recipe
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[world.Question],
+    recipe: Recipe,
+    temperature: float,
 ) -> Iterator[Rollout]:
     """The questions with `recipe.paths` sampled paths each."""
     encoded = tokenizer([f"{q.text}:" for q in questions], return_tensors="pt", padding=True, padding_side="left")
@@ -63,7 +70,7 @@ def roll_out(
             max_new_tokens=longest + recipe.room,
             num_return_sequences=recipe.paths,
             do_sample=True,
-            temperature=1.0,
+            temperature=temperature,
             top_k=0,
             top_p=1.0,
             use_cache=True,
@@ -83,7 +90,7 @@ def roll_out(
 
 def read_path(tokenizer: PreTrainedTokenizerBase, row: list[int], question: world.Question) -> RolloutPath:
     """One completion: its text, and the answer behind the last `#`, which a path that was cut has not."""
-    end = tokenizer.convert_tokens_to_ids(str(tokenizer.eos_token))
+    end: Any = tokenizer.eos_token_id  # one number in this tokenizer
     ended = end in row
     length = row.index(end) + 1 if ended else len(row)
     text = str(tokenizer.decode(row[:length], skip_special_tokens=True))
@@ -114,7 +121,8 @@ def make(recipe: Recipe, folder: Path, output: Path) -> None:
         rollouts: list[Rollout] = []
         with Progress() as progress:
             for start in progress.track(range(0, n, recipe.batch), description=f"{side}: {n} questions"):
-                rollouts += roll_out(model, tokenizer, questions[start : start + recipe.batch], recipe)
+                batch = questions[start : start + recipe.batch]
+                rollouts += roll_out(model, tokenizer, batch, recipe, recipe.temperature if side == "train" else 1.0)
         write_rollouts(output / f"{side}.jsonl", rollouts)
         print(f"{side}\n{summary(rollouts)}")
 

@@ -151,9 +151,10 @@ class Progress(TrainerCallback):
         self.every = every
         self.questions = world.sample(500, "validation", seed=1)
 
-    def on_step_end(self, _args: Any, state: Any, _control: Any, model: Any = None, **_: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
+        model = given["model"]
         model.eval()
         for mode, mark, room in (("direct", "=", 8), ("reasoned", ":", 100)):
             answers = complete(model, self.tokenizer, [q.text + mark for q in self.questions], room)

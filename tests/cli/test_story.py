@@ -60,9 +60,11 @@ def test_without_an_answer_it_says_so() -> None:
 def test_text_of_a_model_is_neither_markup_nor_a_terminals_command() -> None:
     told = asked(ScriptedClient(fast=["?"] * 5, paths=["[red]hi[/red]\x1b]0;title\x07\u202e #56", *PATHS[1:]]))
     told["answer"] = "[bold]56[/bold]\x1b[2J"
+    told["paths"][0]["answer"] = "[i]5[/i]"
     text = shown(told)
     assert "[bold]56[/bold]\\x1b[2J" in text
     assert "[red]hi[/red]\\x1b]0;title\\x07\\u202e" in text
+    assert "[i]5[/i]" in text
     assert "\x1b" not in text
 
 

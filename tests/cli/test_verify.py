@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,11 @@ class Ended:
 
 
 @asynccontextmanager
-async def egrm(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+async def egrm(*arguments: object, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EGRM_")}
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *PROGRAM, *map(str, arguments), stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        *PROGRAM, *map(str, arguments), stdin=pipe, stdout=pipe, stderr=pipe, env=environment | variables
     )
     try:
         yield process
@@ -173,9 +173,11 @@ async def test_a_server_or_model_that_is_not_there_is_told_before_the_first_line
     change: list[str], told: str, tmp_path: Path
 ) -> None:
     given, output = written(tmp_path / "in.jsonl", QUESTION), tmp_path / "out.jsonl"
-    async with server_that(FIVE) as server:
-        async with egrm("verify", given, *served(server, "--output", output, *change)) as process:
-            done = await ended(process)
+    async with (
+        server_that(FIVE) as server,
+        egrm("verify", given, *served(server, "--output", output, *change)) as process,
+    ):
+        done = await ended(process)
     assert (done.status, done.out, len(done.err.splitlines())) == (2, "", 1)
     assert told in done.err
     assert not output.exists()
@@ -184,7 +186,6 @@ async def test_a_server_or_model_that_is_not_there_is_told_before_the_first_line
 async def test_a_server_that_dies_ends_the_run_and_the_rest_can_be_resumed(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", *({"id": i, **QUESTION} for i in range(50)))
     output = tmp_path / "out.jsonl"
-    servers: list[FakeServer] = []
     gone = asyncio.Event()
 
     async def die(seen: Seen) -> Any:
@@ -192,16 +193,14 @@ async def test_a_server_that_dies_ends_the_run_and_the_rest_can_be_resumed(tmp_p
         return await disconnect(seen)
 
     arguments = ["--output", output, "--concurrency", 1, "--attempts", 2]
-    async with server_that(FIVE, die) as server:
-        servers.append(server)
-        process_of = egrm("verify", given, *served(server, *arguments))
-        process = await process_of.__aenter__()
-        await gone.wait()
-    done = await ended(process)
-    await process_of.__aexit__(None, None, None)
+    async with AsyncExitStack() as stack:
+        async with server_that(FIVE, die) as server:
+            process = await stack.enter_async_context(egrm("verify", given, *served(server, *arguments)))
+            await gone.wait()
+        done = await ended(process)
     assert done.status == 2
     assert "no server answers" in done.err
-    assert len(output.read_text().splitlines()) < 50
+    assert 1 <= len(output.read_text().splitlines()) < 50
 
 
 async def test_ask_is_for_people_and_plain_where_there_is_no_terminal() -> None:
@@ -214,9 +213,11 @@ async def test_ask_is_for_people_and_plain_where_there_is_no_terminal() -> None:
 
 
 async def test_ask_can_print_the_verification() -> None:
-    async with server_that(UNSURE, say("17+48=65;65-9=56;#56")) as server:
-        async with egrm("ask", "17+48-9", "--json", "--reference", "56", *served(server)) as process:
-            done = await ended(process)
+    async with (
+        server_that(UNSURE, say("17+48=65;65-9=56;#56")) as server,
+        egrm("ask", "17+48-9", "--json", "--reference", "56", *served(server)) as process,
+    ):
+        done = await ended(process)
     told = json.loads(done.out)
     assert (told["answer"], told["correct"], told["route"], len(told["paths"])) == ("56", True, "reasoned", 4)
 
@@ -227,11 +228,9 @@ async def test_ask_without_an_answer_has_the_status_1() -> None:
 
 
 async def test_a_terminal_that_lacks_characters_stops_nothing() -> None:
-    async with server_that(FIVE) as server:
-        os.environ["PYTHONIOENCODING"] = "ascii"
-        try:
-            async with egrm("ask", "17+48-9", *served(server)) as process:
-                done = await ended(process)
-        finally:
-            del os.environ["PYTHONIOENCODING"]
+    async with (
+        server_that(FIVE) as server,
+        egrm("ask", "17+48-9", *served(server), PYTHONIOENCODING="ascii") as process,
+    ):
+        done = await ended(process)
     assert (done.status, done.out.splitlines()[0]) == (0, "56")

@@ -390,7 +390,17 @@ async def test_a_password_in_a_base_url_is_refused_and_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_context_that_is_too_long_keeps_the_numbers() -> None:
+async def test_more_tokens_than_the_context_holds_become_what_room_there_is() -> None:
+    said = "This model's maximum context length is 256 tokens. However, you requested 2048 output tokens."
+    long = Sampling(temperature=1, max_tokens=2048)
+    script = (refuse(400, said), say("56"), say("57"))
+    async with FakeServer(*script).running() as server, client_of(server) as client:
+        first, second = await ask(client, sampling=long), await ask(client, sampling=long)
+        assert [drawn.completions[0].text for drawn in (first, second)] == ["56", "57"]
+        assert [body["max_completion_tokens"] for body in server.bodies] == [2048, None, None]
+
+
+async def test_a_prompt_that_is_too_long_keeps_the_numbers() -> None:
     said = "This model's maximum context length is 256 tokens. However, you requested 300 output tokens."
     error = await failure(refuse(400, said))
     assert isinstance(error, ContextTooLong)

@@ -185,9 +185,18 @@ async def test_the_servers_log_names_the_run(real_server: Server, client: VllmCl
 
 @pytest.mark.parametrize("max_tokens", [10, 100_000])
 async def test_a_prompt_that_does_not_fit_keeps_the_numbers(client: VllmClient, max_tokens: int) -> None:
-    prompt = [Message(role="user", content="1+" * (500 if max_tokens == 10 else 1) + "1=")]
+    prompt = [Message(role="user", content="1+" * 500 + "1=")]
     with pytest.raises(ContextTooLong, match=r"\d{3}"):
         await client.sample(prompt, Sampling(temperature=1.0, max_tokens=max_tokens), seeds=(1,), request_id="test")
+
+
+async def test_more_tokens_than_the_context_holds_become_what_room_there_is(client: VllmClient) -> None:
+    bounded = await client.sample(EASY, SAMPLING, seeds=(7,), request_id="test")
+    for _ in range(2):
+        drawn = await client.sample(
+            EASY, Sampling(temperature=1.0, max_tokens=100_000, thinking="off"), seeds=(7,), request_id="test"
+        )
+        assert drawn.completions == bounded.completions
 
 
 async def test_a_wrong_name_lists_the_right_one(real_server: Server) -> None:
