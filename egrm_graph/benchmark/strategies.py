@@ -54,6 +54,7 @@ class Trial:
     """One strategy's outcomes for all questions, in their order, and how long it took."""
 
     name: str
+    questions: Sequence[Question]
     outcomes: list[Outcome]
     seconds: float
 
@@ -122,4 +123,4 @@ async def run(strategy: Strategy, questions: Sequence[Question], concurrency: in
 
     started = time.perf_counter()
     outcomes = await asyncio.gather(*map(one, questions))
-    return Trial(strategy.name, outcomes, time.perf_counter() - started)
+    return Trial(strategy.name, questions, outcomes, time.perf_counter() - started)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from egrm_graph.cli.interruption import interruptible
-from egrm_graph.cli.options import Concurrency, with_settings
+from egrm_graph.cli.options import with_settings
+from egrm_graph.cli.story import show
 from egrm_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from egrm_graph.benchmark.questions import Question
+    from egrm_graph.benchmark.strategies import Trial
+    from egrm_graph.verification import Verification
 
 
 @with_settings
@@ -22,17 +33,49 @@ def demo(
     json_path: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as well.")
     ] = None,
-    concurrency: Concurrency = 32,
+    concurrency: Annotated[int, typer.Option(min=1, help="Questions under way at once.")] = 128,
 ) -> None:
     """Compare never reasoning, always reasoning and E-GRM, and tell one question step by step."""
-    from egrm_graph.benchmark.demo import run_demo
+    from egrm_graph.benchmark.comparison import report
+    from egrm_graph.benchmark.questions import held_out
+    from egrm_graph.cli.tables import print_tables
 
-    run_demo(
-        settings,
-        questions=questions,
-        concurrency=concurrency,
-        out=Console(),
-        err=Console(stderr=True),
-        json_path=json_path,
-        levels=levels,
-    )
+    out, err = Console(highlight=False), Console(stderr=True)
+    asked = held_out(questions)
+    trials = asyncio.run(_trials(settings, asked, concurrency, err))
+    if json_path is not None:
+        json_path.write_text(json.dumps(report(trials, asked), indent=1) + "\n")
+    print_tables(trials, asked, out, levels=levels)
+    if (told := _most_telling(trials[-1])) is not None:
+        out.print()
+        out.print(Text(f"One question step by step: {told[1].text} (right is {told[1].reference})", "bold"))
+        show(told[0], out)
+
+
+async def _trials(settings: Settings, questions: Sequence[Question], concurrency: int, err: Console) -> list[Trial]:
+    with err.status("Loading the models"):
+        from egrm_graph.benchmark.strategies import run, strategies
+        from egrm_graph.parts import assemble
+
+        parts = assemble(settings)
+    columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        await parts.client.check()
+        with Progress(*columns, console=err) as progress:
+            trials = []
+            for strategy in strategies(parts):
+                task = progress.add_task(strategy.name, total=len(questions))
+                trials.append(await run(strategy, questions, concurrency, lambda task=task: progress.advance(task)))
+            return trials
+    finally:
+        await parts.aclose()
+
+
+def _most_telling(gated: Trial) -> tuple[Verification, Question] | None:
+    """The run that was reasoned about, came out right, and had the most different answers among its paths."""
+    escalated = [
+        (outcome.verification, question)
+        for outcome, question in zip(gated.outcomes, gated.questions, strict=True)
+        if outcome.verification is not None and outcome.escalated and outcome.right
+    ]
+    return max(escalated, key=lambda entry: len({path["answer"] for path in entry[0]["paths"]}), default=None)

@@ -129,9 +129,7 @@ class _Pending:
         try:
             while running:
                 waited: set[asyncio.Future[Any]] = {*running, stop}
-                await asyncio.wait(
-                    waited, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait(waited, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED)
                 ended = [task for task in self._tasks if task in running and task.done()]
                 for task in ended:
                     self._take(task)

@@ -3,12 +3,15 @@
     python examples/arithmetic/make_rollouts.py --model build/egrm-tiny --output build/rollouts
 
 writes `train.jsonl` (questions of the training side) and `validation.jsonl` (of the validation side). The levels are
-weighted to where paths go wrong, because a question whose paths are all right says nothing about their order.
+weighted to where paths go wrong, because a question whose paths are all right says nothing about their order. The
+training file gets, besides what was sampled, questions with one right path and some with planted errors: see
+`planted.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from typing import Any
 
 import torch
 import world
+from planted import spoiled
 from rich.progress import Progress
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase, set_seed
 
@@ -35,6 +39,10 @@ class Recipe:
     validation side's are drawn at 1, as the graph draws them."""
     weights: tuple[float, ...] = (1, 1, 2, 2, 4)
     """Each level's share of the questions."""
+    keep_alike: int = 6
+    """Of the training questions whose paths are all right or all wrong, one in so many is kept."""
+    planted: int = 12_000
+    """Training questions drawn, equal ones once, for one right path and two with planted errors."""
     room: int = 24
     """Tokens that a path may be longer than a batch's longest worked answer; one that is cut has no answer."""
     batch: int = 64
@@ -98,6 +106,36 @@ def read_path(tokenizer: PreTrainedTokenizerBase, row: list[int], question: worl
     return RolloutPath(text=text, answer=answer, correct=answer == str(question.answer), n_tokens=length)
 
 
+def plant(recipe: Recipe) -> list[Rollout]:
+    """Training questions whose paths are made, not sampled."""
+    rng = random.Random(recipe.seed + 1)
+    stream = world.stream(rng, "train", recipe.weights)
+    questions = {question.text: question for question in itertools.islice(stream, recipe.planted)}
+    return [_planted(question, rng) for question in questions.values()]
+
+
+def _planted(question: world.Question, rng: random.Random) -> Rollout:
+    texts = [world.worked(question), spoiled(question, rng), spoiled(question, rng)]
+    reference = str(question.answer)
+    answers = [text.rpartition("#")[2] for text in texts]
+    paths = tuple(
+        RolloutPath(text=text, answer=answer, correct=answer == reference, n_tokens=len(text) + 1)
+        for text, answer in zip(texts, answers, strict=True)
+    )
+    return Rollout(
+        id=f"planted {question.text}", question=question.text, reference=reference, level=question.level, paths=paths
+    )
+
+
+def thinned(rollouts: Sequence[Rollout], keep_one_in: int) -> list[Rollout]:
+    """All questions with right and wrong paths, and some of the others, which say nothing about the paths' order."""
+    mixed = [len({path.correct for path in rollout.paths}) > 1 for rollout in rollouts]
+    alike = itertools.count()
+    return [
+        rollout for rollout, is_mixed in zip(rollouts, mixed, strict=True) if is_mixed or next(alike) % keep_one_in == 0
+    ]
+
+
 def summary(rollouts: Sequence[Rollout]) -> str:
     """For each level: questions, the share of right paths, and the share of questions that have both kinds."""
     lines = []
@@ -123,6 +161,8 @@ def make(recipe: Recipe, folder: Path, output: Path) -> None:
             for start in progress.track(range(0, n, recipe.batch), description=f"{side}: {n} questions"):
                 batch = questions[start : start + recipe.batch]
                 rollouts += roll_out(model, tokenizer, batch, recipe, recipe.temperature if side == "train" else 1.0)
+        if side == "train":
+            rollouts = [*thinned(rollouts, recipe.keep_alike), *plant(recipe)]
         write_rollouts(output / f"{side}.jsonl", rollouts)
         print(f"{side}\n{summary(rollouts)}")
 

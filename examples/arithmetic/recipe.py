@@ -36,13 +36,14 @@ WANTED = (
 
 def make(build: Path) -> None:
     """Runs the steps whose results are not there yet."""
-    model, rollouts, scorer = build / "egrm-tiny", build / "rollouts.jsonl", build / "egrm-tiny-scorer"
+    model, rollouts, scorer = build / "egrm-tiny", build / "rollouts", build / "egrm-tiny-scorer"
     _step(model / "model.safetensors", HERE / "train_generator.py", "--output", model)
-    _step(rollouts, HERE / "make_rollouts.py", "--model", model, "--output", rollouts)
+    _step(rollouts / "validation.jsonl", HERE / "make_rollouts.py", "--model", model, "--output", rollouts)
     _step(
         scorer / "model.safetensors",
-        *("-m", "egrm_graph.cli", "train", "scorer", rollouts),
-        *("--base", model, "--output", scorer),
+        *("-m", "egrm_graph", "train", "scorer", rollouts / "train.jsonl"),
+        *("--held-out", rollouts / "validation.jsonl", "--base", model, "--output", scorer),
+        *("--input", "{question}:{path}", "--epochs", "5"),
     )
     questions = world.sample(1000, "test", seed=0)
     lines = [

@@ -70,14 +70,14 @@ def worked(question: Question) -> str:
     steps = []
     for term in rest:
         sign = 1 if term > 0 else -1
-        for part in _places(abs(term)):
+        for part in places(abs(term)):
             steps.append(f"{total}{sign * part:+d}={total + sign * part};")
             total += sign * part
     return "".join(steps) + f"#{total}"
 
 
-def _places(number: int) -> list[int]:
-    """48 is 40 and 8; a place that holds a zero is left out."""
+def places(number: int) -> list[int]:
+    """The parts in which a number is added: 48 is 40 and 8. A place that holds a zero is left out."""
     digits = str(number)
     return [int(digit) * 10 ** (len(digits) - 1 - i) for i, digit in enumerate(digits) if digit != "0"]
 

@@ -21,7 +21,7 @@ async def test_figures_of_two_questions() -> None:
     scores = [[0.9, 0.8, 0.1, 0.95], [0.3, 0.2, 0.4, 0.1]]
     # first: pairs 0.9 > 0.8, 0.9 > 0.1, not > 0.95; top is 4, wrong; majority is 3, wrong
     # second: pairs 0.3 > 0.4 no, 0.3 > 0.1, 0.2 > 0.4 no, 0.2 > 0.1; top is 3, wrong; majority is 2, right
-    assert measure(rollouts, scores, best_of=4)[:] == (2, pytest.approx(4 / 7), 0, 0.5, 1, -1)
+    assert measure(rollouts, scores, best_of=4) == Figures(2, 4 / 7, 0, 0.5, 1, -1)
 
 
 async def test_perfect_order_closes_the_whole_gap() -> None:
@@ -51,7 +51,7 @@ async def test_paths_without_an_answer_do_not_vote() -> None:
 async def test_many_paths_are_cut_into_sets_and_the_rest_is_left_out() -> None:
     rollouts = [question("2", "3", "3", "2", "2")]
     # sets of two: (2, 3) and (3, 2); the fifth is in no set, but in the pairs
-    assert measure(rollouts, [[0.9, 0.1, 0.8, 0.2, 0.7]], best_of=2)[:] == (2, pytest.approx(4 / 6), 0.5, 0.5, 1, 0)
+    assert measure(rollouts, [[0.9, 0.1, 0.8, 0.2, 0.7]], best_of=2) == Figures(2, 4 / 6, 0.5, 0.5, 1, 0)
 
 
 async def test_report_holds_the_curve_and_draws_it(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""The comparison of strategies as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from egrm_graph.benchmark.comparison import Row, compare, rows
+from egrm_graph.benchmark.questions import Question
+from egrm_graph.benchmark.statistics import Estimate
+from egrm_graph.benchmark.strategies import Trial
+
+
+def print_tables(trials: Sequence[Trial], questions: Sequence[Question], out: Console, *, levels: bool) -> None:
+    """The table of all questions, those of the levels if wanted, and what follows from them."""
+    out.print(_table(f"{len(questions):,} held-out questions", rows(trials, questions)))
+    if levels:
+        for level in sorted({question.level for question in questions}):
+            out.print(_table(f"level {level}", rows(trials, questions, level)))
+    by_name = {trial.name: trial for trial in trials}
+    found = compare(by_name["E-GRM"], by_name["always reason"])
+    points = found.accuracy_points
+    out.print(
+        Text(
+            f"E-GRM against always reasoning: {points.value:+.1f} points of accuracy "
+            f"[{points.low:+.1f}, {points.high:+.1f}], {_percent(found.tokens_ratio)} of its completion tokens."
+        )
+    )
+    out.print(
+        Text(
+            f"Choosing among the paths of all questions: majority {_percent(found.majority)}, "
+            f"scorer {_percent(found.chosen)}, best possible {_percent(found.best)}; "
+            f"the scorer closes {_percent(found.gap_closed)} of the distance."
+        )
+    )
+    out.print(Text("Tokens are completion tokens a question; brackets are 95 % intervals.", "dim"))
+
+
+def _table(title: str, made: Sequence[Row]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("strategy", no_wrap=True)
+    for heading in ("accuracy", "tokens", "escalated", "not ok", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in made:
+        seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
+        cells = (_percent(row.accuracy), f"{row.tokens:.1f}", f"{row.escalated:.1%}", str(row.failed), seconds)
+        table.add_row(row.strategy, *map(Text, cells))
+    return table
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"
