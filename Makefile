@@ -24,11 +24,11 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-# The table of the README: 1,000 held-out questions, in this process and through a real vLLM server.
+# The table of the README: 1,000 held-out questions.
 bench: $(VENV)/.core
-	$(BIN)/egrm demo --questions 1000
+	$(BIN)/egrm demo --questions 1000 --levels
 
-# The bundled model and its scorer, from nothing (about 90 minutes on two cores).
+# The bundled model, from nothing (somewhat over an hour on two cores).
 model: $(VENV)/.dev
 	$(BIN)/python examples/arithmetic/recipe.py
 

@@ -112,7 +112,8 @@ class Settings(RunSettings):
     endpoint: Literal["chat", "completions"] = "chat"
     """The vLLM route for samples: `completions` is for base models without a chat template."""
     scorer: str | None = "auto"
-    """A folder with a scorer; `auto` is the bundled scorer for the bundled model, else none; None: paths vote."""
+    """A folder with a scorer; None: paths vote. `auto` is the bundled model's own scorer where one comes with the
+    package, else none."""
 
     connect_timeout_s: float = Field(default=5.0, gt=0)
     """Seconds to wait for a connection to the server."""
@@ -135,7 +136,8 @@ class Settings(RunSettings):
         return "arithmetic" if self.bundled else "answer"
 
 
-class _FromEnvironment(BaseSettings, Settings):
+# The two bases type their configuration differently; pydantic-settings merges them.
+class _FromEnvironment(BaseSettings, Settings):  # pyright: ignore[reportIncompatibleVariableOverride]
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="EGRM_")
 
 

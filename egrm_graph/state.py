@@ -45,7 +45,7 @@ class Expanded(Stage):
     paths: list[Path]
 
 
-class State(Input, Output, total=False):
+class State(Input, Output):
     """All keys. The private ones, a key a node, are each written by one node and read by the later ones."""
 
     asked: Asked

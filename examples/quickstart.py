@@ -8,4 +8,4 @@ for question in ("17+48", "63-59+75+33"):
     print(f"{question} = {verification['answer']}  ({verification['route']}, {verification['status']})")
     print("  votes:", {vote["answer"]: vote["count"] for vote in verification["uncertainty"]["votes"]})
     for path in verification["paths"]:
-        print(f"  path scored {path['score']:.3f}: {path['text']}")
+        print(f"  path {path['text']}  score: {path['score']}")

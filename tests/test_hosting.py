@@ -166,7 +166,7 @@ async def test_a_hosts_node_can_call_it() -> None:
     graph = wavering()
 
     async def inner(state: Host) -> Host:
-        return {"verification": (await graph.ainvoke({"question": state["question"]}))["verification"]}
+        return {"verification": (await graph.ainvoke({"question": state.get("question", "")}))["verification"]}
 
     outer = host(inner, context_schema=HostContext)
     foreign: Any = {"threshold": "the host's own"}

@@ -1,5 +1,7 @@
+from typing import Any
+
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings, settings_from_environment
@@ -13,7 +15,7 @@ def test_the_published_setting_is_the_default() -> None:
 @pytest.mark.parametrize("make", [Settings, RunSettings])
 def test_an_unknown_name_is_an_error_that_names_the_nearest(make: type[RunSettings]) -> None:
     with pytest.raises(ValidationError, match="no setting 'treshold'; did you mean 'threshold'"):
-        make(**{"treshold": 0.5})
+        make.model_validate({"treshold": 0.5})
 
 
 def test_only_the_fields_that_a_context_gives_are_overridden() -> None:
@@ -28,9 +30,11 @@ def test_a_run_cannot_override_what_the_graph_was_built_with() -> None:
 
 @pytest.mark.parametrize(("stage", "count"), [("fast", "samples"), ("path", "paths")])
 def test_drawing_one_deterministic_decode_many_times_is_refused(stage: str, count: str) -> None:
+    greedy: dict[str, Any] = {f"{stage}_temperature": 0}
     with pytest.raises(ValidationError, match=f"{stage}_temperature=0 decodes the same text every time"):
-        Settings(**{f"{stage}_temperature": 0})
-    assert Settings(**{f"{stage}_temperature": 0, count: 1})
+        Settings(**greedy)
+    one_sample: dict[str, Any] = {**greedy, count: 1}
+    assert Settings(**one_sample)
 
 
 def test_an_override_that_does_not_fit_names_value_and_range() -> None:
@@ -46,4 +50,4 @@ def test_the_environment_sets_what_it_names(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_api_key_is_never_shown() -> None:
-    assert "secret" not in repr(Settings(api_key="secret"))
+    assert "secret" not in repr(Settings(api_key=SecretStr("secret")))

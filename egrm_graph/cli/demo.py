@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,17 +43,20 @@ def demo(
 
     out, err = Console(highlight=False), Console(stderr=True)
     asked = held_out(questions)
-    trials = asyncio.run(_trials(settings, asked, concurrency, err))
+    trials, scorer = asyncio.run(_trials(settings, asked, concurrency, err))
     if json_path is not None:
         json_path.write_text(json.dumps(report(trials, asked), indent=1) + "\n")
-    print_tables(trials, asked, out, levels=levels)
+    print_tables(trials, asked, out, levels=levels, scorer=scorer)
     if (told := _most_telling(trials[-1])) is not None:
         out.print()
         out.print(Text(f"One question step by step: {told[1].text} (right is {told[1].reference})", "bold"))
         show(told[0], out)
 
 
-async def _trials(settings: Settings, questions: Sequence[Question], concurrency: int, err: Console) -> list[Trial]:
+async def _trials(
+    settings: Settings, questions: Sequence[Question], concurrency: int, err: Console
+) -> tuple[list[Trial], str | None]:
+    """The trials, and the name of the scorer that chose among the paths."""
     with err.status("Loading the models"):
         from egrm_graph.benchmark.strategies import run, strategies
         from egrm_graph.parts import assemble
@@ -65,8 +69,8 @@ async def _trials(settings: Settings, questions: Sequence[Question], concurrency
             trials = []
             for strategy in strategies(parts):
                 task = progress.add_task(strategy.name, total=len(questions))
-                trials.append(await run(strategy, questions, concurrency, lambda task=task: progress.advance(task)))
-            return trials
+                trials.append(await run(strategy, questions, concurrency, partial(progress.advance, task)))
+            return trials, None if parts.scorer is None else parts.scorer.name
     finally:
         await parts.aclose()
 

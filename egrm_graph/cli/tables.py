@@ -14,7 +14,9 @@ from egrm_graph.benchmark.statistics import Estimate
 from egrm_graph.benchmark.strategies import Trial
 
 
-def print_tables(trials: Sequence[Trial], questions: Sequence[Question], out: Console, *, levels: bool) -> None:
+def print_tables(
+    trials: Sequence[Trial], questions: Sequence[Question], out: Console, *, levels: bool, scorer: str | None
+) -> None:
     """The table of all questions, those of the levels if wanted, and what follows from them."""
     out.print(_table(f"{len(questions):,} held-out questions", rows(trials, questions)))
     if levels:
@@ -32,17 +34,18 @@ def print_tables(trials: Sequence[Trial], questions: Sequence[Question], out: Co
     out.print(
         Text(
             f"Choosing among the paths of all questions: majority {_percent(found.majority)}, "
-            f"scorer {_percent(found.chosen)}, best possible {_percent(found.best)}; "
-            f"the scorer closes {_percent(found.gap_closed)} of the distance."
+            f"chosen {_percent(found.chosen)}, best possible {_percent(found.best)}; "
+            f"the choice closes {_percent(found.gap_closed)} of the distance."
         )
     )
+    out.print(Text(f"Paths are chosen by the scorer {scorer}." if scorer else "There is no scorer: paths vote."))
     out.print(Text("Tokens are completion tokens a question; brackets are 95 % intervals.", "dim"))
 
 
 def _table(title: str, made: Sequence[Row]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("strategy", no_wrap=True)
-    for heading in ("accuracy", "tokens", "escalated", "not ok", "seconds"):
+    for heading in ("accuracy", "tokens", "reasoned", "not ok", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in made:
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"

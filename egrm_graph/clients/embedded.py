@@ -83,7 +83,10 @@ class EmbeddedClient:
             raise SetupError(f"the client of {self.name} was closed; load a new one")
 
     async def aclose(self) -> None:
-        await asyncio.to_thread(self._worker.close)
+        try:
+            await asyncio.to_thread(self._worker.close)
+        except RuntimeError:  # the interpreter is ending, and gives out no threads any more
+            self._worker.close()
 
 
 def _load(folder: Path, device: str | None) -> tuple[Any, Any]:

@@ -17,9 +17,7 @@ OFF_BY = (1, 1, 1, 2, 3, 9, 10, 10, 11, 20, 100)
 def spoiled(question: world.Question, rng: random.Random) -> str:
     """A path of the question with one error, that ends in a wrong answer."""
     while True:
-        parts = [
-            (1 if term > 0 else -1) * part for term in question.terms[1:] for part in world.places(abs(term))
-        ]
+        parts = [(1 if term > 0 else -1) * part for term in question.terms[1:] for part in world.places(abs(term))]
         path = _worked_wrongly(question.terms[0], parts, rng.randrange(len(parts)), rng)
         if path is not None and path.rpartition("#")[2] != str(question.answer):
             return path

@@ -74,7 +74,7 @@ class Recipe:
     seed: int = 0
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer() -> Any:
     """One token a character; the chat template is the bare text of the messages."""
     vocabulary = {token: i for i, token in enumerate((*SPECIAL, *CHARACTERS))}
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
@@ -91,7 +91,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 class Examples(IterableDataset[dict[str, torch.Tensor]]):
     """Endless ready-made batches of about `tokens_per_step` tokens, each of examples of like length."""
 
-    def __init__(self, phase: Phase, tokens_per_step: int, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, phase: Phase, tokens_per_step: int, tokenizer: Any) -> None:
         self.phase = phase
         self.tokens_per_step = tokens_per_step
         self.tokenizer = tokenizer
@@ -146,7 +146,7 @@ def _cut(pool: Sequence[tuple[str, str]], tokens: int) -> Iterator[list[tuple[st
 class Progress(TrainerCallback):
     """Prints, every so often, the share answered right on the validation side, level by level."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, every: int) -> None:
+    def __init__(self, tokenizer: Any, every: int) -> None:
         self.tokenizer = tokenizer
         self.every = every
         self.questions = world.sample(500, "validation", seed=1)
@@ -170,7 +170,7 @@ class Progress(TrainerCallback):
         model.train()
 
 
-def complete(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], room: int) -> list[str]:
+def complete(model: Any, tokenizer: Any, prompts: list[str], room: int) -> list[str]:
     """One sampled completion (temperature 1) of each prompt."""
     encoded = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
     with torch.no_grad():
@@ -182,10 +182,11 @@ def complete(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt
             top_k=0,
             pad_token_id=tokenizer.pad_token_id,
         )
-    return tokenizer.batch_decode(out[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+    completions = out[:, encoded["input_ids"].shape[1] :].tolist()
+    return [str(tokenizer.decode(row, skip_special_tokens=True)) for row in completions]
 
 
-def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def build_model(recipe: Recipe, tokenizer: Any) -> LlamaForCausalLM:
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
@@ -222,9 +223,7 @@ def train(recipe: Recipe, output: Path) -> Path:
     return output
 
 
-def run(
-    phase: Phase, recipe: Recipe, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, checkpoints: Path
-) -> None:
+def run(phase: Phase, recipe: Recipe, model: LlamaForCausalLM, tokenizer: Any, checkpoints: Path) -> None:
     """Trains the model through one phase."""
     trainer = Trainer(
         model=model,

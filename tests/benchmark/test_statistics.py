@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from egrm_graph.benchmark.statistics import bootstrap, share
@@ -30,7 +31,7 @@ def test_columns_are_resampled_together() -> None:
 def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.arange(30, dtype=float).reshape(1, -1)
 
-    def mean(columns: np.ndarray) -> float:  # type: ignore[type-arg]
+    def mean(columns: NDArray[np.float64]) -> float:
         return float(columns.mean())
 
     assert bootstrap(values, mean) == bootstrap(values, mean)
