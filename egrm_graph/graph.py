@@ -19,7 +19,7 @@ from egrm_graph.nodes.score_paths import score_paths
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import assemble
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import RunSettings, Settings, settings_from_environment
+from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
 from egrm_graph.uncertainty.measures import Measure
 
@@ -60,8 +60,3 @@ def build_graph(
     graph = builder.compile(name="egrm", checkpointer=checkpointer)
     weakref.finalize(graph, bind.close)
     return graph
-
-
-def serve() -> CompiledStateGraph[State, RunSettings, Input, Output]:
-    """The graph that `langgraph dev` serves: built from the environment's `EGRM_` variables."""
-    return build_graph(settings_from_environment())

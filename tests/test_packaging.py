@@ -11,7 +11,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_every_folder_with_code_is_a_listed_package() -> None:
-    folders = {path.parent for path in (ROOT / "egrm_graph").rglob("__init__.py")}
+    linked = [ROOT / "egrm_graph" / name / "__init__.py" for name in ("nodes", "prompts")]  # rglob follows no links
+    folders = {path.parent for path in (*(ROOT / "egrm_graph").rglob("__init__.py"), *linked)}
     found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 

@@ -18,7 +18,10 @@ from tests.clients.fake_server import Action, FakeServer, Seen, disconnect, say,
 FIVE = say("56", "56", "56", "56", "56")
 UNSURE = say("1", "2", "3", "4", "5")
 QUESTION = {"question": "17+48-9"}
-PROGRAM = [sys.executable, "-c", "import sys; sys.argv[0] = 'egrm'; from egrm_graph.cli import main; main()"]
+# A shell starts what runs in the background deaf to interrupts, and its children with it: these have to hear them.
+HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+START = "import sys; sys.argv[0] = 'egrm'; from egrm_graph.cli import main; main()"
+PROGRAM = [sys.executable, "-c", f"{HEARING}; {START}"]
 
 
 @dataclass
