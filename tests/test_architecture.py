@@ -18,7 +18,7 @@ ROOMS = (
     {"context"},
     {"parts"},
     {"tasks", "clients", "uncertainty", "reasoning", "scoring"},
-    {"state", "settings", "errors", "verification", "background", "prompts"},
+    {"state", "settings", "errors", "verification", "background", "quiet", "prompts"},
 )
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py" or path.parent != ROOT)
 

@@ -1,4 +1,7 @@
-"""A server that gives every request the same completions after a fixed delay: what is left is the client's own cost.
+"""A server that gives every request the same completions after a delay: what is left is the client's own cost.
+
+The delays are spread evenly from half to one and a half of their mean, as a model's are: a fixed one makes all requests
+under way come back at the same moment, which no server does.
 
 Run as `python -m egrm_graph.benchmark.canned_server DELAY_S`; it prints its port, and ends with its standard input.
 """
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +40,7 @@ def canned(n: int) -> bytes:
 
 @contextmanager
 def canned_server(delay_s: float) -> Iterator[str]:
-    """The base URL of such a server in a process of its own."""
+    """The base URL of such a server, of this mean delay, in a process of its own."""
     command = [sys.executable, "-m", "egrm_graph.benchmark.canned_server", str(delay_s)]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin is not None
@@ -52,12 +56,13 @@ def canned_server(delay_s: float) -> Iterator[str]:
 
 async def _serve(delay_s: float) -> None:
     answers: dict[int, bytes] = {}
+    draw = random.Random(0)
 
     async def answer(request: web.Request) -> web.Response:
         n = json.loads(await request.read())["n"]
         if n not in answers:
             answers[n] = canned(n)
-        await asyncio.sleep(delay_s)
+        await asyncio.sleep(delay_s * draw.uniform(0.5, 1.5))
         return web.Response(body=answers[n], content_type="application/json")
 
     app = web.Application()

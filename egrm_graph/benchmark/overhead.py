@@ -1,7 +1,7 @@
 """What the graph costs beside the model: `python -m egrm_graph.benchmark.overhead`.
 
-A server in a process of its own answers every request alike after a fixed delay, so that all questions take the
-direct route. Rounds of the same requests go through the graph and through a bare aiohttp loop in turn; each figure
+A server in a process of its own answers every request alike after some delay, so that all questions take the direct
+route. Rounds of the same requests go through the graph and through a bare aiohttp loop in turn; each figure
 is the median over the rounds with a 95 % interval (by order statistics), and ratios are taken within a round.
 """
 
@@ -145,7 +145,7 @@ def report(graph: Sequence[Cost], bare: Sequence[Cost], **setting: Any) -> Repor
 def table(result: Report) -> Table:
     title = (
         f"{result.rounds} rounds of {result.questions} questions, {result.in_flight} in flight, "
-        f"answered after {result.delay_ms:g} ms"
+        f"answered after {result.delay_ms:g} ms on average"
     )
     shown = Table("", "client CPU ms/question", "wall ms/question", title=title)
     shown.add_row("graph, direct route", _cell(result.graph_cpu_ms), _cell(result.graph_wall_ms))
@@ -163,14 +163,21 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
     parser.add_argument("--rounds", type=int, default=11, help="counted rounds (default 11)")
     parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
-    parser.add_argument("--delay-ms", type=float, default=50.0, help="until the server answers (default 50)")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument(
+        "--delay-ms",
+        type=float,
+        nargs="+",
+        default=[50.0, 100.0, 200.0],
+        help="mean delays until the server answers, each measured by itself (default 50 100 200)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
     given = parser.parse_args()
-    result = asyncio.run(measure(given.questions, given.rounds, given.in_flight, given.delay_ms / 1e3))
-    if given.json:
-        print(json.dumps(asdict(result)))
-    else:
-        Console().print(table(result))
+    for delay_ms in given.delay_ms:
+        result = asyncio.run(measure(given.questions, given.rounds, given.in_flight, delay_ms / 1e3))
+        if given.json:
+            print(json.dumps(asdict(result)))
+        else:
+            Console().print(table(result))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from egrm_graph.clients.client import Completions, LabelLogprobs, Meter, Samplin
 from egrm_graph.clients.embedded_rows import Request
 from egrm_graph.clients.embedded_worker import LabelRequest, Worker
 from egrm_graph.errors import ModelError, SetupError, Unsupported
+from egrm_graph.quiet import without_progress_bars
 from egrm_graph.verification import Message
 
 
@@ -98,7 +98,7 @@ def _load(folder: Path, device: str | None) -> tuple[Any, Any]:
 
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        with _without_progress_bars():
+        with without_progress_bars():
             tokenizer = AutoTokenizer.from_pretrained(folder, **local)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder, use_safetensors=True, output_loading_info=True, **local
@@ -113,16 +113,3 @@ def _load(folder: Path, device: str | None) -> tuple[Any, Any]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{str(folder)!r} is not a whole causal language model: it has no weights for {missing}")
     return model.to(device or "cpu").eval(), tokenizer
-
-
-@contextmanager
-def _without_progress_bars() -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from egrm_graph.errors import ModelError
+from egrm_graph.quiet import without_progress_bars
 from egrm_graph.settings import explain
 
 if TYPE_CHECKING:
@@ -129,14 +130,15 @@ def _load_model(folder: Path, device: str | None) -> PreTrainedModel:
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-            dtype=torch.float32 if device == "cpu" else "auto",
-        )
+        with without_progress_bars():
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                dtype=torch.float32 if device == "cpu" else "auto",
+            )
     except Exception as error:  # transformers raises whatever the file's reader does
         raise ModelError(f"the scorer in {folder} cannot be loaded: {error}") from error
     if info["missing_keys"]:  # transformers would fill them at random

@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from egrm_graph.clients.serve import Server, start
-from egrm_graph.errors import EgrmError
 from egrm_graph.parts import bundled
 from egrm_graph.settings import BUNDLED_MODEL
 
@@ -38,28 +40,45 @@ def without_server(reason: str) -> None:
     pytest.skip(message)
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server that `egrm serve-model` started."""
+
+    name: str
+    base_url: str
+    log_path: Path
+
+
 @pytest.fixture(scope="session")
-def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """`egrm serve-model`, as a user starts it, until the last test is done."""
     python = os.environ.get("EGRM_VLLM_PYTHON")
     if not python:
         without_server("EGRM_VLLM_PYTHON names no interpreter that has vLLM; `make test` installs one")
+        raise AssertionError
     folder = tmp_path_factory.mktemp("vllm")
-    try:
-        server = start(
-            str(with_defaults_of_its_own(model_folder(), folder / BUNDLED_MODEL)),
-            name=BUNDLED_MODEL,
-            port=0,
-            python=python,
-            extra_args=["--enable-log-requests"],
-            log_path=folder / "server.log",
-        )
-    except EgrmError as error:
-        without_server(str(error))
-        raise
-    with server:
+    model = with_defaults_of_its_own(model_folder(), folder / BUNDLED_MODEL)
+    said = folder / "stderr.txt"
+    command = [sys.executable, "-m", "egrm_graph", "serve-model", str(model), "--port", "0", "--python", python]
+    with (
+        said.open("w") as stderr,
+        subprocess.Popen(
+            [*command, "--timeout-s", str(START_S), "--", "--enable-log-requests"],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        served = re.match(rf"{BUNDLED_MODEL} is served at (\S+)\. To use it:", process.stdout.readline())
         try:
-            server.wait(START_S)
-        except EgrmError as error:
-            print(error)
-            without_server(str(error).splitlines()[0])
-        yield server
+            if served is None:
+                process.wait(30)
+                print(said.read_text())
+                without_server(said.read_text().strip().splitlines()[-1])
+            else:
+                log = re.search(r"its log is (\S+)", said.read_text())
+                assert log is not None
+                yield Served(BUNDLED_MODEL, served[1], Path(log[1]))
+        finally:
+            process.terminate()

@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 
 from egrm_graph.clients.client import Completions, Meter, Sampling
-from egrm_graph.clients.serve import Server
 from egrm_graph.clients.vllm import VllmClient
 from egrm_graph.clients.vllm_protocol import Endpoint
 from egrm_graph.errors import ContextTooLong, ModelError, Unsupported
 from egrm_graph.verification import Message
+from tests.server.conftest import Served
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -26,7 +26,7 @@ DIGITS = tuple("0123456789")
 
 
 @pytest.fixture(params=["chat", "completions"])
-async def client(request: pytest.FixtureRequest, real_server: Server) -> AsyncIterator[VllmClient]:
+async def client(request: pytest.FixtureRequest, real_server: Served) -> AsyncIterator[VllmClient]:
     endpoint: Endpoint = request.param
     client = VllmClient(real_server.name, [real_server.base_url], endpoint=endpoint, request_timeout_s=60)
     yield client
@@ -34,7 +34,7 @@ async def client(request: pytest.FixtureRequest, real_server: Server) -> AsyncIt
 
 
 @pytest.fixture
-async def chat(real_server: Server) -> AsyncIterator[VllmClient]:
+async def chat(real_server: Served) -> AsyncIterator[VllmClient]:
     client = VllmClient(real_server.name, [real_server.base_url], request_timeout_s=60)
     yield client
     await client.aclose()
@@ -50,7 +50,7 @@ def texts(drawn: Completions) -> list[str]:
     return [completion.text for completion in drawn.completions]
 
 
-async def metric(server: Server, name: str) -> float:
+async def metric(server: Served, name: str) -> float:
     """The sum over one metric's label sets."""
     async with (
         aiohttp.ClientSession() as session,
@@ -60,7 +60,7 @@ async def metric(server: Server, name: str) -> float:
     return sum(float(value) for value in lines)
 
 
-async def until(server: Server, name: str, holds: Callable[[float], bool], timeout_s: float = 5.0) -> None:
+async def until(server: Served, name: str, holds: Callable[[float], bool], timeout_s: float = 5.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds(value := await metric(server, name)):
         assert time.monotonic() < deadline, f"{name} is still {value} after {timeout_s} s"
@@ -164,7 +164,7 @@ async def test_the_prompt_is_cached_the_second_time(chat: VllmClient) -> None:
 
 
 @pytest.mark.parametrize("metered", [True, False])
-async def test_cancelling_aborts_on_the_server(real_server: Server, client: VllmClient, metered: bool) -> None:
+async def test_cancelling_aborts_on_the_server(real_server: Served, client: VllmClient, metered: bool) -> None:
     long = Sampling(temperature=1.0, max_tokens=230, choices=("1" * 230,))
     running = "vllm:num_requests_running"
     before = await metric(real_server, "vllm:generation_tokens_total")
@@ -178,7 +178,7 @@ async def test_cancelling_aborts_on_the_server(real_server: Server, client: Vllm
     assert await metric(real_server, "vllm:generation_tokens_total") - before < 64 * 230
 
 
-async def test_the_servers_log_names_the_run(real_server: Server, client: VllmClient) -> None:
+async def test_the_servers_log_names_the_run(real_server: Served, client: VllmClient) -> None:
     await client.sample(HARD, SAMPLING, seeds=(1, 2), request_id="run42.answer_fast.0")
     assert "run42.answer_fast.0" in real_server.log_path.read_text()
 
@@ -199,7 +199,7 @@ async def test_more_tokens_than_the_context_holds_become_what_room_there_is(clie
         assert drawn.completions == bounded.completions
 
 
-async def test_a_wrong_name_lists_the_right_one(real_server: Server) -> None:
+async def test_a_wrong_name_lists_the_right_one(real_server: Served) -> None:
     client = VllmClient("nobody", [real_server.base_url])
     for call in (client.check(), draw(client, 1)):
         with pytest.raises(ModelError, match=f"does not serve 'nobody' but {real_server.name}"):

@@ -1,0 +1,41 @@
+"""The demo's table through a real vLLM server, against the one of the same weights in this process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import Served
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
+
+QUESTIONS = 150
+
+
+def demo(folder: Path, *options: str) -> dict[str, Any]:
+    """The figures that `egrm demo` writes."""
+    figures = folder / "figures.json"
+    command = [sys.executable, "-m", "egrm_graph", "demo", "--questions", str(QUESTIONS), "--json", str(figures)]
+    done = subprocess.run([*command, *options], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(figures.read_text())
+    return told
+
+
+def within(value: float, interval: dict[str, float]) -> bool:
+    return interval["low"] <= value <= interval["high"]
+
+
+def test_the_same_table_through_a_server(real_server: Served, tmp_path: Path) -> None:
+    here = demo(tmp_path)
+    there = demo(tmp_path, "--engine", "vllm", "--base-url", real_server.base_url, "--model", real_server.name)
+    assert [row["strategy"] for row in there["overall"]] == ["never reason", "always reason", "E-GRM"]
+    for one, other in zip(here["overall"], there["overall"], strict=True):
+        assert other["failed"] == 0
+        assert within(other["accuracy"]["value"], one["accuracy"]), (one, other)
+        assert within(one["accuracy"]["value"], other["accuracy"]), (one, other)
+    assert within(there["comparison"]["tokens_ratio"]["value"], here["comparison"]["tokens_ratio"])
+    assert within(here["comparison"]["tokens_ratio"]["value"], there["comparison"]["tokens_ratio"])
