@@ -108,8 +108,7 @@ def load_client(settings: Settings) -> Client:
 def scorer_folder(settings: Settings) -> Path | None:
     """Where the scorer of the settings is; None where paths are to vote."""
     if settings.scorer == "auto":
-        shipped = bundled(f"{BUNDLED_MODEL}-scorer")
-        return shipped if settings.bundled and shipped.is_dir() else None
+        return bundled(f"{BUNDLED_MODEL}-scorer") if settings.bundled else None
     return None if settings.scorer is None else Path(settings.scorer)
 
 

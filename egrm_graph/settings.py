@@ -112,8 +112,8 @@ class Settings(RunSettings):
     endpoint: Literal["chat", "completions"] = "chat"
     """The vLLM route for samples: `completions` is for base models without a chat template."""
     scorer: str | None = "auto"
-    """A folder with a scorer; None: paths vote. `auto` is the bundled model's own scorer where one comes with the
-    package, else none."""
+    """A folder with a scorer; None: paths vote. `auto` is the bundled model's own scorer for the bundled model, and
+    none for another."""
 
     connect_timeout_s: float = Field(default=5.0, gt=0)
     """Seconds to wait for a connection to the server."""

@@ -3,9 +3,7 @@
     python examples/arithmetic/make_rollouts.py --model build/egrm-tiny --output build/rollouts
 
 writes `train.jsonl` (questions of the training side) and `validation.jsonl` (of the validation side). The levels are
-weighted to where paths go wrong, because a question whose paths are all right says nothing about their order. The
-training file gets, besides what was sampled, questions with one right path and some with planted errors: see
-`planted.py`.
+weighted to where paths go wrong, because a question whose paths are all right says nothing about their order.
 """
 
 from __future__ import annotations
@@ -20,9 +18,9 @@ from typing import Any
 
 import torch
 import world
-from planted import spoiled
 from rich.progress import Progress
-from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase, set_seed
+from train_generator import build_tokenizer
+from transformers import LlamaForCausalLM, PreTrainedTokenizerBase, set_seed
 
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 
@@ -31,18 +29,16 @@ from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 class Recipe:
     """Everything that decides what is drawn from a given model."""
 
-    questions: int = 8000
-    held_out: int = 1500
+    questions: int = 4000
+    held_out: int = 1000
     paths: int = 8
     temperature: float = 1.3
     """Of the training side's paths: a little heat gives more of the wrong ones that there is to learn from. The
     validation side's are drawn at 1, as the graph draws them."""
-    weights: tuple[float, ...] = (1, 1, 2, 2, 4)
+    weights: tuple[float, ...] = (1, 1, 1, 1, 1, 3, 5)
     """Each level's share of the questions."""
     keep_alike: int = 6
     """Of the training questions whose paths are all right or all wrong, one in so many is kept."""
-    planted: int = 12_000
-    """Training questions drawn, equal ones once, for one right path and two with planted errors."""
     room: int = 24
     """Tokens that a path may be longer than a batch's longest worked answer; one that is cut has no answer."""
     batch: int = 64
@@ -106,27 +102,6 @@ def read_path(tokenizer: PreTrainedTokenizerBase, row: list[int], question: worl
     return RolloutPath(text=text, answer=answer, correct=answer == str(question.answer), n_tokens=length)
 
 
-def plant(recipe: Recipe) -> list[Rollout]:
-    """Training questions whose paths are made, not sampled."""
-    rng = random.Random(recipe.seed + 1)
-    stream = world.stream(rng, "train", recipe.weights)
-    questions = {question.text: question for question in itertools.islice(stream, recipe.planted)}
-    return [_planted(question, rng) for question in questions.values()]
-
-
-def _planted(question: world.Question, rng: random.Random) -> Rollout:
-    texts = [world.worked(question), spoiled(question, rng), spoiled(question, rng)]
-    reference = str(question.answer)
-    answers = [text.rpartition("#")[2] for text in texts]
-    paths = tuple(
-        RolloutPath(text=text, answer=answer, correct=answer == reference, n_tokens=len(text) + 1)
-        for text, answer in zip(texts, answers, strict=True)
-    )
-    return Rollout(
-        id=f"planted {question.text}", question=question.text, reference=reference, level=question.level, paths=paths
-    )
-
-
 def thinned(rollouts: Sequence[Rollout], keep_one_in: int) -> list[Rollout]:
     """All questions with right and wrong paths, and some of the others, which say nothing about the paths' order."""
     mixed = [len({path.correct for path in rollout.paths}) > 1 for rollout in rollouts]
@@ -149,10 +124,10 @@ def summary(rollouts: Sequence[Rollout]) -> str:
 
 def make(recipe: Recipe, folder: Path, output: Path) -> None:
     """Writes both files; the same recipe, model and thread count give the same ones."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # another number gives other paths
     set_seed(recipe.seed)
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = build_tokenizer()
     sides: tuple[tuple[world.Side, int], ...] = (("train", recipe.questions), ("validation", recipe.held_out))
     for side, n in sides:
         questions = draw_questions(n, side, recipe)
@@ -162,7 +137,7 @@ def make(recipe: Recipe, folder: Path, output: Path) -> None:
                 batch = questions[start : start + recipe.batch]
                 rollouts += roll_out(model, tokenizer, batch, recipe, recipe.temperature if side == "train" else 1.0)
         if side == "train":
-            rollouts = [*thinned(rollouts, recipe.keep_alike), *plant(recipe)]
+            rollouts = thinned(rollouts, recipe.keep_alike)
         write_rollouts(output / f"{side}.jsonl", rollouts)
         print(f"{side}\n{summary(rollouts)}")
 

@@ -1,7 +1,7 @@
-"""The bundled model's world: sums and differences of small numbers, in five levels of difficulty.
+"""The bundled model's world: sums and differences of small numbers, in seven levels of difficulty.
 
 A question is a line such as ``47+38-6``. Its levels differ in what has to be carried in the head at
-once, so that a small model answers the first directly, wavers on the middle, and needs to write its
+once, so that a small model answers the first directly, wavers in the middle, and needs to write its
 steps down for the last. No running total ever falls below zero.
 
 Which side of the split a question is on is decided by a hash of its *terms in sorted order*: `17+48` and
@@ -29,10 +29,12 @@ class Level:
 
 LEVELS = (
     Level("1: two terms to 99", (99, 99)),
-    Level("2: three terms, two of one digit", (99, 9, 9)),
-    Level("3: two terms to 999", (999, 999)),
+    Level("2: four terms of one digit", (9, 9, 9, 9)),
+    Level("3: three terms, two of one digit", (99, 9, 9)),
     Level("4: three terms, one of one digit", (99, 99, 9)),
-    Level("5: four terms to 99", (99, 99, 99, 99)),
+    Level("5: three terms to 99", (99, 99, 99)),
+    Level("6: four terms to 99", (99, 99, 99, 99)),
+    Level("7: five terms to 99", (99, 99, 99, 99, 99)),
 )
 
 

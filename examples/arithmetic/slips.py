@@ -1,0 +1,127 @@
+"""Worked paths with slips in them, every character marked: what a scorer learns checking from.
+
+A good model's own paths are seldom wrong, and one mark for a whole path says little about where it went wrong. Here
+steps of a worked path are done wrongly at random, and what follows goes on from what was written, as a model does. A
+character is marked wrong where it is the first to differ from the step that should have come, given all that stands
+before it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import world
+
+RIGHT, WRONG, UNMARKED = 1, 0, -100
+KINDS = (
+    "result",  # a wrong sum
+    "part",  # another number added than the question's: a digit, a sign or a place
+    "total",  # a wrong total carried over
+    "missing",  # a part left out
+    "misread",  # 32 taken as 3
+    "extra",  # a part added again
+    "stop",  # the answer given before all parts are added
+)
+OFF_BY = (1, 1, 1, 2, 3, 9, 10, 10, 11, 20, 100)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A path, and for each of its characters `RIGHT`, `WRONG` or `UNMARKED`."""
+
+    question: world.Question
+    text: str
+    marks: tuple[int, ...]
+
+    @property
+    def correct(self) -> bool:
+        """Whether the answer is right, however it was come by."""
+        return self.text.rpartition("#")[2] == str(self.question.answer)
+
+
+def slipping(question: world.Question, rng: random.Random, rate: float, kinds: Sequence[float]) -> Marked:
+    """The question worked out with a slip in about that share of the steps; `kinds` weighs the kinds of slips."""
+    total, text, marks = question.terms[0], "", []
+    parts = [(1 if term > 0 else -1) * part for term in question.terms[1:] for part in world.places(abs(term))]
+    while parts:
+        right = _step(total, parts[0])
+        written, after, used = right, total + parts[0], 1
+        if rng.random() < rate and (slip := _slip(total, parts, kinds, rng)) is not None:
+            written, after, used = slip
+        text += written
+        marks += _marks(right, written)
+        if written.startswith("#"):
+            return Marked(question, text, tuple(marks))
+        total, parts = after, parts[used:]
+    answer = f"#{total}"
+    written = f"#{_near(total, rng)}" if rng.random() < rate / 4 else answer
+    return Marked(question, text + written, (*marks, *_marks(answer, written)))
+
+
+def _step(total: int, part: int) -> str:
+    return f"{total}{part:+d}={total + part};"
+
+
+def _slip(total: int, parts: list[int], kinds: Sequence[float], rng: random.Random) -> tuple[str, int, int] | None:
+    """A step done wrongly, the total that it leads to, and how many parts it used; None where there is none."""
+    part, used = parts[0], 1
+    kind = rng.choices(KINDS, kinds)[0]
+    if kind == "result":
+        after = _near(total + part, rng)
+        written = f"{total}{part:+d}={after};"
+    elif kind == "part":
+        other = _other_part(part, rng)
+        after, written = total + other, _step(total, other)
+    elif kind == "total":
+        wrong = _near(total, rng)
+        after, written = wrong + part, _step(wrong, part)
+    elif kind == "missing" and len(parts) > 1:
+        after, written, used = total + parts[1], _step(total, parts[1]), 2
+    elif kind == "misread" and abs(part) >= 10:
+        digit = (1 if part > 0 else -1) * int(str(abs(part))[0])
+        units = len(parts) > 1 and abs(parts[1]) < 10 and (parts[1] > 0) == (part > 0)
+        after, written, used = total + digit, _step(total, digit), 1 + units
+    elif kind == "extra":
+        other = rng.choice((1, -1)) * rng.choice(range(1, 10)) * rng.choice((1, 10))
+        after, written, used = total + other, _step(total, other), 0
+    elif kind == "stop":
+        after, written = total, f"#{total}"
+    else:
+        return None
+    return None if after < 0 or written == _step(total, part) else (written, after, used)
+
+
+def _near(number: int, rng: random.Random) -> int:
+    """Another number: a little off, or with another digit in one place."""
+    if rng.random() < 0.5:
+        return abs(number + rng.choice((1, -1)) * rng.choice(OFF_BY))
+    digits = list(str(number))
+    digits[rng.randrange(len(digits))] = rng.choice("0123456789")
+    return int("".join(digits))
+
+
+def _other_part(part: int, rng: random.Random) -> int:
+    """Another part: its digit changed, its sign turned, or its place moved."""
+    sign, digits = (1 if part > 0 else -1), str(abs(part))
+    kind = rng.choices(("digit", "sign", "place"), (4, 1, 1))[0]
+    if kind == "digit":
+        return sign * int(rng.choice("123456789") + digits[1:])
+    if kind == "sign":
+        return -part
+    return sign * int(digits[0] + "0" * (2 - len(digits)))
+
+
+def _marks(right: str, written: str) -> list[int]:
+    """The marks of what was written in the place of what is right; the end of a wrong step is wrong, too."""
+    if written == right:
+        return [RIGHT] * len(written)
+    same = 0
+    while same < min(len(right), len(written)) and right[same] == written[same]:
+        same += 1
+    marks = [RIGHT] * same + [UNMARKED] * (len(written) - same)
+    if same < len(written):
+        marks[same] = WRONG
+    marks[-1] = WRONG
+    return marks

@@ -1,0 +1,52 @@
+"""Paths with slips: the marks that a scorer learns checking from are right."""
+
+import random
+import sys
+from os.path import commonprefix
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "arithmetic"))
+import world
+from slips import KINDS, RIGHT, WRONG, slipping
+
+LEVELS = st.integers(1, len(world.LEVELS))
+EVERY = (1,) * len(KINDS)
+SEEDS = st.integers(0, 2**32)
+
+
+@given(seed=SEEDS, level=LEVELS)
+def test_without_a_slip_every_character_is_right(seed: int, level: int) -> None:
+    question = world.draw(random.Random(seed), level)
+    path = slipping(question, random.Random(seed), 0.0, EVERY)
+    assert path.text == world.worked(question)
+    assert path.marks == (RIGHT,) * len(path.text)
+    assert path.correct
+
+
+@given(seed=SEEDS, level=LEVELS)
+def test_the_first_wrong_character_is_the_first_that_differs_from_the_worked_path(seed: int, level: int) -> None:
+    question = world.draw(random.Random(seed), level)
+    path = slipping(question, random.Random(seed), 0.5, EVERY)
+    assert len(path.marks) == len(path.text)
+    same = len(commonprefix([path.text, world.worked(question)]))  # noqa: RUF071 it is characters that are marked
+    if path.text == world.worked(question):
+        assert WRONG not in path.marks
+    else:
+        # A text that ends early has no differing character, and the end of the step bears the mark.
+        assert path.marks.index(WRONG) == min(same, len(path.text) - 1)
+        assert path.correct == path.text.endswith(f"#{question.answer}")
+
+
+def test_slips_are_of_many_kinds_and_leave_few_answers_right() -> None:
+    rng = random.Random(0)
+    question = world.Question((47, 38, -6), level=4)
+    paths = {
+        path.text: path for path in (slipping(question, rng, 0.5, EVERY) for _ in range(500)) if WRONG in path.marks
+    }
+    assert len(paths) > 200
+    assert sum(path.correct for path in paths.values()) < len(paths) / 20
+    assert any(path.text.startswith("47-") for path in paths.values())  # another part than the question's
+    assert any(path.text.startswith("47+8=") for path in paths.values())  # a part left out

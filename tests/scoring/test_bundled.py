@@ -1,0 +1,46 @@
+"""The scorer that comes with the bundled model."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from egrm_graph.parts import assemble, bundled, load_scorer, scorer_folder
+from egrm_graph.scoring.scorer import Scorer
+from egrm_graph.settings import BUNDLED_MODEL, Settings
+
+QUESTION = "47+38-6+54"
+RIGHT = "47+30=77;77+8=85;85-6=79;79+50=129;129+4=133;#133"
+WRONG = [
+    "47+30=77;77+8=84;84-6=78;78+50=128;128+4=132;#132",  # a sum
+    "47+30=77;77+8=85;85-5=80;80+50=130;130+4=134;#134",  # another number than the question's
+    "47+30=77;77+8=85;85+6=91;91+50=141;141+4=145;#145",  # a sign
+    "47+30=77;77+8=85;85-6=79;79+50=129;#129",  # a step left out
+    "47+30=77;77+8=85;85-6=79;79+50=129;129+4=133;#123",  # the answer
+]
+
+
+@pytest.fixture
+async def scorer() -> AsyncIterator[Scorer]:
+    found = load_scorer(bundled(f"{BUNDLED_MODEL}-scorer"))
+    yield found
+    await found.aclose()
+
+
+async def test_it_tells_a_right_path_from_wrong_ones(scorer: Scorer) -> None:
+    right, *wrong = await scorer.score(QUESTION, [RIGHT, *WRONG])
+    assert isinstance(right, float)
+    assert right > 0.5
+    assert [score for score in wrong if not isinstance(score, float) or score > 0.5] == []
+
+
+async def test_it_comes_with_the_bundled_model_unless_told_otherwise() -> None:
+    parts = assemble(Settings())
+    assert parts.scorer is not None
+    assert parts.scorer.name == f"{BUNDLED_MODEL}-scorer"
+    await parts.aclose()
+    assert scorer_folder(Settings(scorer=None)) is None
+
+
+def test_both_models_are_small() -> None:
+    for name in (BUNDLED_MODEL, f"{BUNDLED_MODEL}-scorer"):
+        assert sum(file.stat().st_size for file in bundled(name).iterdir()) < 8_000_000
