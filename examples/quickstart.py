@@ -3,7 +3,7 @@
 from egrm_graph import build_graph
 
 graph = build_graph()  # the bundled model, in this process
-for question in ("17+48", "63-59+75+33"):
+for question in ("17+48", "71+58-18-30+39"):
     verification = graph.invoke({"question": question})["verification"]
     print(f"{question} = {verification['answer']}  ({verification['route']}, {verification['status']})")
     print("  votes:", {vote["answer"]: vote["count"] for vote in verification["uncertainty"]["votes"]})

@@ -43,6 +43,13 @@ def test_examples_run(name: str) -> None:
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stderr
+    assert (run.returncode, run.stderr) == (0, "")
     expected = {"quickstart": "17+48 = 65  (direct, ok)", "subgraph": "total 49"}
     assert run.stdout.startswith(expected[name])
+
+
+def test_the_quickstart_shows_both_routes() -> None:
+    quickstart = [sys.executable, str(ROOT / "examples" / "quickstart.py")]
+    out = subprocess.run(quickstart, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"\((direct|reasoned), ok\)", out) == ["direct", "reasoned"]
+    assert len(re.findall(r"score: 0\.\d+", out)) == 4

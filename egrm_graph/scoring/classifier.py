@@ -103,7 +103,10 @@ class ClassifierScorer:
     async def aclose(self) -> None:
         """Waits for the calls under way, then lets go of the thread and the weights."""
         self._model = None
-        await asyncio.to_thread(self._thread.shutdown)
+        try:
+            await asyncio.to_thread(self._thread.shutdown)
+        except RuntimeError:  # the interpreter is ending, and gives out no threads any more
+            self._thread.shutdown()
 
     def _score(self, model: PreTrainedModel, question: str, paths: tuple[str, ...]) -> list[float | Unscored]:
         read = self._read(question, paths)
