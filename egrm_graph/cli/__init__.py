@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 import egrm_graph
 from egrm_graph.cli.ask import ask
 from egrm_graph.cli.demo import demo
+from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
 from egrm_graph.cli.text import tell_error
 from egrm_graph.cli.train import scorer
@@ -83,5 +84,6 @@ app.command(epilog=_ENVIRONMENT)(ask)
 app.command(epilog=_ENVIRONMENT)(verify)
 app.command(epilog=_ENVIRONMENT)(demo)
 app.command("serve-model")(serve_model)
+app.command(epilog=_ENVIRONMENT)(rollouts)
 train.command("scorer")(scorer)
 app.add_typer(train, name="train")

@@ -7,9 +7,9 @@ import json
 import math
 import re
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from egrm_graph.errors import InputError
@@ -33,10 +33,12 @@ class Line:
     """As it stands in the line; the line's number where it has none."""
     asked: dict[str, Any]
     error: str | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """The line's other fields."""
 
 
 def read_line(number: int, raw: bytes) -> Line | None:
-    """What is in the line; None where it is blank. Fields other than `id` and those of `FIELDS` are passed over."""
+    """What is in the line; None where it is blank."""
     raw = raw.removeprefix(_BOM) if number == 1 else raw
     if not raw.strip():
         return None
@@ -44,7 +46,8 @@ def read_line(number: int, raw: bytes) -> Line | None:
     try:
         found = _parsed(raw)
         name = _id(found, number)
-        return Line(number, name, _asked(found))
+        others = {key: value for key, value in found.items() if key not in ("id", *FIELDS)}
+        return Line(number, name, _asked(found), others=others)
     except InputError as error:
         return Line(number, name, {}, str(error))
 

@@ -7,9 +7,8 @@ line is seen by everybody on the machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from pydantic import ValidationError
 
 from egrm_graph.cli.fields import flag, with_fields
@@ -17,8 +16,6 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings, explain, settings_from_environment
 
 ONLY_FOR_VLLM = ("base_url", "endpoint")
-
-Concurrency = Annotated[int, typer.Option(min=1, help="Questions under way at once, at most.")]
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:

@@ -35,8 +35,9 @@ def training_of(given: Mapping[str, Any]) -> ScorerTraining:
 def scorer(config: ScorerTraining) -> None:
     """Train a scorer on rollouts: questions with reasoning paths, each marked right or wrong.
 
-    A line of ROLLOUTS is {"id", "question", "reference", "paths": [{"text", "answer", "correct"}, ...]}. The output
-    folder gets the scorer, report.json and report.png; use it by --scorer.
+    A line of ROLLOUTS is {"id", "question", "reference", "paths": [{"text", "answer", "correct"}, ...]}, as `egrm
+    rollouts` writes it, a pair {"prompt", "chosen", "rejected"}, or a graded {"prompt", "response", "score"}. The
+    output folder gets the scorer, report.json and report.png; use it by --scorer.
     """
     with redirect_stdout(sys.stderr):  # the trainer's own progress
         folder = train_scorer(config)

@@ -13,13 +13,14 @@ from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.verification import Asked
 
 
-def path_calls(asked: Asked, prompts: Prompts, settings: RunSettings) -> list[Call]:
-    """A call for each path."""
+def path_calls(asked: Asked, prompts: Prompts, settings: RunSettings, *, logprobs: int = 0) -> list[Call]:
+    """A call for each path; see `Sampling` for `logprobs`."""
     prompt = prompts.render("expand_cot", question=asked["question"], history=asked["history"])
     sampling = Sampling(
         temperature=settings.path_temperature,
         top_p=settings.path_top_p,
         max_tokens=settings.path_max_tokens,
+        logprobs=logprobs,
         thinking=settings.path_thinking,
         thinking_tokens=settings.path_thinking_tokens,
     )

@@ -48,7 +48,7 @@ class Preparation:
         self.left_out += len(rollout.paths) - len(fit)
         paths = tuple(path for path, _ in fit)
         shown = rollout.model_copy(update={"paths": paths})
-        return Example(shown, [row for _, row in fit], [float(path.correct) for path in paths])
+        return Example(shown, [row for _, row in fit], [path.target for path in paths])
 
 
 def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> list[list[int]]:

@@ -16,12 +16,15 @@ Scored = Sequence[tuple[RolloutPath, float]]
 
 
 class Figures(NamedTuple):
-    """Shares in [0, 1] over the held-out questions; None where there was nothing to count."""
+    """Shares in [0, 1] over the held-out questions; None where there was nothing to count.
+
+    A right path counts 1 and a wrong one 0; a graded one counts its grade.
+    """
 
     questions: int
     """Sets of paths that were chosen among."""
     pairwise: float | None
-    """Pairs of a right and a wrong path of one question that the scorer puts in order; a tie counts half."""
+    """Pairs of a better and a worse path of one question that the scorer puts in order; a tie counts half."""
     best_of_n: float | None
     """Questions whose top-scored path is right."""
     majority: float | None
@@ -34,10 +37,12 @@ class Figures(NamedTuple):
 
 def measure(rollouts: Sequence[Rollout], scores: Sequence[Sequence[float]], best_of: int) -> Figures:
     """The figures for scores given question by question; each question's paths are cut into sets of `best_of`."""
-    questions = [list(zip(r.paths, s, strict=True)) for r, s in zip(rollouts, scores, strict=True)]
+    questions = [list(zip(r.paths, s, strict=True)) for r, s in zip(rollouts, scores, strict=True) if r.paths]
     sets = [part for question in questions for part in _parts(question, best_of)]
     pairs = [value for question in questions for value in _ordered(question)]
-    best, majority, oracle = _mean(map(_top_is_right, sets)), _mean(map(_vote, sets)), _mean(map(_any_right, sets))
+    with_answers = all(rollout.reference is not None for rollout in rollouts)  # only then is there a vote
+    best, oracle = _mean(map(_top, sets)), _mean(map(_best, sets))
+    majority = _mean(map(_vote, sets)) if with_answers else None
     gap = oracle - majority if oracle is not None and majority is not None else 0
     closed = (best - majority) / gap if gap and best is not None and majority is not None else None
     return Figures(len(sets), _mean(pairs), best, majority, oracle, closed)
@@ -50,13 +55,15 @@ def _parts(question: Scored, size: int) -> Iterator[Scored]:
 
 
 def _ordered(question: Scored) -> Iterator[float]:
-    right = [score for path, score in question if path.correct]
-    wrong = [score for path, score in question if not path.correct]
-    yield from ((good > bad) + (good == bad) / 2 for good in right for bad in wrong)
+    """For each pair of a better and a worse path, whether the better one scores higher; a tie counts half."""
+    for better, good in question:
+        for worse, bad in question:
+            if better.target > worse.target:
+                yield (good > bad) + (good == bad) / 2
 
 
-def _top_is_right(paths: Scored) -> float:
-    return float(max(paths, key=lambda scored: scored[1])[0].correct)
+def _top(paths: Scored) -> float:
+    return max(paths, key=lambda scored: scored[1])[0].target
 
 
 def _vote(paths: Scored) -> float:
@@ -65,8 +72,8 @@ def _vote(paths: Scored) -> float:
     return sum(leaders) / len(leaders) if leaders else 0.0
 
 
-def _any_right(paths: Scored) -> float:
-    return float(any(path.correct for path, _ in paths))
+def _best(paths: Scored) -> float:
+    return max(path.target for path, _ in paths)
 
 
 def _mean(values: Any) -> float | None:

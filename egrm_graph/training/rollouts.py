@@ -1,7 +1,9 @@
-"""Files of rollouts: questions with sampled paths, each marked right or wrong. JSON lines, one question a line.
+"""Rollouts: questions with sampled paths, each marked right or wrong. JSON lines, one question a line.
 
 {"id": "7", "question": "17+48-9", "reference": "56", "level": 4,
  "paths": [{"text": "17+40=57;57+8=65;65-9=56;#56", "answer": "56", "correct": true, "n_tokens": 29}, ...]}
+
+`reading` tells what else is read into the same form.
 """
 
 from __future__ import annotations
@@ -9,11 +11,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from egrm_graph.errors import InputError
-from egrm_graph.settings import explain
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class RolloutPath(BaseModel):
@@ -22,11 +22,22 @@ class RolloutPath(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     text: str
-    answer: str | None
+    answer: str | None = None
     """The answer read out of the text; None where there is none, and then it is not correct."""
     correct: bool
+    score: float | None = Field(default=None, ge=0, le=1)
+    """How good it is, where that was graded and is more than right or wrong."""
     n_tokens: int | None = None
     """Completion tokens, the end token included."""
+    logprob: float | None = None
+    """The sum of its tokens' log-probabilities (nats), where the model gives them."""
+    min_logprob: float | None = None
+    """The least likely token's."""
+
+    @property
+    def target(self) -> float:
+        """What a scorer should say of it, in [0, 1]."""
+        return float(self.correct) if self.score is None else self.score
 
 
 class Rollout(BaseModel):
@@ -34,42 +45,24 @@ class Rollout(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    id: str = Field(min_length=1)
+    id: str | int | float
     """Unique in its file; decides the side of the split."""
     question: str = Field(min_length=1)
-    reference: str
+    reference: str | None = None
+    """The right answer; None where paths are only known to be better or worse."""
     level: int | None = None
     """How hard the question is, where that is known."""
-    paths: tuple[RolloutPath, ...] = Field(min_length=1)
+    paths: tuple[RolloutPath, ...]
+    lost: int = 0
+    """Paths that could not be drawn: they are neither right nor wrong, and not among `paths`."""
+    reasons: tuple[str, ...] = ()
+    """Why they were lost."""
 
-
-def read_rollouts(file: Path) -> list[Rollout]:
-    """All rollouts of a file; empty lines are passed over.
-
-    Raises:
-        InputError: the file cannot be read, has no rollouts, or a line is not one; names the line.
-    """
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the rollouts in {file} cannot be read: {error}") from error
-    rollouts: dict[str, Rollout] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            rollout = _parse(line, where=f"{file}, line {number}")
-            if rollout.id in rollouts:
-                raise InputError(f"{file}, line {number}: the id {rollout.id!r} was used before; give each its own")
-            rollouts[rollout.id] = rollout
-    if not rollouts:
-        raise InputError(f"{file} has no rollouts; write one question with its paths on each line")
-    return list(rollouts.values())
-
-
-def _parse(line: str, where: str) -> Rollout:
-    try:
-        return Rollout.model_validate_json(line)
-    except ValidationError as error:
-        raise InputError(f"{where}: {explain(error)[:500]}") from error
+    @model_validator(mode="after")
+    def _has_paths(self) -> Self:
+        if not self.paths and not self.lost:
+            raise ValueError("there are no paths")
+        return self
 
 
 def write_rollouts(file: Path, rollouts: Iterable[Rollout]) -> None:
@@ -80,7 +73,7 @@ def write_rollouts(file: Path, rollouts: Iterable[Rollout]) -> None:
 
 def split(rollouts: Sequence[Rollout], held_out_share: float) -> tuple[list[Rollout], list[Rollout]]:
     """The rollouts to train on, and those held out: about that share, whole questions, the same in any order."""
-    held_out = [_position(rollout.id) < held_out_share for rollout in rollouts]
+    held_out = [_position(str(rollout.id)) < held_out_share for rollout in rollouts]
     train = [rollout for rollout, held in zip(rollouts, held_out, strict=True) if not held]
     return train, [rollout for rollout, held in zip(rollouts, held_out, strict=True) if held]
 

@@ -26,8 +26,9 @@ from egrm_graph.scoring.checkpoint import DEFAULT_INPUT, MANIFEST, Manifest, loa
 from egrm_graph.scoring.classifier import context_tokens
 from egrm_graph.scoring.objective import hybrid_loss
 from egrm_graph.training.batches import Example, Preparation, collator, group
+from egrm_graph.training.reading import read_rollouts
 from egrm_graph.training.report import Figures, measure, write_report
-from egrm_graph.training.rollouts import Rollout, read_rollouts, split
+from egrm_graph.training.rollouts import Rollout, split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer

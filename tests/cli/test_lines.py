@@ -27,9 +27,9 @@ def test_a_line_without_an_id_gets_its_number(without: str) -> None:
     assert read_line(3, without.encode()) == Line(3, 3, {"question": "1+1"})
 
 
-def test_fields_that_are_not_known_are_passed_over() -> None:
+def test_fields_that_are_not_known_are_kept_apart() -> None:
     found = read_line(1, b'{"question": "1+1", "reference": "2", "messages": null, "level": 3}')
-    assert found == Line(1, 1, {"question": "1+1", "reference": "2"})
+    assert found == Line(1, 1, {"question": "1+1", "reference": "2"}, others={"level": 3})
 
 
 @pytest.mark.parametrize(

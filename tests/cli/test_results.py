@@ -10,8 +10,12 @@ from egrm_graph.cli.results import done_before, encode, open_results, pass_over
 from egrm_graph.errors import InputError
 
 
+def failed(number: int, name: Id, error: str) -> Result[dict[str, str]]:
+    return Result(Line(number, name, {}), None, error)
+
+
 def result(name: Id, error: str = "no") -> bytes:
-    return encode(Result(Line(1, name, {}), None, error))
+    return encode(failed(1, name, error))
 
 
 async def lines(*names: Id) -> AsyncIterator[Line]:
@@ -20,7 +24,7 @@ async def lines(*names: Id) -> AsyncIterator[Line]:
 
 
 def test_a_bad_line_has_its_id_its_number_and_the_reason() -> None:
-    assert json.loads(encode(Result(Line(7, "a", {}), None, "not JSON"))) == {"id": "a", "line": 7, "error": "not JSON"}
+    assert json.loads(encode(failed(7, "a", "not JSON"))) == {"id": "a", "line": 7, "error": "not JSON"}
 
 
 def test_a_result_is_one_line_of_ascii() -> None:

@@ -31,6 +31,7 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["ask", "-h"],
         ["verify", "--help"],
         ["demo", "--help"],
+        ["rollouts", "--help"],
         ["serve-model", "--help"],
         ["train", "scorer", "--help"],
     ],

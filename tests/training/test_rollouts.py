@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egrm_graph.errors import InputError
-from egrm_graph.training.rollouts import Rollout, RolloutPath, read_rollouts, split, write_rollouts
+from egrm_graph.training.reading import read_rollouts
+from egrm_graph.training.rollouts import Rollout, RolloutPath, split, write_rollouts
 
 LINE = (
     '{"id": "7", "question": "1+1", "reference": "2", "level": 1, '
@@ -40,12 +41,12 @@ async def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2: .*Invalid JSON"),
-        ("[]", "line 2"),
-        ('{"id": "8"}', r"line 2: question=.*Field required"),
+        ("{", "line 2 is not JSON"),
+        ("[]", "line 2 is not a JSON object"),
+        ('{"id": "8"}', "line 2: a row needs 'paths'"),
         (LINE.replace('"7"', '"8"').replace("true", '"perhaps"'), r"line 2: paths.0.correct='perhaps'"),
         (LINE.replace('"7"', '"8"').replace("level", "levle"), "line 2: levle"),
-        ('{"id": "8", "question": "1+1", "reference": "2", "paths": []}', r"line 2: paths=\[\]"),
+        ('{"id": "8", "question": "1+1", "reference": "2", "paths": []}', "line 2: .*there are no paths"),
         (LINE, "line 2: the id '7' was used before"),
     ],
 )
@@ -53,6 +54,13 @@ async def test_broken_line_is_named(tmp_path: Path, line: str, message: str) -> 
     (tmp_path / "rollouts.jsonl").write_text(f"{LINE}\n{line}\n")
     with pytest.raises(InputError, match=message):
         read_rollouts(tmp_path / "rollouts.jsonl")
+
+
+async def test_what_could_not_be_asked_or_drawn_is_no_rollout(tmp_path: Path) -> None:
+    failed = '{"id": "8", "line": 2, "error": "the line is not JSON"}'
+    lost = LINE.replace('"7"', "9").replace('"correct": true', '"correct": false').replace("}]}", '}], "lost": 7}')
+    (tmp_path / "rollouts.jsonl").write_text(f"{LINE}\n{failed}\n{lost}\n")
+    assert [(rollout.id, rollout.lost) for rollout in read_rollouts(tmp_path / "rollouts.jsonl")] == [("7", 0), (9, 7)]
 
 
 async def test_empty_and_missing_files_are_refused(tmp_path: Path) -> None:

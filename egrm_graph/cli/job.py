@@ -1,0 +1,172 @@
+"""A job on JSON lines: from a file or a pipe, through something that answers them, to a file or standard output.
+
+What `egrm verify` and `egrm rollouts` have in common: the input's and the output's options, going on after an
+interruption, the progress bar, and the exit status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from egrm_graph.cli.answering import Asking, Result, answer_lines
+from egrm_graph.cli.counting import Counts, advance, progress_bar
+from egrm_graph.cli.interruption import INTERRUPTED
+from egrm_graph.cli.lines import Id, read_lines
+from egrm_graph.cli.results import done_before, encode, not_done, open_results, pass_over, put_in_order
+from egrm_graph.errors import InputError, SettingsError
+
+if TYPE_CHECKING:
+    from egrm_graph.parts import Parts
+    from egrm_graph.settings import Settings
+
+Answer = TypeVar("Answer", bound=Mapping[str, Any])
+
+File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - is standard input.")]
+Output = Annotated[Path | None, typer.Option(help="Where the results go, instead of standard output.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where --output ends; what is in it is not asked again.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start --output anew.")]
+Concurrency = Annotated[int, typer.Option(min=1, help="Questions under way at once, at most.")]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the lines come from, and where their results go."""
+
+    file: str
+    output: Path | None
+    concurrency: int
+    done: Sequence[Id] = ()
+    """The ids of the lines whose results are in the output."""
+    in_order: bool = True
+    """Whether results are written in the order of the lines from the start, or as they come and put in order in the
+    end, so that a kill loses none."""
+
+    @classmethod
+    def prepared(
+        cls,
+        file: str,
+        output: Path | None,
+        concurrency: int,
+        *,
+        resume: bool,
+        overwrite: bool,
+        in_order: bool = True,
+    ) -> Job:
+        """The job, with what an earlier run has done of it.
+
+        Raises:
+            SettingsError: the options do not fit together.
+            InputError: the output cannot be written, or is there already.
+        """
+        _check_output(file, output, resume=resume, overwrite=overwrite)
+        done = done_before(output) if output is not None and resume else []
+        return cls(file, output, concurrency, done, in_order or output is None)
+
+    def run(
+        self, settings: Settings, asking: Callable[[Parts], Asking[Answer]], counts: Counts[Answer], err: Console
+    ) -> None:
+        """Does the job with the models of the settings, and ends the program with its status.
+
+        Raises:
+            EgrmError: the input, the output or the models cannot be used.
+        """
+        counts.before = len(self.done)
+        try:
+            with self._source() as source:
+                parts = _loaded(settings, err)
+                with progress_bar(err, counts, self._total() if err.is_terminal else None) as progress:
+
+                    def written(result: Result[Answer]) -> None:
+                        advance(progress, counts, result)
+
+                    asyncio.run(self._answer(source, parts, asking(parts), written))
+        except KeyboardInterrupt:
+            err.print(Text(f"egrm: interrupted; {self._how_to_go_on()}"), soft_wrap=True)
+            err.print(counts.told(), soft_wrap=True)
+            raise typer.Exit(INTERRUPTED) from None
+        err.print(counts.told(), soft_wrap=True)
+        raise typer.Exit(0 if counts.all_answered else 1)
+
+    async def _answer(
+        self, source: BinaryIO, parts: Parts, asking: Asking[Answer], written: Callable[[Result[Answer]], None]
+    ) -> None:
+        try:
+            await parts.client.check()
+            async with aclosing(read_lines(source)) as lines:
+                order: list[Id] = []
+                rest = lines if self.in_order else not_done(lines, self.done, order)
+                if self.in_order and self.output is not None:
+                    await pass_over(lines, self.done, self.output)
+                with self._sink() as sink:
+
+                    def write(result: Result[Answer]) -> None:
+                        sink.write(encode(result))
+                        sink.flush()
+                        written(result)
+
+                    await answer_lines(rest, asking, write, concurrency=self.concurrency, in_order=self.in_order)
+                if self.output is not None and not self.in_order:
+                    put_in_order(self.output, order)
+        finally:
+            await parts.aclose()
+
+    @contextmanager
+    def _source(self) -> Iterator[BinaryIO]:
+        if self.file == "-":
+            # A handle of its own: the thread that reads it may still wait for a line when the program ends.
+            yield open(os.dup(sys.stdin.fileno()), "rb")  # noqa: SIM115, PTH123
+            return
+        with Path(self.file).open("rb") as stream:
+            yield stream
+
+    @contextmanager
+    def _sink(self) -> Iterator[BinaryIO]:
+        if self.output is None:
+            yield sys.stdout.buffer
+            return
+        with open_results(self.output, resume=bool(self.done)) as stream:
+            yield stream
+
+    def _total(self) -> int | None:
+        if not Path(self.file).is_file():
+            return None
+        with Path(self.file).open("rb") as stream:
+            return sum(1 for raw in stream if raw.strip())
+
+    def _how_to_go_on(self) -> str:
+        if self.output is None:
+            return "a run with --output FILE can be gone on with"
+        return f"the same command with --resume goes on with {self.output}"
+
+
+def _loaded(settings: Settings, err: Console) -> Parts:
+    with err.status("Loading the model") if err.is_terminal else nullcontext():
+        from egrm_graph.parts import assemble
+
+        return assemble(settings)
+
+
+def _check_output(file: str, output: Path | None, *, resume: bool, overwrite: bool) -> None:
+    if output is None:
+        if resume or overwrite:
+            raise SettingsError(f"--{'resume' if resume else 'overwrite'} needs --output FILE")
+        return
+    if resume and overwrite:
+        raise SettingsError("--resume keeps what is in --output, and --overwrite does not: give one of them")
+    if not output.parent.is_dir():
+        raise InputError(f"there is no folder {str(output.parent)!r} for --output; make it first")
+    if output.is_file() and file != "-" and Path(file).is_file() and output.samefile(file):
+        raise SettingsError(f"--output {output} is the input itself; name another file")
+    if not (resume or overwrite) and output.is_file() and output.stat().st_size:
+        raise InputError(f"{output} is there already; go on with it by --resume, or start it anew by --overwrite")

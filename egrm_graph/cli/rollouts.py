@@ -1,0 +1,51 @@
+"""`egrm rollouts`: paths for questions with references, each marked right or wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from egrm_graph.cli.answering import Asking
+from egrm_graph.cli.counting import RolloutCounts
+from egrm_graph.cli.job import Concurrency, File, Job, Output, Overwrite, Resume
+from egrm_graph.cli.lines import Line
+from egrm_graph.cli.options import with_settings
+from egrm_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from egrm_graph.parts import Parts
+    from egrm_graph.training.roll_out import RolloutRow
+
+
+@with_settings
+def rollouts(
+    file: File,
+    *,
+    settings: Settings,
+    output: Output = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    concurrency: Concurrency = 32,
+) -> None:
+    """Draw paths for questions, to train a scorer on: one JSON line out for each line in, in the same order.
+
+    A line in is an object with a "question" and a "reference", its right answer, and perhaps an "id" and a "level". A
+    line out has the paths (--paths of them), each with its answer, whether that is right, its tokens and their
+    log-probabilities. Every line needs an id of its own, which --resume goes by. A line that cannot be asked has its
+    number and the reason as "error"; the other lines go on.
+
+    Exit status: 0 when every line got its paths, 1 when some did not, 2 when nothing could be asked.
+    """
+    job = Job.prepared(file, output, concurrency, resume=resume, overwrite=overwrite, in_order=False)
+    job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))
+
+
+def _asking(parts: Parts) -> Asking[RolloutRow]:
+    from egrm_graph.training.roll_out import roll_out
+
+    async def ask(line: Line) -> RolloutRow:
+        level = line.others.get("level")
+        return await roll_out(parts, line.asked, level if isinstance(level, int) else None)
+
+    return Asking(ask, lambda row: not row["paths"], parts.client.check)

@@ -1,0 +1,86 @@
+"""`egrm rollouts` as it is run: against a server that follows a script, and killed in the middle."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from aiohttp import web
+
+from tests.cli.test_verify import egrm, ended, served, server_that, written
+from tests.clients.fake_server import Seen, answer, stall
+
+RIGHT, WRONG = "17+40=57;57+8=65;65-9=56;#56", "17+40=57;57+8=66;66-9=57;#57"
+QUESTION = {"question": "17+48-9", "reference": "56"}
+
+
+async def by_seed(seen: Seen) -> web.StreamResponse:
+    """The same path for the same seed, whenever it is asked for, each token with a probability of a half."""
+    text = RIGHT if seen.body["seed"] % 3 else WRONG
+    token = {"token": "x", "logprob": -0.6931, "top_logprobs": [{"token": "x", "logprob": -0.6931}]}
+    body = answer(text)
+    body["choices"][0]["logprobs"] = {"content": [token] * (len(text) + 1)}
+    return web.json_response(body)
+
+
+async def test_every_line_gets_its_paths_marked(tmp_path: Path) -> None:
+    given = written(tmp_path / "in.jsonl", {"id": "a", "level": 2, **QUESTION}, "{broken\n", {"question": "1+1"})
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, "--paths", 3, "--concurrency", 1)) as process,
+    ):
+        done = await ended(process)
+    first, broken, without = done.lines
+    assert (first["id"], first["level"], first["reference"]) == ("a", 2, "56")
+    assert sorted(path["correct"] for path in first["paths"]) == [False, True, True]
+    assert {path["min_logprob"] for path in first["paths"]} == {-0.6931}
+    assert first["paths"][0]["logprob"] == round(-0.6931 * (len(RIGHT) + 1), 4)
+    assert "not JSON" in broken["error"]
+    assert "no 'reference'" in without["error"]
+    assert done.status == 1
+    assert "3 questions, 3 paths, 2 of them right, 2 bad lines" in done.err
+
+
+async def test_killed_and_resumed_it_draws_nothing_twice_and_gives_the_same_file(tmp_path: Path) -> None:
+    given = written(tmp_path / "in.jsonl", *({"id": i, **QUESTION, "question": f"{i}+56-{i}"} for i in range(1, 25)))
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    options = ["--paths", 2, "--concurrency", 4]
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, "--output", whole, *options)) as process,
+    ):
+        assert (await ended(process)).status == 0
+        assert len(server.seen) == 48
+    # The first question's paths hang: what comes after it is finished before it, and must not be lost with it.
+    async with (
+        server_that(stall, stall, *[by_seed] * 20, stall) as server,
+        egrm("rollouts", given, *served(server, "--output", cut, *options)) as process,
+    ):
+        await server.arrived(23)
+        async with asyncio.timeout(10):
+            while not cut.exists() or cut.read_bytes().count(b"\n") < 10:
+                await asyncio.sleep(0.01)
+        process.kill()
+        await process.wait()
+    kept = {json.loads(line)["id"] for line in cut.read_text().splitlines()}
+    assert len(kept) == 10
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, "--output", cut, "--resume", *options)) as process,
+    ):
+        assert (await ended(process)).status == 0
+        assert len(server.seen) == 48 - 20
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+async def test_an_id_that_comes_twice_is_told(tmp_path: Path) -> None:
+    given = written(tmp_path / "in.jsonl", {"id": "a", **QUESTION}, {"id": "a", **QUESTION})
+    output = tmp_path / "out.jsonl"
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, "--paths", 2, "--output", output)) as process,
+    ):
+        assert (await ended(process)).status == 1
+    assert [json.loads(line).get("error") for line in output.read_text().splitlines()] == [
+        None,
+        "the id 'a' was used before; give each line its own",
+    ]
