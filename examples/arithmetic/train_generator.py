@@ -16,7 +16,7 @@ import argparse
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +43,24 @@ IGNORED = -100  # the label that the loss leaves out
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A stretch of training under one cosine schedule, on one mixture of examples."""
+class Schedule:
+    """A stretch of training under one cosine schedule."""
 
     steps: int
     learning_rate: float
+    seed: int = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Phase(Schedule):
+    """A stretch of training on one mixture of examples."""
+
     fast_share: float
     """The share of the examples that are answered directly."""
     fast_weights: tuple[float, ...]
     """Levels of the examples answered directly: most practice where it can still be learned."""
     path_weights: tuple[float, ...]
     """Levels of the examples answered by reasoning."""
-    seed: int
 
 
 LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4, 0), seed=0)
@@ -228,7 +234,9 @@ def train(recipe: Recipe, output: Path) -> Path:
         if (folder / "model.safetensors").exists():
             model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=ATTENTION)
             continue
-        run(phase, recipe, model, tokenizer, folder / "checkpoints")
+        examples = Examples(phase, recipe.tokens_per_step, tokenizer)
+        checkpoints, progress = folder / "checkpoints", Progress(tokenizer, every=500)
+        run(model, examples, phase, warmup_steps=recipe.warmup_steps, checkpoints=checkpoints, progress=progress)
         model.save_pretrained(folder)
     model.generation_config.do_sample = True
     model.save_pretrained(output)
@@ -236,32 +244,41 @@ def train(recipe: Recipe, output: Path) -> Path:
     return output
 
 
-def run(phase: Phase, recipe: Recipe, model: LlamaForCausalLM, tokenizer: Any, checkpoints: Path) -> None:
-    """Trains the model through one phase."""
+def run(
+    model: nn.Module,
+    batches: IterableDataset[dict[str, torch.Tensor]],
+    schedule: Schedule,
+    *,
+    warmup_steps: int,
+    checkpoints: Path,
+    progress: TrainerCallback,
+) -> None:
+    """Trains through one schedule, from where an interrupted run left its checkpoints."""
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(checkpoints),
-            max_steps=phase.steps,
+            max_steps=schedule.steps,
             per_device_train_batch_size=1,  # the data set yields whole batches
-            learning_rate=phase.learning_rate,
+            learning_rate=schedule.learning_rate,
             lr_scheduler_type="cosine",
-            warmup_steps=recipe.warmup_steps,
+            warmup_steps=warmup_steps,
             weight_decay=0.01,
             adam_beta2=0.98,
             max_grad_norm=1.0,
             logging_steps=100,
-            save_steps=1000,
+            save_steps=500,
             save_total_limit=1,
-            seed=phase.seed,
+            seed=schedule.seed,
             use_cpu=True,
             bf16=True,
             disable_tqdm=True,
+            remove_unused_columns=False,
             report_to=[],
         ),
-        train_dataset=Examples(phase, recipe.tokens_per_step, tokenizer),
+        train_dataset=batches,
         data_collator=lambda batches: batches[0],
-        callbacks=[Progress(tokenizer, every=500)],
+        callbacks=[progress],
     )
     trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")))
 

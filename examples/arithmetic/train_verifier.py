@@ -28,21 +28,18 @@ from slips import RIGHT, UNMARKED, WRONG, Marked, slipping
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import IterableDataset
-from train_generator import build_tokenizer, configuration, initialised
-from transformers import LlamaForSequenceClassification, Trainer, TrainerCallback, TrainingArguments, set_seed
+from train_generator import Schedule, build_tokenizer, configuration, initialised, run
+from transformers import LlamaForSequenceClassification, TrainerCallback, set_seed
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A stretch of training under one cosine schedule, on one mixture of paths."""
+class Phase(Schedule):
+    """A stretch of training on one mixture of paths."""
 
-    steps: int
-    learning_rate: float
     weights: tuple[float, ...]
     """Each level's share of the questions."""
     kinds: tuple[float, ...]
     """Each kind's share of the slips: see `slips.KINDS`."""
-    seed: int
 
 
 SUMS = (10, 3, 1, 1, 0, 0, 0)
@@ -194,42 +191,14 @@ def train(recipe: Recipe, output: Path) -> Path:
         if (folder / "model.safetensors").exists():
             load_model(verifier, folder / "model.safetensors")
             continue
-        run(phase, recipe, verifier, tokenizer, folder / "checkpoints")
+        paths = Paths(recipe, phase, "train", tokenizer, phase.seed)
+        progress = Progress(phase, recipe, tokenizer, every=400)
+        checkpoints = folder / "checkpoints"
+        run(verifier, paths, phase, warmup_steps=recipe.warmup_steps, checkpoints=checkpoints, progress=progress)
         save_model(verifier, str(folder / "model.safetensors"))
     verifier.classifier.save_pretrained(output)
     tokenizer.save_pretrained(output)
     return output
-
-
-def run(phase: Phase, recipe: Recipe, verifier: Verifier, tokenizer: Any, checkpoints: Path) -> None:
-    """Trains the verifier through one phase."""
-    trainer = Trainer(
-        model=verifier,
-        args=TrainingArguments(
-            output_dir=str(checkpoints),
-            max_steps=phase.steps,
-            per_device_train_batch_size=1,  # the data set yields whole batches
-            learning_rate=phase.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=recipe.warmup_steps,
-            weight_decay=0.01,
-            adam_beta2=0.98,
-            max_grad_norm=1.0,
-            logging_steps=100,
-            save_steps=500,
-            save_total_limit=1,
-            seed=phase.seed,
-            use_cpu=True,
-            bf16=True,
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            report_to=[],
-        ),
-        train_dataset=Paths(recipe, phase, "train", tokenizer, phase.seed),
-        data_collator=lambda batches: batches[0],
-        callbacks=[Progress(phase, recipe, tokenizer, every=400)],
-    )
-    trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")))
 
 
 if __name__ == "__main__":
