@@ -15,6 +15,7 @@ BUNDLED_MODEL = "egrm-tiny"
 
 Engine = Literal["embedded", "vllm", "chat_model"]
 Thinking = Literal["off", "on", "default"]
+Selection = Literal["best_score", "weighted_vote", "majority_best"]
 
 
 class RunSettings(BaseModel):
@@ -34,6 +35,9 @@ class RunSettings(BaseModel):
     consensus)."""
     paths: int = Field(default=4, ge=1, le=256)
     """Reasoning paths drawn where the fast answers do not converge."""
+    selection: Selection = "weighted_vote"
+    """How scored paths decide: `best_score`; `weighted_vote`, the answer whose paths' scores add up to most; or
+    `majority_best`, the best-scored path of the most frequent answer."""
     seed: int = Field(default=0, ge=0)
     """Every sample gets a seed of its own that follows from this one."""
 

@@ -25,14 +25,15 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     }
     reasons = [reason for stage in stages.values() for reason in stage["reasons"]]
     paths = scored["paths"] if scored else []
-    choice = choose(gated["route"], gated["uncertainty"], paths, run.parts.task.same, failed=bool(reasons))
+    same, rule = run.parts.task.same, run.settings.selection
+    choice = choose(gated["route"], gated["uncertainty"], paths, same, rule=rule, failed=bool(reasons))
     reference, answer = asked["reference"], choice.answer
     verification = Verification(
         run_id=asked["run_id"],
         status=choice.status,
         route=gated["route"],
         answer=answer,
-        correct=None if reference is None or answer is None else run.parts.task.same(answer, reference),
+        correct=None if reference is None or answer is None else same(answer, reference),
         winner=choice.winner,
         rewards=None,
         confidence=choice.confidence,

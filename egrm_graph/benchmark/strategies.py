@@ -96,7 +96,7 @@ async def _always(parts: Parts, question: Question) -> Outcome:
     ]
     paths, reasons = await grade(parts.scorer, asked["question"], drawn, parts.settings.score_timeout_s)
     nothing = Uncertainty(measure="none", value=None, threshold=0.0, votes=[], samples=1)
-    choice = choose("reasoned", nothing, paths, parts.task.same, failed=bool(reasons))
+    choice = choose("reasoned", nothing, paths, parts.task.same, rule=parts.settings.selection, failed=bool(reasons))
 
     def right(answer: str | None) -> bool:
         return answer is not None and parts.task.same(answer, question.reference)

@@ -1,4 +1,4 @@
-"""Chooses the answer: by the votes on the direct route, by the best score on the reasoned one.
+"""Chooses the answer: by the votes on the direct route, by the paths' scores and a rule on the reasoned one.
 
 Where the reasoned route has no score to go by, its paths vote; where no path has an answer, the fast answers' votes
 are the best that is known. Each step down that ladder makes the result `degraded` and is told in its reasons, but for
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from egrm_graph.scoring.rules import RULES, Rule
 from egrm_graph.scoring.scorer import NO_SCORER
-from egrm_graph.uncertainty.votes import tally
+from egrm_graph.settings import Selection
+from egrm_graph.uncertainty.votes import classes, tally
 from egrm_graph.verification import Path, Route, Status, Uncertainty
 
 
@@ -32,22 +34,31 @@ def choose(
     paths: Sequence[Path],
     same: Callable[[str, str], bool],
     *,
+    rule: Selection,
     failed: bool,
 ) -> Choice:
     """The answer of a run. `failed` tells that a stage lost something, which makes any answer `degraded`."""
     status: Status = "degraded" if failed else "ok"
     if route == "direct":
         return _fast_vote(uncertainty, status)
-    scored = [(path["score"], i) for i, path in enumerate(paths) if path["score"] is not None]
-    if scored:
-        score, winner = max(scored, key=lambda entry: (entry[0], -entry[1]))  # of equals, the first drawn
-        return Choice(status, paths[winner]["answer"], winner, score)
+    if any(path["score"] is not None for path in paths):
+        return _by_score(paths, same, status, RULES[rule])
     if any(path["answer"] is not None for path in paths):
         return _path_vote(paths, same, status)
     if uncertainty["votes"]:
         reason = "no path gave an answer; the fast answers' votes decided, though they did not converge"
         return _fast_vote(uncertainty, "degraded", reason)
     return Choice("abstained", None, None, None, ("neither a fast answer nor a path gave an answer",))
+
+
+def _by_score(paths: Sequence[Path], same: Callable[[str, str], bool], status: Status, rule: Rule) -> Choice:
+    """Unscored paths have no say: whatever they would have added is told in the reasons of `score_paths`."""
+    known = [(i, path["score"]) for i, path in enumerate(paths) if path["score"] is not None]
+    groups = classes([paths[i]["answer"] for i, _ in known], same)
+    answered = [(group, i, score) for group, (i, score) in zip(groups, known, strict=True) if group is not None]
+    won = rule([group for group, _, _ in answered], [score for _, _, score in answered])
+    _, winner, score = answered[won]
+    return Choice(status, paths[winner]["answer"], winner, score)
 
 
 def _fast_vote(uncertainty: Uncertainty, status: Status, *reasons: str) -> Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,21 +30,31 @@ class Votes:
         return self.answers[0] if self.answers else None
 
 
-def tally(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> Votes:
-    """Gathers the answers into classes; an answer joins the first class whose representative it is equivalent to."""
-    classes: list[tuple[str, int]] = []
-    for answer in answers:
+def classes(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> list[int | None]:
+    """The index of the first answer that each is equivalent to: one number for each class. None where there is none.
+
+    An answer joins the first class whose representative it is equivalent to.
+    """
+    found: list[int | None] = []
+    representatives: list[tuple[int, str]] = []
+    for i, answer in enumerate(answers):
         if answer is None:
+            found.append(None)
             continue
-        for i, (representative, count) in enumerate(classes):
-            if same(representative, answer):
-                classes[i] = (representative, count + 1)
-                break
-        else:
-            classes.append((answer, 1))
-    ranked = sorted(classes, key=lambda entry: -entry[1])  # stable: ties stay in drawing order
+        number = next((first for first, spelled in representatives if same(spelled, answer)), i)
+        if number == i:
+            representatives.append((i, answer))
+        found.append(number)
+    return found
+
+
+def tally(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> Votes:
+    """Gathers the answers into classes and counts them."""
+    counts = Counter(classes(answers, same))
+    lost = counts.pop(None, 0)
+    ranked = sorted(counts.items(), key=lambda entry: -entry[1])  # stable: ties stay in drawing order
     return Votes(
-        answers=tuple(answer for answer, _ in ranked),
+        answers=tuple(str(answers[first]) for first, _ in ranked if first is not None),
         counts=tuple(count for _, count in ranked),
-        lost=sum(answer is None for answer in answers),
+        lost=lost,
     )

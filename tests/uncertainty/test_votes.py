@@ -1,4 +1,4 @@
-from egrm_graph.uncertainty.votes import Votes, tally
+from egrm_graph.uncertainty.votes import Votes, classes, tally
 
 
 def same_number(one: str, other: str) -> bool:
@@ -18,3 +18,7 @@ def test_of_equal_counts_the_first_drawn_leads() -> None:
 def test_without_answers_there_is_no_top() -> None:
     assert tally([None, None], same_number) == Votes(answers=(), counts=(), lost=2)
     assert tally([None, None], same_number).top is None
+
+
+def test_classes_are_numbered_by_their_first_member() -> None:
+    assert classes(["8", "7.0", None, "7", "8.0"], same_number) == [0, 1, None, 1, 0]
