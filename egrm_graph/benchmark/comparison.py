@@ -7,13 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from egrm_graph.benchmark.questions import Question
-from egrm_graph.benchmark.statistics import Estimate, bootstrap, share
+from egrm_graph.benchmark.statistics import Columns, Estimate, bootstrap, share
 from egrm_graph.benchmark.strategies import Trial
-
-Columns = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Columns = NDArray[np.float64]
+"""Measures by questions."""
 Z_95 = 1.959963984540054
 
 
@@ -19,6 +21,14 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    def percent(self) -> str:
+        """Of a share: `97.5 % [96.6, 98.5]`."""
+        return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+    def points(self) -> str:
+        """Of a difference: `+0.3 [-0.6, +1.2]`."""
+        return f"{self.value:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
 
 
 def share(right: NDArray[np.bool_]) -> Estimate:
@@ -31,8 +41,8 @@ def share(right: NDArray[np.bool_]) -> Estimate:
 
 
 def bootstrap(
-    columns: NDArray[np.float64],
-    statistic: Callable[[NDArray[np.float64]], float],
+    columns: Columns,
+    statistic: Callable[[Columns], float],
     *,
     draws: int = 2000,
     seed: int = 0,

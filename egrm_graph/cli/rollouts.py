@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 
 from egrm_graph.cli.answering import Asking
 from egrm_graph.cli.counting import RolloutCounts
+from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.job import Concurrency, File, Job, Output, Overwrite, Resume
 from egrm_graph.cli.lines import Line
 from egrm_graph.cli.options import with_settings
+from egrm_graph.errors import InputError
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,13 +39,36 @@ def rollouts(
     A line in is an object with a "question" and a "reference", its right answer, and perhaps an "id" and a "level". A
     line out has the paths (--paths of them), each with its answer, whether that is right, its tokens and their
     log-probabilities. Every line needs an id of its own, which --resume goes by. A line that cannot be asked has its
-    number and the reason as "error"; the other lines go on.
+    number and the reason as "error"; the other lines go on. An --output that ends in .parquet is written as Parquet
+    once all is drawn.
 
     Exit status: 0 when every line got its paths, 1 when some did not, 2 when nothing could be asked.
     """
-    job = Job.prepared(file, output, concurrency, resume=resume, overwrite=overwrite, in_order=False)
     settings = settings.model_copy(update={"scorer": None})  # nothing is scored here, so none is loaded
-    job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))
+    with _written(output, resume=resume, overwrite=overwrite) as lines:
+        job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, in_order=False)
+        job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))
+
+
+@contextmanager
+def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[Path | None]:
+    """The file of lines to write; for Parquet, which cannot be added to, one beside it until all is drawn."""
+    if output is None or output.suffix != ".parquet":
+        yield output
+        return
+    from egrm_graph.training.parquet import require_pyarrow, to_parquet
+
+    require_pyarrow()
+    lines = output.with_name(f"{output.name}.jsonl")
+    if output.exists() and not overwrite and not (resume and lines.exists()):
+        raise InputError(f"{output} is there already, and complete; name another, or start anew by --overwrite")
+    try:
+        yield lines
+    except typer.Exit as ended:
+        if ended.exit_code != INTERRUPTED:
+            to_parquet(lines, output)
+            lines.unlink()
+        raise
 
 
 def _asking(parts: Parts) -> Asking[RolloutRow]:

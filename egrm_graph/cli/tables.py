@@ -10,7 +10,6 @@ from rich.text import Text
 
 from egrm_graph.benchmark.comparison import Row, compare, rows
 from egrm_graph.benchmark.questions import Question
-from egrm_graph.benchmark.statistics import Estimate
 from egrm_graph.benchmark.strategies import Trial
 
 
@@ -24,18 +23,17 @@ def print_tables(
             out.print(_table(f"level {level}", rows(trials, questions, level)))
     by_name = {trial.name: trial for trial in trials}
     found = compare(by_name["E-GRM"], by_name["always reason"])
-    points = found.accuracy_points
     out.print(
         Text(
-            f"E-GRM against always reasoning: {points.value:+.1f} points of accuracy "
-            f"[{points.low:+.1f}, {points.high:+.1f}], {_percent(found.tokens_ratio)} of its completion tokens."
+            f"E-GRM against always reasoning: {found.accuracy_points.points()} points of accuracy, "
+            f"{found.tokens_ratio.percent()} of its completion tokens."
         )
     )
     out.print(
         Text(
-            f"Choosing among the paths of all questions: majority {_percent(found.majority)}, "
-            f"chosen {_percent(found.chosen)}, best possible {_percent(found.best)}; "
-            f"the choice closes {_percent(found.gap_closed)} of the distance."
+            f"Choosing among the paths of all questions: majority {found.majority.percent()}, "
+            f"chosen {found.chosen.percent()}, best possible {found.best.percent()}; "
+            f"the choice closes {found.gap_closed.percent()} of the distance."
         )
     )
     out.print(Text(f"Paths are chosen by the scorer {scorer}." if scorer else "There is no scorer: paths vote."))
@@ -49,10 +47,6 @@ def _table(title: str, made: Sequence[Row]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in made:
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        cells = (_percent(row.accuracy), f"{row.tokens:.1f}", f"{row.escalated:.1%}", str(row.failed), seconds)
+        cells = (row.accuracy.percent(), f"{row.tokens:.1f}", f"{row.escalated:.1%}", str(row.failed), seconds)
         table.add_row(row.strategy, *map(Text, cells))
     return table
-
-
-def _percent(estimate: Estimate) -> str:
-    return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"

@@ -18,8 +18,9 @@ from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
-from egrm_graph.errors import InputError, SetupError
+from egrm_graph.errors import InputError
 from egrm_graph.settings import explain
+from egrm_graph.training.parquet import read_parquet
 from egrm_graph.training.rollouts import Rollout, RolloutPath
 
 FORMS = "'paths' (rollouts), 'chosen' and 'rejected' (pairs), or 'prompt', 'response' and 'score' (graded responses)"
@@ -58,7 +59,7 @@ def read_rollouts(file: Path) -> list[Rollout]:
 def _rows(file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Where each row stands, its number, and the row."""
     if file.suffix == ".parquet":
-        for number, row in enumerate(_parquet(file), start=1):
+        for number, row in enumerate(read_parquet(file), start=1):
             yield f"{file}, row {number}", number, row
         return
     try:
@@ -79,18 +80,6 @@ def _parsed(line: str, where: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise InputError(f"{where} is not a JSON object but {str(row)[:40]!r}; give one with {FORMS}")
     return row
-
-
-def _parquet(file: Path) -> list[dict[str, Any]]:
-    try:
-        from pyarrow import parquet  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise SetupError("Parquet needs pyarrow, which is not installed: pip install 'egrm-graph[train]'") from error
-    try:
-        rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
-    except (OSError, ValueError) as error:
-        raise InputError(f"the rollouts in {file} cannot be read: {error}") from error
-    return rows
 
 
 def _rollout(row: Mapping[str, Any]) -> Rollout:

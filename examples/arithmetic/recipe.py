@@ -2,25 +2,24 @@
 
     python examples/arithmetic/recipe.py            everything, into build/
     python examples/arithmetic/recipe.py --install  and from there into the package
+    python examples/arithmetic/recipe.py --compare  and every objective and selection rule on held-out questions
 
 1. `train_generator.py`: the model that answers directly and by reasoning. Beside it, on another core,
    `train_verifier.py`: a classifier that checks worked paths character by character.
-2. `make_rollouts.py`: the generator's paths on training questions, right and wrong.
+2. `make_questions.py`, and `egrm rollouts`: the generator's paths on training questions, right and wrong.
 3. `egrm train scorer`: the scorer, from the verifier's weights, on those paths.
-4. The 1,000 held-out questions.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import torch
-import world
 from transformers import LlamaForSequenceClassification
 
 HERE = Path(__file__).parent
@@ -35,66 +34,107 @@ WANTED = (
     "chat_template.jinja",
     "egrm.json",
 )
+PATHS = {"train": 8, "validation": 8, "held_out": 16, "hardest": 16, "beyond": 16}
+TEMPERATURES = {"train": 1.3}
+"""A little heat gives more of the wrong paths that there is to learn from; the others are drawn as the graph draws."""
+TESTS = ("hardest", "held_out", "beyond")
+OBJECTIVES = ("hybrid", "regression", "hinge", "bradley_terry")
+
+Step = tuple[str | Path, ...]
 
 
 def make(build: Path) -> None:
     """Runs the steps whose results are not there yet."""
     model, verifier = build / "egrm-tiny", build / "verifier"
-    rollouts, scorer = build / "rollouts", build / "egrm-tiny-scorer"
     _side_by_side(
         (model / WEIGHTS, HERE / "train_generator.py", "--output", model),
         (verifier / WEIGHTS, HERE / "train_verifier.py", "--output", verifier),
     )
-    # The generator's last phase is for its fast answers; its paths are those of the phase before.
-    sampled = model / "phase-2"
-    _side_by_side((rollouts / "validation.jsonl", HERE / "make_rollouts.py", "--model", sampled, "--output", rollouts))
-    _side_by_side(
-        (
-            scorer / WEIGHTS,
-            *("-m", "egrm_graph", "train", "scorer", rollouts / "train.jsonl"),
-            *("--held-out", rollouts / "validation.jsonl", "--base", verifier, "--output", scorer),
-            *("--input", "{question}:{path}", "--epochs", "1", "--learning-rate", "1e-4", "--evaluations", "3"),
-        )
-    )
-    questions = world.sample(1000, "test", seed=0)
-    lines = [
-        json.dumps({"id": f"held-out-{i:04}", "question": q.text, "reference": str(q.answer), "level": q.level})
-        for i, q in enumerate(questions)
-    ]
-    (build / "held_out.jsonl").write_text("\n".join(lines) + "\n")
+    questions = build / "questions"
+    _side_by_side((questions / "beyond.jsonl", HERE / "make_questions.py", "--output", questions))
+    (build / "rollouts").mkdir(exist_ok=True)
+    _side_by_side(_rollouts(build, "train"), _rollouts(build, "validation"))
+    _side_by_side(_scorer(build, "hybrid"))
 
 
-def _side_by_side(*steps: tuple[str | Path, ...]) -> None:
+def compare(build: Path) -> None:
+    """Trains by the other objectives, and prints what each rule makes of each scorer's scores."""
+    for one, other in (("regression", "hinge"), ("bradley_terry", "hybrid")):
+        _side_by_side(_scorer(build, one), _scorer(build, other))
+    for name in TESTS:
+        _side_by_side(_rollouts(build, name))
+    files = [build / "rollouts" / f"{name}.parquet" for name in TESTS]
+    figures = build / "objectives.json"
+    scorers = [build / "scorers" / objective for objective in OBJECTIVES]
+    _side_by_side((figures, "-m", "egrm_graph.benchmark.selection", *files, "--scorer", *scorers, "--json", figures))
+
+
+def _rollouts(build: Path, name: str) -> Step:
+    output = build / "rollouts" / f"{name}.parquet"  # there once it is complete
+    options = {
+        "--model": build / "egrm-tiny",
+        "--task": "arithmetic",
+        "--paths": PATHS[name],
+        "--path-temperature": TEMPERATURES.get(name, 1.0),
+        "--output": output,
+    }
+    given = [str(part) for pair in options.items() for part in pair]
+    return output, "-m", "egrm_graph", "rollouts", build / "questions" / f"{name}.jsonl", "--resume", *given
+
+
+def _scorer(build: Path, objective: str) -> Step:
+    rollouts, output = build / "rollouts", build / "scorers" / objective
+    options = {
+        "--held-out": rollouts / "validation.parquet",
+        "--base": build / "verifier",
+        "--output": output,
+        "--objective": objective,
+        "--input": "{question}:{path}",
+        "--epochs": 1,
+        "--learning-rate": 1e-4,
+        "--evaluations": 3,
+    }
+    given = [str(part) for pair in options.items() for part in pair]
+    return output / WEIGHTS, "-m", "egrm_graph", "train", "scorer", rollouts / "train.parquet", "--resume", *given
+
+
+def _side_by_side(*steps: Step) -> None:
     """Runs the Python commands that are given after their results, all at once, but those whose result is there."""
     running = []
+    # With a thread each: side by side they would wait for one another, and another number gives other weights.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for result, *command in steps:
         if Path(result).exists():
             print(f"{result} is there", flush=True)
             continue
         print("running", *command, flush=True)
-        running.append(subprocess.Popen([sys.executable, *map(str, command)]))
+        running.append(subprocess.Popen([sys.executable, *map(str, command)], env=environment))
     if any([process.wait() for process in running]):  # noqa: C419 a list, so that all are waited for
         sys.exit("a step failed; what it printed is above")
 
 
 def install(build: Path) -> None:
     """Copies the models and the held-out questions into the package."""
-    for name in ("egrm-tiny", "egrm-tiny-scorer"):
+    model, scorer = build / "egrm-tiny", build / "scorers" / "hybrid"
+    for folder, name in ((model, "egrm-tiny"), (scorer, "egrm-tiny-scorer")):
         (PACKAGED / name).mkdir(parents=True, exist_ok=True)
-        for file in (file for file in WANTED if (build / name / file).exists()):
-            shutil.copy(build / name / file, PACKAGED / name / file)
-    shutil.copy(build / "egrm-tiny" / WEIGHTS, PACKAGED / "egrm-tiny" / WEIGHTS)
+        for file in (file for file in WANTED if (folder / file).exists()):
+            shutil.copy(folder / file, PACKAGED / name / file)
+    shutil.copy(model / WEIGHTS, PACKAGED / "egrm-tiny" / WEIGHTS)
     # Half the size, and the same scores to three digits; it is run in single precision again.
-    scorer = LlamaForSequenceClassification.from_pretrained(build / "egrm-tiny-scorer", dtype=torch.float16)
-    scorer.save_pretrained(PACKAGED / "egrm-tiny-scorer")
-    shutil.copy(build / "held_out.jsonl", PACKAGED / "held_out.jsonl")
+    classifier = LlamaForSequenceClassification.from_pretrained(scorer, dtype=torch.float16)
+    classifier.save_pretrained(PACKAGED / "egrm-tiny-scorer")
+    shutil.copy(build / "questions" / "held_out.jsonl", PACKAGED / "held_out.jsonl")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=Path("build"))
     parser.add_argument("--install", action="store_true", help="copy the results into the package")
+    parser.add_argument("--compare", action="store_true", help="train by every objective, and compare them")
     options = parser.parse_args()
     make(options.build)
     if options.install:
         install(options.build)
+    if options.compare:
+        compare(options.build)

@@ -36,6 +36,9 @@ LEVELS = (
     Level("6: four terms to 99", (99, 99, 99, 99)),
     Level("7: five terms to 99", (99, 99, 99, 99, 99)),
 )
+"""What the models are trained on and for."""
+BEYOND = Level("8: six terms to 99", (99, 99, 99, 99, 99, 99))
+"""One step harder than anything in training: to see what becomes of a model's figures there."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def places(number: int) -> list[int]:
 def draw(rng: random.Random, level: int) -> Question:
     """One question of a 1-based level, from either side of the split."""
     while True:
-        terms = [rng.randint(1, limit) for limit in LEVELS[level - 1].limits]
+        terms = [rng.randint(1, limit) for limit in (*LEVELS, BEYOND)[level - 1].limits]
         rng.shuffle(terms)
         signed = terms[:1] + [rng.choice((1, -1)) * term for term in terms[1:]]
         if _never_below_zero(signed):
@@ -104,8 +107,8 @@ def _never_below_zero(terms: list[int]) -> bool:
 
 
 def stream(rng: random.Random, side: Side, weights: Sequence[float] = (1,) * len(LEVELS)) -> Iterator[Question]:
-    """An endless stream of one side's questions; `weights` gives each level's share."""
-    levels = range(1, len(LEVELS) + 1)
+    """An endless stream of one side's questions; `weights` gives each level's share, from the first on."""
+    levels = range(1, len(weights) + 1)
     while True:
         question = draw(rng, rng.choices(levels, weights)[0])
         if question.side == side:

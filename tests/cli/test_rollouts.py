@@ -6,6 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from egrm_graph.training.parquet import read_parquet
+from egrm_graph.training.reading import read_rollouts
 from tests.cli.test_verify import egrm, ended, served, server_that, written
 from tests.clients.fake_server import Seen, answer, stall
 
@@ -84,3 +86,43 @@ async def test_an_id_that_comes_twice_is_told(tmp_path: Path) -> None:
         None,
         "the id 'a' was used before; give each line its own",
     ]
+
+
+async def test_parquet_is_written_once_all_is_drawn_and_reads_like_the_lines(tmp_path: Path) -> None:
+    given = written(tmp_path / "in.jsonl", {"id": "a", "level": 2, **QUESTION}, {"id": "b", "question": "1+1"})
+    lines, table = tmp_path / "out.jsonl", tmp_path / "out.parquet"
+    for output in (lines, table):
+        async with (
+            server_that(by_seed) as server,
+            egrm("rollouts", given, *served(server, "--paths", 3, "--output", output)) as process,
+        ):
+            assert (await ended(process)).status == 1  # the second line has no reference
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl", "out.parquet"]
+    assert len(read_rollouts(table)) == 1
+    assert read_rollouts(table) == read_rollouts(lines)
+    assert "no 'reference'" in read_parquet(table)[1]["error"]
+
+
+async def test_a_killed_run_to_parquet_goes_on_where_it_was(tmp_path: Path) -> None:
+    given = written(tmp_path / "in.jsonl", {"id": 1, **QUESTION}, {"id": 2, **QUESTION, "question": "2+56-2"})
+    output = tmp_path / "out.parquet"
+    options = ["--paths", 1, "--concurrency", 1, "--output", output]
+    async with server_that(by_seed, stall) as server, egrm("rollouts", given, *served(server, *options)) as process:
+        await server.arrived(2)
+        process.kill()
+        await process.wait()
+    assert not output.exists()
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, *options, "--resume")) as process,
+    ):
+        assert (await ended(process)).status == 0
+        assert len(server.seen) == 1
+    assert [rollout.id for rollout in read_rollouts(output)] == [1, 2]
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, *options, "--resume")) as process,
+    ):
+        done = await ended(process)
+    assert (done.status, server.seen) == (2, [])
+    assert "complete" in done.err

@@ -1,0 +1,75 @@
+"""Rollouts as Parquet: a column for each field, the paths as a list of structs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from egrm_graph.errors import InputError, SetupError
+
+NEEDED = "Parquet needs pyarrow, which is not installed: pip install 'egrm-graph[train]'"
+
+
+def require_pyarrow() -> None:
+    """Raises a `SetupError` where pyarrow is missing: to be known before anything is drawn."""
+    try:
+        import pyarrow  # type: ignore[import-untyped]  # noqa: F401
+    except ImportError as error:
+        raise SetupError(NEEDED) from error
+
+
+def read_parquet(file: Path) -> list[dict[str, Any]]:
+    """The rows, without the fields that are null.
+
+    Raises:
+        InputError: the file cannot be read.
+        SetupError: pyarrow is missing.
+    """
+    require_pyarrow()
+    from pyarrow import parquet
+
+    try:
+        rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
+    except (OSError, ValueError) as error:
+        raise InputError(f"the rollouts in {file} cannot be read: {error}") from error
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def to_parquet(lines: Path, output: Path) -> None:
+    """Writes the rows of a file that `egrm rollouts` wrote, those of lines that could not be asked included.
+
+    Ids of several types become texts: a column has one.
+    """
+    require_pyarrow()
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
+    ids = [row["id"] for row in rows]
+    mixed = len({type(name) for name in ids}) > 1
+    path = pyarrow.struct(
+        [
+            ("text", pyarrow.string()),
+            ("answer", pyarrow.string()),
+            ("correct", pyarrow.bool_()),
+            ("n_tokens", pyarrow.int64()),
+            ("logprob", pyarrow.float64()),
+            ("min_logprob", pyarrow.float64()),
+        ]
+    )
+    columns = {
+        "question": pyarrow.string(),
+        "reference": pyarrow.string(),
+        "level": pyarrow.int64(),
+        "paths": pyarrow.list_(path),
+        "lost": pyarrow.int64(),
+        "reasons": pyarrow.list_(pyarrow.string()),
+        "line": pyarrow.int64(),
+        "error": pyarrow.string(),
+    }
+    table = {"id": pyarrow.array(map(str, ids) if mixed else ids)}
+    table |= {name: pyarrow.array([row.get(name) for row in rows], kind) for name, kind in columns.items()}
+    beside = output.with_name(f"{output.name}.partial")
+    parquet.write_table(pyarrow.table(table), beside)
+    beside.replace(output)

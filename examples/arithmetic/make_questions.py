@@ -1,0 +1,67 @@
+"""Write the world's questions as JSON lines, the form that `egrm rollouts` and the benchmarks read.
+
+    python examples/arithmetic/make_questions.py --output build/questions
+
+train.jsonl       to draw the scorer's training paths for; most of them hard, where paths go wrong
+validation.jsonl  of the same mixture: to choose the scorer's weights and to calibrate it on
+held_out.jsonl    test side, all levels alike: the 1,000 questions that come with the package
+hardest.jsonl     test side, the hardest level: what the gate mostly hands on to reasoning
+beyond.jsonl      test side, one step harder than anything in training
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import world
+
+WEIGHTS = (1, 1, 1, 1, 1, 3, 5)
+HARDEST, BEYOND = len(world.LEVELS), len(world.LEVELS) + 1
+
+
+def different(n: int, side: world.Side, weights: Sequence[float], seed: int) -> list[world.Question]:
+    """`n` different questions; `weights` gives the share of each level."""
+    found: dict[str, world.Question] = {}
+    for question in world.stream(random.Random(seed), side, weights):
+        found.setdefault(question.text, question)
+        if len(found) == n:
+            break
+    return list(found.values())
+
+
+def only(level: int) -> tuple[int, ...]:
+    """The weights of one level."""
+    return (0,) * (level - 1) + (1,)
+
+
+def write(file: Path, questions: Iterable[world.Question]) -> None:
+    """One question a line."""
+    name = file.stem.replace("_", "-")
+    rows = (
+        {"id": f"{name}-{i:04}", "question": q.text, "reference": str(q.answer), "level": q.level}
+        for i, q in enumerate(questions)
+    )
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def make(folder: Path, n_train: int, n: int) -> None:
+    """Writes all five files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "train.jsonl", different(n_train, "train", WEIGHTS, seed=0))
+    write(folder / "validation.jsonl", different(n, "validation", WEIGHTS, seed=0))
+    write(folder / "held_out.jsonl", world.sample(n, "test", seed=0))
+    write(folder / "hardest.jsonl", different(n, "test", only(HARDEST), seed=1))
+    write(folder / "beyond.jsonl", different(n, "test", only(BEYOND), seed=1))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("build/questions"))
+    parser.add_argument("--train", type=int, default=3000, help="questions to train on")
+    parser.add_argument("--questions", type=int, default=1000, help="questions in each of the other files")
+    options = parser.parse_args()
+    make(options.output, options.train, options.questions)
