@@ -15,7 +15,8 @@ from egrm_graph.cli.fields import with_fields
 from egrm_graph.cli.interruption import interruptible
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import explain
-from egrm_graph.training.scorer import ScorerTraining, train_scorer
+from egrm_graph.training.scorer import train_scorer
+from egrm_graph.training.settings import ScorerTraining
 
 
 def training_of(given: Mapping[str, Any]) -> ScorerTraining:

@@ -1,4 +1,4 @@
-"""Train a discriminative scorer on a file of rollouts, with the hybrid regression-ranking objective.
+"""Train a discriminative scorer on a file of rollouts.
 
 A language model's weights are taken over and its head replaced by one number, read at the last token. Each batch
 holds whole questions with all of their paths, because pairs are formed within a question; a question whose paths are
@@ -19,65 +19,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
 from egrm_graph.errors import InputError, ModelError, SetupError
-from egrm_graph.scoring.checkpoint import DEFAULT_INPUT, MANIFEST, Manifest, load_tokenizer
+from egrm_graph.scoring.checkpoint import MANIFEST, Manifest, load_tokenizer
 from egrm_graph.scoring.classifier import context_tokens
-from egrm_graph.scoring.objective import hybrid_loss
+from egrm_graph.scoring.objective import scoring_loss
 from egrm_graph.training.batches import Example, Preparation, collator, group
+from egrm_graph.training.figures import Figures, measure
 from egrm_graph.training.reading import read_rollouts
-from egrm_graph.training.report import Figures, measure, write_report
+from egrm_graph.training.report import write_report
 from egrm_graph.training.rollouts import Rollout, split
+from egrm_graph.training.settings import ScorerTraining
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
-
-
-class ScorerTraining(BaseModel):
-    """Everything that decides which scorer comes out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    rollouts: Path
-    """File of rollouts to train on: JSON lines, one question with its marked paths a line."""
-    base: Path
-    """Folder of the model to start from: a language model or a sequence classifier, with its tokenizer."""
-    output: Path
-    """Folder that the scorer and its report are written to."""
-    held_out: Path | None = None
-    """File of rollouts to measure on; without one, a share of the training file's questions is held out."""
-    held_out_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the questions that is held out where no file for it is given."""
-    input: str = DEFAULT_INPUT
-    """Template of the text that is scored, with {question} and {path} once each."""
-
-    alpha: float = Field(default=0.3, ge=0, le=1)
-    """Weight of the ranking in the loss; the rest is regression. The published setting is 0.3."""
-    delta: float = Field(default=1.0, gt=0)
-    """Where the Huber loss turns from square to straight. The published setting is 1.0."""
-    margin: float = Field(default=0.1, ge=0, le=1)
-    """How far apart a better and a worse path's scores are wanted. The published setting is 0.1."""
-
-    epochs: int = Field(default=4, ge=1)
-    """Passes over the training questions."""
-    learning_rate: float = Field(default=3e-4, gt=0)
-    """Peak learning rate, warmed up and then lowered along a cosine; large models need far less, such as 1e-5."""
-    batch_questions: int = Field(default=32, ge=1)
-    """Questions in one batch, at most."""
-    max_batch_tokens: int = Field(default=16384, ge=1)
-    """Tokens in one batch, at most, padding included; a single question that is larger is a batch of its own."""
-    best_of: int = Field(default=4, ge=1)
-    """Paths that the held-out figures choose among; the graph draws four."""
-    evaluations: int = Field(default=8, ge=1)
-    """How often the held-out figures are measured, evenly over the training."""
-    seed: int = Field(default=0, ge=0)
-    """Decides the new head's weights and the order of the batches."""
-
-    @field_validator("input")
-    @classmethod
-    def _template(cls, template: str) -> str:
-        return Manifest(input=template).input
 
 
 def train_scorer(config: ScorerTraining) -> Path:
@@ -174,10 +128,9 @@ def _trainer(
             num_items_in_batch: Any = None,  # noqa: ARG002 the mean over a batch is the objective's own
         ) -> Any:
             logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits  # (N, 1)
-            scores = logits[:, 0].float().sigmoid()  # (N,)
-            weights = {"alpha": config.alpha, "delta": config.delta, "margin": config.margin}
-            loss = hybrid_loss(scores, inputs["labels"], inputs["groups"], **weights).total
-            return (loss, {"loss": loss, "scores": scores}) if return_outputs else loss
+            logits = logits[:, 0].float()
+            loss = scoring_loss(logits, inputs["labels"], inputs["groups"], config.weights).total
+            return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
 
         def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 there is one
             batches: Any = group(held_out, config.batch_questions, config.max_batch_tokens)
@@ -225,13 +178,16 @@ def _trainer(
 
 
 def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[str, float]]:
-    """From the scores of the held-out paths to figures, and the number by which the best weights are chosen."""
+    """From the logits of the held-out paths to figures, and the number by which the best weights are chosen.
+
+    That number knows nothing of the loss, so that it is fair between objectives.
+    """
 
     def metrics(prediction: Any) -> dict[str, float]:
-        scores: dict[int, list[float]] = {i: [] for i in range(len(held_out))}
-        for group_id, score in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
-            scores[group_id].append(score)
-        figures = measure([example.rollout for example in held_out], list(scores.values()), best_of)
+        logits: dict[int, list[float]] = {i: [] for i in range(len(held_out))}
+        for group_id, logit in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
+            logits[group_id].append(logit)
+        figures = measure([example.rollout for example in held_out], list(logits.values()), best_of)
         best, pairwise = figures.best_of_n or 0, figures.pairwise or 0
         # best_of_n moves in steps of 1 / questions, so that half of one leaves the pairs to break ties only
         selection = best + pairwise / (2 * figures.questions)
@@ -254,13 +210,12 @@ def _manifest(
     config: ScorerTraining, sizes: Mapping[str, int], measured: Mapping[str, float], best_step: int | None
 ) -> Manifest:
     files = {"rollouts": config.rollouts, "held_out": config.held_out}
-    places = {"rollouts", "base", "output", "held_out", "input"}
     return Manifest.model_validate(
         {
             "input": config.input,
             "egrm_graph": version("egrm-graph"),
             "base": config.base.resolve().name,
-            "settings": config.model_dump(mode="json", exclude=places),
+            "settings": config.told(),
             "data_sha256": {name: sha256(file.read_bytes()).hexdigest() for name, file in files.items() if file},
             "data": dict(sizes),
             "held_out": {name: measured.get(f"eval_{name}") for name in ("loss", *Figures._fields)},

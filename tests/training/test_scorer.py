@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from safetensors.torch import load_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -21,7 +20,8 @@ from egrm_graph.errors import InputError, ModelError, SetupError
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
-from egrm_graph.training.scorer import ScorerTraining, train_scorer
+from egrm_graph.training.scorer import train_scorer
+from egrm_graph.training.settings import ScorerTraining
 
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")
 
@@ -148,17 +148,6 @@ async def test_missing_package_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(SetupError, match=r"needs accelerate.*pip install 'egrm-graph\[train\]'"):
         train_scorer(settings(rollouts, base, tmp_path / "scorer"))
-
-
-@pytest.mark.parametrize("change", [{"alpha": 1.5}, {"input": "{path}"}, {"epochs": 0}, {"learning_rte": 1e-3}])
-async def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        settings(Path("a"), Path("b"), Path("c"), **change)
-
-
-async def test_published_settings_are_the_defaults() -> None:
-    config = ScorerTraining(rollouts=Path("a"), base=Path("b"), output=Path("c"))
-    assert (config.alpha, config.delta, config.margin) == (0.3, 1.0, 0.1)
 
 
 def example(*widths: int) -> Example:
