@@ -1,8 +1,8 @@
 """Train a discriminative scorer on a file of rollouts.
 
-A language model's weights are taken over and its head replaced by one number, read at the last token. Each batch
-holds whole questions with all of their paths, because pairs are formed within a question; a question whose paths are
-all right, or all wrong, has no pair and still feeds the regression. The best weights by held-out choice are kept.
+A model's weights are taken over, and it is given a head that gives one number. Each batch holds whole questions with
+all of their paths, because pairs are formed within a question; a question whose paths are all right, or all wrong, has
+no pair and still feeds the regression. The best weights by held-out choice are kept.
 
 Source: E-GRM, arXiv:2604.10072.
 Differs: the target is 1 for a path whose answer is right and 0 else; the checkpoint is chosen by the accuracy of the
@@ -13,54 +13,74 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.errors import InputError, ModelError, SetupError
-from egrm_graph.scoring.checkpoint import MANIFEST, Manifest, load_tokenizer
+from egrm_graph.errors import InputError, SetupError
+from egrm_graph.quiet import without_chatter
+from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
 from egrm_graph.scoring.classifier import context_tokens
-from egrm_graph.scoring.objective import scoring_loss
-from egrm_graph.training.batches import Example, Preparation, collator, group
-from egrm_graph.training.figures import Figures, measure
+from egrm_graph.training.base import load_base
+from egrm_graph.training.batches import Example, Preparation
+from egrm_graph.training.callbacks import Unwatched, Watch
+from egrm_graph.training.figures import Figures
+from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_whole
 from egrm_graph.training.reading import read_rollouts
 from egrm_graph.training.report import write_report
 from egrm_graph.training.rollouts import Rollout, split
 from egrm_graph.training.settings import ScorerTraining
+from egrm_graph.training.trainer import curve_of, scorer_trainer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+    from transformers import PreTrainedTokenizerBase, Trainer
 
 
-def train_scorer(config: ScorerTraining) -> Path:
+def train_scorer(
+    config: ScorerTraining, *, resume: bool = False, overwrite: bool = False, watch: Watch | None = None
+) -> Path:
     """Trains a scorer, saves it with its report, and returns its folder, ready for `ClassifierScorer.load`.
 
-    Deterministic on the CPU for a seed and a number of threads.
+    Deterministic on the CPU for a seed and a number of threads, also where it is killed and goes on by `resume`.
 
     Raises:
-        SetupError: a package of the `train` extra is missing.
-        InputError: the rollouts cannot be used.
+        SetupError: a package of the `train` extra is missing, or the loss is not a number any more.
+        SettingsError: the training that is to go on was started with other settings or other data.
+        InputError: the rollouts cannot be used, or the output folder is in use.
         ModelError: the base model cannot be used.
     """
     _need("accelerate", "matplotlib")
+    watch = watch or Unwatched()
+    origin = provenance(config)
+    if not open_output(config, origin, resume=resume, overwrite=overwrite):
+        watch.told(f"the scorer in {config.output} is finished")
+        return config.output
+    with without_chatter():
+        _train(config, origin, watch)
+    return config.output
+
+
+def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> None:
     from transformers import set_seed
 
     train, held_out = _read(config)
     set_seed(config.seed)
-    model, tokenizer = _load_base(config.base)
-    prepare = Preparation(tokenizer, config.input, context_tokens(model, tokenizer))
+    base = load_base(config.base)
+    prepare = Preparation(base.tokenizer, config.input, context_tokens(base.model, base.tokenizer))
     examples, measured = prepare.examples(train), prepare.examples(held_out)
-    trainer = _trainer(config, model, examples, measured)
-    trainer.train()
-    curve = list(trainer.state.log_history)
+    checkpoints = mark_started(config.output, origin)
+    trainer = scorer_trainer(config, base.model, examples, measured, checkpoints=checkpoints, watch=watch)
+    last = last_checkpoint(checkpoints)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if trainer.state.global_step < trainer.state.max_steps:
+        watch.told(f"stopped early: no better choice in {config.patience} evaluations")
+    curve = curve_of(trainer.state.log_history)
     figures = trainer.evaluate()  # of the best weights, which are the ones that are saved
     sizes = {**_sizes(examples, measured), "paths_left_out_as_empty_or_too_long": prepare.left_out}
-    manifest = _manifest(config, sizes, figures, trainer.state.best_global_step)
-    _save(config.output, trainer, tokenizer, manifest)
+    manifest = _manifest(origin, sizes, figures, trainer.state.best_global_step)
     write_report(config.output, manifest.model_dump(), curve)
-    return config.output
+    _save(config.output, trainer, base.tokenizer, manifest)
+    shutil.rmtree(checkpoints)
 
 
 def _need(*packages: str) -> None:
@@ -86,116 +106,6 @@ def _read(config: ScorerTraining) -> tuple[list[Rollout], list[Rollout]]:
     return train, held_out
 
 
-def _load_base(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    if not folder.is_dir():
-        raise ModelError(f"there is no model in {folder}: the folder does not exist")
-    tokenizer = load_tokenizer(folder)
-    try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            num_labels=1,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
-    except Exception as error:  # transformers raises whatever the file's reader does
-        raise ModelError(f"no scorer can be started from the model in {folder}: {error}") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    text = model.config.get_text_config()
-    text.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
-    if text.pad_token_id is None:
-        raise ModelError(f"the tokenizer in {folder} has neither a padding nor an end token; give it one")
-    return model, tokenizer
-
-
-def _trainer(
-    config: ScorerTraining, model: PreTrainedModel, train: Sequence[Example], held_out: Sequence[Example]
-) -> Trainer:
-    import torch
-    from transformers import Trainer, TrainingArguments
-
-    class ScorerTrainer(Trainer):
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,  # noqa: ARG002 the mean over a batch is the objective's own
-        ) -> Any:
-            logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits  # (N, 1)
-            logits = logits[:, 0].float()
-            loss = scoring_loss(logits, inputs["labels"], inputs["groups"], config.weights).total
-            return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
-
-        def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 there is one
-            batches: Any = group(held_out, config.batch_questions, config.max_batch_tokens)
-            return torch.utils.data.DataLoader(
-                batches,
-                collate_fn=collator(held_out, model.config.get_text_config().pad_token_id),
-            )
-
-    batches: Any = group(train, config.batch_questions, config.max_batch_tokens)  # a list does for a data set
-    measured: Any = [[]]  # its batches come from get_eval_dataloader
-    interval = max(1, len(batches) * config.epochs // config.evaluations)
-    return ScorerTrainer(
-        model=model,
-        args=TrainingArguments(
-            output_dir=str(config.output / "checkpoints"),
-            num_train_epochs=config.epochs,
-            per_device_train_batch_size=1,  # one item of the data set is a whole batch
-            learning_rate=config.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=0.05,
-            weight_decay=0.01,
-            max_grad_norm=1.0,
-            logging_steps=max(1, interval // 4),
-            eval_strategy="steps",
-            eval_steps=interval,
-            save_strategy="steps",
-            save_steps=interval,
-            save_total_limit=1,
-            save_only_model=True,
-            load_best_model_at_end=True,
-            metric_for_best_model="selection",
-            greater_is_better=True,
-            label_names=["labels", "groups"],
-            remove_unused_columns=False,
-            dataloader_pin_memory=torch.cuda.is_available(),
-            use_cpu=not torch.cuda.is_available(),
-            seed=config.seed,
-            report_to=[],
-        ),
-        train_dataset=batches,
-        eval_dataset=measured,
-        data_collator=collator(train, model.config.get_text_config().pad_token_id),
-        compute_metrics=_metrics(held_out, config.best_of),
-    )
-
-
-def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[str, float]]:
-    """From the logits of the held-out paths to figures, and the number by which the best weights are chosen.
-
-    That number knows nothing of the loss, so that it is fair between objectives.
-    """
-
-    def metrics(prediction: Any) -> dict[str, float]:
-        logits: dict[int, list[float]] = {i: [] for i in range(len(held_out))}
-        for group_id, logit in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
-            logits[group_id].append(logit)
-        figures = measure([example.rollout for example in held_out], list(logits.values()), best_of)
-        best, pairwise = figures.best_of_n or 0, figures.pairwise or 0
-        # best_of_n moves in steps of 1 / questions, so that half of one leaves the pairs to break ties only
-        selection = best + pairwise / (2 * figures.questions)
-        return {"selection": selection, **{k: v for k, v in figures._asdict().items() if v is not None}}
-
-    return metrics
-
-
 def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, int]:
     return {
         "train_questions": len(train),
@@ -207,26 +117,14 @@ def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, i
 
 
 def _manifest(
-    config: ScorerTraining, sizes: Mapping[str, int], measured: Mapping[str, float], best_step: int | None
+    origin: Mapping[str, Any], sizes: Mapping[str, int], measured: Mapping[str, float], best_step: int | None
 ) -> Manifest:
-    files = {"rollouts": config.rollouts, "held_out": config.held_out}
-    return Manifest.model_validate(
-        {
-            "input": config.input,
-            "egrm_graph": version("egrm-graph"),
-            "base": config.base.resolve().name,
-            "settings": config.told(),
-            "data_sha256": {name: sha256(file.read_bytes()).hexdigest() for name, file in files.items() if file},
-            "data": dict(sizes),
-            "held_out": {name: measured.get(f"eval_{name}") for name in ("loss", *Figures._fields)},
-            "best_step": best_step,
-        }
-    )
+    held_out = {name: measured.get(f"eval_{name}") for name in ("loss", *Figures._fields)}
+    return Manifest.model_validate({**origin, "data": dict(sizes), "held_out": held_out, "best_step": best_step})
 
 
 def _save(folder: Path, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
     trainer.save_model(str(folder))
     tokenizer.save_pretrained(folder)
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; the settings are in egrm.json
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+    write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")  # the last: now it is finished

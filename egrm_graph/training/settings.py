@@ -27,8 +27,9 @@ class ScorerTraining(BaseModel):
 
     rollouts: Path
     """File of rollouts to train on: JSON lines, one question with its marked paths a line."""
-    base: Path
-    """Folder of the model to start from: a language model or a sequence classifier, with its tokenizer."""
+    base: str
+    """Model to start from, with its tokenizer: a folder, or a name on the Hugging Face hub, such as
+    answerdotai/ModernBERT-base. A decoder or an encoder, a language model or a classifier."""
     output: Path
     """Folder that the scorer and its report are written to."""
     held_out: Path | None = None
@@ -60,6 +61,8 @@ class ScorerTraining(BaseModel):
     """Paths that the held-out figures choose among; the graph draws four."""
     evaluations: int = Field(default=8, ge=1)
     """How often the held-out figures are measured, evenly over the training."""
+    patience: int | None = Field(default=None, ge=1)
+    """Evaluations in a row without a better choice after which the training ends early; None trains to the end."""
     seed: int = Field(default=0, ge=0)
     """Decides the new head's weights and the order of the batches."""
 

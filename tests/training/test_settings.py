@@ -13,7 +13,7 @@ from egrm_graph.training.settings import ScorerTraining
 
 
 def settings(**given: Any) -> ScorerTraining:
-    return ScorerTraining(rollouts=Path("a"), base=Path("b"), output=Path("c"), **given)
+    return ScorerTraining(rollouts=Path("a"), base="b", output=Path("c"), **given)
 
 
 @pytest.mark.parametrize("change", [{"alpha": 1.5}, {"input": "{path}"}, {"epochs": 0}, {"learning_rte": 1e-3}])
