@@ -22,9 +22,10 @@ from egrm_graph.quiet import without_chatter
 from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
 from egrm_graph.scoring.classifier import context_tokens
 from egrm_graph.training.base import load_base
-from egrm_graph.training.batches import Example, Preparation
+from egrm_graph.training.batches import Example, Preparation, logits_of, sample
+from egrm_graph.training.calibrating import Fit, check_foldable, fit, fold
 from egrm_graph.training.callbacks import Unwatched, Watch
-from egrm_graph.training.figures import Figures
+from egrm_graph.training.figures import measure
 from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_whole
 from egrm_graph.training.reading import read_rollouts
 from egrm_graph.training.report import write_report
@@ -33,7 +34,7 @@ from egrm_graph.training.settings import ScorerTraining
 from egrm_graph.training.trainer import curve_of, scorer_trainer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase, Trainer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def train_scorer(
@@ -66,21 +67,55 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> N
     train, held_out = _read(config)
     set_seed(config.seed)
     base = load_base(config.base)
-    prepare = Preparation(base.tokenizer, config.input, context_tokens(base.model, base.tokenizer))
+    model, tokenizer = base.model, base.tokenizer
+    if base.replaced:
+        watch.told(f"the head of {config.base} gives more than one number, and is replaced by a new one that gives one")
+    prepare = Preparation(tokenizer, config.input, context_tokens(model, tokenizer))
     examples, measured = prepare.examples(train), prepare.examples(held_out)
+    _refuse_unlearnable(config, examples)
+    batch = sample(measured, model)
+    if config.calibration == "temperature":
+        check_foldable(model, batch)
+
     checkpoints = mark_started(config.output, origin)
-    trainer = scorer_trainer(config, base.model, examples, measured, checkpoints=checkpoints, watch=watch)
+    trainer = scorer_trainer(config, model, examples, measured, checkpoints=checkpoints, watch=watch)
     last = last_checkpoint(checkpoints)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if trainer.state.global_step < trainer.state.max_steps:
         watch.told(f"stopped early: no better choice in {config.patience} evaluations")
+
+    rollouts = [example.rollout for example in measured]
+    logits = logits_of(model, measured, config.batch_questions, config.max_batch_tokens)  # of the best weights
+    fitted = _fitted(config, rollouts, logits)
+    if isinstance(fitted, Fit):
+        fold(model, fitted.temperature, batch)
+    elif fitted:
+        watch.told(f"the scores are not calibrated: {fitted}")
+    best = trainer.state.best_global_step
     curve = curve_of(trainer.state.log_history)
-    figures = trainer.evaluate()  # of the best weights, which are the ones that are saved
-    sizes = {**_sizes(examples, measured), "paths_left_out_as_empty_or_too_long": prepare.left_out}
-    manifest = _manifest(origin, sizes, figures, trainer.state.best_global_step)
+    loss = next(entry["eval_loss"] for entry in curve if entry["step"] == best and "eval_loss" in entry)
+    manifest = Manifest.model_validate(
+        {
+            **origin,
+            "calibration": fitted.calibration if isinstance(fitted, Fit) else None,
+            "data": {**_sizes(examples, measured), "paths_left_out_as_empty_or_too_long": prepare.left_out},
+            "held_out": {"loss": loss, **measure(rollouts, logits, config.best_of)._asdict()},
+            "best_step": best,
+        }
+    )
     write_report(config.output, manifest.model_dump(), curve)
-    _save(config.output, trainer, base.tokenizer, manifest)
+    _save(config.output, model, tokenizer, manifest)
     shutil.rmtree(checkpoints)
+
+
+def _fitted(config: ScorerTraining, rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> Fit | str | None:
+    """The calibration, or why there is none; None where none was wanted."""
+    if config.calibration == "none":
+        return None
+    try:
+        return fit(rollouts, logits)
+    except InputError as error:
+        return str(error)
 
 
 def _need(*packages: str) -> None:
@@ -106,6 +141,22 @@ def _read(config: ScorerTraining) -> tuple[list[Rollout], list[Rollout]]:
     return train, held_out
 
 
+def _refuse_unlearnable(config: ScorerTraining, train: Sequence[Example]) -> None:
+    targets = {target for example in train for target in example.targets}
+    if len(targets) == 1:
+        (target,) = targets
+        kind = {0.0: "wrong", 1.0: "right"}.get(target, f"graded {target}")
+        raise InputError(
+            f"every path in {config.rollouts} that can be trained on is {kind}, and a scorer learns from their "
+            "difference; draw more paths, or take easier or harder questions"
+        )
+    if config.weights.alpha == 1 and not any(len(set(example.targets)) > 1 for example in train):
+        raise InputError(
+            f"objective={config.objective} learns from a better and a worse path of one question, and no question in "
+            f"{config.rollouts} has both; draw more paths a question, or take objective=regression"
+        )
+
+
 def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, int]:
     return {
         "train_questions": len(train),
@@ -116,15 +167,7 @@ def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, i
     }
 
 
-def _manifest(
-    origin: Mapping[str, Any], sizes: Mapping[str, int], measured: Mapping[str, float], best_step: int | None
-) -> Manifest:
-    held_out = {name: measured.get(f"eval_{name}") for name in ("loss", *Figures._fields)}
-    return Manifest.model_validate({**origin, "data": dict(sizes), "held_out": held_out, "best_step": best_step})
-
-
-def _save(folder: Path, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
-    trainer.save_model(str(folder))
+def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; the settings are in egrm.json
     write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")  # the last: now it is finished

@@ -57,6 +57,9 @@ class ScorerTraining(BaseModel):
     """Questions in one batch, at most."""
     max_batch_tokens: int = Field(default=16384, ge=1)
     """Tokens in one batch, at most, padding included; a single question that is larger is a batch of its own."""
+    calibration: Literal["temperature", "none"] = "temperature"
+    """Whether the scores are made probabilities in the end, by a temperature that is fitted on the held-out questions
+    and written into the weights."""
     best_of: int = Field(default=4, ge=1)
     """Paths that the held-out figures choose among; the graph draws four."""
     evaluations: int = Field(default=8, ge=1)

@@ -41,17 +41,20 @@ def save_base(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def rollout(question: str, rng: random.Random, *more: str) -> Rollout:
-    """Four paths, of which those that end in 7 are right, and wrong ones besides."""
+def rollout(question: str, rng: random.Random, *more: str, noise: float = 0) -> Rollout:
+    """Four paths, of which those that end in 7 are right, but for a share marked falsely; and wrong ones besides."""
     answers = [rng.choice("777123") for _ in range(4)]
-    paths = [RolloutPath(text=f"#{answer}", answer=answer, correct=answer == "7") for answer in answers]
+    marks = [(answer == "7") != (rng.random() < noise) for answer in answers]
+    paths = [
+        RolloutPath(text=f"#{answer}", answer=answer, correct=mark) for answer, mark in zip(answers, marks, strict=True)
+    ]
     extra = [RolloutPath(text=text, answer=None, correct=False) for text in more]
     return Rollout(id=question, question=question, reference="7", paths=(*paths, *extra))
 
 
-def save_rollouts(file: Path, questions: int = 40) -> Path:
+def save_rollouts(file: Path, questions: int = 40, noise: float = 0) -> Path:
     rng = random.Random(0)
-    write_rollouts(file, [rollout(f"{n}+1", rng) for n in range(questions)])
+    write_rollouts(file, [rollout(f"{n}+1", rng, noise=noise) for n in range(questions)])
     return file
 
 
