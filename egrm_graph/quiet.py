@@ -1,4 +1,4 @@
-"""Loading without transformers' own progress bars, which would run into those of the command line."""
+"""Loading and training without transformers' own progress bars and reports, which would run into the command line's."""
 
 from __future__ import annotations
 
@@ -18,3 +18,17 @@ def without_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Nothing of transformers' is shown inside but errors: no bars, no reports of what was loaded."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with without_progress_bars():
+            yield
+    finally:
+        logging.set_verbosity(before)

@@ -6,23 +6,27 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from egrm_graph.cli.fields import with_fields
-from egrm_graph.cli.interruption import interruptible
+from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import explain
-from egrm_graph.training.scorer import ScorerTraining, train_scorer
+from egrm_graph.training.scorer import train_scorer
+from egrm_graph.training.settings import ScorerTraining
+
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the training in --output, where there is one.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Train the scorer in --output anew.")]
 
 
 def training_of(given: Mapping[str, Any]) -> ScorerTraining:
     """The configuration with the options that were given.
 
     Raises:
-        SettingsError: a value is out of range.
+        SettingsError: a value is out of range, or does not fit another one.
     """
     try:
         return ScorerTraining(**given)
@@ -31,15 +35,19 @@ def training_of(given: Mapping[str, Any]) -> ScorerTraining:
 
 
 @with_fields(ScorerTraining, "config", training_of, positional=("rollouts",), metavars={"rollouts": "ROLLOUTS"})
-@interruptible
-def scorer(config: ScorerTraining) -> None:
+def scorer(config: ScorerTraining, resume: Resume = False, overwrite: Overwrite = False) -> None:
     """Train a scorer on rollouts: questions with reasoning paths, each marked right or wrong.
 
     A line of ROLLOUTS is {"id", "question", "reference", "paths": [{"text", "answer", "correct"}, ...]}, as `egrm
     rollouts` writes it, a pair {"prompt", "chosen", "rejected"}, or a graded {"prompt", "response", "score"}. The
-    output folder gets the scorer, report.json and report.png; use it by --scorer.
+    output folder gets the scorer, report.json and report.png; use it by --scorer. A training that was interrupted, or
+    killed, goes on by --resume to the same scorer.
     """
-    with redirect_stdout(sys.stderr):  # the trainer's own progress
-        folder = train_scorer(config)
+    try:
+        with redirect_stdout(sys.stderr):  # whatever the trainer says
+            folder = train_scorer(config, resume=resume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        typer.echo(f"egrm: interrupted; the same command with --resume goes on with {config.output}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     report = json.loads((folder / "report.json").read_text("utf-8"))
     typer.echo(json.dumps({"scorer": str(folder), **report["held_out"]}))

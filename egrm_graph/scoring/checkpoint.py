@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from egrm_graph.errors import ModelError
 from egrm_graph.quiet import without_progress_bars
+from egrm_graph.scoring.calibration import Calibration
 from egrm_graph.settings import explain
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Manifest(BaseModel):
 
     input: str = DEFAULT_INPUT
     """The text that is scored, with `{question}` and `{path}` once each."""
+    calibration: Calibration | None = None
+    """How its scores were made probabilities; None where they were not."""
 
     @field_validator("input")
     @classmethod

@@ -1,21 +1,37 @@
 """What a scorer is trained for: to be near the truth on each path, and in the right order within a question.
 
-    L = (1 - alpha) * mean Huber_delta(S, y) + alpha * mean over pairs of max(0, margin - (S_i - S_j))
+    L = (1 - alpha) * mean Huber_delta(S, y) + alpha * mean over pairs of R(i, j)
 
-A pair is two paths of one question of which the first is the better one, y_i > y_j. The regression gives the score
-its meaning across questions; the ranking is what the choice among one question's paths depends on.
+S is the sigmoid of the model's one logit z. A pair is two paths of one question of which the first is the better one,
+y_i > y_j. R is either the hinge max(0, margin - (S_i - S_j)), or Bradley and Terry's -log sigmoid(z_i - z_j). The
+regression gives the score its meaning across questions; the ranking is what the choice among one question's paths
+depends on. With alpha 0 only the first is left, with alpha 1 only the second.
 
-Source: E-GRM, arXiv:2604.10072; published alpha = 0.3, delta = 1.0, margin = 0.1.
-Differs: S is the sigmoid of the model's one logit, so that |S - y| <= 1 and the published delta makes the Huber term
-half the squared error; a smaller delta makes it bend.
+Source: E-GRM, arXiv:2604.10072; published alpha = 0.3, delta = 1.0, margin = 0.1, with the hinge. Bradley-Terry on the
+logits, as reward models are mostly trained: Ouyang et al. 2022, arXiv:2203.02155, equation 1.
+Differs: |S - y| <= 1, so that the published delta makes the Huber term half the squared error; a smaller delta makes
+it bend.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Ranking = Literal["hinge", "bradley_terry"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weights of the objective; by default the published ones."""
+
+    alpha: float = 0.3
+    delta: float = 1.0
+    margin: float = 0.1
+    ranking: Ranking = "hinge"
 
 
 class Loss(NamedTuple):
@@ -26,32 +42,30 @@ class Loss(NamedTuple):
     ranking: Tensor
 
 
-def hybrid_loss(
-    scores: Tensor,
-    targets: Tensor,
-    groups: Tensor,
-    *,
-    alpha: float = 0.3,
-    delta: float = 1.0,
-    margin: float = 0.1,
-) -> Loss:
-    """The hybrid of regression and ranking over a batch of N >= 1 paths; without a pair the ranking is 0.
+def scoring_loss(logits: Tensor, targets: Tensor, groups: Tensor, objective: Objective) -> Loss:
+    """The objective over a batch of N >= 1 paths; without a pair the ranking is 0.
 
-    `scores` and `targets` are in [0, 1]; `groups` numbers each path's question. All are (N,).
+    `targets` are in [0, 1]; `groups` numbers each path's question. All are (N,).
 
     Source: E-GRM, arXiv:2604.10072.
     """
     from torch.nn.functional import huber_loss
 
-    if not len(scores) or not scores.shape == targets.shape == groups.shape == (len(scores),):
-        shapes = [tuple(given.shape) for given in (scores, targets, groups)]
-        raise ValueError(f"scores, targets and groups have to be (N,) with N >= 1, not {shapes}")
-    regression = huber_loss(scores, targets, delta=delta)
-    ranking = _hinge(scores, targets, groups, margin)
-    return Loss((1 - alpha) * regression + alpha * ranking, regression, ranking)
+    if not len(logits) or not logits.shape == targets.shape == groups.shape == (len(logits),):
+        shapes = [tuple(given.shape) for given in (logits, targets, groups)]
+        raise ValueError(f"logits, targets and groups have to be (N,) with N >= 1, not {shapes}")
+    regression = huber_loss(logits.sigmoid(), targets, delta=objective.delta)
+    ranking = _ranking(logits, targets, groups, objective)
+    return Loss((1 - objective.alpha) * regression + objective.alpha * ranking, regression, ranking)
 
 
-def _hinge(scores: Tensor, targets: Tensor, groups: Tensor, margin: float) -> Tensor:
+def _ranking(logits: Tensor, targets: Tensor, groups: Tensor, objective: Objective) -> Tensor:
+    from torch.nn.functional import softplus
+
     pairs = (groups[:, None] == groups[None, :]) & (targets[:, None] > targets[None, :])  # (N, N)
-    short = (margin - (scores[:, None] - scores[None, :])).clamp(min=0)  # (N, N)
-    return (short * pairs).sum() / pairs.sum().clamp(min=1)
+    if objective.ranking == "bradley_terry":
+        costs = softplus(logits[None, :] - logits[:, None])  # (N, N); -log sigmoid(x) = softplus(-x)
+    else:
+        scores = logits.sigmoid()
+        costs = (objective.margin - (scores[:, None] - scores[None, :])).clamp(min=0)  # (N, N)
+    return (costs * pairs).sum() / pairs.sum().clamp(min=1)

@@ -10,7 +10,7 @@ from egrm_graph.scoring.classifier import encode, lay_out, pad
 from egrm_graph.training.rollouts import Rollout
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Example(NamedTuple):
@@ -63,6 +63,32 @@ def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> l
             n_rows = len(examples[i].rows)
         batches[-1].append(i)
     return batches
+
+
+def logits_of(
+    model: PreTrainedModel, examples: Sequence[Example], max_questions: int, max_tokens: int
+) -> list[list[float]]:
+    """The logits of each example's paths. Leaves the model in evaluation mode."""
+    import torch
+
+    model.train(False)
+    collate = collator(examples, model.config.get_text_config().pad_token_id)
+    logits: list[list[float]] = [[] for _ in examples]
+    for batch in group(examples, max_questions, max_tokens):
+        inputs = collate([batch])
+        with torch.inference_mode():
+            read = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
+            found = model(**read).logits[:, 0].float().tolist()
+        for i, logit in zip(inputs["groups"].tolist(), found, strict=True):
+            logits[i].append(logit)
+    return logits
+
+
+def sample(examples: Sequence[Example], model: PreTrainedModel) -> dict[str, Any]:
+    """The shortest example, as the model is called with it."""
+    shortest = min(range(len(examples)), key=lambda i: examples[i].width)
+    found = collator(examples, model.config.get_text_config().pad_token_id)([[shortest]])
+    return {name: found[name] for name in ("input_ids", "attention_mask")}
 
 
 def collator(examples: Sequence[Example], pad_id: int) -> Callable[[list[list[int]]], dict[str, Any]]:

@@ -78,6 +78,11 @@ def split(rollouts: Sequence[Rollout], held_out_share: float) -> tuple[list[Roll
     return train, [rollout for rollout, held in zip(rollouts, held_out, strict=True) if held]
 
 
+def in_first_half(rollout: Rollout) -> bool:
+    """Which half of any set of questions this one is in; independent of `split`."""
+    return _position(f"half of {rollout.id}") < 0.5
+
+
 def _position(name: str) -> float:
     """Where a name falls in [0, 1)."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) / 2**48

@@ -1,8 +1,8 @@
-"""Train a discriminative scorer on a file of rollouts, with the hybrid regression-ranking objective.
+"""Train a discriminative scorer on a file of rollouts.
 
-A language model's weights are taken over and its head replaced by one number, read at the last token. Each batch
-holds whole questions with all of their paths, because pairs are formed within a question; a question whose paths are
-all right, or all wrong, has no pair and still feeds the regression. The best weights by held-out choice are kept.
+A model's weights are taken over, and it is given a head that gives one number. Each batch holds whole questions with
+all of their paths, because pairs are formed within a question; a question whose paths are all right, or all wrong, has
+no pair and still feeds the regression. The best weights by held-out choice are kept.
 
 Source: E-GRM, arXiv:2604.10072.
 Differs: the target is 1 for a path whose answer is right and 0 else; the checkpoint is chosen by the accuracy of the
@@ -13,100 +13,109 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
-from egrm_graph.errors import InputError, ModelError, SetupError
-from egrm_graph.scoring.checkpoint import DEFAULT_INPUT, MANIFEST, Manifest, load_tokenizer
+from egrm_graph.errors import InputError, SetupError
+from egrm_graph.quiet import without_chatter
+from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
 from egrm_graph.scoring.classifier import context_tokens
-from egrm_graph.scoring.objective import hybrid_loss
-from egrm_graph.training.batches import Example, Preparation, collator, group
+from egrm_graph.training.base import load_base
+from egrm_graph.training.batches import Example, Preparation, logits_of, sample
+from egrm_graph.training.calibrating import Fit, check_foldable, fit, fold
+from egrm_graph.training.callbacks import Unwatched, Watch
+from egrm_graph.training.figures import measure
+from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_whole
 from egrm_graph.training.reading import read_rollouts
-from egrm_graph.training.report import Figures, measure, write_report
+from egrm_graph.training.report import write_report
 from egrm_graph.training.rollouts import Rollout, split
+from egrm_graph.training.settings import ScorerTraining
+from egrm_graph.training.trainer import curve_of, scorer_trainer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class ScorerTraining(BaseModel):
-    """Everything that decides which scorer comes out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    rollouts: Path
-    """File of rollouts to train on: JSON lines, one question with its marked paths a line."""
-    base: Path
-    """Folder of the model to start from: a language model or a sequence classifier, with its tokenizer."""
-    output: Path
-    """Folder that the scorer and its report are written to."""
-    held_out: Path | None = None
-    """File of rollouts to measure on; without one, a share of the training file's questions is held out."""
-    held_out_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the questions that is held out where no file for it is given."""
-    input: str = DEFAULT_INPUT
-    """Template of the text that is scored, with {question} and {path} once each."""
-
-    alpha: float = Field(default=0.3, ge=0, le=1)
-    """Weight of the ranking in the loss; the rest is regression. The published setting is 0.3."""
-    delta: float = Field(default=1.0, gt=0)
-    """Where the Huber loss turns from square to straight. The published setting is 1.0."""
-    margin: float = Field(default=0.1, ge=0, le=1)
-    """How far apart a better and a worse path's scores are wanted. The published setting is 0.1."""
-
-    epochs: int = Field(default=4, ge=1)
-    """Passes over the training questions."""
-    learning_rate: float = Field(default=3e-4, gt=0)
-    """Peak learning rate, warmed up and then lowered along a cosine; large models need far less, such as 1e-5."""
-    batch_questions: int = Field(default=32, ge=1)
-    """Questions in one batch, at most."""
-    max_batch_tokens: int = Field(default=16384, ge=1)
-    """Tokens in one batch, at most, padding included; a single question that is larger is a batch of its own."""
-    best_of: int = Field(default=4, ge=1)
-    """Paths that the held-out figures choose among; the graph draws four."""
-    evaluations: int = Field(default=8, ge=1)
-    """How often the held-out figures are measured, evenly over the training."""
-    seed: int = Field(default=0, ge=0)
-    """Decides the new head's weights and the order of the batches."""
-
-    @field_validator("input")
-    @classmethod
-    def _template(cls, template: str) -> str:
-        return Manifest(input=template).input
-
-
-def train_scorer(config: ScorerTraining) -> Path:
+def train_scorer(
+    config: ScorerTraining, *, resume: bool = False, overwrite: bool = False, watch: Watch | None = None
+) -> Path:
     """Trains a scorer, saves it with its report, and returns its folder, ready for `ClassifierScorer.load`.
 
-    Deterministic on the CPU for a seed and a number of threads.
+    Deterministic on the CPU for a seed and a number of threads, also where it is killed and goes on by `resume`.
 
     Raises:
-        SetupError: a package of the `train` extra is missing.
-        InputError: the rollouts cannot be used.
+        SetupError: a package of the `train` extra is missing, or the loss is not a number any more.
+        SettingsError: the training that is to go on was started with other settings or other data.
+        InputError: the rollouts cannot be used, or the output folder is in use.
         ModelError: the base model cannot be used.
     """
     _need("accelerate", "matplotlib")
+    watch = watch or Unwatched()
+    origin = provenance(config)
+    if not open_output(config, origin, resume=resume, overwrite=overwrite):
+        watch.told(f"the scorer in {config.output} is finished")
+        return config.output
+    with without_chatter():
+        _train(config, origin, watch)
+    return config.output
+
+
+def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> None:
     from transformers import set_seed
 
     train, held_out = _read(config)
     set_seed(config.seed)
-    model, tokenizer = _load_base(config.base)
+    base = load_base(config.base)
+    model, tokenizer = base.model, base.tokenizer
+    if base.replaced:
+        watch.told(f"the head of {config.base} gives more than one number, and is replaced by a new one that gives one")
     prepare = Preparation(tokenizer, config.input, context_tokens(model, tokenizer))
     examples, measured = prepare.examples(train), prepare.examples(held_out)
-    trainer = _trainer(config, model, examples, measured)
-    trainer.train()
-    curve = list(trainer.state.log_history)
-    figures = trainer.evaluate()  # of the best weights, which are the ones that are saved
-    sizes = {**_sizes(examples, measured), "paths_left_out_as_empty_or_too_long": prepare.left_out}
-    manifest = _manifest(config, sizes, figures, trainer.state.best_global_step)
-    _save(config.output, trainer, tokenizer, manifest)
+    _refuse_unlearnable(config, examples)
+    batch = sample(measured, model)
+    if config.calibration == "temperature":
+        check_foldable(model, batch)
+
+    checkpoints = mark_started(config.output, origin)
+    trainer = scorer_trainer(config, model, examples, measured, checkpoints=checkpoints, watch=watch)
+    last = last_checkpoint(checkpoints)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if trainer.state.global_step < trainer.state.max_steps:
+        watch.told(f"stopped early: no better choice in {config.patience} evaluations")
+
+    rollouts = [example.rollout for example in measured]
+    logits = logits_of(model, measured, config.batch_questions, config.max_batch_tokens)  # of the best weights
+    fitted = _fitted(config, rollouts, logits)
+    if isinstance(fitted, Fit):
+        fold(model, fitted.temperature, batch)
+    elif fitted:
+        watch.told(f"the scores are not calibrated: {fitted}")
+    best = trainer.state.best_global_step
+    curve = curve_of(trainer.state.log_history)
+    loss = next(entry["eval_loss"] for entry in curve if entry["step"] == best and "eval_loss" in entry)
+    manifest = Manifest.model_validate(
+        {
+            **origin,
+            "calibration": fitted.calibration if isinstance(fitted, Fit) else None,
+            "data": {**_sizes(examples, measured), "paths_left_out_as_empty_or_too_long": prepare.left_out},
+            "held_out": {"loss": loss, **measure(rollouts, logits, config.best_of)._asdict()},
+            "best_step": best,
+        }
+    )
     write_report(config.output, manifest.model_dump(), curve)
-    return config.output
+    _save(config.output, model, tokenizer, manifest)
+    shutil.rmtree(checkpoints)
+
+
+def _fitted(config: ScorerTraining, rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> Fit | str | None:
+    """The calibration, or why there is none; None where none was wanted."""
+    if config.calibration == "none":
+        return None
+    try:
+        return fit(rollouts, logits)
+    except InputError as error:
+        return str(error)
 
 
 def _need(*packages: str) -> None:
@@ -132,112 +141,20 @@ def _read(config: ScorerTraining) -> tuple[list[Rollout], list[Rollout]]:
     return train, held_out
 
 
-def _load_base(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    if not folder.is_dir():
-        raise ModelError(f"there is no model in {folder}: the folder does not exist")
-    tokenizer = load_tokenizer(folder)
-    try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            num_labels=1,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
+def _refuse_unlearnable(config: ScorerTraining, train: Sequence[Example]) -> None:
+    targets = {target for example in train for target in example.targets}
+    if len(targets) == 1:
+        (target,) = targets
+        kind = {0.0: "wrong", 1.0: "right"}.get(target, f"graded {target}")
+        raise InputError(
+            f"every path in {config.rollouts} that can be trained on is {kind}, and a scorer learns from their "
+            "difference; draw more paths, or take easier or harder questions"
         )
-    except Exception as error:  # transformers raises whatever the file's reader does
-        raise ModelError(f"no scorer can be started from the model in {folder}: {error}") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    text = model.config.get_text_config()
-    text.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
-    if text.pad_token_id is None:
-        raise ModelError(f"the tokenizer in {folder} has neither a padding nor an end token; give it one")
-    return model, tokenizer
-
-
-def _trainer(
-    config: ScorerTraining, model: PreTrainedModel, train: Sequence[Example], held_out: Sequence[Example]
-) -> Trainer:
-    import torch
-    from transformers import Trainer, TrainingArguments
-
-    class ScorerTrainer(Trainer):
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,  # noqa: ARG002 the mean over a batch is the objective's own
-        ) -> Any:
-            logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits  # (N, 1)
-            scores = logits[:, 0].float().sigmoid()  # (N,)
-            weights = {"alpha": config.alpha, "delta": config.delta, "margin": config.margin}
-            loss = hybrid_loss(scores, inputs["labels"], inputs["groups"], **weights).total
-            return (loss, {"loss": loss, "scores": scores}) if return_outputs else loss
-
-        def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 there is one
-            batches: Any = group(held_out, config.batch_questions, config.max_batch_tokens)
-            return torch.utils.data.DataLoader(
-                batches,
-                collate_fn=collator(held_out, model.config.get_text_config().pad_token_id),
-            )
-
-    batches: Any = group(train, config.batch_questions, config.max_batch_tokens)  # a list does for a data set
-    measured: Any = [[]]  # its batches come from get_eval_dataloader
-    interval = max(1, len(batches) * config.epochs // config.evaluations)
-    return ScorerTrainer(
-        model=model,
-        args=TrainingArguments(
-            output_dir=str(config.output / "checkpoints"),
-            num_train_epochs=config.epochs,
-            per_device_train_batch_size=1,  # one item of the data set is a whole batch
-            learning_rate=config.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=0.05,
-            weight_decay=0.01,
-            max_grad_norm=1.0,
-            logging_steps=max(1, interval // 4),
-            eval_strategy="steps",
-            eval_steps=interval,
-            save_strategy="steps",
-            save_steps=interval,
-            save_total_limit=1,
-            save_only_model=True,
-            load_best_model_at_end=True,
-            metric_for_best_model="selection",
-            greater_is_better=True,
-            label_names=["labels", "groups"],
-            remove_unused_columns=False,
-            dataloader_pin_memory=torch.cuda.is_available(),
-            use_cpu=not torch.cuda.is_available(),
-            seed=config.seed,
-            report_to=[],
-        ),
-        train_dataset=batches,
-        eval_dataset=measured,
-        data_collator=collator(train, model.config.get_text_config().pad_token_id),
-        compute_metrics=_metrics(held_out, config.best_of),
-    )
-
-
-def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[str, float]]:
-    """From the scores of the held-out paths to figures, and the number by which the best weights are chosen."""
-
-    def metrics(prediction: Any) -> dict[str, float]:
-        scores: dict[int, list[float]] = {i: [] for i in range(len(held_out))}
-        for group_id, score in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
-            scores[group_id].append(score)
-        figures = measure([example.rollout for example in held_out], list(scores.values()), best_of)
-        best, pairwise = figures.best_of_n or 0, figures.pairwise or 0
-        # best_of_n moves in steps of 1 / questions, so that half of one leaves the pairs to break ties only
-        selection = best + pairwise / (2 * figures.questions)
-        return {"selection": selection, **{k: v for k, v in figures._asdict().items() if v is not None}}
-
-    return metrics
+    if config.weights.alpha == 1 and not any(len(set(example.targets)) > 1 for example in train):
+        raise InputError(
+            f"objective={config.objective} learns from a better and a worse path of one question, and no question in "
+            f"{config.rollouts} has both; draw more paths a question, or take objective=regression"
+        )
 
 
 def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, int]:
@@ -250,28 +167,7 @@ def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, i
     }
 
 
-def _manifest(
-    config: ScorerTraining, sizes: Mapping[str, int], measured: Mapping[str, float], best_step: int | None
-) -> Manifest:
-    files = {"rollouts": config.rollouts, "held_out": config.held_out}
-    places = {"rollouts", "base", "output", "held_out", "input"}
-    return Manifest.model_validate(
-        {
-            "input": config.input,
-            "egrm_graph": version("egrm-graph"),
-            "base": config.base.resolve().name,
-            "settings": config.model_dump(mode="json", exclude=places),
-            "data_sha256": {name: sha256(file.read_bytes()).hexdigest() for name, file in files.items() if file},
-            "data": dict(sizes),
-            "held_out": {name: measured.get(f"eval_{name}") for name in ("loss", *Figures._fields)},
-            "best_step": best_step,
-        }
-    )
-
-
-def _save(folder: Path, trainer: Trainer, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
-    trainer.save_model(str(folder))
+def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; the settings are in egrm.json
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+    write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")  # the last: now it is finished

@@ -1,19 +1,23 @@
-"""The hybrid objective, against numbers worked by hand."""
+"""The objective and its settings, against numbers worked by hand."""
 
 from __future__ import annotations
 
 import random
+from math import log
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egrm_graph.scoring.objective import Loss, hybrid_loss
+from egrm_graph.scoring.objective import Loss, Objective, Ranking, scoring_loss
 
 
-def loss(scores: list[float], targets: list[float], groups: list[int], **settings: float) -> Loss:
-    return hybrid_loss(torch.tensor(scores), torch.tensor(targets), torch.tensor(groups), **settings)
+def loss(scores: list[float], targets: list[float], groups: list[int], **weights: Any) -> Loss:
+    """Of scores, whose logits are what a model gives."""
+    logits = torch.tensor(scores, dtype=torch.float64).logit(eps=1e-9)
+    return scoring_loss(logits, torch.tensor(targets).double(), torch.tensor(groups), Objective(**weights))
 
 
 def worked(total: float, regression: float, ranking: float) -> object:
@@ -71,25 +75,53 @@ async def test_graded_targets_give_a_pair_for_every_difference() -> None:
 
 
 async def test_gradients_push_the_right_path_up_and_the_wrong_one_down() -> None:
-    scores = torch.tensor([0.5, 0.5], requires_grad=True)
-    torch.autograd.backward(hybrid_loss(scores, torch.tensor([1.0, 0.0]), torch.tensor([0, 0])).total)
-    # regression: 0.7 * (S - y) / 2 = -0.175 and 0.175; ranking: 0.3 * -1 and 0.3 * 1
-    assert scores.grad is not None
-    assert scores.grad.tolist() == pytest.approx([-0.475, 0.475])
+    logits = torch.zeros(2, requires_grad=True)
+    torch.autograd.backward(scoring_loss(logits, torch.tensor([1.0, 0.0]), torch.tensor([0, 0]), Objective()).total)
+    # for the scores, 0.7 * (S - y) / 2 = -0.175 and 0.175, and 0.3 * -1 and 0.3 * 1; times S * (1 - S) = 0.25
+    assert logits.grad is not None
+    assert logits.grad.tolist() == pytest.approx([-0.475 / 4, 0.475 / 4])
 
 
-async def test_without_a_pair_the_ranking_is_zero_and_differentiable() -> None:
-    scores = torch.tensor([0.3, 0.6], requires_grad=True)
-    torch.autograd.backward(hybrid_loss(scores, torch.tensor([1.0, 1.0]), torch.tensor([0, 0])).ranking)
-    assert scores.grad is not None
-    assert scores.grad.tolist() == [0, 0]
+@pytest.mark.parametrize("ranking", ["hinge", "bradley_terry"])
+async def test_without_a_pair_the_ranking_is_zero_and_differentiable(ranking: Ranking) -> None:
+    logits = torch.tensor([-0.3, 0.6], requires_grad=True)
+    found = scoring_loss(logits, torch.ones(2), torch.tensor([0, 0]), Objective(ranking=ranking)).ranking
+    torch.autograd.backward(found)
+    assert found.item() == 0
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [0, 0]
+
+
+async def test_without_ranking_the_total_is_the_regression() -> None:
+    # Huber as in the first test; the pair in the wrong order costs nothing
+    assert numbers(loss([0.4, 0.5], [1, 0], [0, 0], alpha=0)) == worked(0.1525, 0.1525, 0.2)
+
+
+async def test_ranking_alone_is_blind_to_the_scores_themselves() -> None:
+    # 0.9 and 0.8 for two wrong paths of two questions cost nothing; their right ones lie 0.05 and 0.3 above and under
+    # hinges: 0.1 - 0.05 = 0.05 and 0.1 + 0.3 = 0.4
+    found = loss([0.95, 0.9, 0.5, 0.8], [1, 0, 1, 0], [0, 0, 1, 1], alpha=1)
+    assert found.total.item() == pytest.approx(0.225)
+
+
+async def test_bradley_terry_is_the_log_loss_of_the_difference_of_logits() -> None:
+    # odds 4 for the right path and 1 for the wrong one: sigmoid(log 4 - log 1) = 4 / 5
+    # odds 1 and 9 in the second question: sigmoid(log 1 - log 9) = 1 / 10
+    found = loss([0.8, 0.5, 0.5, 0.9], [1, 0, 1, 0], [0, 0, 1, 1], alpha=1, ranking="bradley_terry")
+    assert found.total.item() == pytest.approx((log(5 / 4) + log(10)) / 2)
+
+
+async def test_bradley_terry_stays_finite_far_out() -> None:
+    logits = torch.tensor([-500.0, 500.0])
+    found = scoring_loss(logits, torch.tensor([1.0, 0.0]), torch.zeros(2), Objective(1, ranking="bradley_terry"))
+    assert found.total.item() == 1000
 
 
 @pytest.mark.parametrize("shapes", [(0, 0, 0), (2, 1, 2), (2, 2, 1)])
 async def test_other_shapes_are_refused(shapes: tuple[int, int, int]) -> None:
     scores, targets, groups = (torch.zeros(n) for n in shapes)
     with pytest.raises(ValueError, match=r"N >= 1"):
-        hybrid_loss(scores, targets, groups)
+        scoring_loss(scores, targets, groups, Objective())
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.integers(0, 2)), min_size=1, max_size=12), st.randoms())
@@ -110,9 +142,9 @@ async def test_one_batch_can_be_learned_by_heart() -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for _ in range(200):
         optimizer.zero_grad()
-        found = hybrid_loss(model(inputs)[:, 0].sigmoid(), targets, groups)
+        found = scoring_loss(model(inputs)[:, 0], targets, groups, Objective())
         torch.autograd.backward(found.total)
         optimizer.step()
-    found = hybrid_loss(model(inputs)[:, 0].sigmoid(), targets, groups)
+    found = scoring_loss(model(inputs)[:, 0], targets, groups, Objective())
     assert found.ranking.item() == 0
     assert found.regression.item() < 1e-3

@@ -6,67 +6,19 @@ import json
 import random
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from safetensors.torch import load_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from egrm_graph.errors import InputError, ModelError, SetupError
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
-from egrm_graph.training.scorer import ScorerTraining, train_scorer
-
-TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "base"
-    torch.manual_seed(0)
-    sizes: dict[str, Any] = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-    }
-    config = LlamaConfig(
-        vocab_size=len(TOKENS), max_position_embeddings=32, pad_token_id=0, tie_word_embeddings=True, **sizes
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    core = Tokenizer(models.WordLevel({token: i for i, token in enumerate(TOKENS)}, unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    PreTrainedTokenizerFast(tokenizer_object=core, **special).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def rollouts(tmp_path: Path) -> Path:
-    """Forty questions whose right paths end in 7 and whose wrong ones do not."""
-    rng = random.Random(0)
-    write_rollouts(tmp_path / "rollouts.jsonl", [rollout(f"{n}+1", rng) for n in range(40)])
-    return tmp_path / "rollouts.jsonl"
-
-
-def rollout(question: str, rng: random.Random, *more: str) -> Rollout:
-    answers = [rng.choice("777123") for _ in range(4)]
-    paths = [RolloutPath(text=f"#{answer}", answer=answer, correct=answer == "7") for answer in answers]
-    extra = [RolloutPath(text=text, answer=None, correct=False) for text in more]
-    return Rollout(id=question, question=question, reference="7", paths=(*paths, *extra))
-
-
-def settings(rollouts: Path, base: Path, output: Path, **changes: Any) -> ScorerTraining:
-    quick = {"epochs": 2, "batch_questions": 8, "learning_rate": 1e-2, "evaluations": 2, "held_out_share": 0.3}
-    given = {"input": "{question}:{path}", **quick, **changes}
-    return ScorerTraining(rollouts=rollouts, base=base, output=output, **given)
+from egrm_graph.training.scorer import train_scorer
+from tests.training.tiny import rollout, settings
 
 
 async def test_trained_scorer_tells_right_from_wrong_and_can_be_loaded(
@@ -148,17 +100,6 @@ async def test_missing_package_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(SetupError, match=r"needs accelerate.*pip install 'egrm-graph\[train\]'"):
         train_scorer(settings(rollouts, base, tmp_path / "scorer"))
-
-
-@pytest.mark.parametrize("change", [{"alpha": 1.5}, {"input": "{path}"}, {"epochs": 0}, {"learning_rte": 1e-3}])
-async def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        settings(Path("a"), Path("b"), Path("c"), **change)
-
-
-async def test_published_settings_are_the_defaults() -> None:
-    config = ScorerTraining(rollouts=Path("a"), base=Path("b"), output=Path("c"))
-    assert (config.alpha, config.delta, config.margin) == (0.3, 1.0, 0.1)
 
 
 def example(*widths: int) -> Example:

@@ -1,0 +1,139 @@
+"""The transformers `Trainer` of a scorer: its loss, its batches, how its best weights are chosen, and who watches.
+
+Whatever happens is a function of the settings and the data alone, so that a training that was killed and resumed ends
+with the same weights: no clock is read, and each stretch of loss that is told ends at a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from egrm_graph.errors import SetupError
+from egrm_graph.scoring.objective import scoring_loss
+from egrm_graph.training.batches import Example, collator, group
+from egrm_graph.training.callbacks import Watch, stopping, watching
+from egrm_graph.training.figures import Figures, measure
+from egrm_graph.training.settings import ScorerTraining
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, Trainer, TrainingArguments
+
+CURVE = (
+    *("step", "epoch", "loss", "learning_rate", "grad_norm"),
+    *("eval_selection", "eval_loss", *(f"eval_{name}" for name in Figures._fields)),
+)
+"""What the curve tells: nothing that the clock decides."""
+
+
+def scorer_trainer(
+    config: ScorerTraining,
+    model: PreTrainedModel,
+    train: Sequence[Example],
+    held_out: Sequence[Example],
+    *,
+    checkpoints: Path,
+    watch: Watch,
+) -> Trainer:
+    """A trainer that is ready to `train`."""
+    import torch
+    from transformers import PrinterCallback, Trainer
+
+    pad_id = model.config.get_text_config().pad_token_id
+
+    class ScorerTrainer(Trainer):
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,  # noqa: ARG002 the mean over a batch is the objective's own
+        ) -> Any:
+            logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits  # (N, 1)
+            logits = logits[:, 0].float()
+            loss = scoring_loss(logits, inputs["labels"], inputs["groups"], config.weights).total
+            if not torch.isfinite(loss):
+                raise SetupError(
+                    f"the loss is {loss.item()} after {self.state.global_step} steps, and nothing was saved; "
+                    f"start anew (--overwrite) with a learning rate under {config.learning_rate}"
+                )
+            return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
+
+        def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 there is one
+            batches: Any = group(held_out, config.batch_questions, config.max_batch_tokens)
+            return torch.utils.data.DataLoader(batches, collate_fn=collator(held_out, pad_id))
+
+    batches: Any = group(train, config.batch_questions, config.max_batch_tokens)  # a list does for a data set
+    measured: Any = [[]]  # its batches come from get_eval_dataloader
+    trainer = ScorerTrainer(
+        model=model,
+        args=_arguments(config, len(batches), checkpoints),
+        train_dataset=batches,
+        eval_dataset=measured,
+        data_collator=collator(train, pad_id),
+        compute_metrics=_metrics(held_out, config.best_of),
+        callbacks=[watching(watch), *([stopping(config.patience)] if config.patience else [])],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> TrainingArguments:
+    import torch
+    from transformers import TrainingArguments
+
+    interval = max(1, n_batches * config.epochs // config.evaluations)
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=1,  # one item of the data set is a whole batch
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.05,
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        logging_steps=interval // next(n for n in (4, 3, 2, 1) if interval % n == 0),
+        logging_nan_inf_filter=False,
+        eval_strategy="steps",
+        eval_steps=interval,
+        save_strategy="steps",
+        save_steps=interval,
+        save_total_limit=2,  # the best and the last: with 1, the last would be gone before the scorer is saved
+        load_best_model_at_end=True,
+        metric_for_best_model="selection",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        label_names=["labels", "groups"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        use_cpu=not torch.cuda.is_available(),
+        seed=config.seed,
+        report_to=[],
+        disable_tqdm=True,
+    )
+
+
+def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[str, float]]:
+    """From the logits of the held-out paths to figures, and the number by which the best weights are chosen.
+
+    That number knows nothing of the loss, so that it is fair between objectives.
+    """
+
+    def metrics(prediction: Any) -> dict[str, float]:
+        logits: dict[int, list[float]] = {i: [] for i in range(len(held_out))}
+        for group_id, logit in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
+            logits[group_id].append(logit)
+        figures = measure([example.rollout for example in held_out], list(logits.values()), best_of)
+        best, pairwise = figures.best_of_n or 0, figures.pairwise or 0
+        # best_of_n moves in steps of 1 / questions, so that half of one leaves the pairs to break ties only
+        selection = best + pairwise / (2 * figures.questions)
+        return {"selection": selection, **{k: v for k, v in figures._asdict().items() if v is not None}}
+
+    return metrics
+
+
+def curve_of(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """The trainer's log, as far as it is the same whenever the training is done again."""
+    entries = [{name: entry[name] for name in CURVE if name in entry} for entry in history]
+    return [entry for entry in entries if "loss" in entry or "eval_loss" in entry]

@@ -1,0 +1,127 @@
+"""A training that is killed, and goes on, gives the scorer that it would have given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from egrm_graph.errors import SetupError
+from egrm_graph.training.callbacks import Unwatched
+from egrm_graph.training.scorer import train_scorer
+from tests.cli.test_verify import egrm, ended
+from tests.training.tiny import save_base, settings
+
+# Fourteen batches an epoch, so that checkpoints fall into the middle of one.
+LONG: dict[str, Any] = {"epochs": 15, "batch_questions": 2, "evaluations": 21, "learning_rate": 5e-5}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def wavering(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base with dropout, whose training depends on the state of the generator of random numbers."""
+    return save_base(tmp_path_factory.mktemp("models") / "wavering", attention_dropout=0.2)
+
+
+def options(given: dict[str, Any]) -> list[object]:
+    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+async def killed(output: Path, rollouts: Path, base: Path, checkpoint: str) -> None:
+    """Trains into `output` and is killed once that checkpoint is there."""
+    given = {**settings(rollouts, base, output, **LONG).model_dump(exclude_unset=True)}
+    positional = given.pop("rollouts")
+    async with egrm("train", "scorer", positional, *options(given), OMP_NUM_THREADS="1") as process:
+        async with asyncio.timeout(60):
+            while not (output / "checkpoints" / checkpoint / "trainer_state.json").exists():
+                assert process.returncode is None, (await ended(process)).err
+                await asyncio.sleep(0.002)
+        process.kill()
+        await process.wait()
+    assert not (output / "egrm.json").exists()
+
+
+async def test_killed_and_resumed_it_gives_the_same_bytes(rollouts: Path, wavering: Path, tmp_path: Path) -> None:
+    whole = train_scorer(settings(rollouts, wavering, tmp_path / "whole", **LONG))
+    cut = tmp_path / "cut"
+    await killed(cut, rollouts, wavering, "checkpoint-50")
+    shutil.copytree(cut, tmp_path / "moved")
+    train_scorer(settings(rollouts, wavering, tmp_path / "moved", **LONG), resume=True)
+    assert contents(tmp_path / "moved") == contents(whole)
+    assert json.loads((whole / "egrm.json").read_text())["best_step"] > 50  # weights from after the kill
+
+
+class Interrupting(Unwatched):
+    """Interrupts a training at a step, or when it tells something."""
+
+    def __init__(self, at_step: int | None = None) -> None:
+        self.at_step = at_step
+
+    def stepped(self, step: int) -> None:
+        if step == self.at_step:
+            raise KeyboardInterrupt
+
+    def told(self, message: str) -> None:
+        if self.at_step is None:
+            raise KeyboardInterrupt
+
+
+async def test_training_stops_where_it_does_not_get_better(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    config = settings(rollouts, base, tmp_path / "scorer", epochs=20, evaluations=20, patience=2)
+    report = json.loads((train_scorer(config) / "report.json").read_text())
+    selections = [entry["eval_selection"] for entry in report["curve"] if "eval_selection" in entry]
+    assert len(selections) < 20
+    assert max(selections[:-2]) == max(selections)  # the last two were no better
+    assert all(max(selections[:end]) < max(selections[end : end + 2]) for end in range(1, len(selections) - 2))
+
+
+async def test_killed_after_it_stopped_early_it_gives_the_same_bytes(
+    rollouts: Path, base: Path, tmp_path: Path
+) -> None:
+    given = {"epochs": 20, "evaluations": 20, "patience": 2}
+    whole = train_scorer(settings(rollouts, base, tmp_path / "whole", **given))
+    cut = settings(rollouts, base, tmp_path / "cut", **given)
+    with pytest.raises(KeyboardInterrupt):
+        train_scorer(cut, watch=Interrupting())
+    train_scorer(cut, resume=True)
+    assert contents(tmp_path / "cut") == contents(whole)
+
+
+async def test_resumed_before_its_first_checkpoint_it_starts_anew(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    whole = train_scorer(settings(rollouts, base, tmp_path / "whole"))
+    cut = settings(rollouts, base, tmp_path / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        train_scorer(cut, watch=Interrupting(at_step=2))
+    train_scorer(cut, resume=True)
+    assert contents(tmp_path / "cut") == contents(whole)
+
+
+async def test_resuming_a_finished_scorer_leaves_it_as_it_is(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    config = settings(rollouts, base, tmp_path / "scorer")
+    before = contents(train_scorer(config))
+    assert contents(train_scorer(config, resume=True)) == before
+
+
+async def test_a_loss_that_is_no_number_ends_the_training_and_saves_nothing(
+    rollouts: Path, base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SetupError, match=r"the loss is (nan|inf) after \d+ steps, and nothing was saved.*under 1e\+30"):
+        train_scorer(settings(rollouts, base, tmp_path / "scorer", learning_rate=1e30))
+    assert {file.name for file in (tmp_path / "scorer").iterdir()} == {"checkpoints"}
