@@ -115,7 +115,8 @@ def tables(found: Report) -> list[Table]:
     """One table a size, and one of the calibration errors."""
     made = []
     for n in sorted({row.paths for row in found.rows}):
-        table = Table(title=f"{found.questions:,} questions, {n} paths", title_justify="left")
+        title = f"{found.file}: {found.questions:,} questions, {n} paths"
+        table = Table(title=title, title_justify="left")
         table.add_column("scorer", overflow="fold")
         table.add_column("rule", no_wrap=True)
         for heading in ("accuracy", "over majority"):
@@ -163,10 +164,15 @@ def main() -> None:
         found = [asyncio.run(report(file, named(given.scorer), given.sizes, err)) for file in given.rollouts]
     except EgrmError as error:
         sys.exit(f"error: {error}")
+    tell(found, out, given.json)
+
+
+def tell(found: Sequence[Report], out: Console, figures: Path | None = None) -> None:
+    """Prints the comparisons, and writes them to `figures` as JSON."""
     for each in found:
         print_report(each, out)
-    if given.json:
-        given.json.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", "utf-8")
+    if figures is not None:
+        figures.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", "utf-8")
 
 
 def named(folders: Sequence[Path]) -> dict[str, Path]:

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import egrm_graph
+from egrm_graph.cli.ablation import ablation
 from egrm_graph.cli.ask import ask
 from egrm_graph.cli.demo import demo
 from egrm_graph.cli.rollouts import rollouts
@@ -86,4 +87,5 @@ app.command(epilog=_ENVIRONMENT)(demo)
 app.command("serve-model")(serve_model)
 app.command(epilog=_ENVIRONMENT)(rollouts)
 train.command("scorer")(scorer)
+train.command("ablation")(ablation)
 app.add_typer(train, name="train")

@@ -38,7 +38,6 @@ PATHS = {"train": 8, "validation": 8, "held_out": 16, "hardest": 16, "beyond": 1
 TEMPERATURES = {"train": 1.3}
 """A little heat gives more of the wrong paths that there is to learn from; the others are drawn as the graph draws."""
 TESTS = ("hardest", "held_out", "beyond")
-OBJECTIVES = ("hybrid", "regression", "hinge", "bradley_terry")
 
 Step = tuple[str | Path, ...]
 
@@ -54,19 +53,18 @@ def make(build: Path) -> None:
     _side_by_side((questions / "beyond.jsonl", HERE / "make_questions.py", "--output", questions))
     (build / "rollouts").mkdir(exist_ok=True)
     _side_by_side(_rollouts(build, "train"), _rollouts(build, "validation"))
-    _side_by_side(_scorer(build, "hybrid"))
+    scorer = build / "scorers" / "hybrid"
+    train = ("-m", "egrm_graph", "train", "scorer", *_training(build), "--output", scorer, "--resume")
+    _side_by_side((scorer / "egrm.json", *train))
 
 
 def compare(build: Path) -> None:
-    """Trains by the other objectives, and prints what each rule makes of each scorer's scores."""
-    for one, other in (("regression", "hinge"), ("bradley_terry", "hybrid")):
-        _side_by_side(_scorer(build, one), _scorer(build, other))
-    for name in TESTS:
-        _side_by_side(_rollouts(build, name))
-    files = [build / "rollouts" / f"{name}.parquet" for name in TESTS]
-    figures = build / "objectives.json"
-    scorers = [build / "scorers" / objective for objective in OBJECTIVES]
-    _side_by_side((figures, "-m", "egrm_graph.benchmark.selection", *files, "--scorer", *scorers, "--json", figures))
+    """Trains by every objective, and prints what each rule makes of each scorer's scores."""
+    _side_by_side(*(_rollouts(build, name) for name in TESTS))
+    tests = [part for name in TESTS for part in ("--test", build / "rollouts" / f"{name}.parquet")]
+    figures = build / "scorers" / "objectives.json"
+    output = ("--output", build / "scorers")
+    _side_by_side((figures, "-m", "egrm_graph", "train", "ablation", *_training(build), *output, *tests))
 
 
 def _rollouts(build: Path, name: str) -> Step:
@@ -82,20 +80,17 @@ def _rollouts(build: Path, name: str) -> Step:
     return output, "-m", "egrm_graph", "rollouts", build / "questions" / f"{name}.jsonl", "--resume", *given
 
 
-def _scorer(build: Path, objective: str) -> Step:
-    rollouts, output = build / "rollouts", build / "scorers" / objective
+def _training(build: Path) -> Step:
+    rollouts = build / "rollouts"
     options = {
         "--held-out": rollouts / "validation.parquet",
         "--base": build / "verifier",
-        "--output": output,
-        "--objective": objective,
         "--input": "{question}:{path}",
         "--epochs": 1,
         "--learning-rate": 1e-4,
         "--evaluations": 3,
     }
-    given = [str(part) for pair in options.items() for part in pair]
-    return output / WEIGHTS, "-m", "egrm_graph", "train", "scorer", rollouts / "train.parquet", "--resume", *given
+    return rollouts / "train.parquet", *(str(part) for pair in options.items() for part in pair)
 
 
 def _side_by_side(*steps: Step) -> None:

@@ -1,0 +1,67 @@
+"""`egrm train ablation`: a scorer by each objective, and what each of them is worth on questions none has seen."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+from rich.console import Console
+
+from egrm_graph.cli.fields import with_fields
+from egrm_graph.cli.interruption import interruptible
+from egrm_graph.cli.train import training_of
+from egrm_graph.errors import SettingsError
+from egrm_graph.training.scorer import train_scorer
+from egrm_graph.training.settings import UNUSED, ScorerTraining
+
+OBJECTIVES: tuple[str, ...] = get_args(ScorerTraining.model_fields["objective"].annotation)
+
+
+def trainings_of(given: Mapping[str, Any]) -> list[ScorerTraining]:
+    """One for each objective, each in a folder of its own, with the weights that it has a use for.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+    return [
+        training_of(
+            {name: value for name, value in given.items() if name not in UNUSED[objective]}
+            | {"objective": objective, "output": Path(given["output"]) / objective}
+        )
+        for objective in OBJECTIVES
+    ]
+
+
+@with_fields(ScorerTraining, "configs", trainings_of, without=("objective",), positional=("rollouts",))
+@interruptible
+def ablation(
+    configs: list[ScorerTraining],
+    *,
+    test: Annotated[list[Path], typer.Option(help="File of rollouts to compare on; may be given several times.")],
+    size: Annotated[list[int] | None, typer.Option(min=1, help="Paths to choose among. [default: 4 8 16]")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Train all of them anew.")] = False,
+) -> None:
+    """Train a scorer by each objective, and compare what every selection rule makes of their scores.
+
+    The scorers go to folders in --output, named hybrid, regression, hinge and bradley_terry. What is finished is not
+    trained again, and what was interrupted goes on. For each file of --test, which needs as many paths a question as
+    the largest --size, a table has the accuracy of the majority vote, of each rule with each scorer, and of the best
+    possible choice; objectives.json in --output has the same figures.
+    """
+    from egrm_graph.benchmark.selection import report, tell
+
+    for file in test:  # told before anything is trained
+        if not file.is_file():
+            raise SettingsError(f"--test {file}: there is no such file; `egrm rollouts` makes one")
+    folders: dict[str, Path] = {}
+    for config in configs:
+        with redirect_stdout(sys.stderr):  # the trainer's own progress
+            folders[config.objective] = train_scorer(config, resume=not overwrite, overwrite=overwrite)
+    out, err = Console(highlight=False), Console(stderr=True)
+    found = [asyncio.run(report(file, folders, size or [4, 8, 16], err)) for file in test]
+    tell(found, out, configs[0].output.parent / "objectives.json")
