@@ -11,7 +11,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage
-from egrm_graph.clients.transport import Request, Transport, not_served, read_json, served_models
+from egrm_graph.clients.transport import Request, Transport, read_json, served_models
 from egrm_graph.clients.vllm_errors import SwitchRefused
 from egrm_graph.clients.vllm_protocol import (
     Endpoint,
@@ -187,7 +187,7 @@ class VllmClient:
         for url in self._transport.base_urls:
             served = await self._transport.send(Request("/models"), served_models, base_url=url)
             if self._model not in served:
-                raise not_served(url, self._model, served)
+                raise self._transport.not_served(url, served)
 
 
 def _runs(seeds: Sequence[int]) -> Iterator[list[int]]:
