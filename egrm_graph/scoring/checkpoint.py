@@ -75,9 +75,9 @@ def read_manifest(folder: Path) -> Manifest:
 def _refuse_unsafe(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelError(f"there is no scorer in {folder}: the folder does not exist; `egrm train scorer` makes one")
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     for file in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in (_read_json(folder / file) if (folder / file).exists() else {}):
+        if "auto_map" in (read_json(folder / file) if (folder / file).exists() else {}):
             raise ModelError(
                 f"the scorer in {folder} needs code of its own to be run (`auto_map` in {file}), which is never done; "
                 "use an architecture that transformers has"
@@ -94,7 +94,12 @@ def _refuse_unsafe(folder: Path) -> None:
         )
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint.
+
+    Raises:
+        ModelError: it cannot be read, or is none.
+    """
     try:
         read = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:

@@ -7,33 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from egrm_graph.errors import ModelError
-from egrm_graph.scoring.checkpoint import DEFAULT_INPUT, open_checkpoint
+from egrm_graph.scoring.checkpoint import open_checkpoint
+from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Unscored
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-def lay_out(template: str, question: str, path: str) -> str:
-    """The text that is scored. Braces in the question or the path stay what they are."""
-    values = {"{question}": question, "{path}": path}
-    return re.sub(r"\{question\}|\{path\}", lambda found: values[found[0]], template)
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids, never cut. Text that spells a special token, such as `</s>`, is read as plain text."""
-    if not texts:
-        return []
-    encoded = tokenizer(list(texts), split_special_tokens=True, return_attention_mask=False, verbose=False)
-    return [list(row) for row in encoded["input_ids"]]
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, Tensor]:
@@ -58,18 +44,15 @@ class ClassifierScorer:
     def __init__(
         self,
         model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
+        layout: Layout,
         *,
         name: str,
-        template: str = DEFAULT_INPUT,
         max_batch_tokens: int = 16384,
     ) -> None:
         self._model: PreTrainedModel | None = model.train(False)
-        self._tokenizer = tokenizer
+        self._layout = layout
         self._name = name
-        self._template = template
         self._max_batch_tokens = max_batch_tokens
-        self._context = context_tokens(model, tokenizer)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="egrm-scorer")
 
     @classmethod
@@ -80,9 +63,9 @@ class ClassifierScorer:
             ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
         """
         folder = Path(folder)
-        model, tokenizer, manifest = open_checkpoint(folder, device)
-        name = folder.resolve().name
-        return cls(model, tokenizer, name=name, template=manifest.input, max_batch_tokens=max_batch_tokens)
+        model, tokenizer, _ = open_checkpoint(folder, device)
+        layout = Layout.load(folder, backend_of(tokenizer), context_tokens(model, tokenizer))
+        return cls(model, layout, name=folder.resolve().name, max_batch_tokens=max_batch_tokens)
 
     @property
     def name(self) -> str:
@@ -109,35 +92,12 @@ class ClassifierScorer:
             self._thread.shutdown()
 
     def _score(self, model: PreTrainedModel, question: str, paths: tuple[str, ...]) -> list[float | Unscored]:
-        read = self._read(question, paths)
+        read = self._layout.rows(question, paths)
         rows = {i: row for i, row in enumerate(read) if not isinstance(row, Unscored)}
         scores: dict[int, float | Unscored] = {}
         for batch in _batches(rows, self._max_batch_tokens):
             scores.update(zip(batch, _run(model, [rows[i] for i in batch]), strict=True))
         return [row if isinstance(row, Unscored) else scores[i] for i, row in enumerate(read)]
-
-    def _read(self, question: str, paths: tuple[str, ...]) -> list[list[int] | Unscored]:
-        flaws = [_flaw(question, path) for path in paths]
-        sound = [path for path, flaw in zip(paths, flaws, strict=True) if flaw is None]
-        rows = iter(encode(self._tokenizer, [lay_out(self._template, question, path) for path in sound]))
-        return [flaw or self._fitting(next(rows)) for flaw in flaws]
-
-    def _fitting(self, row: list[int]) -> list[int] | Unscored:
-        if not row:
-            return Unscored("the scorer's tokenizer has no tokens for this text")
-        if len(row) > self._context:
-            return Unscored(f"question and path are {len(row)} tokens, and the scorer reads at most {self._context}")
-        return row
-
-
-def _flaw(question: str, path: str) -> Unscored | None:
-    if not path.strip():
-        return Unscored("the path is empty")
-    try:
-        (question + path).encode()
-    except UnicodeEncodeError:
-        return Unscored("the question or the path is not valid Unicode")
-    return None
 
 
 def _batches(rows: dict[int, list[int]], max_tokens: int) -> Iterator[list[int]]:
