@@ -38,7 +38,9 @@ def rollouts(
     Exit status: 0 when every line got its paths, 1 when some did not, 2 when nothing could be asked.
     """
     job = Job.prepared(file, output, concurrency, resume=resume, overwrite=overwrite, in_order=False)
-    settings = settings.model_copy(update={"scorer": None})  # nothing is scored here, so none is loaded
+    settings = settings.model_copy(
+        update={"scorer": None, "scorer_url": None}
+    )  # nothing is scored here, so none is loaded
     job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))
 
 

@@ -128,7 +128,10 @@ class Transport:
         self._closed = True
         if self._finalizer.detach() is not None:
             await self._loop.await_(self._end())
-            await asyncio.to_thread(self._loop.close)
+            try:
+                await asyncio.to_thread(self._loop.close)
+            except RuntimeError:  # the interpreter is ending, and gives out no threads any more
+                self._loop.close()
 
     async def _once(self, request: Request, read: Read[Result], base_url: str | None) -> Result:
         base_url = base_url or self.base_urls[next(self._turn) % len(self.base_urls)]
@@ -187,8 +190,17 @@ class Transport:
 
 async def served_models(response: aiohttp.ClientResponse) -> list[str]:
     """The names in an answer of `/models`."""
+    return list(await served_contexts(response))
+
+
+async def served_contexts(response: aiohttp.ClientResponse) -> dict[str, int | None]:
+    """The names in an answer of `/models`, and the tokens that each of them reads, where the server tells it."""
     body = await read_json(response)
-    return [str(card["id"]) for card in body["data"]]
+    try:
+        told = {str(card["id"]): card.get("max_model_len") for card in body["data"]}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ServerError(f"{response.url} does not tell what is served: {type(error).__name__}: {error}") from error
+    return {name: context if isinstance(context, int) else None for name, context in told.items()}
 
 
 async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
@@ -200,6 +212,17 @@ async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ServerError(f"{response.url} answered with {type(body).__name__}, not a JSON object")
     return body
+
+
+async def all_results(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """All results, or the first error once the rest has been cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _pause(state: RetryCallState) -> float:

@@ -55,7 +55,8 @@ def open_checkpoint(folder: Path, device: str | None = None) -> Checkpoint:
     Raises:
         ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
     """
-    _refuse_unsafe(folder)
+    check_config(folder)
+    _refuse_pickles(folder)
     manifest = read_manifest(folder)
     tokenizer = load_tokenizer(folder)
     model = _load_model(folder, device)
@@ -72,7 +73,12 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(f"{file} cannot be used: {explain(error)}") from error
 
 
-def _refuse_unsafe(folder: Path) -> None:
+def check_config(folder: Path) -> None:
+    """What can be told of a scorer without its weights.
+
+    Raises:
+        ModelError: it is not there, needs code of its own, or has more than one label.
+    """
     if not folder.is_dir():
         raise ModelError(f"there is no scorer in {folder}: the folder does not exist; `egrm train scorer` makes one")
     config = read_json(folder / "config.json")
@@ -82,16 +88,19 @@ def _refuse_unsafe(folder: Path) -> None:
                 f"the scorer in {folder} needs code of its own to be run (`auto_map` in {file}), which is never done; "
                 "use an architecture that transformers has"
             )
-    if not any(folder.glob("*.safetensors")):
-        pickled = next(folder.glob("pytorch_model*.bin"), None)
-        found = f"only pickled weights ({pickled.name}), which can run code" if pickled else "no weights"
-        raise ModelError(f"the scorer in {folder} has {found}; save it with `model.save_pretrained` as safetensors")
     labels = config.get("num_labels", len(config.get("id2label") or ("LABEL_0", "LABEL_1")))
     if labels != 1:
         raise ModelError(
             f"the model in {folder} has {labels} labels and a scorer has 1; train one from it with "
             f"`egrm train scorer`, or give a classifier with num_labels=1"
         )
+
+
+def _refuse_pickles(folder: Path) -> None:
+    if not any(folder.glob("*.safetensors")):
+        pickled = next(folder.glob("pytorch_model*.bin"), None)
+        found = f"only pickled weights ({pickled.name}), which can run code" if pickled else "no weights"
+        raise ModelError(f"the scorer in {folder} has {found}; save it with `model.save_pretrained` as safetensors")
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -6,7 +6,6 @@ It reads the question and the whole path, laid out by the template that is kept 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.checkpoint import open_checkpoint
 from egrm_graph.scoring.layout import Layout, backend_of
-from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.scoring.scorer import Unscored, squash
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,10 +120,4 @@ def _run(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> Iterable[floa
             logits = model(**{name: tensor.to(model.device) for name, tensor in inputs.items()}).logits  # (B, 1)
     except RuntimeError as error:  # out of memory, for one: these paths have no score, the others keep theirs
         return [Unscored(f"the scorer failed: {error}")] * len(rows)
-    return [_squash(logit) for logit in logits[:, 0].float().tolist()]
-
-
-def _squash(logit: float) -> float | Unscored:
-    if not math.isfinite(logit):  # the sigmoid of an infinity would look like a perfect score
-        return Unscored(f"the scorer gave {logit}")
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+    return [squash(logit) for logit in logits[:, 0].float().tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -36,3 +37,10 @@ class Scorer(Protocol):
     async def aclose(self) -> None:
         """Lets go of threads and weights."""
         ...
+
+
+def squash(logit: float) -> float | Unscored:
+    """The sigmoid of a logit; none where it is not a number."""
+    if not math.isfinite(logit):  # the sigmoid of an infinity would look like a perfect score
+        return Unscored(f"the scorer gave {logit}")
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

@@ -84,3 +84,12 @@ async def test_an_id_that_comes_twice_is_told(tmp_path: Path) -> None:
         None,
         "the id 'a' was used before; give each line its own",
     ]
+
+
+async def test_no_scorer_is_used_even_where_one_is_served(tmp_path: Path) -> None:
+    given, output = written(tmp_path / "in.jsonl", QUESTION), tmp_path / "out.jsonl"
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, "--output", output, "--scorer-url", server.url)) as process,
+    ):
+        assert (await ended(process)).status == 0

@@ -29,7 +29,7 @@ def model(folder: Path, context: int = 256, **config: Any) -> str:
     return str(folder)
 
 
-CLASSIFIER = {"architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+CLASSIFIER: dict[str, Any] = {"architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
 
 
 def command(folder: Path, name: str = "tiny") -> str:
