@@ -21,6 +21,7 @@ from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer, Unscored
 from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
 from tests.server.conftest import Served
+from tests.server.metrics import metric, until
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
@@ -162,13 +163,19 @@ async def test_another_name_is_refused_with_the_one_that_is_served(real_scorer: 
     await scorer.aclose()
 
 
-async def test_cancelling_leaves_the_server_free(remote: RemoteScorer) -> None:
-    await remote.score("17+48", ["#65"])
-    under_way = asyncio.ensure_future(remote.score("17+48", ["9" * 240] * 256))
-    await asyncio.sleep(0.05)
-    under_way.cancel()
+async def test_cancelling_aborts_on_the_server(real_scorer: Served, remote: RemoteScorer) -> None:
+    rng = random.Random(1)
+    paths = ["".join(rng.choices("0123456789", k=240)) for _ in range(2000)]
+    running, waiting = "vllm:num_requests_running", "vllm:num_requests_waiting"
+    before = await metric(real_scorer, "vllm:prompt_tokens_total")
+    call = asyncio.create_task(remote.score("17+48", paths))
+    await until(real_scorer, running, lambda value: value > 0)
+    call.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await under_way
+        await call
+    for name in (running, waiting):
+        await until(real_scorer, name, lambda value: value == 0)
+    assert await metric(real_scorer, "vllm:prompt_tokens_total") - before < 2000 * 247
     assert isinstance((await remote.score("17+48", ["#65"]))[0], float)
 
 
