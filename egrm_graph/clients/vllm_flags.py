@@ -22,7 +22,10 @@ def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool) -
     if not gpu:
         given += ["--dtype", "float32", "--enforce-eager"]
         given += ["--max-model-len", str(min(context or CPU_CONTEXT_MOST, CPU_CONTEXT_MOST))]
-    elif context is not None and (scorer or context < CPU_CONTEXT_MOST):
+        return given
+    if folder is not None and scorer and _stored_dtype(folder) != "bfloat16":
+        given += ["--dtype", "float32"]  # in vLLM's 16 bits, scores would be off by more than a hundredth
+    if context is not None and (scorer or context < CPU_CONTEXT_MOST):
         given += ["--max-model-len", str(context)]
     return given
 
@@ -46,6 +49,11 @@ def is_scorer(folder: Path) -> bool:
     labels = config.get("num_labels", len(config.get("id2label") or ("LABEL_0", "LABEL_1")))
     architectures = config.get("architectures") or []
     return labels == 1 and any(str(name).endswith("ForSequenceClassification") for name in architectures)
+
+
+def _stored_dtype(folder: Path) -> object:
+    config = _read(folder / "config.json")
+    return config.get("dtype", config.get("torch_dtype"))
 
 
 def _context(folder: Path) -> int | None:

@@ -15,9 +15,9 @@ from egrm_graph.clients.serve import start
 from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
 
 
-def fake_python(folder: Path, server: str, *, vllm: bool = True) -> str:
+def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False) -> str:
     """An interpreter whose vLLM is the shell script `server`."""
-    found = '{"vllm": true, "gpu": false}' if vllm else '{"vllm": false, "gpu": false}'
+    found = json.dumps({"vllm": vllm, "gpu": gpu})
     path = folder / "python"
     path.write_text(f"#!/bin/sh\nif [ \"$1\" = -c ]; then echo '{found}'; exit; fi\n{server}\n")
     path.chmod(0o755)
@@ -32,10 +32,10 @@ def model(folder: Path, context: int = 256, **config: Any) -> str:
 CLASSIFIER: dict[str, Any] = {"architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
 
 
-def command(folder: Path, name: str = "tiny") -> str:
+def command(folder: Path, *, gpu: bool = False) -> str:
     """What vLLM is called with for the model in the folder."""
-    python = fake_python(folder, 'echo "$@"')
-    server = start(str(folder), name=name, port=0, python=python, log_path=folder / "log")
+    python = fake_python(folder, 'echo "$@"', gpu=gpu)
+    server = start(str(folder), name="tiny", port=0, python=python, log_path=folder / "log")
     server.process.wait()
     return (folder / "log").read_text().replace(f" --port {server.port}", "").strip()
 
@@ -100,6 +100,22 @@ def test_a_classifier_with_one_label_is_served_as_a_scorer(tmp_path: Path) -> No
 def test_another_model_is_not_served_as_a_scorer(tmp_path: Path, config: dict[str, Any]) -> None:
     model(tmp_path, **config)
     assert "--runner" not in command(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "flags"),
+    [
+        ({**CLASSIFIER, "dtype": "float16"}, "--runner pooling --dtype float32 --max-model-len 16384"),
+        ({**CLASSIFIER, "dtype": "bfloat16"}, "--runner pooling --max-model-len 16384"),
+        ({**CLASSIFIER, "torch_dtype": "bfloat16"}, "--runner pooling --max-model-len 16384"),
+        ({"architectures": ["LlamaForCausalLM"], "dtype": "float16"}, "--enable-prompt-tokens-details"),
+    ],
+)
+def test_on_a_gpu_a_scorer_is_run_as_exactly_as_it_is_stored(
+    tmp_path: Path, config: dict[str, Any], flags: str
+) -> None:
+    model(tmp_path, 16384, **config)
+    assert command(tmp_path, gpu=True).endswith(f"--host 127.0.0.1 {flags}")
 
 
 def test_a_scorer_is_served_by_no_other_name_than_its_folders(tmp_path: Path) -> None:
