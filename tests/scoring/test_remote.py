@@ -385,6 +385,26 @@ async def test_a_run_whose_scorer_cannot_be_reached_lets_the_paths_vote_and_says
     assert told["reasons"][0].startswith(f"the scorer failed: no server answers at {url}")
 
 
+async def test_a_run_with_a_scorer_elsewhere_loads_no_torch() -> None:
+    code = """
+import sys
+from egrm_graph import Settings, build_graph
+from egrm_graph.clients.scripted import ScriptedClient
+
+client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=["#56"] * 4, name="egrm-tiny")
+graph = build_graph(Settings(scorer_url=sys.argv[1]), client=client)
+told = graph.invoke({"question": "17+48-9"})["verification"]
+print(told["status"], [path["score"] for path in told["paths"]])
+print([name for name in ("torch", "transformers") if name in sys.modules])
+"""
+    async with serving(reply(answer(0.0, 0.0, 0.0, 0.0))).running() as server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, server.url, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+    assert said.decode().splitlines() == ["ok [0.5, 0.5, 0.5, 0.5]", "[]"]
+
+
 def test_a_graph_that_nobody_closed_ends_quietly() -> None:
     code = """
 from egrm_graph import Settings, build_graph

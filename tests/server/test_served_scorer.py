@@ -126,24 +126,6 @@ def test_what_serve_model_prints_to_use_it_works(real_scorer: Served) -> None:
     assert '"reasons": []' in done.stdout
 
 
-def test_nothing_of_torch_is_loaded_to_score(real_scorer: Served) -> None:
-    code = """
-import asyncio, sys
-from egrm_graph.scoring.remote import RemoteScorer
-
-async def main():
-    scorer = RemoteScorer(sys.argv[1], [sys.argv[2]])
-    print(len(await scorer.score("17+48", ["#65", "#66"])))
-    await scorer.aclose()
-    print([name for name in ("torch", "transformers") if name in sys.modules])
-
-asyncio.run(main())
-"""
-    command = [sys.executable, "-c", code, str(FOLDER), real_scorer.base_url]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout == "2\n[]\n"
-
-
 async def test_a_server_of_a_model_that_generates_is_refused(real_server: Served, tmp_path: Path) -> None:
     folder = copytree(FOLDER, tmp_path / BUNDLED_MODEL)
     scorer = RemoteScorer(folder, [real_server.base_url])
