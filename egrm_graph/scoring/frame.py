@@ -80,12 +80,12 @@ def chat_frame(chat_template: str, special_tokens: Mapping[str, str]) -> Frame:
         jinja2.TemplateError: it cannot be rendered.
     """
     plain = _render(chat_template, special_tokens, QUESTION, PATH)
-    parts = re.split(r"\{question\}|\{path\}", plain)
-    if len(parts) != 3 or not plain.find(QUESTION) >= 0 <= plain.find(PATH):
+    if not plain.count(QUESTION) == plain.count(PATH) == 1:
         raise ValueError("it does not show each of them once")
+    before, between, after = re.split(r"\{question\}|\{path\}", plain)
     spaced = _render(chat_template, special_tokens, f" \n{QUESTION}\n ", f" \n{PATH}\n ")
     path_first = plain.index(PATH) < plain.index(QUESTION)
-    return Frame(*parts, path_first=path_first, strips=spaced == plain, complete=True)
+    return Frame(before, between, after, path_first, strips=spaced == plain, complete=True)
 
 
 def _render(chat_template: str, special_tokens: Mapping[str, str], question: str, path: str) -> str:

@@ -30,6 +30,11 @@ class Scorer(Protocol):
         """What the scorer is called in messages and traces."""
         ...
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether its score was fitted to be a probability on held-out data."""
+        ...
+
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         """A score in [0, 1] for each path, in order."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egrm_graph.errors import InputError
-from egrm_graph.scoring.classifier import pad
+from egrm_graph.scoring.forward import pad
 from egrm_graph.scoring.frame import template_frame
 from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Unscored

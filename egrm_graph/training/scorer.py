@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from egrm_graph.errors import InputError, ModelError, SetupError
 from egrm_graph.scoring.checkpoint import DEFAULT_INPUT, MANIFEST, Manifest, load_tokenizer
-from egrm_graph.scoring.classifier import context_tokens
+from egrm_graph.scoring.loading import context_tokens
 from egrm_graph.scoring.objective import hybrid_loss
 from egrm_graph.training.batches import Example, Preparation, collator, group
 from egrm_graph.training.reading import read_rollouts
