@@ -11,7 +11,7 @@ from typing import Literal
 from egrm_graph.clients.client import Client
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import BUNDLED_MODEL, RunSettings, Settings
+from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
@@ -47,6 +47,15 @@ class Parts:
             )
         return measure
 
+    async def check(self) -> None:
+        """Raises the error that names the fix where a model, or a server for one, cannot be used."""
+        await self.client.check()
+        if self.settings.scorer_url is not None:
+            from egrm_graph.scoring.remote import RemoteScorer
+
+            if isinstance(self.scorer, RemoteScorer):
+                await self.scorer.check()
+
     async def aclose(self) -> None:
         for close in self.closers:
             await close()
@@ -73,8 +82,7 @@ def assemble(
         client = load_client(settings)
         closers.append(client.aclose)
     if scorer == "settings":
-        folder = scorer_folder(settings)
-        scorer = None if folder is None else load_scorer(folder)
+        scorer = scorer_of(settings)
         closers += [] if scorer is None else [scorer.aclose]
     known = {**MEASURES, **{measure.name: measure for measure in measures}}
     parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers))
@@ -108,12 +116,39 @@ def load_client(settings: Settings) -> Client:
 def scorer_folder(settings: Settings) -> Path | None:
     """Where the scorer of the settings is; None where paths are to vote."""
     if settings.scorer == "auto":
-        return bundled(f"{BUNDLED_MODEL}-scorer") if settings.bundled else None
+        return bundled(BUNDLED_SCORER) if settings.bundled else None
     return None if settings.scorer is None else Path(settings.scorer)
 
 
+def scorer_of(settings: Settings) -> Scorer | None:
+    """The scorer of the settings, in this process or behind its server; None where paths are to vote.
+
+    Raises:
+        SettingsError: there is a server for the scorer, and no scorer.
+        ModelError: the scorer's folder cannot be used.
+    """
+    folder = scorer_folder(settings)
+    if settings.scorer_url is None:
+        return None if folder is None else load_scorer(folder)
+    if folder is None:
+        raise SettingsError(
+            f"scorer_url is {settings.scorer_url!r}, and there is no scorer; set scorer (--scorer) to the folder of "
+            "the one that is served there, or scorer_url to None (--scorer-url none)"
+        )
+    from egrm_graph.scoring.remote import RemoteScorer
+
+    return RemoteScorer(
+        folder,
+        (settings.scorer_url,),
+        api_key=settings.api_key,
+        connect_timeout_s=settings.connect_timeout_s,
+        request_timeout_s=settings.request_timeout_s,
+        attempts=settings.attempts,
+    )
+
+
 def load_scorer(folder: Path) -> Scorer:
-    """The scorer in that folder."""
+    """The scorer in that folder, in this process."""
     from egrm_graph.scoring.classifier import ClassifierScorer
 
     return ClassifierScorer.load(folder)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from egrm_graph.errors import SettingsError
 
 BUNDLED_MODEL = "egrm-tiny"
+BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 
 Engine = Literal["embedded", "vllm", "chat_model"]
 Thinking = Literal["off", "on", "default"]
@@ -118,6 +119,9 @@ class Settings(RunSettings):
     scorer: str | None = "auto"
     """A folder with a scorer; None: paths vote. `auto` is the bundled model's own scorer for the bundled model, and
     none for another."""
+    scorer_url: str | None = None
+    """The vLLM server that serves the scorer in the folder `scorer`, under the folder's name, such as
+    http://localhost:8001/v1; None runs it in this process."""
 
     connect_timeout_s: float = Field(default=5.0, gt=0)
     """Seconds to wait for a connection to the server."""

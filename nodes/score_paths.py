@@ -1,4 +1,4 @@
-"""Grades the paths with the scorer, in this process."""
+"""Grades the paths with the scorer, in this process or behind its server."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ class LengthScorer:
     """Scores a path by a table of texts; what is not in it is unscored."""
 
     name = "table"
+    calibrated = False
 
     def __init__(self, scores: dict[str, float]) -> None:
         self.scores = scores

@@ -48,6 +48,7 @@ async def test_a_deadline_before_the_paths_gives_the_fast_votes() -> None:
 async def test_a_deadline_while_scoring_lets_the_paths_vote() -> None:
     class Slow:
         name = "slow"
+        calibrated = False
 
         async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
             await asyncio.sleep(60)

@@ -48,7 +48,7 @@ async def _asked(settings: Settings, question: str, reference: str | None) -> Ve
 
     parts = assemble(settings)
     try:
-        await parts.client.check()
+        await parts.check()
         given: Input = {"question": question}
         if reference is not None:
             given["reference"] = reference

@@ -64,7 +64,7 @@ async def _trials(
         parts = assemble(settings)
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        await parts.client.check()
+        await parts.check()
         with Progress(*columns, console=err) as progress:
             trials = []
             for strategy in strategies(parts):

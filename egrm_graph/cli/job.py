@@ -102,7 +102,7 @@ class Job:
         self, source: BinaryIO, parts: Parts, asking: Asking[Answer], written: Callable[[Result[Answer]], None]
     ) -> None:
         try:
-            await parts.client.check()
+            await parts.check()
             async with aclosing(read_lines(source)) as lines:
                 order: list[Id] = []
                 rest = lines if self.in_order else not_done(lines, self.done, order)

@@ -56,6 +56,7 @@ with_settings = with_fields(
         "prompts": "NAME|FOLDER",
         "measure": "NAME",
         "scorer": "PATH|none",
+        "scorer_url": "URL|none",
         "base_url": "URL",
     },
 )

@@ -44,7 +44,8 @@ def rollouts(
 
     Exit status: 0 when every line got its paths, 1 when some did not, 2 when nothing could be asked.
     """
-    settings = settings.model_copy(update={"scorer": None})  # nothing is scored here, so none is loaded
+    # Nothing is scored here, so no scorer is loaded or asked.
+    settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
     with _written(output, resume=resume, overwrite=overwrite) as lines:
         job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, in_order=False)
         job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))

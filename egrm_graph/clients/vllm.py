@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage
-from egrm_graph.clients.transport import Request, Transport, not_served, read_json, served_models
+from egrm_graph.clients.transport import Request, Transport, all_results, read_json, served_models
 from egrm_graph.clients.vllm_errors import SwitchRefused
 from egrm_graph.clients.vllm_protocol import (
     Endpoint,
@@ -114,7 +113,7 @@ class VllmClient:
         runs = list(_runs(seeds)) if ask.sampling.temperature > 0 else [[seed] for seed in seeds]
         if len(runs) == 1:
             return await self._draw(ask, runs[0], ask.request_id)
-        parts = await _all([self._draw(ask, run, f"{ask.request_id}.{i}") for i, run in enumerate(runs)])
+        parts = await all_results([self._draw(ask, run, f"{ask.request_id}.{i}") for i, run in enumerate(runs)])
         completions: tuple[Completion, ...] = sum((part.completions for part in parts), ())
         return Completions(completions, add_usage(*(part.usage for part in parts)))
 
@@ -151,7 +150,7 @@ class VllmClient:
             return await send(True)
 
     async def _label_logprobs(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
-        ids = await _all([self._label_id(label) for label in labels])
+        ids = await all_results([self._label_id(label) for label in labels])
 
         async def send() -> dict[str, Any]:
             body = label_body(self._endpoint, self._model, prompt, ids, switch=self._switch)
@@ -187,7 +186,7 @@ class VllmClient:
         for url in self._transport.base_urls:
             served = await self._transport.send(Request("/models"), served_models, base_url=url)
             if self._model not in served:
-                raise not_served(url, self._model, served)
+                raise self._transport.not_served(url, served)
 
 
 def _runs(seeds: Sequence[int]) -> Iterator[list[int]]:
@@ -200,14 +199,3 @@ def _runs(seeds: Sequence[int]) -> Iterator[list[int]]:
         run.append(seed)
     if run:
         yield run
-
-
-async def _all(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """All results, or the first error once the rest has been cancelled."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

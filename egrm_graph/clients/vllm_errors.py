@@ -7,12 +7,27 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from egrm_graph.errors import ContextTooLong, EgrmError, ServerError, SetupError, Unsupported
+from yarl import URL
+
+from egrm_graph.errors import ContextTooLong, EgrmError, ServerError, SettingsError, SetupError, Unsupported
 
 MESSAGE_CHARACTERS = 400
 """A server's message is quoted up to here: a proxy may answer with a whole page."""
+
+
+@dataclass(frozen=True)
+class Fixes:
+    """What would help against a server that is not the right one, in the words of the settings that led to it."""
+
+    setting: str
+    """The setting that names the servers."""
+    absent: str
+    """Where none answers."""
+    other: str
+    """Where it serves something else."""
 
 
 class Broken(ServerError):
@@ -25,6 +40,19 @@ class Broken(ServerError):
 
 class SwitchRefused(Unsupported):
     """The server's tokenizer takes no template arguments, so that thinking cannot be switched."""
+
+
+def checked_url(url: str, setting: str) -> str:
+    """The URL without its last slash, or a `SettingsError` that says what was wrong with the setting."""
+    try:
+        parsed = URL(url)
+        good = parsed.scheme in ("http", "https") and parsed.host and parsed.user is None
+    except ValueError:
+        good = False
+    if not good:
+        shown = "with a user in it" if "@" in url else repr(url)  # a password stays out of messages
+        raise SettingsError(f"{setting} {shown} cannot be used; it has to look like http://localhost:8000/v1")
+    return url.rstrip("/")
 
 
 def refusal(url: str, status: int, headers: Mapping[str, str], text: str) -> EgrmError:

@@ -1,25 +1,24 @@
-"""A scorer's folder: what it has to hold, what is refused, and how it is loaded.
+"""A scorer's folder: what it has to hold, and what is refused.
 
 It is what transformers saves of a sequence classifier with one label and of its tokenizer, and beside them an
-`egrm.json` with the template of the text that is scored. Weights are read from safetensors only, and no code of a
-checkpoint is run.
+`egrm.json` with the template of the text that is scored; a public reward model has none, and is read by its chat
+template. Weights are read from safetensors only, and no code of a checkpoint is run.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from egrm_graph.errors import ModelError
-from egrm_graph.quiet import without_progress_bars
 from egrm_graph.scoring.calibration import Calibration
 from egrm_graph.settings import explain
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 DEFAULT_INPUT = "{question}\n\n{path}"
 MANIFEST = "egrm.json"
@@ -44,28 +43,6 @@ class Manifest(BaseModel):
         return template
 
 
-class Checkpoint(NamedTuple):
-    """What a scorer's folder holds, ready to run."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    manifest: Manifest
-
-
-def open_checkpoint(folder: Path, device: str | None = None) -> Checkpoint:
-    """The scorer in a local folder, on `device`, or on the GPU where there is one.
-
-    Raises:
-        ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
-    """
-    _refuse_unsafe(folder)
-    manifest = read_manifest(folder)
-    tokenizer = load_tokenizer(folder)
-    model = _load_model(folder, device)
-    _settle_padding(folder, model, tokenizer)
-    return Checkpoint(model, tokenizer, manifest)
-
-
 def read_manifest(folder: Path) -> Manifest:
     """The folder's `egrm.json`, or the defaults where it has none."""
     file = folder / MANIFEST
@@ -75,20 +52,34 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(f"{file} cannot be used: {explain(error)}") from error
 
 
-def _refuse_unsafe(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ModelError(f"there is no scorer in {folder}: the folder does not exist; `egrm train scorer` makes one")
-    config = _read_json(folder / "config.json")
-    for file in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in (_read_json(folder / file) if (folder / file).exists() else {}):
-            raise ModelError(
-                f"the scorer in {folder} needs code of its own to be run (`auto_map` in {file}), which is never done; "
-                "use an architecture that transformers has"
-            )
+def refuse_unsafe(folder: Path) -> None:
+    """Checks a folder before anything in it is opened.
+
+    Raises:
+        ModelError: it is no scorer's, or it can only be loaded by running what is in it.
+    """
+    check_config(folder)
     if not any(folder.glob("*.safetensors")):
         pickled = next(folder.glob("pytorch_model*.bin"), None)
         found = f"only pickled weights ({pickled.name}), which can run code" if pickled else "no weights"
         raise ModelError(f"the scorer in {folder} has {found}; save it with `model.save_pretrained` as safetensors")
+
+
+def check_config(folder: Path) -> None:
+    """Checks what can be told of a scorer without its weights.
+
+    Raises:
+        ModelError: it is not there, needs code of its own, or has more than one label.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"there is no scorer in {folder}: the folder does not exist; `egrm train scorer` makes one")
+    config = read_json(folder / "config.json")
+    for file in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in (read_json(folder / file) if (folder / file).exists() else {}):
+            raise ModelError(
+                f"the scorer in {folder} needs code of its own to be run (`auto_map` in {file}), which is never done; "
+                "use an architecture that transformers has"
+            )
     labels = config.get("num_labels", len(config.get("id2label") or ("LABEL_0", "LABEL_1")))
     if labels != 1:
         raise ModelError(
@@ -97,7 +88,12 @@ def _refuse_unsafe(folder: Path) -> None:
         )
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint.
+
+    Raises:
+        ModelError: it cannot be read, or is none.
+    """
     try:
         read = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
@@ -125,40 +121,3 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except Exception as error:  # transformers raises whatever the file's reader does
         raise ModelError(f"the tokenizer in {folder} cannot be loaded: {error}; save it there anew") from error
     return tokenizer
-
-
-def _load_model(folder: Path, device: str | None) -> PreTrainedModel:
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        with without_progress_bars():
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-                dtype=torch.float32 if device == "cpu" else "auto",
-            )
-    except Exception as error:  # transformers raises whatever the file's reader does
-        raise ModelError(f"the scorer in {folder} cannot be loaded: {error}") from error
-    if info["missing_keys"]:  # transformers would fill them at random
-        missing = ", ".join(sorted(info["missing_keys"])[:3])
-        raise ModelError(f"the scorer in {folder} lacks weights ({missing}); train it with `egrm train scorer`")
-    placed: PreTrainedModel = model.to(device)
-    return placed
-
-
-def _settle_padding(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    config = model.config.get_text_config()
-    if config.pad_token_id is None:
-        config.pad_token_id = tokenizer.pad_token_id
-    if config.pad_token_id is None:
-        raise ModelError(f"the scorer in {folder} has no padding token; set pad_token_id in its config.json")
-    if len(tokenizer) > config.vocab_size:
-        raise ModelError(
-            f"the tokenizer in {folder} has {len(tokenizer)} tokens and the model {config.vocab_size}; "
-            "save the two that were trained together"
-        )

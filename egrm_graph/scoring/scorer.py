@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -29,6 +30,11 @@ class Scorer(Protocol):
         """What the scorer is called in messages and traces."""
         ...
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether its score was fitted to be a probability on held-out data."""
+        ...
+
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         """A score in [0, 1] for each path, in order."""
         ...
@@ -36,3 +42,10 @@ class Scorer(Protocol):
     async def aclose(self) -> None:
         """Lets go of threads and weights."""
         ...
+
+
+def squash(logit: float) -> float | Unscored:
+    """The sigmoid of a logit; none where it is not a number."""
+    if not math.isfinite(logit):  # the sigmoid of an infinity would look like a perfect score
+        return Unscored(f"the scorer gave {logit}")
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

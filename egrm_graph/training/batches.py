@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egrm_graph.errors import InputError
-from egrm_graph.scoring.classifier import encode, lay_out, pad
+from egrm_graph.scoring.forward import pad
+from egrm_graph.scoring.frame import template_frame
+from egrm_graph.scoring.layout import Layout, backend_of
+from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.training.rollouts import Rollout
 
 if TYPE_CHECKING:
@@ -29,22 +32,22 @@ class Preparation:
     """Lays out and encodes rollouts, and counts the paths that cannot be read whole."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str, context: int) -> None:
-        self._tokenizer = tokenizer
-        self._template = template
-        self._context = context
+        self._layout = Layout(backend_of(tokenizer), template_frame(template), context)
         self.left_out = 0
 
     def examples(self, rollouts: Sequence[Rollout]) -> list[Example]:
         found = [self._example(rollout) for rollout in rollouts]
         kept = [example for example in found if example.rows]
         if not kept:
-            raise InputError(f"no path is both non-empty and within the base model's {self._context} tokens")
+            raise InputError(
+                f"no path is both non-empty and within the base model's {self._layout.context_tokens} tokens"
+            )
         return kept
 
     def _example(self, rollout: Rollout) -> Example:
-        texts = [lay_out(self._template, rollout.question, path.text) for path in rollout.paths]
-        read = zip(rollout.paths, encode(self._tokenizer, texts), strict=True)
-        fit = [(path, row) for path, row in read if path.text.strip() and len(row) <= self._context]
+        rows = self._layout.rows(rollout.question, [path.text for path in rollout.paths])
+        read = zip(rollout.paths, rows, strict=True)
+        fit = [(path, row) for path, row in read if not isinstance(row, Unscored)]
         self.left_out += len(rollout.paths) - len(fit)
         paths = tuple(path for path, _ in fit)
         shown = rollout.model_copy(update={"paths": paths})

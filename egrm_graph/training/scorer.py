@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from egrm_graph.errors import InputError, SetupError
 from egrm_graph.quiet import without_chatter
 from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
-from egrm_graph.scoring.classifier import context_tokens
+from egrm_graph.scoring.loading import context_tokens
 from egrm_graph.training.base import load_base
 from egrm_graph.training.batches import Example, Preparation, logits_of, sample
 from egrm_graph.training.calibrating import Fit, check_foldable, fit, fold

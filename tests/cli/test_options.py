@@ -30,7 +30,8 @@ def test_every_option_reaches_its_setting() -> None:
     given = [
         *("--samples", "7", "--threshold", "0.6", "--measure", "vote_entropy", "--seed", "3"),
         *("--engine", "vllm", "--base-url", "http://a/v1", "--base-url", "http://b/v1", "--endpoint", "completions"),
-        *("--fast-temperature", "0.5", "--path-thinking", "off", "--deadline-s", "2.5", "--scorer", "folder"),
+        *("--fast-temperature", "0.5", "--path-thinking", "off", "--deadline-s", "2.5"),
+        *("--scorer", "folder", "--scorer-url", "http://c/v1"),
     ]
     assert parsed(*given) == Settings(
         samples=7,
@@ -44,6 +45,7 @@ def test_every_option_reaches_its_setting() -> None:
         path_thinking="off",
         deadline_s=2.5,
         scorer="folder",
+        scorer_url="http://c/v1",
     )
 
 
@@ -53,7 +55,7 @@ def test_an_option_wins_over_the_environment_and_that_over_the_default(monkeypat
     assert parsed("--paths", "3") == Settings(samples=7, paths=3)
 
 
-@pytest.mark.parametrize("option", ["--scorer", "--deadline-s", "--threshold"])
+@pytest.mark.parametrize("option", ["--scorer", "--scorer-url", "--deadline-s", "--threshold"])
 def test_none_is_a_value_that_wins_over_the_environment(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = option.removeprefix("--").replace("-", "_")
     monkeypatch.setenv(f"EGRM_{name.upper()}", "0.5")

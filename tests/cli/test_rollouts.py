@@ -126,3 +126,12 @@ async def test_a_killed_run_to_parquet_goes_on_where_it_was(tmp_path: Path) -> N
         done = await ended(process)
     assert (done.status, server.seen) == (2, [])
     assert "complete" in done.err
+
+
+async def test_no_scorer_is_used_even_where_one_is_served(tmp_path: Path) -> None:
+    given, output = written(tmp_path / "in.jsonl", QUESTION), tmp_path / "out.jsonl"
+    async with (
+        server_that(by_seed) as server,
+        egrm("rollouts", given, *served(server, "--output", output, "--scorer-url", server.url)) as process,
+    ):
+        assert (await ended(process)).status == 0

@@ -28,11 +28,11 @@ class Seen:
 
 
 class FakeServer:
-    """What the script says to `/v1/chat/completions` and `/v1/completions`; the other routes answer as vLLM does."""
+    """What the script says to `/v1/chat/completions`, `/v1/completions` and `/pooling`; others answer as vLLM does."""
 
-    def __init__(self, *script: Action, served: tuple[str, ...] = ("tiny",)) -> None:
+    def __init__(self, *script: Action, served: tuple[str, ...] = ("tiny",), context: int | None = None) -> None:
         self._script = list(script)
-        self._served = served
+        self._cards = [{"id": name, "max_model_len": context} for name in served]
         self.seen: list[Seen] = []
         self.tokenized: list[str] = []
         self.connections: set[object] = set()
@@ -53,6 +53,7 @@ class FakeServer:
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._act)
         app.router.add_post("/v1/completions", self._act)
+        app.router.add_post("/pooling", self._act)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/tokenize", self._tokenize)
         server = TestServer(app)
@@ -77,7 +78,7 @@ class FakeServer:
             raise
 
     async def _models(self, _request: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": name} for name in self._served]})
+        return web.json_response({"data": self._cards})
 
     async def _tokenize(self, request: web.Request) -> web.Response:
         text = (await request.json())["prompt"]

@@ -1,12 +1,15 @@
 """The scorer that comes with the bundled model."""
 
+import math
 from collections.abc import AsyncIterator
 
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from egrm_graph.parts import assemble, bundled, load_scorer, scorer_folder
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import BUNDLED_MODEL, Settings
+from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER, Settings
 
 QUESTION = "47+38-6+54"
 RIGHT = "47+30=77;77+8=85;85-6=79;79+50=129;129+4=133;#133"
@@ -21,7 +24,7 @@ WRONG = [
 
 @pytest.fixture
 async def scorer() -> AsyncIterator[Scorer]:
-    found = load_scorer(bundled(f"{BUNDLED_MODEL}-scorer"))
+    found = load_scorer(bundled(BUNDLED_SCORER))
     yield found
     await found.aclose()
 
@@ -36,11 +39,20 @@ async def test_it_tells_a_right_path_from_wrong_ones(scorer: Scorer) -> None:
 async def test_it_comes_with_the_bundled_model_unless_told_otherwise() -> None:
     parts = assemble(Settings())
     assert parts.scorer is not None
-    assert parts.scorer.name == f"{BUNDLED_MODEL}-scorer"
+    assert parts.scorer.name == BUNDLED_SCORER
     await parts.aclose()
     assert scorer_folder(Settings(scorer=None)) is None
 
 
+async def test_it_loads_with_transformers_alone_and_gives_the_same_scores(scorer: Scorer) -> None:
+    folder = bundled(BUNDLED_SCORER)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    logits = [model(**tokenizer(f"{QUESTION}:{path}", return_tensors="pt")).logits.item() for path in (RIGHT, *WRONG)]
+    expected = [1 / (1 + math.exp(-logit)) for logit in logits]
+    assert await scorer.score(QUESTION, [RIGHT, *WRONG]) == pytest.approx(expected, abs=1e-4)
+
+
 def test_both_models_are_small() -> None:
-    for name in (BUNDLED_MODEL, f"{BUNDLED_MODEL}-scorer"):
+    for name in (BUNDLED_MODEL, BUNDLED_SCORER):
         assert sum(file.stat().st_size for file in bundled(name).iterdir()) < 8_000_000

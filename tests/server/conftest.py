@@ -1,4 +1,4 @@
-"""One real vLLM server for all tests of this folder."""
+"""Real vLLM servers for all tests of this folder: one with the bundled model, one with its scorer."""
 
 import json
 import os
@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from egrm_graph.parts import bundled
-from egrm_graph.settings import BUNDLED_MODEL
+from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
 
 START_S = 240.0
 
@@ -47,30 +48,30 @@ class Served:
     name: str
     base_url: str
     log_path: Path
+    to_use_it: str
+    """The command that it printed."""
 
 
-@pytest.fixture(scope="session")
-def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """`egrm serve-model`, as a user starts it, until the last test is done."""
+@contextmanager
+def serving(model: str, name: str, folder: Path, *vllm_options: str) -> Iterator[Served]:
+    """`egrm serve-model`, as a user starts it, with its output in `folder`."""
     python = os.environ.get("EGRM_VLLM_PYTHON")
     if not python:
         without_server("EGRM_VLLM_PYTHON names no interpreter that has vLLM; `make test` installs one")
         raise AssertionError
-    folder = tmp_path_factory.mktemp("vllm")
-    model = with_defaults_of_its_own(model_folder(), folder / BUNDLED_MODEL)
     said = folder / "stderr.txt"
-    command = [sys.executable, "-m", "egrm_graph", "serve-model", str(model), "--port", "0", "--python", python]
+    command = [sys.executable, "-m", "egrm_graph", "serve-model", model, "--port", "0", "--python", python]
     with (
         said.open("w") as stderr,
         subprocess.Popen(
-            [*command, "--timeout-s", str(START_S), "--", "--enable-log-requests"],
+            [*command, "--timeout-s", str(START_S), "--", *vllm_options],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
         ) as process,
     ):
         assert process.stdout is not None
-        served = re.match(rf"{BUNDLED_MODEL} is served at (\S+)\. To use it:", process.stdout.readline())
+        served = re.match(rf"{name} is served at (\S+)\. To use it:", process.stdout.readline())
         try:
             if served is None:
                 process.wait(30)
@@ -79,6 +80,22 @@ def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             else:
                 log = re.search(r"its log is (\S+)", said.read_text())
                 assert log is not None
-                yield Served(BUNDLED_MODEL, served[1], Path(log[1]))
+                yield Served(name, served[1], Path(log[1]), process.stdout.readline().strip())
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The bundled model behind vLLM, until the last test is done."""
+    folder = tmp_path_factory.mktemp("vllm")
+    model = with_defaults_of_its_own(model_folder(), folder / BUNDLED_MODEL)
+    with serving(str(model), BUNDLED_MODEL, folder, "--enable-log-requests") as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def real_scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The bundled scorer behind vLLM, until the last test is done."""
+    with serving(BUNDLED_SCORER, BUNDLED_SCORER, tmp_path_factory.mktemp("vllm-scorer")) as served:
+        yield served

@@ -1,12 +1,9 @@
 """What a fake server cannot show: that vLLM itself does what the client counts on."""
 
 import asyncio
-import re
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import islice
 
-import aiohttp
 import pytest
 
 from egrm_graph.clients.client import Completions, Meter, Sampling
@@ -15,6 +12,7 @@ from egrm_graph.clients.vllm_protocol import Endpoint
 from egrm_graph.errors import ContextTooLong, ModelError, Unsupported
 from egrm_graph.verification import Message
 from tests.server.conftest import Served
+from tests.server.metrics import metric, until
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -48,22 +46,6 @@ async def draw(
 
 def texts(drawn: Completions) -> list[str]:
     return [completion.text for completion in drawn.completions]
-
-
-async def metric(server: Served, name: str) -> float:
-    """The sum over one metric's label sets."""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(server.base_url.removesuffix("/v1") + "/metrics") as answer,
-    ):
-        lines = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", await answer.text(), re.MULTILINE)
-    return sum(float(value) for value in lines)
-
-
-async def until(server: Served, name: str, holds: Callable[[float], bool], timeout_s: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds(value := await metric(server, name)):
-        assert time.monotonic() < deadline, f"{name} is still {value} after {timeout_s} s"
 
 
 async def test_the_model_is_served(client: VllmClient) -> None:

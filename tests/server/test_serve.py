@@ -1,28 +1,43 @@
 """Starting a server, without one."""
 
+import json
 import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from egrm_graph.cli import app
 from egrm_graph.clients.serve import start
 from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
 
 
-def fake_python(folder: Path, server: str, *, vllm: bool = True) -> str:
+def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False) -> str:
     """An interpreter whose vLLM is the shell script `server`."""
-    found = '{"vllm": true, "gpu": false}' if vllm else '{"vllm": false, "gpu": false}'
+    found = json.dumps({"vllm": vllm, "gpu": gpu})
     path = folder / "python"
     path.write_text(f"#!/bin/sh\nif [ \"$1\" = -c ]; then echo '{found}'; exit; fi\n{server}\n")
     path.chmod(0o755)
     return str(path)
 
 
-def model(folder: Path, context: int = 256) -> str:
-    (folder / "config.json").write_text(f'{{"max_position_embeddings": {context}}}')
+def model(folder: Path, context: int = 256, **config: Any) -> str:
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": context, **config}))
     return str(folder)
+
+
+CLASSIFIER: dict[str, Any] = {"architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+
+
+def command(folder: Path, *, gpu: bool = False) -> str:
+    """What vLLM is called with for the model in the folder."""
+    python = fake_python(folder, 'echo "$@"', gpu=gpu)
+    server = start(str(folder), name="tiny", port=0, python=python, log_path=folder / "log")
+    server.process.wait()
+    return (folder / "log").read_text().replace(f" --port {server.port}", "").strip()
 
 
 ANSWERS = f"""exec {sys.executable} - "$@" <<'END'
@@ -61,11 +76,55 @@ def test_gives_vllm_the_right_flags(tmp_path: Path) -> None:
 
 
 def test_a_long_context_is_cut_to_what_a_cpu_can_hold(tmp_path: Path) -> None:
-    server = start(
-        model(tmp_path, 131072), name="t", port=0, python=fake_python(tmp_path, 'echo "$@"'), log_path=tmp_path / "log"
+    model(tmp_path, 131072)
+    assert "--max-model-len 8192" in command(tmp_path)
+
+
+def test_a_context_is_no_longer_than_the_tokenizers(tmp_path: Path) -> None:
+    model(tmp_path, 514)
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 512}')
+    assert command(tmp_path).endswith("--max-model-len 512")
+
+
+def test_a_classifier_with_one_label_is_served_as_a_scorer(tmp_path: Path) -> None:
+    model(tmp_path, **CLASSIFIER)
+    assert command(tmp_path) == (
+        f"-m vllm.entrypoints.openai.api_server --model {tmp_path} --served-model-name tiny --host 127.0.0.1 "
+        "--runner pooling --dtype float32 --enforce-eager --max-model-len 256"
     )
-    server.process.wait()
-    assert "--max-model-len 8192" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    "config", [{"architectures": ["LlamaForCausalLM"], "num_labels": 1}, {**CLASSIFIER, "num_labels": 2}, {}]
+)
+def test_another_model_is_not_served_as_a_scorer(tmp_path: Path, config: dict[str, Any]) -> None:
+    model(tmp_path, **config)
+    assert "--runner" not in command(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "flags"),
+    [
+        ({**CLASSIFIER, "dtype": "float16"}, "--runner pooling --dtype float32 --max-model-len 16384"),
+        ({**CLASSIFIER, "dtype": "bfloat16"}, "--runner pooling --max-model-len 16384"),
+        ({**CLASSIFIER, "torch_dtype": "bfloat16"}, "--runner pooling --max-model-len 16384"),
+        ({"architectures": ["LlamaForCausalLM"], "dtype": "float16"}, "--enable-prompt-tokens-details"),
+    ],
+)
+def test_on_a_gpu_a_scorer_is_run_as_exactly_as_it_is_stored(
+    tmp_path: Path, config: dict[str, Any], flags: str
+) -> None:
+    model(tmp_path, 16384, **config)
+    assert command(tmp_path, gpu=True).endswith(f"--host 127.0.0.1 {flags}")
+
+
+def test_a_scorer_is_served_by_no_other_name_than_its_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    model(folder, **CLASSIFIER)
+    run = CliRunner().invoke(app, ["serve-model", str(folder), "--name", "yours"])
+    assert run.exit_code == 2
+    assert "--name yours does not fit a scorer" in " ".join(run.stderr.split())
 
 
 def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:

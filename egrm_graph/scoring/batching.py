@@ -1,0 +1,213 @@
+"""Puts the paths of all runs together into batches, from any number of threads and event loops.
+
+A request waits for room, is read (laid out and encoded) on a reader thread, and its rows wait for the one worker
+thread. Each batch has the row that has waited longest, so that none starves, and those nearest to it in length. Equal
+rows, which a model that is sure of itself draws often, are scored once.
+
+What is bounded: at most `max_waiting` paths are inside at once, read or not, running or not; a row is at most the
+model's context long, and four bytes a token. Callers beyond that hold nothing here but their place in the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from egrm_graph.errors import ModelError, SettingsError
+from egrm_graph.scoring.room import Room
+from egrm_graph.scoring.scorer import Unscored
+
+Read = Callable[[], Sequence[Sequence[int] | Unscored]]
+ScoreRows = Callable[[Sequence[Sequence[int]]], Sequence[float | Unscored]]
+
+COMPANY_S = 0.005
+"""How long rows wait, at most, for those of requests that are being read."""
+READERS = 4
+"""So many huge texts at once before they hold up others; see `Layout` for what one costs at most."""
+
+
+@dataclass(eq=False)
+class _Request:
+    scores: list[float | Unscored | None] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    future: Future[list[float | Unscored]] = field(default_factory=Future)
+
+    def settle(self) -> None:
+        """Resolves the request if its last score is there."""
+        scores = [score for score in self.scores if score is not None]
+        if len(scores) == len(self.scores):
+            with suppress(InvalidStateError):  # it was let go meanwhile
+                self.future.set_result(scores)
+
+
+@dataclass(eq=False)
+class _Row:
+    ids: Sequence[int]
+    since: float
+    claims: list[tuple[_Request, int]] = field(default_factory=list)
+
+
+class Batcher:
+    """Runs `score_rows`, which never raises, on a thread of its own."""
+
+    def __init__(self, score_rows: ScoreRows, *, name: str, max_batch_tokens: int, max_waiting: int) -> None:
+        if max_waiting < 1:
+            raise SettingsError(f"max_waiting={max_waiting} leaves no room for a path; give at least 1")
+        self.max_waiting = max_waiting
+        self._score_rows = score_rows
+        self._name = name
+        self._max_batch_tokens = max_batch_tokens
+        self._room = Room(max_waiting)
+        self._changed = threading.Condition()
+        self._open: set[_Request] = set()
+        self._reading = 0
+        self._waiting: dict[bytes, _Row] = {}  # oldest first
+        self._draining = False
+        self._closed = False
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="egrm-scorer-reader")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="egrm-scorer")
+
+    async def score(self, n_paths: int, read: Read) -> list[float | Unscored]:
+        """The scores of the `n_paths` rows (at most `max_waiting`) that `read` gives. Cancelling takes them out.
+
+        Raises:
+            ModelError: the scorer was closed.
+        """
+        self._refuse_if_closed()
+        async with self._room.taken(n_paths):
+            request = self._admit(read)
+            try:
+                return await asyncio.wrap_future(request.future)
+            finally:
+                self._withdraw(request)
+
+    def close(self) -> None:
+        """Fails what waits or runs, and waits for the batch that runs to end."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            requests = list(self._open)
+            self._changed.notify()
+        self._room.close(self._was_closed())
+        for request in requests:
+            with suppress(InvalidStateError):
+                request.future.set_exception(self._was_closed())
+        self._readers.shutdown()
+        self._worker.shutdown()
+        self._score_rows = _none_left  # lets go of the weights
+
+    def _admit(self, read: Read) -> _Request:
+        request = _Request()
+        with self._changed:
+            self._refuse_if_closed()
+            self._reading += 1
+            self._open.add(request)
+            self._readers.submit(self._read, request, read)
+        return request
+
+    def _withdraw(self, request: _Request) -> None:
+        request.future.cancel()
+        with self._changed:
+            self._open.discard(request)
+            for key in request.keys:
+                row = self._waiting.get(key)
+                if row is not None:
+                    row.claims = [claim for claim in row.claims if claim[0] is not request]
+                    if not row.claims:
+                        del self._waiting[key]
+
+    def _read(self, request: _Request, read: Read) -> None:
+        rows: Sequence[Sequence[int] | Unscored] = ()
+        try:
+            rows = () if request.future.done() else read()
+        except Exception as error:
+            with suppress(InvalidStateError):
+                request.future.set_exception(error)
+        with self._changed:
+            self._reading -= 1
+            if not request.future.done():
+                self._queue(request, rows)
+            self._changed.notify()
+        request.settle()
+
+    def _queue(self, request: _Request, rows: Sequence[Sequence[int] | Unscored]) -> None:
+        now = time.monotonic()
+        request.scores = [row if isinstance(row, Unscored) else None for row in rows]
+        for i, row in enumerate(rows):
+            if not isinstance(row, Unscored):
+                ids = array("i", row)
+                key = ids.tobytes()
+                request.keys.append(key)
+                self._waiting.setdefault(key, _Row(ids, now)).claims.append((request, i))
+        if self._waiting and not self._draining:
+            self._draining = True
+            self._worker.submit(self._drain)
+
+    def _drain(self) -> None:
+        while batch := self._next_batch():
+            scores = self._score_rows([row.ids for row in batch])
+            for row, score in zip(batch, scores, strict=True):
+                for request, i in row.claims:
+                    request.scores[i] = score
+            for request in {request for row in batch for request, _ in row.claims}:
+                request.settle()
+
+    def _next_batch(self) -> list[_Row]:
+        with self._changed:
+            self._wait_for_company()
+            rows = list(self._waiting.values())
+            keys = list(self._waiting)
+            batch = nearest([len(row.ids) for row in rows], self._max_batch_tokens)
+            for i in batch:
+                del self._waiting[keys[i]]
+            self._draining = bool(batch)
+            return [rows[i] for i in batch]
+
+    def _wait_for_company(self) -> None:
+        """Only where there is reason to expect some: requests are being read, and the batch is not full."""
+        while self._reading and self._waiting:
+            rows = self._waiting.values()
+            left_s = next(iter(rows)).since + COMPANY_S - time.monotonic()
+            if left_s <= 0 or sum(len(row.ids) for row in rows) >= self._max_batch_tokens:
+                return
+            self._changed.wait(left_s)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise self._was_closed()
+
+    def _was_closed(self) -> ModelError:
+        return ModelError(f"the scorer {self._name!r} is closed; load it again to go on")
+
+
+def _none_left(rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
+    return [Unscored("the scorer is closed")] * len(rows)
+
+
+def nearest(lengths: Sequence[int], max_tokens: int) -> list[int]:
+    """Indices of the first length and of those nearest to it, as many as fit, padding included (but at least one)."""
+    if not lengths:
+        return []
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    low = order.index(0)
+    high = low + 1  # order[low:high] is the batch
+    while True:
+        shorter = lengths[order[low - 1]] if low > 0 else None
+        longer = lengths[order[high]] if high < len(order) else None
+        width, n = lengths[order[high - 1]], high - low + 1
+        if longer is not None and n * longer > max_tokens:
+            longer = None
+        if shorter is not None and n * width > max_tokens:
+            shorter = None
+        if longer is not None and (shorter is None or longer - lengths[0] <= lengths[0] - shorter):
+            high += 1
+        elif shorter is not None:
+            low -= 1
+        else:
+            return order[low:high]

@@ -1,0 +1,415 @@
+"""The scorer behind a server that does what a real one cannot be made to do."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import math
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import unused_port
+from pydantic import SecretStr
+
+from egrm_graph import Settings, build_graph
+from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
+from egrm_graph.parts import assemble, bundled, scorer_of
+from egrm_graph.scoring.remote import RemoteScorer
+from egrm_graph.scoring.scorer import Scorer, Unscored
+from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
+from tests.clients.fake_server import Action, FakeServer, Seen, disconnect, refuse, reply, stall
+
+FOLDER = bundled(BUNDLED_SCORER)
+QUESTION = "17+48"
+IDS = [1, 5, 11, 14, 8, 12, 17]  # <s>, then 17+48 and a colon
+LN3 = math.log(3)  # the logit of 3/4
+
+
+def packed(*logits: float) -> str:
+    return base64.b64encode(struct.pack(f"<{len(logits)}f", *logits)).decode()
+
+
+def answer(*logits: float) -> dict[str, Any]:
+    """vLLM's answer to as many rows."""
+    return {"data": [{"index": i, "object": "pooling", "data": packed(logit)} for i, logit in enumerate(logits)]}
+
+
+async def lengths(seen: Seen) -> web.StreamResponse:
+    """The logit of each row is how many tokens there are after the question."""
+    return web.json_response(answer(*(len(row) - len(IDS) for row in seen.body["input"])))
+
+
+def at_most(tokens: int) -> Action:
+    """`lengths`, for a context of so many tokens, and else vLLM's refusal."""
+
+    async def act(seen: Seen) -> web.StreamResponse:
+        if max(map(len, seen.body["input"])) <= tokens:
+            return await lengths(seen)
+        return await refuse(400, f"This model's maximum context length is {tokens} tokens. However, ...")(seen)
+
+    return act
+
+
+def sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def serving(*script: Action, context: int | None = 256) -> FakeServer:
+    return FakeServer(*script, served=(BUNDLED_SCORER,), context=context)
+
+
+@asynccontextmanager
+async def scorer_of_servers(*servers: FakeServer, folder: Path = FOLDER, **options: Any) -> AsyncIterator[RemoteScorer]:
+    scorer = RemoteScorer(folder, [server.url for server in servers], **options)
+    try:
+        yield scorer
+    finally:
+        await scorer.aclose()
+
+
+async def scored(*script: Action, paths: tuple[str, ...] = ("#65",), **options: Any) -> list[float | Unscored]:
+    """The scores of one call."""
+    async with serving(*script).running() as server, scorer_of_servers(server, **options) as scorer:
+        return await scorer.score(QUESTION, paths)
+
+
+async def failure(*script: Action, **options: Any) -> EgrmError:
+    with pytest.raises(EgrmError) as caught:
+        await scored(*script, **options)
+    return caught.value
+
+
+async def test_is_a_scorer_named_by_its_folder() -> None:
+    scorer = RemoteScorer(FOLDER, ["http://localhost:8001/v1"])
+    assert isinstance(scorer, Scorer)
+    assert (scorer.name, scorer.calibrated) == (BUNDLED_SCORER, False)
+
+
+async def test_is_calibrated_where_its_folder_says_so(tmp_path: Path) -> None:
+    folder = copytree(FOLDER, tmp_path / "mine")
+    manifest = json.loads((folder / "egrm.json").read_text())
+    calibration = {"method": "temperature", "temperature": 2.0}
+    (folder / "egrm.json").write_text(json.dumps({**manifest, "calibration": calibration}))
+    assert RemoteScorer(folder, ["http://localhost:8001/v1"]).calibrated
+
+
+async def test_needs_no_weights_in_its_folder(tmp_path: Path) -> None:
+    folder = copytree(FOLDER, tmp_path / BUNDLED_SCORER, ignore=ignore_patterns("*.safetensors"))
+    assert await scored(lengths, folder=folder) == [pytest.approx(sigmoid(3), abs=1e-7)]
+
+
+async def test_asks_for_the_logits_of_token_ids_in_full_precision() -> None:
+    async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
+        await scorer.score(QUESTION, ["#65", "#6"])
+    (seen,) = server.seen
+    assert seen.path == "/pooling"
+    assert seen.body == {
+        "model": BUNDLED_SCORER,
+        "task": "classify",
+        "input": [[*IDS, 19, 10, 9], [*IDS, 19, 10]],
+        "use_activation": False,
+        "encoding_format": "base64",
+        "embed_dtype": "float32",
+        "endianness": "little",
+    }
+
+
+async def test_text_that_spells_a_special_token_is_sent_as_text() -> None:
+    async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
+        await scorer.score(QUESTION, ["</s>6"])
+    unknown = 3  # this tokenizer has no token for any of the four characters
+    assert server.bodies[0]["input"] == [[*IDS, unknown, unknown, unknown, unknown, 10]]
+
+
+async def test_sends_the_key_as_a_bearer_token() -> None:
+    async with serving(lengths).running() as server, scorer_of_servers(server, api_key=SecretStr("k")) as scorer:
+        await scorer.score(QUESTION, ["#65"])
+    assert server.seen[0].headers["Authorization"] == "Bearer k"
+
+
+async def test_a_score_is_the_sigmoid_of_the_logit() -> None:
+    scores = await scored(reply(answer(0.0, LN3, -LN3)), paths=("#1", "#2", "#3"))
+    assert scores == pytest.approx([0.5, 0.75, 0.25], abs=1e-7)
+
+
+async def test_scores_come_in_the_order_of_the_paths_whatever_that_of_the_answer() -> None:
+    body = answer(0.0, LN3)
+    scores = await scored(reply({"data": body["data"][::-1]}), paths=("#1", "#2"))
+    assert scores == pytest.approx([0.5, 0.75], abs=1e-7)
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf])
+async def test_a_logit_that_is_no_number_is_no_score_and_the_others_keep_theirs(logit: float) -> None:
+    assert await scored(reply(answer(logit, 0.0)), paths=("#1", "#2")) == [Unscored(f"the scorer gave {logit}"), 0.5]
+
+
+async def test_what_cannot_be_scored_is_not_sent() -> None:
+    async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
+        scores = await scorer.score(QUESTION, [" ", "1" * 256, "\ud800"])
+    assert server.seen == []
+    assert scores == [
+        Unscored("the path is empty"),
+        Unscored("question and path are 263 tokens, and the scorer reads at most 256"),
+        Unscored("the question or the path is not valid Unicode"),
+    ]
+
+
+async def test_no_paths_have_no_scores() -> None:
+    assert await scored(lengths, paths=()) == []
+
+
+async def test_a_path_too_long_for_the_server_is_unscored_and_the_others_keep_their_scores() -> None:
+    server = serving(lengths, context=20)
+    async with server.running(), scorer_of_servers(server) as scorer:
+        scores = await scorer.score(QUESTION, ["1" * 13, "1" * 14])
+    assert server.bodies[0]["input"] == [[*IDS, *[5] * 13]]
+    assert scores == [
+        pytest.approx(sigmoid(13), abs=1e-7),
+        Unscored("question and path are 21 tokens, and the scorer's server reads at most 20"),
+    ]
+
+
+async def test_a_path_that_a_server_refuses_as_too_long_is_unscored_and_the_others_keep_their_scores() -> None:
+    server = serving(at_most(10), context=None)
+    async with server.running(), scorer_of_servers(server) as scorer:
+        first, second, third = await scorer.score(QUESTION, ["#65", "#655", "#6"])
+    assert [first, third] == pytest.approx([sigmoid(3), sigmoid(2)], abs=1e-7)
+    assert isinstance(second, Unscored)
+    assert "maximum context length is 10 tokens" in second.reason
+
+
+async def test_a_server_that_reads_more_than_the_scorer_serves_another_one() -> None:
+    server = serving(lengths, context=512)
+    async with server.running(), scorer_of_servers(server) as scorer:
+        with pytest.raises(ModelError, match=r"reads 512 tokens, and the scorer in \S+ 256: they are not the same"):
+            await scorer.score(QUESTION, ["#65"])
+    assert server.seen == []
+
+
+async def test_the_check_finds_what_is_wrong_before_anything_is_scored() -> None:
+    async with FakeServer(lengths, served=("other",)).running() as server, scorer_of_servers(server) as scorer:
+        with pytest.raises(ModelError, match=f"does not serve '{BUNDLED_SCORER}' but other"):
+            await scorer.check()
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "the server's scores cannot be read: KeyError: 'data'"),
+        ({"data": None}, "the server's scores cannot be read: TypeError"),
+        ({"data": [7]}, "the server's scores cannot be read: TypeError"),
+        (answer(), "the server answered with 0 scores where 1 were asked for"),
+        (answer(1.0, 2.0), "the server answered with 2 scores where 1 were asked for"),
+        ({"data": [{"index": 1, "data": packed(1.0)}]}, "the server answered with 1 scores"),
+        ({"data": [{"index": 0, "data": [0.5]}]}, "the server's scores cannot be read: TypeError"),
+        ({"data": [{"index": 0, "data": "0.5"}]}, "the server's scores cannot be read: Error"),
+        (
+            {"data": [{"index": 0, "data": "AAA="}]},
+            "the server's scores cannot be read: ValueError: a score of 2 bytes",
+        ),
+        ({"data": [{"index": 0, "data": ""}]}, "the server's scores cannot be read: ValueError: a score of 0 bytes"),
+        ([], "answered with list, not a JSON object"),
+    ],
+)
+async def test_an_answer_of_another_shape_is_an_error_of_the_server(body: Any, told: str) -> None:
+    error = await failure(reply(body))
+    assert isinstance(error, ServerError)
+    assert told in str(error)
+
+
+async def test_a_model_with_two_labels_is_no_scorer() -> None:
+    error = await failure(reply({"data": [{"index": 0, "data": packed(0.5, 0.5)}]}))
+    assert isinstance(error, ModelError)
+    assert str(error) == "the model that is served has 2 labels and a scorer has 1"
+
+
+async def test_a_list_of_models_that_cannot_be_read_is_an_error_of_the_server() -> None:
+    app = web.Application()
+
+    async def models(_request: web.Request) -> web.Response:
+        return web.json_response({"data": ["tiny"]})
+
+    app.router.add_get("/v1/models", models)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = unused_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    scorer = RemoteScorer(FOLDER, [f"http://127.0.0.1:{port}/v1"])
+    with pytest.raises(ServerError, match="does not tell what is served"):
+        await scorer.score(QUESTION, ["#65"])
+    await scorer.aclose()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("trouble", [refuse(503), refuse(429), disconnect])
+async def test_trouble_that_passes_is_got_over(trouble: Action) -> None:
+    assert await scored(trouble, lengths) == [pytest.approx(sigmoid(3), abs=1e-7)]
+
+
+async def test_trouble_that_stays_is_an_error() -> None:
+    error = await failure(refuse(503, "out of order"), attempts=2)
+    assert isinstance(error, ServerError)
+    assert "answered 503: out of order (2 tries)" in str(error)
+
+
+async def test_a_refusal_is_not_repeated() -> None:
+    async with serving(refuse(400, "Token id 99 is out of vocabulary")).running() as server:
+        async with scorer_of_servers(server) as scorer:
+            with pytest.raises(SetupError, match="Token id 99 is out of vocabulary"):
+                await scorer.score(QUESTION, ["#65"])
+        assert len(server.seen) == 1
+
+
+async def test_a_server_that_does_not_answer_in_time_is_given_up() -> None:
+    error = await failure(stall, request_timeout_s=0.3)
+    assert isinstance(error, DeadlineReached)
+
+
+async def test_where_no_server_is_the_command_that_starts_one_is_told() -> None:
+    url = f"http://127.0.0.1:{unused_port()}/v1"
+    scorer = RemoteScorer(FOLDER, [url], attempts=1)
+    with pytest.raises(ServerError) as caught:
+        await scorer.score(QUESTION, ["#65"])
+    start = f"start one with `egrm serve-model {FOLDER}` or pass --scorer-url"
+    assert str(caught.value).startswith(f"no server answers at {url}; {start} (")
+    await scorer.aclose()
+
+
+async def test_servers_take_turns() -> None:
+    async with serving(lengths).running() as one, serving(lengths).running() as other:
+        async with scorer_of_servers(one, other) as scorer:
+            for _ in range(4):
+                await scorer.score(QUESTION, ["#65"])
+        assert (len(one.seen), len(other.seen)) == (2, 2)
+
+
+async def test_a_server_that_is_down_leaves_its_turn_to_another() -> None:
+    async with serving(lengths).running() as server:
+        scorer = RemoteScorer(FOLDER, [f"http://127.0.0.1:{unused_port()}/v1", server.url], attempts=2)
+        scores = [score for _ in range(4) for score in await scorer.score(QUESTION, ["#65"])]
+        assert scores == pytest.approx([sigmoid(3)] * 4, abs=1e-7)
+        await scorer.aclose()
+
+
+async def test_cancelling_closes_the_request() -> None:
+    async with serving(stall).running() as server, scorer_of_servers(server) as scorer:
+        call = asyncio.ensure_future(scorer.score(QUESTION, ["#65"]))
+        await server.arrived()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.wait_for(server.seen[0].broken_off.wait(), 5)
+
+
+async def test_many_paths_go_out_in_requests_of_a_bounded_size() -> None:
+    paths = ["1" * n for n in range(1, 250)] * 3  # 99,600 tokens, the question's seven included
+    async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
+        scores = await scorer.score(QUESTION, paths)
+    assert scores == pytest.approx([sigmoid(len(path)) for path in paths], abs=1e-7)
+    assert [sum(map(len, body["input"])) <= 65536 for body in server.bodies] == [True, True]
+
+
+async def test_no_more_requests_are_under_way_than_allowed() -> None:
+    under_way, most = 0, 0
+
+    async def slowly(seen: Seen) -> web.StreamResponse:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.02)
+        under_way -= 1
+        return await lengths(seen)
+
+    async with serving(slowly).running() as server, scorer_of_servers(server, max_requests=3) as scorer:
+        await asyncio.gather(*(scorer.score(QUESTION, ["#65"]) for _ in range(12)))
+    assert (len(server.seen), most) == (12, 3)
+
+
+async def test_a_closed_scorer_says_so() -> None:
+    scorer = RemoteScorer(FOLDER, ["http://localhost:8001/v1"])
+    await scorer.aclose()
+    with pytest.raises(SetupError, match="closed"):
+        await scorer.score(QUESTION, ["#65"])
+
+
+async def test_a_folder_of_no_scorer_is_refused(tmp_path: Path) -> None:
+    folder = copytree(FOLDER, tmp_path / "mine")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "id2label": {"0": "bad", "1": "good"}}))
+    with pytest.raises(ModelError, match="has 2 labels and a scorer has 1"):
+        RemoteScorer(folder, ["http://localhost:8001/v1"])
+    with pytest.raises(ModelError, match="the folder does not exist"):
+        RemoteScorer(tmp_path / "none", ["http://localhost:8001/v1"])
+
+
+def test_a_url_that_cannot_be_used_is_named_by_its_setting() -> None:
+    with pytest.raises(SettingsError, match=r"scorer_url 'localhost:8001' cannot be used"):
+        scorer_of(Settings(scorer_url="localhost:8001"))
+
+
+@pytest.mark.parametrize("settings", [{"scorer": None}, {"engine": "vllm", "model": "Qwen/Qwen3-8B"}])
+def test_a_server_for_no_scorer_is_an_error_that_says_what_to_set(settings: dict[str, Any]) -> None:
+    url = "http://localhost:8001/v1"
+    with pytest.raises(SettingsError, match=rf"scorer_url is '{re.escape(url)}'.*set scorer \(--scorer\)"):
+        scorer_of(Settings(scorer_url=url, **settings))
+
+
+async def test_settings_with_a_server_check_it() -> None:
+    client = ScriptedClient(fast=["56"], name=BUNDLED_MODEL)
+    async with FakeServer(lengths, served=("other",)).running() as server:
+        parts = assemble(Settings(scorer_url=server.url), client=client)
+        with pytest.raises(ModelError, match="does not serve 'egrm-tiny-scorer' but other"):
+            await parts.check()
+        await parts.aclose()
+
+
+async def test_a_run_whose_scorer_cannot_be_reached_lets_the_paths_vote_and_says_why() -> None:
+    client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=["17+48=65;65-9=56;#56"] * 4, name=BUNDLED_MODEL)
+    url = f"http://127.0.0.1:{unused_port()}/v1"
+    parts = assemble(Settings(scorer_url=url, attempts=1), client=client)
+    graph = build_graph(parts.settings, client=client, scorer=parts.scorer)
+    told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
+    await parts.aclose()
+    assert (told["status"], told["answer"], told["winner"]) == ("degraded", "56", None)
+    assert told["reasons"][0].startswith(f"the scorer failed: no server answers at {url}")
+
+
+async def test_a_run_with_a_scorer_elsewhere_loads_no_torch() -> None:
+    code = """
+import sys
+from egrm_graph import Settings, build_graph
+from egrm_graph.clients.scripted import ScriptedClient
+
+client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=["#56"] * 4, name="egrm-tiny")
+graph = build_graph(Settings(scorer_url=sys.argv[1]), client=client)
+told = graph.invoke({"question": "17+48-9"})["verification"]
+print(told["status"], [path["score"] for path in told["paths"]])
+print([name for name in ("torch", "transformers") if name in sys.modules])
+"""
+    async with serving(reply(answer(0.0, 0.0, 0.0, 0.0))).running() as server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, server.url, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+    assert said.decode().splitlines() == ["ok [0.5, 0.5, 0.5, 0.5]", "[]"]
+
+
+def test_a_graph_that_nobody_closed_ends_quietly() -> None:
+    code = """
+from egrm_graph import Settings, build_graph
+from egrm_graph.clients.scripted import ScriptedClient
+graph = build_graph(Settings(scorer_url="http://127.0.0.1:9/v1"), client=ScriptedClient(fast=["1"], name="egrm-tiny"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
