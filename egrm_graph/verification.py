@@ -90,7 +90,10 @@ class Verification(TypedDict):
     rewards: list[float | None] | None
     """A reward for each candidate; None where no candidates were handed in."""
     confidence: float | None
-    """Direct: the share of the votes. Reasoned: the winner's score, or its share of the paths. Not calibrated."""
+    """Direct: the share of the votes, which is not calibrated. Reasoned: the winner's score, or without scores its
+    answer's share of the paths."""
+    calibrated: bool | None
+    """Whether the paths' scores were fitted to be probabilities on held-out data; None where no path has a score."""
     uncertainty: Uncertainty
     samples: list[Sample]
     paths: list[Path]

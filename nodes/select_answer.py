@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from egrm_graph.clients.client import add_usage
 from egrm_graph.context import Run
+from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.scoring.selection import choose
 from egrm_graph.state import State
-from egrm_graph.verification import Verification
+from egrm_graph.verification import Path, Verification
 
 
 def select_answer(state: State, run: Run) -> dict[str, Verification]:
@@ -37,6 +39,7 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
         winner=choice.winner,
         rewards=None,
         confidence=choice.confidence,
+        calibrated=_calibrated(run.parts.scorer, paths),
         uncertainty=gated["uncertainty"],
         samples=drawn["samples"],
         paths=paths,
@@ -46,3 +49,9 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     )
     verification["timing_ms"]["select_answer"] = round((time.perf_counter() - started) * 1e3, 3)
     return {"verification": verification}
+
+
+def _calibrated(scorer: Scorer | None, paths: Sequence[Path]) -> bool | None:
+    if scorer is None or all(path["score"] is None for path in paths):
+        return None
+    return scorer.calibrated

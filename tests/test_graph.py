@@ -90,6 +90,16 @@ async def test_the_best_score_decides_over_the_majority() -> None:
     assert [path["score"] for path in told["paths"]] == [0.2, 0.9, 0.2, 0.2]
 
 
+async def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
+    class Calibrated(LengthScorer):
+        calibrated = True
+
+    table = {RIGHT: 0.9}
+    for scorer, told in ((LengthScorer(table), False), (Calibrated(table), True), (None, None)):
+        assert (await verify(["57", "56", "57", "56", "57"], scorer=scorer))["calibrated"] is told
+    assert (await verify(["56"] * 5))["calibrated"] is None  # nothing was scored
+
+
 async def test_without_a_scorer_the_paths_vote_and_the_output_says_so() -> None:
     told = await verify(["57", "56", "57", "56", "57"], scorer=None)
     assert (told["status"], told["answer"], told["winner"], told["confidence"]) == ("ok", "57", None, 0.75)

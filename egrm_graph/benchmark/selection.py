@@ -27,12 +27,11 @@ from egrm_graph.benchmark.statistics import Columns, Estimate, bootstrap
 from egrm_graph.errors import EgrmError
 from egrm_graph.parts import bundled, load_scorer
 from egrm_graph.scoring.scorer import Scorer, Unscored
-from egrm_graph.settings import BUNDLED_MODEL
+from egrm_graph.settings import BUNDLED_SCORER
 from egrm_graph.training.reading import read_rollouts
 from egrm_graph.training.rollouts import Rollout
 
 BINS = 15
-BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Report:
     rows: Sequence[Row]
     errors: Mapping[str, Estimate]
     """Each scorer's expected calibration error, over all paths."""
+    uncalibrated: Sequence[str]
+    """Scorers whose scores were never fitted to be probabilities."""
     unscored: Mapping[str, int]
     """Paths with an answer that a scorer could not score."""
 
@@ -72,10 +73,12 @@ async def report(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], 
     """
     rollouts = read_rollouts(file)
     scored: dict[str, Scores] = {}
+    uncalibrated = []
     for name, folder in folders.items():
         scorer = load_scorer(folder)
         try:
             scored[name] = await score(scorer, rollouts, err)
+            uncalibrated += [] if scorer.calibrated else [name]
         finally:
             await scorer.aclose()
     rows = compare(rollouts, scored, sizes)
@@ -88,7 +91,7 @@ async def report(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], 
         )
         for name, scores in scored.items()
     }
-    return Report(str(file), len(rollouts), rows, errors, unscored)
+    return Report(str(file), len(rollouts), rows, errors, uncalibrated, unscored)
 
 
 def calibration_error(rollouts: Sequence[Rollout], scores: Scores) -> Estimate:
@@ -134,7 +137,10 @@ def print_report(found: Report, out: Console) -> None:
     for table in tables(found):
         out.print(table)
     for name, error in found.errors.items():
-        out.print(Text(f"{name}: expected calibration error {error.value:.3f} [{error.low:.3f}, {error.high:.3f}]"))
+        told = ", not calibrated" if name in found.uncalibrated else ""
+        out.print(
+            Text(f"{name}: expected calibration error {error.value:.3f} [{error.low:.3f}, {error.high:.3f}]{told}")
+        )
     for name, count in found.unscored.items():
         if count:
             out.print(Text(f"{name}: {count} paths could not be scored, and had no say"))

@@ -22,6 +22,7 @@ from egrm_graph.settings import Settings
 if TYPE_CHECKING:
     from egrm_graph.benchmark.questions import Question
     from egrm_graph.benchmark.strategies import Trial
+    from egrm_graph.scoring.scorer import Scorer
     from egrm_graph.verification import Verification
 
 
@@ -55,8 +56,8 @@ def demo(
 
 async def _trials(
     settings: Settings, questions: Sequence[Question], concurrency: int, err: Console
-) -> tuple[list[Trial], str | None]:
-    """The trials, and the name of the scorer that chose among the paths."""
+) -> tuple[list[Trial], Scorer | None]:
+    """The trials, and the scorer that chose among the paths."""
     with err.status("Loading the models"):
         from egrm_graph.benchmark.strategies import run, strategies
         from egrm_graph.parts import assemble
@@ -70,7 +71,7 @@ async def _trials(
             for strategy in strategies(parts):
                 task = progress.add_task(strategy.name, total=len(questions))
                 trials.append(await run(strategy, questions, concurrency, partial(progress.advance, task)))
-            return trials, None if parts.scorer is None else parts.scorer.name
+            return trials, parts.scorer
     finally:
         await parts.aclose()
 

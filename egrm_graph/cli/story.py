@@ -72,7 +72,8 @@ def _paths(told: Verification, width: int) -> RenderableType:
         table.add_row(
             Text("→" if won else " "), Text(score, style), Text(answer, style), _text(path, max(20, width - 48))
         )
-    return _part("Reasoning paths: score, answer, text", table)
+    uncalibrated = ", and the scores are not calibrated" if told["calibrated"] is False else ""
+    return _part(f"Reasoning paths: score, answer, text{uncalibrated}", table)
 
 
 def _text(path: Path, width: int) -> Text:

@@ -11,10 +11,11 @@ from rich.text import Text
 from egrm_graph.benchmark.comparison import Row, compare, rows
 from egrm_graph.benchmark.questions import Question
 from egrm_graph.benchmark.strategies import Trial
+from egrm_graph.scoring.scorer import Scorer
 
 
 def print_tables(
-    trials: Sequence[Trial], questions: Sequence[Question], out: Console, *, levels: bool, scorer: str | None
+    trials: Sequence[Trial], questions: Sequence[Question], out: Console, *, levels: bool, scorer: Scorer | None
 ) -> None:
     """The table of all questions, those of the levels if wanted, and what follows from them."""
     out.print(_table(f"{len(questions):,} held-out questions", rows(trials, questions)))
@@ -36,8 +37,15 @@ def print_tables(
             f"the choice closes {found.gap_closed.percent()} of the distance."
         )
     )
-    out.print(Text(f"Paths are chosen by the scorer {scorer}." if scorer else "There is no scorer: paths vote."))
+    out.print(Text(_choosing(scorer)))
     out.print(Text("Tokens are completion tokens a question; brackets are 95 % intervals.", "dim"))
+
+
+def _choosing(scorer: Scorer | None) -> str:
+    if scorer is None:
+        return "There is no scorer: paths vote."
+    told = "" if scorer.calibrated else ", whose scores are not calibrated"
+    return f"Paths are chosen by the scorer {scorer.name}{told}."
 
 
 def _table(title: str, made: Sequence[Row]) -> Table:

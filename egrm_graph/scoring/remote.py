@@ -55,7 +55,7 @@ class RemoteScorer:
         self._folder = Path(folder)
         check_config(self._folder)
         self._layout = Layout.load(self._folder)
-        self._calibrated = getattr(read_manifest(self._folder), "calibration", None) is not None
+        self._calibrated = read_manifest(self._folder).calibration is not None
         self._name = self._folder.resolve().name
         self._serve = f"`egrm serve-model {shlex.quote(str(folder))}`"
         self._transport = Transport(

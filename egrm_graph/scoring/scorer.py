@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from egrm_graph.scoring.calibration import sigmoid
+
 NO_SCORER = "there is no scorer"
 """Why no path has a score in a graph that was built without one."""
 
@@ -48,4 +50,4 @@ def squash(logit: float) -> float | Unscored:
     """The sigmoid of a logit; none where it is not a number."""
     if not math.isfinite(logit):  # the sigmoid of an infinity would look like a perfect score
         return Unscored(f"the scorer gave {logit}")
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+    return sigmoid(logit)

@@ -35,6 +35,7 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "winner": None,
         "rewards": None,
         "confidence": 1.0,
+        "calibrated": None,
         "uncertainty": seen,
         "samples": [sample],
         "paths": [],

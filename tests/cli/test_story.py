@@ -48,6 +48,13 @@ def test_the_reasoned_route_shows_every_path_and_marks_the_winner() -> None:
     assert "5 requests" in text
 
 
+def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
+    told = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    assert "not calibrated" not in shown(told)
+    told["calibrated"] = False
+    assert "Reasoning paths: score, answer, text, and the scores are not calibrated" in shown(told)
+
+
 def test_a_lost_path_shows_why() -> None:
     lost = asked(ScriptedClient(fast=["?"] * 5, paths=[Fail("the server fell over"), *PATHS[1:]]))
     assert "lost: the server fell over" in shown(lost)
