@@ -39,5 +39,5 @@ def _draw(file: Path, curve: Sequence[Mapping[str, float]]) -> None:
             if points:
                 axes.plot(*zip(*points, strict=True), label=label, marker=".")
         axes.set(xlabel="step", title=title)
-        axes.legend()
+        axes.legend(loc="lower left")
     figure.savefig(file, dpi=120)

@@ -57,6 +57,13 @@ class ScorerTraining(BaseModel):
     """Questions in one batch, at most."""
     max_batch_tokens: int = Field(default=16384, ge=1)
     """Tokens in one batch, at most, padding included; a single question that is larger is a batch of its own."""
+    lora_rank: int | None = Field(default=None, ge=1)
+    """Rank of the corrections that a large base learns by LoRA, its own weights staying as they are; None trains all
+    weights."""
+    lora_alpha: int | None = Field(default=None, ge=1)
+    """Scale of the corrections, over the rank; None is twice the rank."""
+    gradient_checkpointing: bool = False
+    """Whether activations are computed twice rather than kept: less memory, and about a fifth more time."""
     calibration: Literal["temperature", "none"] = "temperature"
     """Whether the scores are made probabilities in the end, by a temperature that is fitted on the held-out questions
     and written into the weights."""
@@ -82,6 +89,14 @@ class ScorerTraining(BaseModel):
                     f"{name}={getattr(self, name)} has no effect with objective={self.objective}; leave it out"
                     + (", or take the hybrid, which weighs the two" if name == "alpha" else "")
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _lora_is_used(self) -> Self:
+        if self.lora_alpha is not None and self.lora_rank is None:
+            raise ValueError(
+                f"lora_alpha={self.lora_alpha} has no effect without lora_rank; give it, or leave both out"
+            )
         return self
 
     @property
