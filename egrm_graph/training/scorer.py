@@ -23,13 +23,14 @@ from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
 from egrm_graph.scoring.classifier import context_tokens
 from egrm_graph.training.base import load_base
 from egrm_graph.training.batches import Example, Preparation, logits_of, sample
+from egrm_graph.training.best_of_n import best_of_n_curve
 from egrm_graph.training.calibrating import Fit, check_foldable, fit, fold
 from egrm_graph.training.callbacks import Unwatched, Watch
 from egrm_graph.training.figures import measure
 from egrm_graph.training.lora import adapted, merged
 from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_whole
 from egrm_graph.training.reading import read_rollouts
-from egrm_graph.training.report import write_report
+from egrm_graph.training.report import Report, write_report
 from egrm_graph.training.rollouts import Rollout, split
 from egrm_graph.training.settings import ScorerTraining
 from egrm_graph.training.trainer import curve_of, on_gpu, scorer_trainer
@@ -106,7 +107,7 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> N
             "best_step": best,
         }
     )
-    write_report(config.output, manifest.model_dump(), curve)
+    write_report(config.output, Report(manifest, curve, best_of_n_curve(rollouts, logits), fitted))
     _save(config.output, model, tokenizer, manifest)
     shutil.rmtree(checkpoints)
 
