@@ -35,14 +35,17 @@ def adapted(base: Base, rank: int, alpha: int) -> PeftModel:
     with warnings.catch_warnings():  # peft asks transformers by a name that is going to be removed
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         model: PeftModel = get_peft_model(base.model, config)
+    for weights in model.parameters():
+        if weights.requires_grad:  # a small step is lost in half precision
+            weights.data = weights.data.float()
     return model
 
 
 def merged(model: PeftModel) -> PreTrainedModel:
-    """The model with its corrections in its weights.
+    """The model with its corrections in its weights, all in the precision of the base's.
 
     Raises:
         ValueError: a correction is not a number.
     """
     plain: PreTrainedModel = model.merge_and_unload(safe_merge=True)
-    return plain
+    return plain.to(plain.get_input_embeddings().weight.dtype)

@@ -33,7 +33,7 @@ from egrm_graph.training.reading import read_rollouts
 from egrm_graph.training.report import Report, write_report
 from egrm_graph.training.rollouts import Rollout, split
 from egrm_graph.training.settings import ScorerTraining
-from egrm_graph.training.trainer import curve_of, on_gpu, scorer_trainer
+from egrm_graph.training.trainer import curve_of, in_full_precision, on_gpu, scorer_trainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -86,7 +86,7 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> N
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if trainer.state.global_step < trainer.state.max_steps:
         watch.told(f"stopped early: no better choice in {config.patience} evaluations")
-    model = learning if isinstance(learning, PreTrainedModel) else merged(learning)
+    model = in_full_precision(learning if isinstance(learning, PreTrainedModel) else merged(learning))
 
     rollouts = [example.rollout for example in measured]
     logits = logits_of(model, measured, config.batch_questions, config.max_batch_tokens)  # of the best weights

@@ -143,6 +143,13 @@ def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[
     return metrics
 
 
+def in_full_precision(model: PreTrainedModel) -> PreTrainedModel:
+    """The model without the reduced precision that a GPU trained it in, which was put around its `forward`."""
+    for name in ("forward", "_original_forward"):
+        model.__dict__.pop(name, None)
+    return model
+
+
 def curve_of(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
     """The trainer's log, as far as it is the same whenever the training is done again."""
     entries = [{name: entry[name] for name in CURVE if name in entry} for entry in history]

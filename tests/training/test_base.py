@@ -34,8 +34,11 @@ from transformers import (
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.classifier import ClassifierScorer, context_tokens
 from egrm_graph.training.base import load_base
+from egrm_graph.training.calibrating import fold
+from egrm_graph.training.lora import adapted, merged
 from egrm_graph.training.output import last_checkpoint
 from egrm_graph.training.scorer import train_scorer
+from egrm_graph.training.trainer import in_full_precision
 from tests.training.tiny import (
     SIZES,
     Interrupting,
@@ -123,6 +126,28 @@ async def test_lora_that_was_interrupted_gives_the_same_bytes(noisy: Path, base:
     assert last_checkpoint(tmp_path / "cut" / "checkpoints") is not None
     train_scorer(cut, resume=True)
     assert contents(tmp_path / "cut") == contents(whole)
+
+
+async def test_lora_of_a_base_in_half_precision_learns_in_single_and_is_merged_in_half(tmp_path: Path) -> None:
+    folder = save_base(tmp_path / "half")
+    LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).save_pretrained(folder)
+    base = load_base(str(folder), half=True)
+    model = adapted(base, rank=2, alpha=4)
+    assert {weights.dtype for weights in model.parameters() if weights.requires_grad} == {torch.float32}
+    assert {weights.dtype for weights in model.parameters() if not weights.requires_grad} == {torch.bfloat16}
+    plain = merged(model)
+    assert {weights.dtype for weights in plain.parameters()} == {torch.bfloat16}
+    fold(plain, 1.7, {"input_ids": torch.tensor([[1, 5, 6]]), "attention_mask": torch.ones(1, 3).long()})
+
+
+async def test_reduced_precision_around_a_model_is_taken_off(base: Path) -> None:
+    model: Any = load_base(str(base)).model.train(False)
+    batch = {"input_ids": torch.tensor([[1, 5, 6]])}
+    exact = model(**batch).logits
+    model._original_forward = model.forward  # as accelerate does it
+    model.forward = torch.autocast("cpu", dtype=torch.bfloat16)(model.forward)
+    assert not torch.equal(model(**batch).logits, exact)
+    assert torch.equal(in_full_precision(model)(**batch).logits, exact)
 
 
 async def test_gradient_checkpointing_changes_no_weight(rollouts: Path, base: Path, tmp_path: Path) -> None:
