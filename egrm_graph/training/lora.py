@@ -9,7 +9,7 @@ Source: Hu et al. 2021, arXiv:2106.09685; on all linear layers: Dettmers et al. 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from egrm_graph.training.base import Base
 
@@ -47,5 +47,6 @@ def merged(model: PeftModel) -> PreTrainedModel:
     Raises:
         ValueError: a correction is not a number.
     """
-    plain: PreTrainedModel = model.merge_and_unload(safe_merge=True)
-    return plain.to(plain.get_input_embeddings().weight.dtype)
+    plain: Any = model.merge_and_unload(safe_merge=True)
+    whole: PreTrainedModel = plain.to(plain.get_input_embeddings().weight.dtype)
+    return whole

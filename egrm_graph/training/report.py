@@ -32,7 +32,7 @@ def write_report(folder: Path, report: Report) -> None:
     told = _told(report)
     (folder / "report.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files(__package__).joinpath("report.html.jinja").read_text("utf-8"))
+    template = environment.from_string(files("egrm_graph.training").joinpath("report.html.jinja").read_text("utf-8"))
     (folder / "report.html").write_text(template.render(report=told, plots=_plots(report), sets=SETS), "utf-8")
 
 

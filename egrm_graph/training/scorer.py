@@ -59,11 +59,11 @@ def train_scorer(
         watch.told(f"the scorer in {config.output} is finished")
         return config.output
     with without_chatter():
-        _train(config, origin, watch)
+        _train(config, origin, watch, overwrite=overwrite)
     return config.output
 
 
-def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> None:
+def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, overwrite: bool) -> None:
     from transformers import PreTrainedModel, set_seed
 
     train, held_out = _read(config)
@@ -79,7 +79,7 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> N
     if config.calibration == "temperature":
         check_foldable(model, batch)
 
-    checkpoints = mark_started(config.output, origin)
+    checkpoints = mark_started(config.output, origin, overwrite=overwrite)
     learning = adapted(base, config.lora_rank, config.lora_alpha or 2 * config.lora_rank) if config.lora_rank else model
     trainer = scorer_trainer(config, learning, examples, measured, checkpoints=checkpoints, watch=watch)
     last = last_checkpoint(checkpoints)

@@ -18,7 +18,7 @@ from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 from egrm_graph.training.scorer import train_scorer
-from tests.training.tiny import rollout, settings
+from tests.training.tiny import contents, rollout, settings
 
 
 async def test_trained_scorer_tells_right_from_wrong_and_can_be_loaded(
@@ -162,6 +162,21 @@ async def test_every_objective_learns_the_order(rollouts: Path, base: Path, tmp_
 async def test_missing_base_is_refused(rollouts: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no model in .*nowhere"):
         train_scorer(settings(rollouts, tmp_path / "nowhere", tmp_path / "scorer"))
+
+
+async def test_overwriting_with_bad_input_leaves_the_scorer_there(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+    before = contents(folder)
+    with pytest.raises(ModelError, match="nowhere"):
+        train_scorer(settings(rollouts, tmp_path / "nowhere", folder), overwrite=True)
+    assert contents(folder) == before
+
+
+async def test_overwriting_trains_anew(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    other = train_scorer(settings(rollouts, base, tmp_path / "other", seed=1))
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+    train_scorer(settings(rollouts, base, folder, seed=1), overwrite=True)
+    assert contents(folder) == contents(other)
 
 
 async def test_missing_package_is_named_with_its_extra(
