@@ -10,10 +10,14 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from rich.console import Console
+from rich.text import Text
 
 from egrm_graph.cli.fields import with_fields
 from egrm_graph.cli.interruption import INTERRUPTED
+from egrm_graph.cli.training_progress import TrainingProgress
 from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.checkpoint import MANIFEST
 from egrm_graph.settings import explain
 from egrm_graph.training.scorer import train_scorer
 from egrm_graph.training.settings import ScorerTraining
@@ -34,20 +38,41 @@ def training_of(given: Mapping[str, Any]) -> ScorerTraining:
         raise SettingsError(explain(error)) from error
 
 
-@with_fields(ScorerTraining, "config", training_of, positional=("rollouts",), metavars={"rollouts": "ROLLOUTS"})
+PANELS = {
+    "What is minimised": ("objective", "alpha", "delta", "margin"),
+    "How it is trained": ("epochs", "learning_rate", "batch_questions", "max_batch_tokens", "patience", "seed"),
+    "Large models": ("lora_rank", "lora_alpha", "gradient_checkpointing"),
+    "How it is measured": ("held_out", "held_out_share", "evaluations", "best_of", "calibration"),
+}
+
+
+def _panel(field: str) -> str | None:
+    return next((panel for panel, fields in PANELS.items() if field in fields), None)
+
+
+@with_fields(
+    ScorerTraining,
+    "config",
+    training_of,
+    positional=("rollouts",),
+    metavars={"rollouts": "ROLLOUTS", "base": "FOLDER|NAME"},
+    panel=_panel,
+)
 def scorer(config: ScorerTraining, resume: Resume = False, overwrite: Overwrite = False) -> None:
     """Train a scorer on rollouts: questions with reasoning paths, each marked right or wrong.
 
     A line of ROLLOUTS is {"id", "question", "reference", "paths": [{"text", "answer", "correct"}, ...]}, as `egrm
     rollouts` writes it, a pair {"prompt", "chosen", "rejected"}, or a graded {"prompt", "response", "score"}. The
-    output folder gets the scorer, report.json and report.png; use it by --scorer. A training that was interrupted, or
+    output folder gets the scorer, report.json and report.html; use it by --scorer. A training that was interrupted, or
     killed, goes on by --resume to the same scorer.
     """
+    console = Console(stderr=True, highlight=False)
     try:
-        with redirect_stdout(sys.stderr):  # whatever the trainer says
-            folder = train_scorer(config, resume=resume, overwrite=overwrite)
+        with redirect_stdout(sys.stderr), TrainingProgress(console) as progress:
+            folder = train_scorer(config, resume=resume, overwrite=overwrite, watch=progress)
     except KeyboardInterrupt:
-        typer.echo(f"egrm: interrupted; the same command with --resume goes on with {config.output}", err=True)
+        told = f"egrm: interrupted; the same command with --resume goes on with {config.output}"
+        console.print(Text(told), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    report = json.loads((folder / "report.json").read_text("utf-8"))
-    typer.echo(json.dumps({"scorer": str(folder), **report["held_out"]}))
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    typer.echo(json.dumps({"scorer": str(folder), **manifest["held_out"], "calibration": manifest["calibration"]}))

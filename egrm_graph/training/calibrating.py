@@ -3,7 +3,8 @@
 The held-out questions choose the best weights, fit the temperature and are what the figures are measured on. So that
 the figures are honest about the temperature all the same, they are cross-fitted: each half of the questions, by a hash
 of their ids, is measured with the temperature that was fitted on the other half. The temperature that the scorer gets
-is fitted on all of them. (Of a few evaluations to choose the weights from, little is gained for the calibration.)
+is fitted on all of them. That the weights were chosen on the same questions, among a few evaluations, flatters them a
+little, and is not corrected for.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -40,7 +40,7 @@ def measure(rollouts: Sequence[Rollout], scores: Sequence[Sequence[float]], best
     pairs = [value for question in questions for value in _ordered(question)]
     with_answers = all(rollout.reference is not None for rollout in rollouts)  # only then is there a vote
     best, oracle = _mean(map(_top, sets)), _mean(map(_best, sets))
-    majority = _mean(map(_vote, sets)) if with_answers else None
+    majority = _mean(majority_vote(path for path, _ in part) for part in sets) if with_answers else None
     gap = oracle - majority if oracle is not None and majority is not None else 0
     closed = (best - majority) / gap if gap and best is not None and majority is not None else None
     return Figures(len(sets), _mean(pairs), best, majority, oracle, closed)
@@ -64,8 +64,9 @@ def _top(paths: Scored) -> float:
     return max(paths, key=lambda scored: scored[1])[0].target
 
 
-def _vote(paths: Scored) -> float:
-    votes = Counter((path.correct, None if path.correct else path.answer) for path, _ in paths if path.answer)
+def majority_vote(paths: Iterable[RolloutPath]) -> float:
+    """Whether the most frequent answer is right; of a tie, the right share."""
+    votes = Counter((path.correct, None if path.correct else path.answer) for path in paths if path.answer)
     leaders = [correct for (correct, _), count in votes.items() if count == max(votes.values())]
     return sum(leaders) / len(leaders) if leaders else 0.0
 

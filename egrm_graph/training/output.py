@@ -66,15 +66,15 @@ def open_output(config: ScorerTraining, origin: Mapping[str, Any], *, resume: bo
     if Path(config.base).is_dir() and output.is_dir() and output.samefile(config.base):
         raise SettingsError(f"--output {output} is the base model itself; name another folder")
     checkpoints, started, finished = output / CHECKPOINTS, output / CHECKPOINTS / STARTED, output / MANIFEST
-    if checkpoints.is_dir() and any(checkpoints.iterdir()) and not started.exists():
+    if checkpoints.is_dir() and any(checkpoints.iterdir()) and not (started.exists() or finished.exists()):
         raise InputError(f"{checkpoints} holds something that is not of this training; name another folder")
     if overwrite:
-        _clear(output)
-    elif resume and finished.exists():
+        return True
+    if resume and finished.exists():
         _refuse_others(output, origin, finished)
         shutil.rmtree(checkpoints, ignore_errors=True)
         return False
-    elif resume and started.exists():
+    if resume and started.exists():
         _refuse_others(output, origin, started)
     elif started.exists() and not finished.exists():
         raise InputError(
@@ -85,8 +85,13 @@ def open_output(config: ScorerTraining, origin: Mapping[str, Any], *, resume: bo
     return True
 
 
-def mark_started(output: Path, origin: Mapping[str, Any]) -> Path:
-    """Writes down what a training starts with; gives the folder for its checkpoints."""
+def mark_started(output: Path, origin: Mapping[str, Any], *, overwrite: bool = False) -> Path:
+    """Writes down what a training starts with; gives the folder for its checkpoints.
+
+    With `overwrite`, what an earlier training left is removed; not before, so that bad input costs nobody a scorer.
+    """
+    if overwrite:
+        _clear(output)
     checkpoints = output / CHECKPOINTS
     checkpoints.mkdir(parents=True, exist_ok=True)
     write_whole(checkpoints / STARTED, json.dumps(origin, indent=2) + "\n")

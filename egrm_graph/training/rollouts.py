@@ -11,9 +11,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _whole(text: str) -> str:
+    """JSON can spell half a character, which no tokenizer reads."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the text is not valid Unicode at character {error.start}; mend it there") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
 
 
 class RolloutPath(BaseModel):
@@ -21,7 +33,7 @@ class RolloutPath(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    text: str
+    text: Text
     answer: str | None = None
     """The answer read out of the text; None where there is none, and then it is not correct."""
     correct: bool
@@ -47,7 +59,7 @@ class Rollout(BaseModel):
 
     id: str | int | float
     """Unique in its file; decides the side of the split."""
-    question: str = Field(min_length=1)
+    question: Text = Field(min_length=1)
     reference: str | None = None
     """The right answer; None where paths are only known to be better or worse."""
     level: int | None = None

@@ -23,15 +23,17 @@ from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
 from egrm_graph.scoring.loading import context_tokens
 from egrm_graph.training.base import load_base
 from egrm_graph.training.batches import Example, Preparation, logits_of, sample
+from egrm_graph.training.best_of_n import best_of_n_curve
 from egrm_graph.training.calibrating import Fit, check_foldable, fit, fold
 from egrm_graph.training.callbacks import Unwatched, Watch
 from egrm_graph.training.figures import measure
+from egrm_graph.training.lora import adapted, merged
 from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_whole
 from egrm_graph.training.reading import read_rollouts
-from egrm_graph.training.report import write_report
+from egrm_graph.training.report import Report, write_report
 from egrm_graph.training.rollouts import Rollout, split
 from egrm_graph.training.settings import ScorerTraining
-from egrm_graph.training.trainer import curve_of, scorer_trainer
+from egrm_graph.training.trainer import curve_of, in_full_precision, on_gpu, scorer_trainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -50,23 +52,23 @@ def train_scorer(
         InputError: the rollouts cannot be used, or the output folder is in use.
         ModelError: the base model cannot be used.
     """
-    _need("accelerate", "matplotlib")
+    _need("accelerate", "matplotlib", *(["peft"] if config.lora_rank else []))
     watch = watch or Unwatched()
     origin = provenance(config)
     if not open_output(config, origin, resume=resume, overwrite=overwrite):
         watch.told(f"the scorer in {config.output} is finished")
         return config.output
     with without_chatter():
-        _train(config, origin, watch)
+        _train(config, origin, watch, overwrite=overwrite)
     return config.output
 
 
-def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> None:
-    from transformers import set_seed
+def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, overwrite: bool) -> None:
+    from transformers import PreTrainedModel, set_seed
 
     train, held_out = _read(config)
     set_seed(config.seed)
-    base = load_base(config.base)
+    base = load_base(config.base, half=config.lora_rank is not None and on_gpu())
     model, tokenizer = base.model, base.tokenizer
     if base.replaced:
         watch.told(f"the head of {config.base} gives more than one number, and is replaced by a new one that gives one")
@@ -77,12 +79,14 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> N
     if config.calibration == "temperature":
         check_foldable(model, batch)
 
-    checkpoints = mark_started(config.output, origin)
-    trainer = scorer_trainer(config, model, examples, measured, checkpoints=checkpoints, watch=watch)
+    checkpoints = mark_started(config.output, origin, overwrite=overwrite)
+    learning = adapted(base, config.lora_rank, config.lora_alpha or 2 * config.lora_rank) if config.lora_rank else model
+    trainer = scorer_trainer(config, learning, examples, measured, checkpoints=checkpoints, watch=watch)
     last = last_checkpoint(checkpoints)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if trainer.state.global_step < trainer.state.max_steps:
         watch.told(f"stopped early: no better choice in {config.patience} evaluations")
+    model = in_full_precision(learning if isinstance(learning, PreTrainedModel) else merged(learning))
 
     rollouts = [example.rollout for example in measured]
     logits = logits_of(model, measured, config.batch_questions, config.max_batch_tokens)  # of the best weights
@@ -103,7 +107,7 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch) -> N
             "best_step": best,
         }
     )
-    write_report(config.output, manifest.model_dump(), curve)
+    write_report(config.output, Report(manifest, curve, best_of_n_curve(rollouts, logits), fitted))
     _save(config.output, model, tokenizer, manifest)
     shutil.rmtree(checkpoints)
 

@@ -32,10 +32,6 @@ class ScorerTraining(BaseModel):
     answerdotai/ModernBERT-base. A decoder or an encoder, a language model or a classifier."""
     output: Path
     """Folder that the scorer and its report are written to."""
-    held_out: Path | None = None
-    """File of rollouts to measure on; without one, a share of the training file's questions is held out."""
-    held_out_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the questions that is held out where no file for it is given."""
     input: str = DEFAULT_INPUT
     """Template of the text that is scored, with {question} and {path} once each."""
 
@@ -57,17 +53,30 @@ class ScorerTraining(BaseModel):
     """Questions in one batch, at most."""
     max_batch_tokens: int = Field(default=16384, ge=1)
     """Tokens in one batch, at most, padding included; a single question that is larger is a batch of its own."""
-    calibration: Literal["temperature", "none"] = "temperature"
-    """Whether the scores are made probabilities in the end, by a temperature that is fitted on the held-out questions
-    and written into the weights."""
-    best_of: int = Field(default=4, ge=1)
-    """Paths that the held-out figures choose among; the graph draws four."""
-    evaluations: int = Field(default=8, ge=1)
-    """How often the held-out figures are measured, evenly over the training."""
     patience: int | None = Field(default=None, ge=1)
     """Evaluations in a row without a better choice after which the training ends early; None trains to the end."""
     seed: int = Field(default=0, ge=0)
     """Decides the new head's weights and the order of the batches."""
+
+    lora_rank: int | None = Field(default=None, ge=1)
+    """Rank of the corrections that a large base learns by LoRA, its own weights staying as they are; None trains all
+    weights."""
+    lora_alpha: int | None = Field(default=None, ge=1)
+    """Scale of the corrections, over the rank; None is twice the rank."""
+    gradient_checkpointing: bool = False
+    """Whether activations are computed twice rather than kept: less memory, and about a fifth more time."""
+
+    held_out: Path | None = None
+    """File of rollouts to measure on; without one, a share of the training file's questions is held out."""
+    held_out_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the questions that is held out where no file for it is given."""
+    evaluations: int = Field(default=8, ge=1)
+    """How often the held-out figures are measured, evenly over the training."""
+    best_of: int = Field(default=4, ge=1)
+    """Paths that the held-out figures choose among; the graph draws four."""
+    calibration: Literal["temperature", "none"] = "temperature"
+    """Whether the scores are made probabilities in the end, by a temperature that is fitted on the held-out questions
+    and written into the weights."""
 
     @field_validator("input")
     @classmethod
@@ -82,6 +91,14 @@ class ScorerTraining(BaseModel):
                     f"{name}={getattr(self, name)} has no effect with objective={self.objective}; leave it out"
                     + (", or take the hybrid, which weighs the two" if name == "alpha" else "")
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _lora_is_used(self) -> Self:
+        if self.lora_alpha is not None and self.lora_rank is None:
+            raise ValueError(
+                f"lora_alpha={self.lora_alpha} has no effect without lora_rank; give it, or leave both out"
+            )
         return self
 
     @property

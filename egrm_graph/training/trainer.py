@@ -18,6 +18,7 @@ from egrm_graph.training.figures import Figures, measure
 from egrm_graph.training.settings import ScorerTraining
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 CURVE = (
@@ -29,7 +30,7 @@ CURVE = (
 
 def scorer_trainer(
     config: ScorerTraining,
-    model: PreTrainedModel,
+    model: PreTrainedModel | PeftModel,
     train: Sequence[Example],
     held_out: Sequence[Example],
     *,
@@ -79,6 +80,12 @@ def scorer_trainer(
     return trainer
 
 
+def on_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> TrainingArguments:
     import torch
     from transformers import TrainingArguments
@@ -106,8 +113,11 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
         restore_callback_states_from_checkpoint=True,
         label_names=["labels", "groups"],
         remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=on_gpu(),
+        use_cpu=not on_gpu(),
+        bf16=on_gpu() and torch.cuda.is_bf16_supported(),  # for the arithmetic; the weights that learn are in single
+        activation_checkpointing=config.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
         seed=config.seed,
         report_to=[],
         disable_tqdm=True,
@@ -131,6 +141,13 @@ def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[
         return {"selection": selection, **{k: v for k, v in figures._asdict().items() if v is not None}}
 
     return metrics
+
+
+def in_full_precision(model: PreTrainedModel) -> PreTrainedModel:
+    """The model without the reduced precision that a GPU trained it in, which was put around its `forward`."""
+    for name in ("forward", "_original_forward"):
+        model.__dict__.pop(name, None)
+    return model
 
 
 def curve_of(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

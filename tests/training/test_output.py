@@ -54,12 +54,23 @@ async def test_resuming_what_is_finished_has_nothing_to_do(rollouts: Path, base:
     assert not begin(rollouts, base, finished(rollouts, base, tmp_path / "scorer"), resume=True)
 
 
+async def test_checkpoints_that_were_half_removed_in_the_end_are_removed(
+    rollouts: Path, base: Path, tmp_path: Path
+) -> None:
+    output = finished(rollouts, base, tmp_path / "scorer")
+    (output / "checkpoints" / "checkpoint-7").mkdir(parents=True)
+    assert not begin(rollouts, base, output, resume=True)
+    assert [file.name for file in output.iterdir()] == ["egrm.json"]
+
+
 async def test_overwriting_removes_what_is_ours_and_nothing_else(rollouts: Path, base: Path, tmp_path: Path) -> None:
     output = started(rollouts, base, finished(rollouts, base, tmp_path / "scorer"))
     (output / "model-00001-of-00002.safetensors").touch()
     (output / "notes.txt").touch()
     assert begin(rollouts, base, output, overwrite=True)
-    assert [file.name for file in output.iterdir()] == ["notes.txt"]
+    checkpoints = mark_started(output, {}, overwrite=True)
+    assert {file.name for file in output.iterdir()} == {"notes.txt", "checkpoints"}
+    assert [file.name for file in checkpoints.iterdir()] == ["training.json"]
 
 
 async def test_resume_and_overwrite_contradict_each_other(rollouts: Path, base: Path, tmp_path: Path) -> None:

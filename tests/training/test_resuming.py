@@ -13,10 +13,9 @@ import pytest
 import torch
 
 from egrm_graph.errors import SetupError
-from egrm_graph.training.callbacks import Unwatched
 from egrm_graph.training.scorer import train_scorer
 from tests.cli.test_verify import egrm, ended
-from tests.training.tiny import save_base, settings
+from tests.training.tiny import Interrupting, contents, save_base, settings
 
 # Fourteen batches an epoch, so that checkpoints fall into the middle of one.
 LONG: dict[str, Any] = {"epochs": 15, "batch_questions": 2, "evaluations": 21, "learning_rate": 5e-5}
@@ -38,10 +37,6 @@ def wavering(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def options(given: dict[str, Any]) -> list[object]:
     return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 async def killed(output: Path, rollouts: Path, base: Path, checkpoint: str) -> None:
@@ -66,21 +61,6 @@ async def test_killed_and_resumed_it_gives_the_same_bytes(rollouts: Path, waveri
     train_scorer(settings(rollouts, wavering, tmp_path / "moved", **LONG), resume=True)
     assert contents(tmp_path / "moved") == contents(whole)
     assert json.loads((whole / "egrm.json").read_text())["best_step"] > 50  # weights from after the kill
-
-
-class Interrupting(Unwatched):
-    """Interrupts a training at a step, or when it tells something."""
-
-    def __init__(self, at_step: int | None = None) -> None:
-        self.at_step = at_step
-
-    def stepped(self, step: int) -> None:
-        if step == self.at_step:
-            raise KeyboardInterrupt
-
-    def told(self, message: str) -> None:
-        if self.at_step is None:
-            raise KeyboardInterrupt
 
 
 async def test_training_stops_where_it_does_not_get_better(rollouts: Path, base: Path, tmp_path: Path) -> None:

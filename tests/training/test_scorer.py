@@ -18,7 +18,7 @@ from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 from egrm_graph.training.scorer import train_scorer
-from tests.training.tiny import rollout, settings
+from tests.training.tiny import contents, rollout, settings
 
 
 async def test_trained_scorer_tells_right_from_wrong_and_can_be_loaded(
@@ -38,12 +38,12 @@ async def test_folder_says_where_the_scorer_comes_from(rollouts: Path, base: Pat
     manifest = json.loads((folder / "egrm.json").read_text())
     assert manifest["input"] == "{question}:{path}"
     assert manifest["base"] == "base"
-    assert manifest["settings"]["alpha"] == 0.3
+    assert (manifest["settings"]["objective"], manifest["settings"]["alpha"]) == ("hybrid", 0.3)
     assert set(manifest["data_sha256"]) == {"rollouts"}
     assert manifest["data"]["train_questions"] + manifest["data"]["held_out_questions"] == 40
     assert set(manifest["held_out"]) >= {"loss", "pairwise", "best_of_n", "majority", "oracle"}
     assert str(tmp_path) not in (folder / "egrm.json").read_text() + (folder / "report.json").read_text()
-    kept = {"config.json", "egrm.json", "model.safetensors", "report.json", "report.png", "tokenizer.json"}
+    kept = {"config.json", "egrm.json", "model.safetensors", "report.json", "report.html", "tokenizer.json"}
     assert {file.name for file in folder.iterdir()} == {*kept, "tokenizer_config.json"}
 
 
@@ -89,9 +89,94 @@ async def test_too_few_questions_to_hold_any_out_are_refused(base: Path, tmp_pat
         train_scorer(settings(tmp_path / "one.jsonl", base, tmp_path / "scorer"))
 
 
+async def test_broken_line_of_rollouts_is_named(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    with rollouts.open("a") as stream:
+        stream.write('{"id": "41", "question"')
+    with pytest.raises(InputError, match=r"rollouts\.jsonl, line 41 is not JSON"):
+        train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+
+
+async def test_text_that_is_no_unicode_is_named(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    with rollouts.open("a") as stream:
+        stream.write('{"id": "41", "question": "1+1", "paths": [{"text": "\\ud800", "correct": true}]}')
+    with pytest.raises(InputError, match=r"rollouts\.jsonl, line 41: paths\.0\.text"):
+        train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+
+
+async def test_path_of_a_million_characters_is_left_out_and_counted(base: Path, tmp_path: Path) -> None:
+    rng = random.Random(0)
+    write_rollouts(tmp_path / "train.jsonl", [rollout("1+1", rng, "1" * 1_000_000), rollout("2+1", rng)])
+    write_rollouts(tmp_path / "held.jsonl", [rollout(f"{n}+2", rng) for n in range(3)])
+    config = settings(tmp_path / "train.jsonl", base, tmp_path / "scorer", held_out=tmp_path / "held.jsonl")
+    report = json.loads((train_scorer(config) / "report.json").read_text())
+    assert report["data"]["paths_left_out_as_empty_or_too_long"] == 1
+    assert report["data"]["train_paths"] == 8
+
+
+async def test_only_empty_and_overlong_paths_are_refused(base: Path, tmp_path: Path) -> None:
+    paths = (RolloutPath(text=" ", correct=False), RolloutPath(text="1" * 99, correct=True))
+    write_rollouts(tmp_path / "train.jsonl", [Rollout(id=n, question=str(n), paths=paths) for n in range(20)])
+    with pytest.raises(InputError, match="no path is both non-empty and within the base model's 32 tokens"):
+        train_scorer(settings(tmp_path / "train.jsonl", base, tmp_path / "scorer"))
+
+
+def alike(file: Path, *marks: bool) -> Path:
+    """Twenty questions with one path each, marked in turn."""
+    paths = [RolloutPath(text="#7", answer="7", correct=mark) for mark in marks]
+    each = [Rollout(id=n, question=str(n), paths=(paths[n % len(paths)],)) for n in range(20)]
+    write_rollouts(file, each)
+    return file
+
+
+@pytest.mark.parametrize(("mark", "kind"), [(False, "wrong"), (True, "right")])
+async def test_paths_that_are_all_alike_are_refused(base: Path, tmp_path: Path, mark: bool, kind: str) -> None:
+    rollouts = alike(tmp_path / "rollouts.jsonl", mark)
+    with pytest.raises(InputError, match=rf"every path in .*rollouts\.jsonl that can be trained on is {kind}"):
+        train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+    assert not (tmp_path / "scorer").exists()
+
+
+@pytest.mark.parametrize("objective", ["hinge", "bradley_terry"])
+async def test_ranking_without_a_pair_is_refused(base: Path, tmp_path: Path, objective: str) -> None:
+    rollouts = alike(tmp_path / "rollouts.jsonl", True, False)
+    with pytest.raises(
+        InputError, match=rf"objective={objective} learns from a better and a worse path of one question"
+    ):
+        train_scorer(settings(rollouts, base, tmp_path / "scorer", objective=objective))
+
+
+async def test_regression_needs_no_pair(base: Path, tmp_path: Path) -> None:
+    rollouts = alike(tmp_path / "rollouts.jsonl", True, False)
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", objective="regression"))
+    assert json.loads((folder / "egrm.json").read_text())["held_out"]["pairwise"] is None
+
+
+@pytest.mark.parametrize("objective", ["hybrid", "regression", "hinge", "bradley_terry"])
+async def test_every_objective_learns_the_order(rollouts: Path, base: Path, tmp_path: Path, objective: str) -> None:
+    config = settings(rollouts, base, tmp_path / "scorer", objective=objective, epochs=12, evaluations=1)
+    manifest = json.loads((train_scorer(config) / "egrm.json").read_text())
+    assert manifest["held_out"]["pairwise"] == 1
+    assert manifest["settings"]["objective"] == objective
+
+
 async def test_missing_base_is_refused(rollouts: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no model in .*nowhere"):
         train_scorer(settings(rollouts, tmp_path / "nowhere", tmp_path / "scorer"))
+
+
+async def test_overwriting_with_bad_input_leaves_the_scorer_there(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+    before = contents(folder)
+    with pytest.raises(ModelError, match="nowhere"):
+        train_scorer(settings(rollouts, tmp_path / "nowhere", folder), overwrite=True)
+    assert contents(folder) == before
+
+
+async def test_overwriting_trains_anew(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    other = train_scorer(settings(rollouts, base, tmp_path / "other", seed=1))
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
+    train_scorer(settings(rollouts, base, folder, seed=1), overwrite=True)
+    assert contents(folder) == contents(other)
 
 
 async def test_missing_package_is_named_with_its_extra(

@@ -58,3 +58,8 @@ async def test_only_settings_with_an_effect_are_told() -> None:
     told = settings(objective="hinge", margin=0.2).told()
     assert (told["objective"], told["margin"]) == ("hinge", 0.2)
     assert not {"alpha", "delta", "rollouts", "base", "output", "held_out"} & told.keys()
+
+
+async def test_scale_of_corrections_without_their_rank_is_refused() -> None:
+    with pytest.raises(ValidationError, match="lora_alpha=16 has no effect without lora_rank"):
+        settings(lora_alpha=16)

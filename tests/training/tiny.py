@@ -10,6 +10,7 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from egrm_graph.training.callbacks import Unwatched
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 from egrm_graph.training.settings import ScorerTraining
 
@@ -62,3 +63,32 @@ def settings(rollouts: Path, base: Path, output: Path, **changes: Any) -> Scorer
     quick = {"epochs": 2, "batch_questions": 8, "learning_rate": 1e-2, "evaluations": 2, "held_out_share": 0.3}
     given = {"input": "{question}:{path}", **quick, **changes}
     return ScorerTraining(rollouts=rollouts, base=str(base), output=output, **given)
+
+
+class Told(Unwatched):
+    """Keeps what a training tells."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def told(self, message: str) -> None:
+        self.messages.append(message)
+
+
+class Interrupting(Unwatched):
+    """Interrupts a training at a step, or when it tells something."""
+
+    def __init__(self, at_step: int | None = None) -> None:
+        self.at_step = at_step
+
+    def stepped(self, step: int) -> None:
+        if step == self.at_step:
+            raise KeyboardInterrupt
+
+    def told(self, message: str) -> None:
+        if self.at_step is None:
+            raise KeyboardInterrupt
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}

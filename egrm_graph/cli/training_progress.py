@@ -1,0 +1,56 @@
+"""How a training goes, for somebody who waits for it: one bar, and a line for each evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from egrm_graph.cli.text import inert
+
+SHARES = {
+    "best_of_n": "scorer's choice",
+    "majority": "majority",
+    "oracle": "any path right",
+    "pairwise": "pairs in order",
+}
+
+
+class TrainingProgress:
+    """A `Watch` that shows it on a console; the bar only where that is a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn())
+        bar = (*columns, TextColumn("left"), TimeRemainingColumn())
+        self._progress = Progress(*bar, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("training", total=None)
+        self._console = console
+        self._n_steps = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def started(self, n_steps: int) -> None:
+        self._n_steps = n_steps
+        self._progress.update(self._task, total=n_steps)
+
+    def stepped(self, step: int) -> None:
+        self._progress.update(self._task, completed=step)
+
+    def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
+        shares = [f"{label} {100 * figures[name]:.1f} %" for name, label in SHARES.items() if name in figures]
+        told = ", ".join([*shares, f"loss {figures['loss']:.4g}"])
+        self.told(f"step {step} of {self._n_steps}, held out: {told}")
+
+    def told(self, message: str) -> None:
+        self._console.print(Text(inert(message)), soft_wrap=True)

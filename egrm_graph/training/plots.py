@@ -1,0 +1,78 @@
+"""The plots of a training's report, as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from egrm_graph.scoring.calibration import Bin
+from egrm_graph.training.best_of_n import BestOf
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Curve = Sequence[Mapping[str, float]]
+
+
+def plot_losses(curve: Curve) -> bytes:
+    """Loss by step, in training and held out."""
+    figure = _Figure("step", "loss")
+    figure.lines(curve, {"loss": "training", "eval_loss": "held out"})
+    return figure.png()
+
+
+def plot_shares(curve: Curve) -> bytes:
+    """The held-out figures by step."""
+    figure = _Figure("step", "share of the held-out questions, or pairs")
+    names = {"eval_best_of_n": "scorer's choice", "eval_majority": "majority", "eval_oracle": "any path right"}
+    figure.lines(curve, {**names, "eval_pairwise": "pairs in order"})
+    return figure.png()
+
+
+def plot_best_of_n(points: Sequence[BestOf]) -> bytes:
+    """What is right of N paths, by N."""
+    figure = _Figure("paths to choose from", "share of the held-out questions that are right")
+    entries = [{name: value for name, value in point._asdict().items() if value is not None} for point in points]
+    names = {"oracle": "any path right", "scorer": "scorer's choice", "majority": "majority"}
+    figure.lines(entries, names, by="n_paths")
+    figure.axes.set_xscale("log", base=2)
+    figure.axes.set_xticks([point.n_paths for point in points], [str(point.n_paths) for point in points])
+    return figure.png()
+
+
+def plot_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> bytes:
+    """Share of right paths by score, before and after calibration, and how many paths there are."""
+    figure = _Figure("score", "share of right paths")
+    figure.axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="a probability")
+    for bins, label in ((before, "before"), (after, "after")):
+        figure.axes.plot([part.score for part in bins], [part.right for part in bins], marker="o", label=label)
+    figure.axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    return figure.png()
+
+
+class _Figure:
+    """One diagram with a legend."""
+
+    def __init__(self, across: str, up: str) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self._figure = Figure(figsize=(6, 4), layout="constrained")
+        FigureCanvasAgg(self._figure)
+        self.axes: Axes = self._figure.subplots()
+        self.axes.set(xlabel=across, ylabel=up)
+        self.axes.grid(alpha=0.3)
+
+    def lines(self, entries: Curve, names: Mapping[str, str], by: str = "step") -> None:
+        for name, label in names.items():
+            points = [(entry[by], entry[name]) for entry in entries if name in entry]
+            if points:
+                self.axes.plot(*zip(*points, strict=True), label=label, marker=".")
+
+    def png(self) -> bytes:
+        if self.axes.get_legend_handles_labels()[0]:
+            self._figure.legend(loc="outside upper center", ncols=4)
+        written = BytesIO()
+        self._figure.savefig(written, dpi=120)
+        return written.getvalue()
