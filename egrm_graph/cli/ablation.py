@@ -11,10 +11,12 @@ from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from egrm_graph.cli.fields import with_fields
 from egrm_graph.cli.interruption import interruptible
-from egrm_graph.cli.train import training_of
+from egrm_graph.cli.train import panel_of, training_of
+from egrm_graph.cli.training_progress import TrainingProgress
 from egrm_graph.errors import SettingsError
 from egrm_graph.training.scorer import train_scorer
 from egrm_graph.training.settings import UNUSED, ScorerTraining
@@ -37,7 +39,15 @@ def trainings_of(given: Mapping[str, Any]) -> list[ScorerTraining]:
     ]
 
 
-@with_fields(ScorerTraining, "configs", trainings_of, without=("objective",), positional=("rollouts",))
+@with_fields(
+    ScorerTraining,
+    "configs",
+    trainings_of,
+    without=("objective",),
+    positional=("rollouts",),
+    metavars={"rollouts": "ROLLOUTS", "base": "FOLDER|NAME"},
+    panel=panel_of,
+)
 @interruptible
 def ablation(
     configs: list[ScorerTraining],
@@ -58,10 +68,11 @@ def ablation(
     for file in test:  # told before anything is trained
         if not file.is_file():
             raise SettingsError(f"--test {file}: there is no such file; `egrm rollouts` makes one")
+    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     folders: dict[str, Path] = {}
     for config in configs:
-        with redirect_stdout(sys.stderr):  # the trainer's own progress
-            folders[config.objective] = train_scorer(config, resume=not overwrite, overwrite=overwrite)
-    out, err = Console(highlight=False), Console(stderr=True)
+        err.print(Text(f"objective {config.objective}"))
+        with redirect_stdout(sys.stderr), TrainingProgress(err) as progress:
+            folders[config.objective] = train_scorer(config, resume=not overwrite, overwrite=overwrite, watch=progress)
     found = [asyncio.run(report(file, folders, size or [4, 8, 16], err)) for file in test]
     tell(found, out, configs[0].output.parent / "objectives.json")

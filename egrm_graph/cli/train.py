@@ -46,7 +46,7 @@ PANELS = {
 }
 
 
-def _panel(field: str) -> str | None:
+def panel_of(field: str) -> str | None:
     return next((panel for panel, fields in PANELS.items() if field in fields), None)
 
 
@@ -56,7 +56,7 @@ def _panel(field: str) -> str | None:
     training_of,
     positional=("rollouts",),
     metavars={"rollouts": "ROLLOUTS", "base": "FOLDER|NAME"},
-    panel=_panel,
+    panel=panel_of,
 )
 def scorer(config: ScorerTraining, resume: Resume = False, overwrite: Overwrite = False) -> None:
     """Train a scorer on rollouts: questions with reasoning paths, each marked right or wrong.

@@ -32,7 +32,8 @@ from transformers import (
 )
 
 from egrm_graph.errors import ModelError
-from egrm_graph.scoring.classifier import ClassifierScorer, context_tokens
+from egrm_graph.scoring.classifier import ClassifierScorer
+from egrm_graph.scoring.loading import context_tokens
 from egrm_graph.training.base import load_base
 from egrm_graph.training.calibrating import fold
 from egrm_graph.training.lora import adapted, merged
@@ -237,6 +238,7 @@ def cached(home: Path, name: str) -> None:
 
 
 HUB = """
+from egrm_graph.scoring.loading import context_tokens
 from egrm_graph.training.base import load_base
 
 print(load_base("acme/tiny").new)
