@@ -93,15 +93,14 @@ async def failure(*script: Action, **options: Any) -> EgrmError:
 async def test_is_a_scorer_named_by_its_folder() -> None:
     scorer = RemoteScorer(FOLDER, ["http://localhost:8001/v1"])
     assert isinstance(scorer, Scorer)
-    assert (scorer.name, scorer.calibrated) == (BUNDLED_SCORER, False)
+    assert (scorer.name, scorer.calibrated) == (BUNDLED_SCORER, True)
 
 
-async def test_is_calibrated_where_its_folder_says_so(tmp_path: Path) -> None:
+async def test_is_not_calibrated_where_its_folder_does_not_say_so(tmp_path: Path) -> None:
     folder = copytree(FOLDER, tmp_path / "mine")
     manifest = json.loads((folder / "egrm.json").read_text())
-    calibration = {"method": "temperature", "temperature": 2.0}
-    (folder / "egrm.json").write_text(json.dumps({**manifest, "calibration": calibration}))
-    assert RemoteScorer(folder, ["http://localhost:8001/v1"]).calibrated
+    (folder / "egrm.json").write_text(json.dumps({**manifest, "calibration": None}))
+    assert not RemoteScorer(folder, ["http://localhost:8001/v1"]).calibrated
 
 
 async def test_needs_no_weights_in_its_folder(tmp_path: Path) -> None:
