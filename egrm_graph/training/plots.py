@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Curve = Sequence[Mapping[str, float]]
 
+COLORS = {"scorer's choice": "C0", "majority": "C1", "any path right": "C2", "pairs in order": "C3"}
+"""The same in every plot."""
+
 
 def plot_losses(curve: Curve) -> bytes:
     """Loss by step, in training and held out."""
@@ -42,11 +45,13 @@ def plot_best_of_n(points: Sequence[BestOf]) -> bytes:
 
 
 def plot_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> bytes:
-    """Share of right paths by score, before and after calibration, and how many paths there are."""
+    """Share of right paths by score, before and after calibration; a larger dot stands for more paths."""
     figure = _Figure("score", "share of right paths")
     figure.axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="a probability")
     for bins, label in ((before, "before"), (after, "after")):
-        figure.axes.plot([part.score for part in bins], [part.right for part in bins], marker="o", label=label)
+        scores, right = [part.score for part in bins], [part.right for part in bins]
+        (line,) = figure.axes.plot(scores, right, linewidth=0.7, label=label)
+        figure.axes.scatter(scores, right, s=[8 * part.paths**0.4 for part in bins], color=line.get_color(), alpha=0.7)
     figure.axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return figure.png()
 
@@ -68,11 +73,11 @@ class _Figure:
         for name, label in names.items():
             points = [(entry[by], entry[name]) for entry in entries if name in entry]
             if points:
-                self.axes.plot(*zip(*points, strict=True), label=label, marker=".")
+                self.axes.plot(*zip(*points, strict=True), label=label, color=COLORS.get(label), marker=".")
 
     def png(self) -> bytes:
         if self.axes.get_legend_handles_labels()[0]:
-            self._figure.legend(loc="outside upper center", ncols=4)
+            self._figure.legend(loc="outside upper center", ncols=3)
         written = BytesIO()
         self._figure.savefig(written, dpi=120)
         return written.getvalue()
