@@ -73,6 +73,16 @@ class Batcher:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="egrm-scorer-reader")
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="egrm-scorer")
 
+    @property
+    def waiting(self) -> int:
+        """Different rows that wait for a batch."""
+        return len(self._waiting)
+
+    @property
+    def reading(self) -> int:
+        """Requests that are being read."""
+        return self._reading
+
     async def score(self, n_paths: int, read: Read) -> list[float | Unscored]:
         """The scores of the `n_paths` rows (at most `max_waiting`) that `read` gives. Cancelling takes them out.
 
