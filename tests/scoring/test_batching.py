@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egrm_graph.errors import ModelError, SettingsError
-from egrm_graph.scoring.batching import Batcher, nearest
+from egrm_graph.scoring.batching import Batcher
 from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.scoring.waiting import nearest
 
 Rows = Sequence[Sequence[int] | Unscored]
 

@@ -21,6 +21,7 @@ from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.frame import template_frame
 from egrm_graph.scoring.layout import Layout, backend_of
+from egrm_graph.scoring.loading import dtype_on
 from egrm_graph.scoring.scorer import Scorer, Unscored
 
 CONTEXT = 32
@@ -382,6 +383,11 @@ class Trap:
 def test_the_trap_works(tmp_path: Path) -> None:
     pickle.loads(pickle.dumps(Trap(tmp_path / "sprung")))
     assert (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float32), ("mps", torch.float16)])
+def test_a_gpu_computes_in_16_bits_and_a_cpu_in_32(device: str, dtype: torch.dtype) -> None:
+    assert dtype_on(device) == dtype
 
 
 def test_device_that_is_not_there_is_refused_with_the_fix(folder: Path) -> None:
