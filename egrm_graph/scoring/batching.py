@@ -1,7 +1,7 @@
 """Puts the paths of all runs together into batches, from any number of threads and event loops.
 
 A request waits for room, is read (laid out and encoded) on a reader thread, and its rows wait for the one worker
-thread. Each batch has the row that has waited longest, so that none starves, and those nearest to it in length. Equal
+thread. Each batch has the row that has waited longest, so that none starves, and those like it in length. Equal
 rows, which a model that is sure of itself draws often, are scored once.
 
 What is bounded: at most `max_waiting` paths are inside at once, read or not, running or not; a row is at most the

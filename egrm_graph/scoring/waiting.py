@@ -82,9 +82,9 @@ class WaitingRows:
                     del self._rows[key]
 
     def take(self, max_tokens: int) -> list[Row]:
-        """The next batch: the oldest row, so that none starves, and those nearest to it in length."""
+        """The next batch: the oldest row, so that none starves, and those like it in length."""
         keys, rows = list(self._rows), list(self._rows.values())
-        batch = nearest([len(row.ids) for row in rows], max_tokens)
+        batch = next_batch([len(row.ids) for row in rows], max_tokens)
         for i in batch:
             del self._rows[keys[i]]
         return [rows[i] for i in batch]
@@ -93,24 +93,16 @@ class WaitingRows:
         self._rows.clear()
 
 
-def nearest(lengths: Sequence[int], max_tokens: int) -> list[int]:
-    """Indices of the first length and of those nearest to it, as many as fit, padding included (but at least one)."""
-    if not lengths:
-        return []
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    low = order.index(0)
-    high = low + 1  # order[low:high] is the batch
-    while True:
-        shorter = lengths[order[low - 1]] if low > 0 else None
-        longer = lengths[order[high]] if high < len(order) else None
-        width, n = lengths[order[high - 1]], high - low + 1
-        if longer is not None and n * longer > max_tokens:
-            longer = None
-        if shorter is not None and n * width > max_tokens:
-            shorter = None
-        if longer is not None and (shorter is None or longer - lengths[0] <= lengths[0] - shorter):
-            high += 1
-        elif shorter is not None:
-            low -= 1
-        else:
-            return order[low:high]
+def next_batch(lengths: Sequence[int], max_tokens: int) -> list[int]:
+    """Indices of the first length and of those like it, as many as fit, padding included (but at least one).
+
+    The lengths are cut into batches from the shortest on, as for a pass over all of them, and the first one's is taken.
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and (len(batch) + 1) * lengths[i] > max_tokens:
+            if 0 in batch:
+                return batch
+            batch = []
+        batch.append(i)
+    return batch
