@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,13 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Wait:
-    """What a lone path waits beside the model's time: reading, hand-over, and the way back."""
+    """What a lone path waits beside the model's own time: reading, and through the scorer hand-over and company too."""
 
     calls: int
-    p50_ms: float
-    p95_ms: float
+    scorer_p50_ms: float
+    scorer_p95_ms: float
+    direct_p50_ms: float
+    direct_p95_ms: float
 
 
 @dataclass(frozen=True)
@@ -139,15 +142,20 @@ async def lone_wait(runs: Runs, calls: int) -> Wait:
     model.register_forward_pre_hook(lambda *_: marks.append(time.perf_counter()))
     model.register_forward_hook(lambda *_: marks.append(time.perf_counter()))
     scorer = ClassifierScorer(model, layout, name=FOLDER.name)
-    waits = list[float]()
+    through_scorer, direct = list[float](), list[float]()
     for i in range(calls + 1):
         question, paths = runs[i % len(runs)]
         start = time.perf_counter()
         await scorer.score(question, paths[:1])
-        if i > 0:
-            waits.append((time.perf_counter() - start - (marks[-1] - marks[-2])) * 1e3)
+        through_scorer.append(time.perf_counter() - start - (marks[-1] - marks[-2]))
+        took = seconds(partial(one_by_one, model, layout, [(question, paths[:1])]))
+        direct.append(took - (marks[-1] - marks[-2]))
     await scorer.aclose()
-    return Wait(calls, statistics.median(waits), statistics.quantiles(waits, n=20)[-1])
+    return Wait(calls, *_percentiles_ms(through_scorer[1:]), *_percentiles_ms(direct[1:]))
+
+
+def _percentiles_ms(waits_s: Sequence[float]) -> tuple[float, float]:
+    return statistics.median(waits_s) * 1e3, statistics.quantiles(waits_s, n=20)[-1] * 1e3
 
 
 async def memory_here(n_runs: int, n_paths: int) -> Memory:
@@ -203,7 +211,9 @@ def throughput_table(results: Sequence[Throughput]) -> Table:
 
 def rest_table(wait: Wait, memories: Sequence[Memory]) -> Table:
     shown = Table("", "")
-    shown.add_row(f"a lone path waits, {wait.calls} calls", f"p50 {wait.p50_ms:.2f} ms, p95 {wait.p95_ms:.2f} ms")
+    title = f"a lone path waits, {wait.calls} calls"
+    shown.add_row(title, f"p50 {wait.scorer_p50_ms:.2f} ms, p95 {wait.scorer_p95_ms:.2f} ms")
+    shown.add_row("the same, called directly", f"p50 {wait.direct_p50_ms:.2f} ms, p95 {wait.direct_p95_ms:.2f} ms")
     for each in memories:
         shown.add_row(f"most memory, {each.runs} runs", f"{each.most_mb:.0f} MB, {each.before_mb:.0f} before")
     return shown
