@@ -60,15 +60,17 @@ class Batcher:
         """Requests that are being read."""
         return self._reading
 
-    async def score(self, n_paths: int, read: Read) -> list[float | Unscored]:
+    async def score(self, n_paths: int, read: Read, *, quick: bool = False) -> list[float | Unscored]:
         """The scores of the `n_paths` rows (at most `max_waiting`) that `read` gives. Cancelling takes them out.
+
+        What is `quick` to read is read by the worker where it is idle, which saves waking another thread.
 
         Raises:
             ModelError: the scorer was closed.
         """
         self._refuse_if_closed()
         async with self._room.taken(n_paths):
-            request = self._admit(read)
+            request = self._admit(read, quick=quick)
             try:
                 return await asyncio.wrap_future(request.future)
             finally:
@@ -88,13 +90,15 @@ class Batcher:
         self._worker.shutdown()
         self._score_rows = _none_left  # lets go of the weights
 
-    def _admit(self, read: Read) -> Request:
+    def _admit(self, read: Read, *, quick: bool) -> Request:
         request = Request()
         with self._changed:
             self._refuse_if_closed()
+            idle = not self._draining and not self._reading
             self._reading += 1
             self._open.add(request)
-            self._readers.submit(self._read, request, read)
+            reader = self._worker if quick and idle else self._readers
+            reader.submit(self._read, request, read)
         return request
 
     def _withdraw(self, request: Request) -> None:

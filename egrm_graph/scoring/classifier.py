@@ -25,6 +25,8 @@ BATCH_TOKENS_ON_CPU = 1024
 """Measured best: what a batch computes stays in the processor's cache. See `egrm_graph.benchmark.scoring`."""
 BATCH_TOKENS_ELSEWHERE = 16384
 MAX_WAITING = 1024
+QUICK_CHARACTERS = 20_000
+"""Read in some milliseconds."""
 
 
 class ClassifierScorer:
@@ -98,7 +100,9 @@ class ClassifierScorer:
         most = self._batcher.max_waiting
         for start in range(0, len(paths), most):
             some = tuple(paths[start : start + most])
-            scores += await self._batcher.score(len(some), partial(self._layout.rows, question, some))
+            read = partial(self._layout.rows, question, some)
+            quick = len(some) * len(question) + sum(map(len, some)) <= QUICK_CHARACTERS
+            scores += await self._batcher.score(len(some), read, quick=quick)
         return scores
 
     async def aclose(self) -> None:

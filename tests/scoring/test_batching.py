@@ -215,6 +215,22 @@ async def test_slow_reading_holds_up_nobody_else(scoring: Scoring) -> None:
     assert await held == [0.2]
 
 
+async def test_what_is_quick_to_read_is_read_by_the_worker_while_it_is_idle(scoring: Scoring) -> None:
+    readers: list[str] = []
+
+    def reading(i: int) -> Rows:
+        readers.append(threading.current_thread().name)
+        return [[i]]
+
+    first = asyncio.create_task(scoring.batcher.score(1, partial(reading, 1), quick=True))
+    await scoring.running()
+    second = asyncio.create_task(scoring.batcher.score(1, partial(reading, 2), quick=True))
+    await scoring.inside(1)
+    scoring.model.gate.set()
+    assert await all_of(first, second) == [[0.1], [0.2]]
+    assert readers == ["egrm-scorer_0", "egrm-scorer-reader_0"]
+
+
 async def test_failure_to_read_is_the_callers_alone(scoring: Scoring) -> None:
     scoring.model.gate.set()
 
