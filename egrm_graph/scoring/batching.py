@@ -1,7 +1,7 @@
 """Puts the paths of all runs together into batches, from any number of threads and event loops.
 
 A request waits for room, is read (laid out and encoded) on a reader thread, and its rows wait for the one worker
-thread. Each batch has the row that has waited longest, so that none starves, and those nearest to it in length. Equal
+thread. Each batch has the row that has waited longest, so that none starves, and those like it in length. Equal
 rows, which a model that is sure of itself draws often, are scored once.
 
 What is bounded: at most `max_waiting` paths are inside at once, read or not, running or not; a row is at most the
@@ -13,15 +13,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from array import array
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 
 from egrm_graph.errors import ModelError, SettingsError
 from egrm_graph.scoring.room import Room
 from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.scoring.waiting import Request, Row, WaitingRows
 
 Read = Callable[[], Sequence[Sequence[int] | Unscored]]
 ScoreRows = Callable[[Sequence[Sequence[int]]], Sequence[float | Unscored]]
@@ -30,27 +28,6 @@ COMPANY_S = 0.005
 """How long rows wait, at most, for those of requests that are being read."""
 READERS = 4
 """So many huge texts at once before they hold up others; see `Layout` for what one costs at most."""
-
-
-@dataclass(eq=False)
-class _Request:
-    scores: list[float | Unscored | None] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
-    future: Future[list[float | Unscored]] = field(default_factory=Future)
-
-    def settle(self) -> None:
-        """Resolves the request if its last score is there."""
-        scores = [score for score in self.scores if score is not None]
-        if len(scores) == len(self.scores):
-            with suppress(InvalidStateError):  # it was let go meanwhile
-                self.future.set_result(scores)
-
-
-@dataclass(eq=False)
-class _Row:
-    ids: Sequence[int]
-    since: float
-    claims: list[tuple[_Request, int]] = field(default_factory=list)
 
 
 class Batcher:
@@ -65,23 +42,35 @@ class Batcher:
         self._max_batch_tokens = max_batch_tokens
         self._room = Room(max_waiting)
         self._changed = threading.Condition()
-        self._open: set[_Request] = set()
+        self._open: set[Request] = set()
         self._reading = 0
-        self._waiting: dict[bytes, _Row] = {}  # oldest first
+        self._rows = WaitingRows()
         self._draining = False
         self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="egrm-scorer-reader")
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="egrm-scorer")
 
-    async def score(self, n_paths: int, read: Read) -> list[float | Unscored]:
+    @property
+    def waiting(self) -> int:
+        """Different rows that wait for a batch."""
+        return len(self._rows)
+
+    @property
+    def reading(self) -> int:
+        """Requests that are being read."""
+        return self._reading
+
+    async def score(self, n_paths: int, read: Read, *, quick: bool = False) -> list[float | Unscored]:
         """The scores of the `n_paths` rows (at most `max_waiting`) that `read` gives. Cancelling takes them out.
+
+        What is `quick` to read is read by the worker where it is idle, which saves waking another thread.
 
         Raises:
             ModelError: the scorer was closed.
         """
         self._refuse_if_closed()
         async with self._room.taken(n_paths):
-            request = self._admit(read)
+            request = self._admit(read, quick=quick)
             try:
                 return await asyncio.wrap_future(request.future)
             finally:
@@ -91,44 +80,39 @@ class Batcher:
         """Fails what waits or runs, and waits for the batch that runs to end."""
         with self._changed:
             self._closed = True
-            self._waiting.clear()
+            self._rows.clear()
             requests = list(self._open)
             self._changed.notify()
         self._room.close(self._was_closed())
         for request in requests:
-            with suppress(InvalidStateError):
-                request.future.set_exception(self._was_closed())
+            request.fail(self._was_closed())
         self._readers.shutdown()
         self._worker.shutdown()
         self._score_rows = _none_left  # lets go of the weights
 
-    def _admit(self, read: Read) -> _Request:
-        request = _Request()
+    def _admit(self, read: Read, *, quick: bool) -> Request:
+        request = Request()
         with self._changed:
             self._refuse_if_closed()
+            idle = not self._draining and not self._reading
             self._reading += 1
             self._open.add(request)
-            self._readers.submit(self._read, request, read)
+            reader = self._worker if quick and idle else self._readers
+            reader.submit(self._read, request, read)
         return request
 
-    def _withdraw(self, request: _Request) -> None:
+    def _withdraw(self, request: Request) -> None:
         request.future.cancel()
         with self._changed:
             self._open.discard(request)
-            for key in request.keys:
-                row = self._waiting.get(key)
-                if row is not None:
-                    row.claims = [claim for claim in row.claims if claim[0] is not request]
-                    if not row.claims:
-                        del self._waiting[key]
+            self._rows.remove(request)
 
-    def _read(self, request: _Request, read: Read) -> None:
+    def _read(self, request: Request, read: Read) -> None:
         rows: Sequence[Sequence[int] | Unscored] = ()
         try:
             rows = () if request.future.done() else read()
         except Exception as error:
-            with suppress(InvalidStateError):
-                request.future.set_exception(error)
+            request.fail(error)
         with self._changed:
             self._reading -= 1
             if not request.future.done():
@@ -136,16 +120,9 @@ class Batcher:
             self._changed.notify()
         request.settle()
 
-    def _queue(self, request: _Request, rows: Sequence[Sequence[int] | Unscored]) -> None:
-        now = time.monotonic()
-        request.scores = [row if isinstance(row, Unscored) else None for row in rows]
-        for i, row in enumerate(rows):
-            if not isinstance(row, Unscored):
-                ids = array("i", row)
-                key = ids.tobytes()
-                request.keys.append(key)
-                self._waiting.setdefault(key, _Row(ids, now)).claims.append((request, i))
-        if self._waiting and not self._draining:
+    def _queue(self, request: Request, rows: Sequence[Sequence[int] | Unscored]) -> None:
+        self._rows.add(request, rows)
+        if self._rows and not self._draining:
             self._draining = True
             self._worker.submit(self._drain)
 
@@ -153,28 +130,22 @@ class Batcher:
         while batch := self._next_batch():
             scores = self._score_rows([row.ids for row in batch])
             for row, score in zip(batch, scores, strict=True):
-                for request, i in row.claims:
-                    request.scores[i] = score
+                row.give(score)
             for request in {request for row in batch for request, _ in row.claims}:
                 request.settle()
 
-    def _next_batch(self) -> list[_Row]:
+    def _next_batch(self) -> list[Row]:
         with self._changed:
             self._wait_for_company()
-            rows = list(self._waiting.values())
-            keys = list(self._waiting)
-            batch = nearest([len(row.ids) for row in rows], self._max_batch_tokens)
-            for i in batch:
-                del self._waiting[keys[i]]
+            batch = self._rows.take(self._max_batch_tokens)
             self._draining = bool(batch)
-            return [rows[i] for i in batch]
+            return batch
 
     def _wait_for_company(self) -> None:
         """Only where there is reason to expect some: requests are being read, and the batch is not full."""
-        while self._reading and self._waiting:
-            rows = self._waiting.values()
-            left_s = next(iter(rows)).since + COMPANY_S - time.monotonic()
-            if left_s <= 0 or sum(len(row.ids) for row in rows) >= self._max_batch_tokens:
+        while self._reading and self._rows and self._rows.n_tokens < self._max_batch_tokens:
+            left_s = self._rows.oldest_s + COMPANY_S - time.monotonic()
+            if left_s <= 0:
                 return
             self._changed.wait(left_s)
 
@@ -188,26 +159,3 @@ class Batcher:
 
 def _none_left(rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
     return [Unscored("the scorer is closed")] * len(rows)
-
-
-def nearest(lengths: Sequence[int], max_tokens: int) -> list[int]:
-    """Indices of the first length and of those nearest to it, as many as fit, padding included (but at least one)."""
-    if not lengths:
-        return []
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    low = order.index(0)
-    high = low + 1  # order[low:high] is the batch
-    while True:
-        shorter = lengths[order[low - 1]] if low > 0 else None
-        longer = lengths[order[high]] if high < len(order) else None
-        width, n = lengths[order[high - 1]], high - low + 1
-        if longer is not None and n * longer > max_tokens:
-            longer = None
-        if shorter is not None and n * width > max_tokens:
-            shorter = None
-        if longer is not None and (shorter is None or longer - lengths[0] <= lengths[0] - shorter):
-            high += 1
-        elif shorter is not None:
-            low -= 1
-        else:
-            return order[low:high]

@@ -21,8 +21,12 @@ from egrm_graph.scoring.scorer import Unscored
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-MAX_BATCH_TOKENS = 16384
+BATCH_TOKENS_ON_CPU = 1024
+"""Measured best: what a batch computes stays in the processor's cache. See `egrm_graph.benchmark.scoring`."""
+BATCH_TOKENS_ELSEWHERE = 16384
 MAX_WAITING = 1024
+QUICK_CHARACTERS = 20_000
+"""Read in some milliseconds."""
 
 
 class ClassifierScorer:
@@ -35,16 +39,17 @@ class ClassifierScorer:
         *,
         name: str,
         calibrated: bool = False,
-        max_batch_tokens: int = MAX_BATCH_TOKENS,
+        max_batch_tokens: int | None = None,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._layout = layout
         self._name = name
         self._calibrated = calibrated
-        self._batcher: Batcher = Batcher(
+        fitting = BATCH_TOKENS_ON_CPU if model.device.type == "cpu" else BATCH_TOKENS_ELSEWHERE
+        self._batcher = Batcher(
             partial(score_rows, model.train(False)),
             name=name,
-            max_batch_tokens=max_batch_tokens,
+            max_batch_tokens=max_batch_tokens or fitting,
             max_waiting=max_waiting,
         )
 
@@ -54,14 +59,14 @@ class ClassifierScorer:
         folder: str | Path,
         *,
         device: str | None = None,
-        max_batch_tokens: int = MAX_BATCH_TOKENS,
+        max_batch_tokens: int | None = None,
         max_waiting: int = MAX_WAITING,
     ) -> Self:
         """The scorer in a local folder: one of `egrm train scorer`, or a reward model with a chat template.
 
         It runs on `device` ("cuda", "mps" or "cpu"), or on the best there is. A batch holds at most
-        `max_batch_tokens`, padding included; at most `max_waiting` paths are taken in at once, and further callers
-        wait.
+        `max_batch_tokens`, padding included; by default, what suits the device. At most `max_waiting` paths are taken
+        in at once, and further callers wait.
 
         Raises:
             ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
@@ -95,7 +100,9 @@ class ClassifierScorer:
         most = self._batcher.max_waiting
         for start in range(0, len(paths), most):
             some = tuple(paths[start : start + most])
-            scores += await self._batcher.score(len(some), partial(self._layout.rows, question, some))
+            read = partial(self._layout.rows, question, some)
+            quick = len(some) * len(question) + sum(map(len, some)) <= QUICK_CHARACTERS
+            scores += await self._batcher.score(len(some), read, quick=quick)
         return scores
 
     async def aclose(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.frame import template_frame
 from egrm_graph.scoring.layout import Layout, backend_of
+from egrm_graph.scoring.loading import dtype_on
 from egrm_graph.scoring.scorer import Scorer, Unscored
 
 CONTEXT = 32
@@ -173,6 +175,58 @@ async def test_failing_batch_costs_the_other_batches_nothing(folder: Path, score
     await failing.aclose()
 
 
+async def test_batch_without_enough_memory_is_tried_again_in_halves() -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def fail(_: Any, __: Any, kwargs: dict[str, Any]) -> None:
+        shapes.append(tuple(kwargs["input_ids"].shape))
+        if shapes[-1][0] * shapes[-1][1] > 30:
+            raise torch.OutOfMemoryError("no room")
+
+    paths = ["#1", "#2", "#3", "1" * 25]  # 9, 9, 9 and 32 tokens
+    whole = ClassifierScorer(build(), build_layout(), name="whole")
+    model = build()
+    model.register_forward_pre_hook(fail, with_kwargs=True)
+    tight = ClassifierScorer(model, build_layout(), name="tight")
+    scores = await tight.score(QUESTION, paths)
+    assert scores[:3] == pytest.approx((await whole.score(QUESTION, paths))[:3], abs=1e-5)
+    assert scores[3] == Unscored("the scorer failed: no room")
+    assert sorted(shapes, reverse=True) == [(4, 32), (2, 32), (2, 9), (1, 32), (1, 9)]
+    await whole.aclose()
+    await tight.aclose()
+
+
+async def test_score_does_not_depend_on_the_company(folder: Path) -> None:
+    scorer = ClassifierScorer.load(folder, device="cpu")
+    alone = [(await scorer.score(QUESTION, [path]))[0] for path in PATHS]
+    together = await asyncio.gather(*(scorer.score(QUESTION, [path]) for path in [*PATHS, *"0123456789"]))
+    assert [score for (score,) in together[: len(PATHS)]] == pytest.approx(alone, abs=1e-5)
+    await scorer.aclose()
+
+
+async def test_more_paths_than_there_is_room_for_are_scored_in_turns(folder: Path, scorer: ClassifierScorer) -> None:
+    narrow = ClassifierScorer.load(folder, device="cpu", max_waiting=3)
+    assert await narrow.score(QUESTION, PATHS) == pytest.approx(await scorer.score(QUESTION, PATHS), abs=1e-5)
+    await narrow.aclose()
+
+
+async def test_path_of_a_million_characters_is_unscored_with_numbers(scorer: ClassifierScorer) -> None:
+    assert await scorer.score(QUESTION, ["1" * 1_000_000]) == [
+        Unscored(
+            "question and path are 1000006 characters, which is more than the 32 tokens that the scorer reads at most"
+        )
+    ]
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_scorer_tells_whether_it_is_calibrated(calibrated: bool) -> None:
+    assert ClassifierScorer(build(), build_layout(), name="", calibrated=calibrated).calibrated is calibrated
+
+
+async def test_scorer_without_calibration_in_its_manifest_says_so(scorer: ClassifierScorer) -> None:
+    assert scorer.calibrated is False
+
+
 async def test_spelled_out_special_tokens_are_plain_text(scorer: ClassifierScorer) -> None:
     # as the padding token it would be passed over, and the score be that of the text in front of it
     plain, forged = await scorer.score(QUESTION, ["#65", "#65<pad>"])
@@ -303,6 +357,42 @@ async def test_what_is_no_sound_scorer_is_refused_with_its_folder_and_the_fix(
     with pytest.raises(ModelError, match=message) as caught:
         ClassifierScorer.load(tmp_path / "scorer", device="cpu")
     assert str(tmp_path / "scorer") in str(caught.value)
+
+
+def test_pickle_beside_the_weights_is_never_opened(tmp_path: Path) -> None:
+    save(tmp_path / "scorer")
+    for name in ("pytorch_model.bin", "training_args.bin", "optimizer.pt", "model.pkl"):
+        (tmp_path / "scorer" / name).write_bytes(pickle.dumps(Trap(tmp_path / f"sprung-by-{name}")))
+    ClassifierScorer.load(tmp_path / "scorer", device="cpu")
+    (tmp_path / "scorer" / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="only pickled weights"):
+        ClassifierScorer.load(tmp_path / "scorer", device="cpu")
+    assert list(tmp_path.glob("sprung*")) == []
+
+
+class Trap:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_the_trap_works(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Trap(tmp_path / "sprung")))
+    assert (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float32), ("mps", torch.float16)])
+def test_a_gpu_computes_in_16_bits_and_a_cpu_in_32(device: str, dtype: torch.dtype) -> None:
+    assert dtype_on(device) == dtype
+
+
+def test_device_that_is_not_there_is_refused_with_the_fix(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot be put on 'xpu:7'.*device='cpu'"):
+        ClassifierScorer.load(folder, device="xpu:7")
 
 
 async def test_missing_folder_is_refused(tmp_path: Path) -> None:

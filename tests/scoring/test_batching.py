@@ -1,0 +1,299 @@
+"""How the paths of many runs become batches: shared, bounded, fair, and gone when nobody waits for them any more."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egrm_graph.errors import ModelError, SettingsError
+from egrm_graph.scoring.batching import Batcher
+from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.scoring.waiting import next_batch
+
+Rows = Sequence[Sequence[int] | Unscored]
+
+
+class Model:
+    """Scores a row by its first token, and stops at a gate until it is opened."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[list[int]]] = []
+        self.running = threading.Event()
+        self.gate = threading.Event()
+
+    def __call__(self, rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
+        self.batches.append([list(row) for row in rows])
+        self.running.set()
+        assert self.gate.wait(60)
+        return [row[0] / 10 for row in rows]
+
+
+class Scoring:
+    def __init__(self, max_waiting: int = 16, max_batch_tokens: int = 6) -> None:
+        self.model = Model()
+        self.batcher = Batcher(self.model, name="fake", max_batch_tokens=max_batch_tokens, max_waiting=max_waiting)
+
+    def score(self, *rows: Sequence[int] | Unscored) -> asyncio.Task[list[float | Unscored]]:
+        return asyncio.create_task(self.batcher.score(len(rows), lambda: rows))
+
+    async def running(self) -> None:
+        """Waits until a batch stands at the gate."""
+        assert await asyncio.to_thread(self.model.running.wait, 60)
+
+    async def inside(self, n_rows: int) -> None:
+        """Waits until so many rows wait for a batch."""
+        while self.batcher.waiting != n_rows:
+            await asyncio.sleep(0.001)
+
+
+async def all_of(*tasks: asyncio.Task[list[float | Unscored]]) -> list[list[float | Unscored]]:
+    return [await task for task in tasks]
+
+
+@pytest.fixture
+async def scoring() -> AsyncIterator[Scoring]:
+    made = Scoring()
+    yield made
+    made.model.gate.set()
+    await asyncio.to_thread(made.batcher.close)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ([], []),
+        ([9], [0]),  # alone, though it is longer than a batch may be
+        ([2, 2, 2, 2], [0, 1, 2]),
+        ([3, 1, 3], [1, 0]),
+        ([1, 5, 2, 3], [0, 2]),  # 1 and 2 make 4 with the padding; with 3 they would make 9
+        ([3, 1, 2, 6], [0]),  # 1 and 2 go together, and 3 with 6 would make 12
+    ],
+)
+def test_batch_is_the_one_with_the_first_of_batches_cut_from_the_shortest_on(
+    lengths: list[int], expected: list[int]
+) -> None:
+    assert next_batch(lengths, 6) == expected
+
+
+@given(st.lists(st.integers(1, 50), min_size=1), st.integers(1, 200))
+def test_batch_has_the_first_and_fits(lengths: list[int], max_tokens: int) -> None:
+    batch = next_batch(lengths, max_tokens)
+    assert 0 in batch
+    assert len(set(batch)) == len(batch)
+    assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= max_tokens
+
+
+async def test_requests_that_wait_share_batches_of_like_length(scoring: Scoring) -> None:
+    first = scoring.score([9])
+    await scoring.running()
+    others = [scoring.score([1, 1, 1], [2]), scoring.score([3, 3, 3], [4])]
+    await scoring.inside(4)
+    scoring.model.gate.set()
+    assert await all_of(first, *others) == [[0.9], [0.1, 0.2], [0.3, 0.4]]
+    assert [sorted(batch) for batch in scoring.model.batches] == [[[9]], [[1, 1, 1], [3, 3, 3]], [[2], [4]]]
+
+
+async def test_row_that_has_waited_longest_is_in_the_next_batch(scoring: Scoring) -> None:
+    first = scoring.score([9])
+    await scoring.running()
+    long = scoring.score([1] * 6)
+    await scoring.inside(1)
+    short = [scoring.score([i]) for i in range(2, 6)]
+    await scoring.inside(5)
+    scoring.model.gate.set()
+    await asyncio.gather(first, long, *short)
+    assert scoring.model.batches[1] == [[1] * 6]
+
+
+async def test_equal_rows_are_scored_once(scoring: Scoring) -> None:
+    first = scoring.score([9])
+    await scoring.running()
+    others = [scoring.score([1, 2], [1, 2]), scoring.score([1, 2])]
+    while scoring.batcher.waiting < 1 or scoring.batcher.reading:
+        await asyncio.sleep(0.001)
+    scoring.model.gate.set()
+    assert await all_of(first, *others) == [[0.9], [0.1, 0.1], [0.1]]
+    assert scoring.model.batches == [[[9]], [[1, 2]]]
+
+
+async def test_unscored_rows_keep_their_places(scoring: Scoring) -> None:
+    scoring.model.gate.set()
+    flaw = Unscored("the path is empty")
+    assert await scoring.score(flaw, [1], flaw, [2]) == [flaw, 0.1, flaw, 0.2]
+    assert await scoring.score(flaw) == [flaw]
+
+
+async def test_cancelled_request_that_waits_is_taken_out_and_another_gets_its_room() -> None:
+    scoring = Scoring(max_waiting=3)
+    first = scoring.score([9])
+    await scoring.running()
+    given_up = scoring.score([1], [2])
+    await scoring.inside(2)
+    next_one = scoring.score([3])  # there is room for three
+    await asyncio.sleep(0.01)
+    assert scoring.batcher.waiting == 2
+    given_up.cancel()
+    await scoring.inside(1)
+    scoring.model.gate.set()
+    assert await all_of(first, next_one) == [[0.9], [0.3]]
+    assert scoring.model.batches == [[[9]], [[3]]]
+    assert given_up.cancelled()
+    await asyncio.to_thread(scoring.batcher.close)
+
+
+async def test_cancelled_request_leaves_an_equal_row_of_another_one(scoring: Scoring) -> None:
+    first = scoring.score([9])
+    await scoring.running()
+    given_up, kept = scoring.score([1]), scoring.score([1], [2])
+    await scoring.inside(2)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    scoring.model.gate.set()
+    assert await all_of(first, kept) == [[0.9], [0.1, 0.2]]
+
+
+async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -> None:
+    running = scoring.score([1])
+    await scoring.running()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    after = scoring.score([2])
+    scoring.model.gate.set()
+    assert await after == [0.2]
+
+
+async def test_cancelled_request_that_waits_for_room_leaves_the_line() -> None:
+    scoring = Scoring(max_waiting=1)
+    first, given_up, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
+    await scoring.running()
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    scoring.model.gate.set()
+    assert await all_of(first, last) == [[0.1], [0.3]]
+    assert scoring.model.batches == [[[1]], [[3]]]
+    await asyncio.to_thread(scoring.batcher.close)
+
+
+async def test_no_more_paths_are_read_than_there_is_room_for() -> None:
+    scoring = Scoring(max_waiting=2)
+    read: list[int] = []
+
+    def reading(i: int) -> Rows:
+        read.append(i)
+        return [[i]]
+
+    tasks = [asyncio.create_task(scoring.batcher.score(1, partial(reading, i))) for i in range(1, 5)]
+    await scoring.running()
+    await asyncio.sleep(0.02)
+    assert sorted(read) == [1, 2]
+    scoring.model.gate.set()
+    assert await all_of(*tasks) == [[0.1], [0.2], [0.3], [0.4]]
+    await asyncio.to_thread(scoring.batcher.close)
+
+
+async def test_slow_reading_holds_up_nobody_else(scoring: Scoring) -> None:
+    scoring.model.gate.set()
+    release = threading.Event()
+
+    def slow() -> Rows:
+        assert release.wait(60)
+        return [[2]]
+
+    held = asyncio.create_task(scoring.batcher.score(1, slow))
+    assert await scoring.score([1]) == [0.1]
+    assert not held.done()
+    release.set()
+    assert await held == [0.2]
+
+
+async def test_what_is_quick_to_read_is_read_by_the_worker_while_it_is_idle(scoring: Scoring) -> None:
+    readers: list[str] = []
+
+    def reading(i: int) -> Rows:
+        readers.append(threading.current_thread().name)
+        return [[i]]
+
+    first = asyncio.create_task(scoring.batcher.score(1, partial(reading, 1), quick=True))
+    await scoring.running()
+    second = asyncio.create_task(scoring.batcher.score(1, partial(reading, 2), quick=True))
+    await scoring.inside(1)
+    scoring.model.gate.set()
+    assert await all_of(first, second) == [[0.1], [0.2]]
+    assert readers == ["egrm-scorer_0", "egrm-scorer-reader_0"]
+
+
+async def test_failure_to_read_is_the_callers_alone(scoring: Scoring) -> None:
+    scoring.model.gate.set()
+
+    def broken() -> Rows:
+        raise ValueError("no such text")
+
+    with pytest.raises(ValueError, match="no such text"):
+        await scoring.batcher.score(1, broken)
+    assert await scoring.score([1]) == [0.1]
+
+
+async def test_closing_fails_what_runs_waits_and_stands_in_line() -> None:
+    scoring = Scoring(max_waiting=2)
+    tasks = [scoring.score([i]) for i in range(1, 4)]
+    await scoring.running()
+    closing = asyncio.create_task(asyncio.to_thread(scoring.batcher.close))
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ModelError] * 3
+    assert str(outcomes[0]) == "the scorer 'fake' is closed; load it again to go on"
+    assert not closing.done()  # the batch is not over
+    scoring.model.gate.set()
+    await closing
+    with pytest.raises(ModelError, match="is closed"):
+        await scoring.score([1])
+
+
+def test_event_loops_of_several_threads_share_batches() -> None:
+    scoring = Scoring(max_waiting=2)
+    scoring.model.gate.set()
+    found: dict[int, list[float | Unscored]] = {}
+
+    def run(i: int) -> None:
+        found[i] = asyncio.run(scoring.batcher.score(1, lambda: [[i]]))
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {i: [i / 10] for i in range(8)}
+    scoring.batcher.close()
+
+
+def test_room_for_nothing_is_refused() -> None:
+    with pytest.raises(SettingsError, match="max_waiting=0"):
+        Scoring(max_waiting=0)
+
+
+def test_interpreter_ends_though_a_scorer_is_open_and_busy() -> None:
+    code = """
+import asyncio, time
+from egrm_graph.scoring.batching import Batcher
+
+def slow(rows):
+    time.sleep(0.2)
+    return [0.5] * len(rows)
+
+async def main():
+    batcher = Batcher(slow, name="open", max_batch_tokens=1, max_waiting=100)
+    tasks = [asyncio.create_task(batcher.score(1, lambda i=i: [[i]])) for i in range(1000)]
+    await asyncio.sleep(0.1)
+
+asyncio.run(main())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    assert (run.stdout, run.stderr) == ("", "")
