@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from egrm_graph.errors import ModelError
 from egrm_graph.quiet import without_progress_bars
-from egrm_graph.scoring.checkpoint import Manifest, load_tokenizer, read_manifest, refuse_unsafe
+from egrm_graph.scoring.checkpoint import (
+    Manifest,
+    load_tokenizer,
+    read_json,
+    read_manifest,
+    refuse_unsafe,
+)
 from egrm_graph.scoring.layout import Layout, backend_of
 
 if TYPE_CHECKING:
@@ -47,14 +53,26 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def dtype_on(device: str) -> torch.dtype:
-    """What a scorer computes in: 16 bits on a GPU, bfloat16 where CUDA hardware has it; float32 on a CPU."""
+def dtype_on(device: str, stored: str | None) -> torch.dtype:
+    """What a scorer computes in, for weights that are stored in `stored`.
+
+    float32, so that scores are the same everywhere; but 16 bits on a GPU for weights that were stored in bfloat16,
+    which are those of large models.
+    """
     import torch
 
     kind = torch.device(device).type
+    if stored != "bfloat16" or kind == "cpu":
+        return torch.float32
     if kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
-    return torch.float32 if kind == "cpu" else torch.float16
+    return torch.float16
+
+
+def _stored_dtype(folder: Path) -> str | None:
+    config = read_json(folder / "config.json")
+    found = config.get("dtype", config.get("torch_dtype"))  # the latter was its name before transformers 5
+    return found if isinstance(found, str) else None
 
 
 def context_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -74,7 +92,7 @@ def _load_model(folder: Path, device: str) -> PreTrainedModel:
                 trust_remote_code=False,
                 local_files_only=True,
                 output_loading_info=True,
-                dtype=dtype_on(device),
+                dtype=dtype_on(device, _stored_dtype(folder)),
             )
     except Exception as error:  # transformers raises whatever the file's reader does
         raise ModelError(f"the scorer in {folder} cannot be loaded: {error}") from error

@@ -385,9 +385,20 @@ def test_the_trap_works(tmp_path: Path) -> None:
     assert (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize(("device", "dtype"), [("cpu", torch.float32), ("mps", torch.float16)])
-def test_a_gpu_computes_in_16_bits_and_a_cpu_in_32(device: str, dtype: torch.dtype) -> None:
-    assert dtype_on(device) == dtype
+@pytest.mark.parametrize(
+    ("device", "stored", "dtype"),
+    [
+        ("cpu", "bfloat16", torch.float32),
+        ("mps", "bfloat16", torch.float16),
+        ("mps", "float16", torch.float32),
+        ("cuda", "float32", torch.float32),
+        ("cuda", None, torch.float32),
+    ],
+)
+def test_only_a_gpu_and_weights_stored_in_bfloat16_are_run_in_16_bits(
+    device: str, stored: str | None, dtype: torch.dtype
+) -> None:
+    assert dtype_on(device, stored) == dtype
 
 
 def test_device_that_is_not_there_is_refused_with_the_fix(folder: Path) -> None:
