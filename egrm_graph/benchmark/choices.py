@@ -10,7 +10,6 @@ majority counts its right share, where the graph takes the answer drawn first.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -19,6 +18,7 @@ import numpy as np
 
 from egrm_graph.benchmark.statistics import Estimate, bootstrap
 from egrm_graph.scoring.rules import RULES, Rule
+from egrm_graph.training.figures import majority_vote
 from egrm_graph.training.rollouts import Rollout, RolloutPath
 
 Scores = Sequence[Sequence[float | None]]
@@ -81,9 +81,7 @@ def _worth(rollout: Rollout, scores: Sequence[float | None], n: int, choice: Cho
 
 
 def _majority(paths: Sequence[RolloutPath], _: Sequence[float | None]) -> float:
-    votes = Counter(_class(path) for path in paths if path.answer is not None)
-    leaders = [answer is None for answer, count in votes.items() if count == max(votes.values())]
-    return sum(leaders) / len(leaders) if leaders else 0.0
+    return majority_vote(paths)
 
 
 def _by(rule: Rule) -> Choice:
