@@ -52,7 +52,7 @@ class Report:
 async def score(scorer: Scorer, rollouts: Sequence[Rollout], err: Console) -> list[list[float | None]]:
     """The scores of all paths, some questions at once."""
     slots = asyncio.Semaphore(64)
-    with Progress(console=err, transient=True) as progress:
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(f"scoring with {scorer.name}", total=len(rollouts))
 
         async def one(rollout: Rollout) -> list[float | None]:
