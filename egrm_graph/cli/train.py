@@ -61,10 +61,10 @@ def panel_of(field: str) -> str | None:
 def scorer(config: ScorerTraining, resume: Resume = False, overwrite: Overwrite = False) -> None:
     """Train a scorer on rollouts: questions with reasoning paths, each marked right or wrong.
 
-    A line of ROLLOUTS is {"id", "question", "reference", "paths": [{"text", "answer", "correct"}, ...]}, as `egrm
-    rollouts` writes it, a pair {"prompt", "chosen", "rejected"}, or a graded {"prompt", "response", "score"}. The
-    output folder gets the scorer, report.json and report.html; use it by --scorer. A training that was interrupted, or
-    killed, goes on by --resume to the same scorer.
+    A row of ROLLOUTS, JSON lines or Parquet, is {"id", "question", "reference", "paths": [{"text", "answer",
+    "correct"}, ...]}, as `egrm rollouts` writes it, a pair {"prompt", "chosen", "rejected"}, or a graded {"prompt",
+    "response", "score"}. The output folder gets the scorer, report.json and report.html; use it by --scorer. A
+    training that was interrupted, or killed, goes on by --resume to the same scorer.
     """
     console = Console(stderr=True, highlight=False)
     try:

@@ -36,14 +36,17 @@ class Calibration(BaseModel):
     """Held-out questions that it was fitted on."""
     paths: int
     """Their paths."""
+    cross_fitted: bool = True
+    """Whether the figures after it are of each half of the questions with the temperature that was fitted on the other
+    half. Else the halves had too few mistakes, and they are of the questions that it was fitted on."""
     ece_before: float
     """Expected calibration error of the scores before, 15 bins of equal width."""
     ece_after: float
-    """The same after, each half of the questions with the temperature that was fitted on the other half."""
+    """The same after."""
     brier_before: float
     """Mean squared distance of the scores from the truth, before."""
     brier_after: float
-    """The same after, by halves as `ece_after`."""
+    """The same after."""
 
 
 class Bin(NamedTuple):
@@ -71,8 +74,8 @@ def fit_temperature(logits: Sequence[float], targets: Sequence[float]) -> float:
         raise InputError("higher logits do not go with better paths, so that no temperature makes them probabilities")
     if _slope(logits, targets, 1 / COLDEST) <= 0:
         raise InputError(
-            "the logits' signs tell all held-out paths right from wrong, so that the colder the temperature, the "
-            "better; hold out more questions, or harder ones"
+            "no held-out path is on the wrong side of 0.5, so that no temperature is cold enough; hold out more "
+            "questions, or harder ones"
         )
     low, high = math.log(1 / HOTTEST), math.log(1 / COLDEST)
     for _ in range(60):  # the log loss is convex in 1 / T, and its slope rises through zero once

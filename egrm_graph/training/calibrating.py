@@ -45,7 +45,8 @@ class Fit(NamedTuple):
     """A temperature, and how far the scores are probabilities without and with it."""
 
     temperature: float
-    temperatures_of_halves: tuple[float, float]
+    temperatures_of_halves: tuple[float, float] | None
+    """None where a half had too few mistakes for one: then the figures with it are of what it was fitted on."""
     questions: int
     paths: int
     before: Reliability
@@ -57,6 +58,7 @@ class Fit(NamedTuple):
             temperature=self.temperature,
             questions=self.questions,
             paths=self.paths,
+            cross_fitted=self.temperatures_of_halves is not None,
             ece_before=self.before.ece,
             ece_after=self.after.ece,
             brier_before=self.before.brier,
@@ -78,10 +80,10 @@ class _Paths(NamedTuple):
 
 
 def fit(rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> Fit:
-    """The temperature for held-out logits, given question by question, and the cross-fitted figures.
+    """The temperature for held-out logits, given question by question, and the figures, cross-fitted where they can be.
 
     Raises:
-        InputError: none can be fitted on all of them or on a half of them; says why.
+        InputError: none can be fitted; says why.
     """
     questions = list(zip(rollouts, logits, strict=True))
     every = _Paths.of(questions)
@@ -89,17 +91,13 @@ def fit(rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> Fit:
     halves = [_Paths.of([q for q in questions if in_first_half(q[0]) is first]) for first in (True, False)]
     try:
         one, other = (fit_temperature(*half) for half in halves)
-    except InputError as error:
-        raise InputError(f"in one half of the {len(questions)} held-out questions, {error}") from error
-    crossed = [*halves[0].scores(other), *halves[1].scores(one)]
-    return Fit(
-        temperature,
-        (one, other),
-        len(questions),
-        len(every.logits),
-        before=_reliability(every.scores(), every.targets),
-        after=_reliability(crossed, [*halves[0].targets, *halves[1].targets]),
-    )
+    except InputError:
+        of_halves, after = None, _reliability(every.scores(temperature), every.targets)
+    else:
+        crossed = [*halves[0].scores(other), *halves[1].scores(one)]
+        of_halves, after = (one, other), _reliability(crossed, [*halves[0].targets, *halves[1].targets])
+    before = _reliability(every.scores(), every.targets)
+    return Fit(temperature, of_halves, len(questions), len(every.logits), before, after)
 
 
 def _reliability(scores: Sequence[float], targets: Sequence[float]) -> Reliability:

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
 
+TIE = 1e-9
+"""What the loss weighs in the choice of the best weights: less than one pair more in order is worth, among any number
+of them that is held out."""
+
+
 class Watch(Protocol):
     """Is told how a training goes."""
 
@@ -63,4 +68,4 @@ def stopping(patience: int) -> TrainerCallback:
                 control.should_log = control.should_evaluate = control.should_save = False
                 control.should_training_stop = True
 
-    return Stopping(patience)
+    return Stopping(patience, early_stopping_threshold=TIE)  # a smaller loss alone is not a better choice

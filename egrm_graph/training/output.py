@@ -36,7 +36,7 @@ def provenance(config: ScorerTraining) -> dict[str, Any]:
     files = {"rollouts": config.rollouts, "held_out": config.held_out}
     base = Path(config.base)
     return {
-        "input": config.input,
+        "input": config.template,
         "egrm_graph": version("egrm-graph"),
         "base": base.resolve().name if base.is_dir() else config.base,
         "settings": config.told(),

@@ -83,7 +83,7 @@ def _parsed(line: str, where: str) -> dict[str, Any]:
 
 
 def _rollout(row: Mapping[str, Any]) -> Rollout:
-    if "paths" not in row and "question" not in row:
+    if "paths" not in row:
         raise InputError(f"a row needs {FORMS}; this one has {', '.join(map(repr, list(row)[:8])) or 'nothing'}")
     return Rollout.model_validate(row)
 

@@ -52,7 +52,7 @@ def _calibration(fitted: Fit | str | None) -> dict[str, Any] | None:
         return {"refused": fitted}
     return {
         "temperature": fitted.temperature,
-        "temperatures_of_halves": list(fitted.temperatures_of_halves),
+        "temperatures_of_halves": fitted.temperatures_of_halves and list(fitted.temperatures_of_halves),
         "questions": fitted.questions,
         "paths": fitted.paths,
         "before": _reliability(fitted.before),

@@ -72,9 +72,10 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, o
     model, tokenizer = base.model, base.tokenizer
     if base.replaced:
         watch.told(f"the head of {config.base} gives more than one number, and is replaced by a new one that gives one")
-    prepare = Preparation(tokenizer, config.input, context_tokens(model, tokenizer))
+    prepare = Preparation(tokenizer, config.template, context_tokens(model, tokenizer))
     examples, measured = prepare.examples(train), prepare.examples(held_out)
     _refuse_unlearnable(config, examples)
+    _warn(prepare.left_out, len(measured), watch)
     batch = sample(measured, model)
     if config.calibration == "temperature":
         check_foldable(model, batch)
@@ -96,6 +97,7 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, o
     elif fitted:
         watch.told(f"the scores are not calibrated: {fitted}")
     best = trainer.state.best_global_step
+    watch.told(f"kept the weights of step {best} of {trainer.state.global_step}")
     curve = curve_of(trainer.state.log_history)
     loss = next(entry["eval_loss"] for entry in curve if entry["step"] == best and "eval_loss" in entry)
     manifest = Manifest.model_validate(
@@ -110,6 +112,16 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, o
     write_report(config.output, Report(manifest, curve, best_of_n_curve(rollouts, logits), fitted))
     _save(config.output, model, tokenizer, manifest)
     shutil.rmtree(checkpoints)
+
+
+FEW = 30
+
+
+def _warn(left_out: int, held_out: int, watch: Watch) -> None:
+    if left_out:
+        watch.told(f"{left_out} paths are empty or longer than the base model can read, and are left out")
+    if held_out < FEW:
+        watch.told(f"only {held_out} questions are held out, so that the choice of the weights is mostly chance")
 
 
 def _fitted(config: ScorerTraining, rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> Fit | str | None:
@@ -173,5 +185,7 @@ def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, i
 
 def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
     model.save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):  # which are written for their owner only
+        file.chmod((folder / "config.json").stat().st_mode)
     tokenizer.save_pretrained(folder)
     write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")  # the last: now it is finished

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from egrm_graph.scoring.checkpoint import DEFAULT_INPUT, Manifest
+from egrm_graph.scoring.checkpoint import Manifest, read_manifest
 from egrm_graph.scoring.objective import Objective
 
 UNUSED = {
@@ -32,8 +32,9 @@ class ScorerTraining(BaseModel):
     answerdotai/ModernBERT-base. A decoder or an encoder, a language model or a classifier."""
     output: Path
     """Folder that the scorer and its report are written to."""
-    input: str = DEFAULT_INPUT
-    """Template of the text that is scored, with {question} and {path} once each."""
+    input: str | None = None
+    """Template of the text that is scored, with {question} and {path} once each; None takes the base's own, where that
+    is a scorer, and else the question, an empty line, and the path."""
 
     objective: Literal["hybrid", "regression", "hinge", "bradley_terry"] = "hybrid"
     """What is minimised: the published hybrid of regression and ranking, the regression alone, or the ranking alone,
@@ -80,8 +81,8 @@ class ScorerTraining(BaseModel):
 
     @field_validator("input")
     @classmethod
-    def _template(cls, template: str) -> str:
-        return Manifest(input=template).input
+    def _template(cls, template: str | None) -> str | None:
+        return None if template is None else Manifest(input=template).input
 
     @model_validator(mode="after")
     def _weights_are_used(self) -> Self:
@@ -100,6 +101,15 @@ class ScorerTraining(BaseModel):
                 f"lora_alpha={self.lora_alpha} has no effect without lora_rank; give it, or leave both out"
             )
         return self
+
+    @property
+    def template(self) -> str:
+        """The template that the scorer is trained with.
+
+        Raises:
+            ModelError: it is the base's, and cannot be read.
+        """
+        return read_manifest(Path(self.base)).input if self.input is None else self.input
 
     @property
     def weights(self) -> Objective:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from egrm_graph.errors import SetupError
 from egrm_graph.scoring.objective import scoring_loss
 from egrm_graph.training.batches import Example, collator, group
-from egrm_graph.training.callbacks import Watch, stopping, watching
+from egrm_graph.training.callbacks import TIE, Watch, stopping, watching
 from egrm_graph.training.figures import Figures, measure
 from egrm_graph.training.settings import ScorerTraining
 
@@ -60,6 +60,15 @@ def scorer_trainer(
                     f"start anew (--overwrite) with a learning rate under {config.learning_rate}"
                 )
             return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
+
+        def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+            output = super().evaluation_loop(*args, **kwargs)
+            # Where two evaluations choose alike, the one with the smaller loss is better; else the first would be
+            # kept, which may have learned next to nothing.
+            metrics = output.metrics or {}
+            loss = metrics["eval_loss"]
+            metrics["eval_selection"] -= TIE * loss / (1 + loss)
+            return output
 
         def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 there is one
             batches: Any = group(held_out, config.batch_questions, config.max_batch_tokens)
@@ -127,7 +136,7 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
 def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[str, float]]:
     """From the logits of the held-out paths to figures, and the number by which the best weights are chosen.
 
-    That number knows nothing of the loss, so that it is fair between objectives.
+    The loss only breaks its ties (see `evaluation_loop`), so that it is fair between objectives.
     """
 
     def metrics(prediction: Any) -> dict[str, float]:

@@ -41,14 +41,16 @@ async def test_one_line_for_each_evaluation_and_the_figures_as_json(rollouts: Pa
     assert told.keys() >= {"scorer", "best_of_n", "majority", "oracle", "pairwise", "calibration"}
     assert (told["scorer"], told["calibration"]) == (str(tmp_path / "scorer"), None)
     shares = r"scorer's choice \d+\.\d %, majority \d+\.\d %, any path right \d+\.\d %, pairs in order \d+\.\d %"
-    first, second = done.stderr.splitlines()
+    few, first, second, kept = done.stderr.splitlines()
+    assert few.startswith("only 11 questions are held out")
+    assert re.fullmatch(r"kept the weights of step [48] of 8", kept)
     assert re.fullmatch(rf"step 4 of 8, held out: {shares}, loss 0\.\d+", first)
     assert re.fullmatch(rf"step 8 of 8, held out: {shares}, loss 0\.\d+", second)
 
 
 async def test_missing_calibration_is_told_with_its_reason(rollouts: Path, base: Path, tmp_path: Path) -> None:
     done = trained(rollouts, base, tmp_path / "scorer", "--epochs", "12", "--evaluations", "1")
-    assert "the scores are not calibrated: the logits' signs tell all held-out paths right from wrong" in done.stderr
+    assert "the scores are not calibrated: no held-out path is on the wrong side of 0.5" in done.stderr
     assert json.loads(done.stdout)["calibration"] is None
 
 

@@ -54,7 +54,7 @@ def test_temperature_scales_with_the_logits(scale: float, size: float) -> None:
         ([], [], "no held-out path is right"),
         ([1.0, -1.0], [0, 0], "no held-out path is right"),
         ([1.0, -1.0], [1, 1], "no held-out path is wrong"),
-        ([1.0, -1.0], [1, 0], "the logits' signs tell all"),  # the colder the better
+        ([1.0, -1.0], [1, 0], "no held-out path is on the wrong side"),  # the colder the better
         ([1.0, -1.0], [0, 1], "higher logits do not go with better paths"),
         ([0.0, 0.0], [0, 1], "higher logits do not go with better paths"),  # all temperatures are alike
         ([float("nan"), 1.0], [0, 1], "a logit that is not a number"),

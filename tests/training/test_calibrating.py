@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from math import exp, log
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,10 +57,18 @@ async def test_each_half_is_measured_with_the_temperature_of_the_other() -> None
     assert told.brier_after == pytest.approx((3 * 0.01 + 0.81 + 9 * 0.0625 + 0.5625) / 14)
 
 
-async def test_half_that_cannot_be_fitted_is_named() -> None:
-    rollouts = [question(True, True, True, False), question(False, True, True)]
-    with pytest.raises(InputError, match="in one half of the 2 held-out questions, no held-out path is wrong"):
-        fit(rollouts, [[1.0, 1.0, 1.0], [1.0, 1.0]])
+async def test_where_a_half_cannot_be_fitted_the_figures_are_not_cross_fitted_and_say_so() -> None:
+    rollouts = [question(True, True, True, False), question(False, True, True)]  # no wrong path in the second half
+    found = fit(rollouts, [[1.0, 1.0, 1.0], [1.0, 1.0]])
+    assert found.temperature == pytest.approx(1 / math.log(4))  # where the score is 0.8, the share of right paths
+    assert found.temperatures_of_halves is None
+    assert not found.calibration.cross_fitted
+    assert found.calibration.ece_after == pytest.approx(0, abs=1e-6)
+
+
+async def test_where_nothing_can_be_fitted_it_says_why() -> None:
+    with pytest.raises(InputError, match="no held-out path is wrong"):
+        fit([question(True, True, True)], [[1.0, 1.0]])
 
 
 async def test_halves_are_about_equal_and_independent_of_what_is_held_out() -> None:

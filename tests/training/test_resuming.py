@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from egrm_graph.errors import SetupError
+from egrm_graph.training.callbacks import TIE
 from egrm_graph.training.scorer import train_scorer
 from tests.cli.test_verify import egrm, ended
 from tests.training.tiny import Interrupting, contents, save_base, settings
@@ -68,8 +69,9 @@ async def test_training_stops_where_it_does_not_get_better(rollouts: Path, base:
     report = json.loads((train_scorer(config) / "report.json").read_text())
     selections = [entry["eval_selection"] for entry in report["curve"] if "eval_selection" in entry]
     assert len(selections) < 20
-    assert max(selections[:-2]) == max(selections)  # the last two were no better
-    assert all(max(selections[:end]) < max(selections[end : end + 2]) for end in range(1, len(selections) - 2))
+    assert max(selections) - max(selections[:-2]) <= TIE  # the last two chose no better
+    later = [max(selections[end : end + 2]) - max(selections[:end]) for end in range(1, len(selections) - 2)]
+    assert min(later, default=1.0) > TIE
 
 
 async def test_killed_after_it_stopped_early_it_gives_the_same_bytes(

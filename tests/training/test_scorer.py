@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from egrm_graph.errors import InputError, ModelError, SetupError
+from egrm_graph.scoring.checkpoint import read_manifest
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
 from egrm_graph.training.scorer import train_scorer
-from tests.training.tiny import contents, rollout, settings
+from tests.training.tiny import Told, contents, rollout, settings
 
 
 async def test_trained_scorer_tells_right_from_wrong_and_can_be_loaded(
@@ -56,6 +57,52 @@ async def test_saved_weights_are_those_of_the_best_evaluation(rollouts: Path, ba
     assert best["step"] == report["best_step"]
     assert report["held_out"]["pairwise"] == pytest.approx(best["eval_pairwise"])
     assert report["held_out"]["loss"] == pytest.approx(best["eval_loss"], abs=1e-5)
+
+
+async def test_of_evaluations_that_choose_alike_the_one_with_the_smallest_loss_is_kept(
+    base: Path, tmp_path: Path
+) -> None:
+    easy = Rollout(
+        id="q",
+        question="1+1",
+        reference="7",
+        paths=(
+            RolloutPath(text="#7", answer="7", correct=True),
+            RolloutPath(text="#1", answer="1", correct=False),
+        ),
+    )
+    train, held_out = tmp_path / "train.jsonl", tmp_path / "held_out.jsonl"
+    write_rollouts(train, [easy.model_copy(update={"id": n, "question": f"{n}+1"}) for n in range(40)])
+    write_rollouts(held_out, [easy.model_copy(update={"question": "50+1"})])
+    started = train_scorer(settings(train, base, tmp_path / "a", held_out=held_out, epochs=4, calibration="none"))
+    told = Told()
+    # Gone on from a scorer that puts all pairs in order from the first step on, at which the learning rate is still 0.
+    folder = train_scorer(
+        settings(train, started, tmp_path / "b", held_out=held_out, epochs=1, evaluations=5, calibration="none"),
+        watch=told,
+    )
+    curve = json.loads((folder / "report.json").read_text())["curve"]
+    losses = {entry["step"]: entry["eval_loss"] for entry in curve if "eval_loss" in entry}
+    assert {entry["eval_pairwise"] for entry in curve if "eval_loss" in entry} == {1.0}
+    best = min(losses, key=lambda step: losses[step])
+    assert best > 1
+    assert f"kept the weights of step {best} of 5" in told.messages
+    assert "only 1 questions are held out, so that the choice of the weights is mostly chance" in told.messages
+    assert not torch.equal(
+        load_file(started / "model.safetensors")["score.weight"],
+        load_file(folder / "model.safetensors")["score.weight"],
+    )
+
+
+async def test_a_scorer_that_is_trained_further_keeps_its_template(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    first = train_scorer(settings(rollouts, base, tmp_path / "first", epochs=1, input="{question};{path}"))
+    further = settings(rollouts, first, tmp_path / "further", epochs=1).model_copy(update={"input": None})
+    assert read_manifest(train_scorer(further)).input == "{question};{path}"
+
+
+async def test_weights_can_be_read_by_whoever_can_read_the_rest(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", epochs=1))
+    assert (folder / "model.safetensors").stat().st_mode == (folder / "config.json").stat().st_mode
 
 
 async def test_same_seed_gives_the_same_weights(rollouts: Path, base: Path, tmp_path: Path) -> None:
