@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.job import Concurrency, File, Job, Output, Overwrite, Resume
 from egrm_graph.cli.lines import Line
 from egrm_graph.cli.options import with_settings
-from egrm_graph.errors import InputError
+from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,21 @@ def rollouts(
     settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
     with _written(output, resume=resume, overwrite=overwrite) as lines:
         job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, in_order=False)
+        if lines is not None and resume and lines.exists():
+            _refuse_other_paths(lines, settings.paths)
         job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))
+
+
+def _refuse_other_paths(lines: Path, paths: int) -> None:
+    with lines.open("rb") as stream:
+        for number, raw in enumerate((raw for raw in stream if raw.endswith(b"\n")), start=1):
+            row = json.loads(raw)
+            drawn = len(row.get("paths", ())) + row.get("lost", 0)
+            if "paths" in row and drawn != paths:
+                raise SettingsError(
+                    f"line {number} of {lines} has {drawn} paths, and --paths is {paths}; "
+                    f"go on with --paths {drawn}, or name another --output"
+                )
 
 
 @contextmanager

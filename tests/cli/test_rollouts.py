@@ -135,3 +135,16 @@ async def test_no_scorer_is_used_even_where_one_is_served(tmp_path: Path) -> Non
         egrm("rollouts", given, *served(server, "--output", output, "--scorer-url", server.url)) as process,
     ):
         assert (await ended(process)).status == 0
+
+
+async def test_going_on_with_another_number_of_paths_is_refused(tmp_path: Path) -> None:
+    given, output = written(tmp_path / "in.jsonl", {"id": 1, **QUESTION}), tmp_path / "out.jsonl"
+    for paths, more in ((2, []), (3, ["--resume"])):
+        async with (
+            server_that(by_seed) as server,
+            egrm("rollouts", given, *served(server, "--output", output, "--paths", paths, *more)) as process,
+        ):
+            done = await ended(process)
+    assert (done.status, server.seen) == (2, [])
+    assert "line 1 of" in done.err
+    assert "has 2 paths, and --paths is 3; go on with --paths 2" in done.err
