@@ -1,11 +1,18 @@
 """The README's example is a file that runs, and its files are there."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
+
+from egrm_graph.parts import bundled
+from egrm_graph.settings import BUNDLED_SCORER
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -53,3 +60,22 @@ def test_the_quickstart_shows_both_routes() -> None:
     out = subprocess.run(quickstart, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"\((direct|reasoned), ok\)", out) == ["direct", "reasoned"]
     assert len(re.findall(r"score: 0\.\d+", out)) == 4
+
+
+def test_the_readmes_scorer_is_trained_and_used_as_pasted(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```sh\npip install '\.\[train\]'\n(.*?)```", README, re.DOTALL)
+    train, ask = block.replace("\\\n", "").replace("my-scorer", str(tmp_path / "my-scorer")).strip().splitlines()
+    told = json.loads(pasted(train))
+    assert told["pairwise"] > 0.9
+    assert told["calibration"] is not None
+    weights = [load_file(folder / "model.safetensors") for folder in (bundled(BUNDLED_SCORER), tmp_path / "my-scorer")]
+    assert not torch.equal(*(found["model.embed_tokens.weight"].float() for found in weights))
+    assert pasted(ask).startswith("120\n")
+
+
+def pasted(line: str) -> str:
+    """What a command of the README prints, run at the top of the repository."""
+    program, *arguments = shlex.split(line)
+    assert program == "egrm"
+    command = [sys.executable, "-m", "egrm_graph", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -75,4 +75,5 @@ def scorer(config: ScorerTraining, resume: Resume = False, overwrite: Overwrite 
         console.print(Text(told), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    typer.echo(json.dumps({"scorer": str(folder), **manifest["held_out"], "calibration": manifest["calibration"]}))
+    held_out = {name: round(value, 6) if value else value for name, value in manifest["held_out"].items()}
+    typer.echo(json.dumps({"scorer": str(folder), **held_out, "calibration": manifest["calibration"]}))

@@ -114,12 +114,19 @@ def install(build: Path) -> None:
     for folder, name in ((model, "egrm-tiny"), (scorer, "egrm-tiny-scorer")):
         (PACKAGED / name).mkdir(parents=True, exist_ok=True)
         for file in (file for file in WANTED if (folder / file).exists()):
-            shutil.copy(folder / file, PACKAGED / name / file)
-    shutil.copy(model / WEIGHTS, PACKAGED / "egrm-tiny" / WEIGHTS)
+            _copy(folder / file, PACKAGED / name / file)
+    _copy(model / WEIGHTS, PACKAGED / "egrm-tiny" / WEIGHTS)
     # Half the size, and the same scores to three digits; it is run in single precision again.
     classifier = LlamaForSequenceClassification.from_pretrained(scorer, dtype=torch.float16)
     classifier.save_pretrained(PACKAGED / "egrm-tiny-scorer")
-    shutil.copy(build / "questions" / "held_out.jsonl", PACKAGED / "held_out.jsonl")
+    _copy(build / "questions" / "held_out.jsonl", PACKAGED / "held_out.jsonl")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Puts the file there as a whole: a process that has the old one open keeps it."""
+    half = target.with_name(f"{target.name}.part")
+    shutil.copy(source, half)
+    half.replace(target)
 
 
 if __name__ == "__main__":
