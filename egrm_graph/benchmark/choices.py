@@ -17,6 +17,7 @@ from statistics import fmean
 import numpy as np
 
 from egrm_graph.benchmark.statistics import Estimate, bootstrap
+from egrm_graph.errors import InputError
 from egrm_graph.scoring.rules import RULES, Rule
 from egrm_graph.training.figures import majority_vote
 from egrm_graph.training.rollouts import Rollout, RolloutPath
@@ -42,18 +43,32 @@ class Row:
     """Its accuracy less the majority vote's, in percentage points; paired."""
 
 
+def with_paths(rollouts: Sequence[Rollout], n: int) -> list[Rollout]:
+    """The questions that have at least `n` paths, so that sets of every size are of the same questions.
+
+    Raises:
+        InputError: there is none.
+    """
+    kept = [rollout for rollout in rollouts if len(rollout.paths) >= n]
+    if not kept:
+        most = max((len(rollout.paths) for rollout in rollouts), default=0)
+        raise InputError(
+            f"no question has {n} paths; the most is {most}: choose among fewer, or draw more (--paths {n})"
+        )
+    return kept
+
+
 def compare(rollouts: Sequence[Rollout], scored: Mapping[str, Scores], sizes: Sequence[int]) -> list[Row]:
     """The rows of every scorer and rule, size by size, between the majority vote and the best possible.
 
-    Questions with fewer than the largest size of paths are left out, so that every row is of the same questions.
+    Every question has at least as many paths as the largest size; see `with_paths`.
     """
-    kept = [i for i, rollout in enumerate(rollouts) if len(rollout.paths) >= max(sizes)]
     unscored: Scores = [[None] * len(rollout.paths) for rollout in rollouts]
     rows = []
     for n in sizes:
 
         def worth(choice: Choice, scores: Scores, n: int = n) -> list[float]:
-            return [_worth(rollouts[i], scores[i], n, choice) for i in kept]
+            return [_worth(rollout, found, n, choice) for rollout, found in zip(rollouts, scores, strict=True)]
 
         majority = worth(_majority, unscored)
         ways: list[tuple[str | None, str, list[float]]] = [(None, MAJORITY, majority)]

@@ -22,9 +22,9 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from egrm_graph.benchmark.choices import MAJORITY, Row, Scores, compare
+from egrm_graph.benchmark.choices import MAJORITY, Row, Scores, compare, with_paths
 from egrm_graph.benchmark.statistics import Columns, Estimate, bootstrap
-from egrm_graph.errors import EgrmError
+from egrm_graph.errors import EgrmError, InputError
 from egrm_graph.parts import bundled, load_scorer
 from egrm_graph.scoring.scorer import Scorer, Unscored
 from egrm_graph.settings import BUNDLED_SCORER
@@ -64,6 +64,18 @@ async def score(scorer: Scorer, rollouts: Sequence[Rollout], err: Console) -> li
         return list(await asyncio.gather(*map(one, rollouts)))
 
 
+def read_test(file: Path, sizes: Sequence[int]) -> list[Rollout]:
+    """The questions of a file of rollouts that have paths enough for the largest size.
+
+    Raises:
+        InputError: there are none.
+    """
+    try:
+        return with_paths(read_rollouts(file), max(sizes))
+    except InputError as error:
+        raise InputError(str(error) if str(file) in str(error) else f"{file}: {error}") from error
+
+
 async def report(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], err: Console) -> Report:
     """The comparison of the scorers in these folders on one file.
 
@@ -71,7 +83,7 @@ async def report(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], 
         InputError: the rollouts cannot be used.
         ModelError: a scorer cannot be loaded.
     """
-    rollouts = read_rollouts(file)
+    rollouts = read_test(file, sizes)
     scored: dict[str, Scores] = {}
     uncalibrated = []
     for name, folder in folders.items():

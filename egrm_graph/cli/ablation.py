@@ -63,16 +63,18 @@ def ablation(
     the largest --size, a table has the accuracy of the majority vote, of each rule with each scorer, and of the best
     possible choice; objectives.json in --output has the same figures.
     """
-    from egrm_graph.benchmark.selection import report, tell
+    from egrm_graph.benchmark.selection import read_test, report, tell
 
+    sizes = size or [4, 8, 16]
     for file in test:  # told before anything is trained
         if not file.is_file():
             raise SettingsError(f"--test {file}: there is no such file; `egrm rollouts` makes one")
+        read_test(file, sizes)
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     folders: dict[str, Path] = {}
     for config in configs:
         err.print(Text(f"objective {config.objective}"))
         with redirect_stdout(sys.stderr), TrainingProgress(err) as progress:
             folders[config.objective] = train_scorer(config, resume=not overwrite, overwrite=overwrite, watch=progress)
-    found = [asyncio.run(report(file, folders, size or [4, 8, 16], err)) for file in test]
+    found = [asyncio.run(report(file, folders, sizes, err)) for file in test]
     tell(found, out, configs[0].output.parent / "objectives.json")

@@ -1,6 +1,7 @@
 import pytest
 
-from egrm_graph.benchmark.choices import Row, compare
+from egrm_graph.benchmark.choices import Row, compare, with_paths
+from egrm_graph.errors import InputError
 from egrm_graph.training.rollouts import Rollout, RolloutPath
 
 
@@ -58,5 +59,11 @@ def test_the_lead_over_the_majority_is_paired() -> None:
 
 
 def test_questions_with_too_few_paths_are_left_out_of_every_row() -> None:
-    rows = compare([question("1", "rr"), question("2", "w")], {}, [1, 2])
-    assert [row.accuracy.value for row in rows] == [1.0, 1.0, 1.0, 1.0]
+    kept = with_paths([question("1", "rr"), question("2", "w")], 2)
+    assert [rollout.id for rollout in kept] == ["1"]
+    assert [row.accuracy.value for row in compare(kept, {}, [1, 2])] == [1.0, 1.0, 1.0, 1.0]
+
+
+def test_more_paths_than_any_question_has_are_refused() -> None:
+    with pytest.raises(InputError, match="no question has 16 paths; the most is 2: choose among fewer"):
+        with_paths([question("1", "rr"), question("2", "w")], 16)

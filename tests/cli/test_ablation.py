@@ -6,9 +6,6 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from egrm_graph.cli import app
-from tests.training.conftest import base, rollouts
-
-__all__ = ["base", "rollouts"]
 
 
 def test_every_objective_is_trained_and_compared(base: Path, rollouts: Path, tmp_path: Path) -> None:
@@ -35,4 +32,25 @@ def test_a_test_file_that_is_not_there_is_told_before_anything_is_trained(
     run = CliRunner().invoke(app, command)
     assert run.exit_code == 2
     assert "--test nowhere: there is no such file" in " ".join(run.output.split())
+    assert not output.exists()
+
+
+def test_a_test_file_with_too_few_paths_is_told_before_anything_is_trained(
+    base: Path, rollouts: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "scorers"
+    command = [
+        "train",
+        "ablation",
+        str(rollouts),
+        "--base",
+        str(base),
+        "--output",
+        str(output),
+        "--test",
+        str(rollouts),
+    ]
+    run = CliRunner().invoke(app, command)
+    assert run.exit_code == 2
+    assert f"{rollouts}: no question has 16 paths; the most is 4" in run.output.replace("\n", "")
     assert not output.exists()

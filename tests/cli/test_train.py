@@ -11,18 +11,6 @@ from typer.testing import CliRunner, Result
 
 from egrm_graph.cli import app
 from tests.cli.test_verify import egrm, ended
-from tests.training.tiny import save_base, save_rollouts
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_base(tmp_path_factory.mktemp("models") / "base")
-
-
-@pytest.fixture
-def rollouts(tmp_path: Path) -> Path:
-    return save_rollouts(tmp_path / "rollouts.jsonl")
-
 
 QUICK = ["--held-out-share", "0.3", "--batch-questions", "8", "--input", "{question}:{path}", "--learning-rate", "1e-2"]
 

@@ -1,3 +1,5 @@
+"""A small model and rollouts that it can learn from, for the tests that train."""
+
 from pathlib import Path
 
 import pytest
