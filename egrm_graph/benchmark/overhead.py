@@ -3,6 +3,7 @@
 A server in a process of its own answers every request alike after some delay, so that all questions take the direct
 route. Rounds of the same requests go through the graph and through a bare aiohttp loop in turn; each figure
 is the median over the rounds with a 95 % interval (by order statistics), and ratios are taken within a round.
+With `--base-url` a real vLLM server that serves the bundled model answers in its place, and the gate is held open.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Report:
     questions: int
     rounds: int
     in_flight: int
-    delay_ms: float
+    delay_ms: float | None
+    """Until the canned server answered, on average; None for a real one."""
     graph_cpu_ms: Figure
     bare_cpu_ms: Figure
     graph_wall_ms: Figure
@@ -112,22 +114,27 @@ def through_aiohttp(settings: Settings, base_url: str, session: aiohttp.ClientSe
     return work
 
 
-async def measure(questions: int, rounds: int, in_flight: int, delay_s: float) -> Report:
+async def measure_canned(questions: int, rounds: int, in_flight: int, delay_ms: float) -> Report:
+    """The rounds against a server that answers all alike after that delay."""
+    with canned_server(delay_ms / 1e3) as base_url:
+        return await measure(base_url, questions, rounds, in_flight, delay_ms)
+
+
+async def measure(base_url: str, questions: int, rounds: int, in_flight: int, delay_ms: float | None = None) -> Report:
     """The rounds, after one of each that does not count."""
     draw = random.Random(0)
     asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(questions)]
     costs: dict[str, list[Cost]] = {"graph": [], "bare": []}
-    with canned_server(delay_s) as base_url:
-        settings = Settings(engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None)
-        client = VllmClient(settings.model, settings.base_url)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            works = {"graph": through_graph(settings, client), "bare": through_aiohttp(settings, base_url, session)}
-            for i in range(rounds + 1):
-                for name in sorted(works, reverse=i % 2 == 0):
-                    cost = await round_of(works[name], asked, in_flight)
-                    costs[name] += [cost] if i > 0 else []
-        await client.aclose()
-    return report(costs["graph"], costs["bare"], questions=questions, in_flight=in_flight, delay_ms=delay_s * 1e3)
+    settings = Settings(engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None, threshold=0)
+    client = VllmClient(settings.model, settings.base_url)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        works = {"graph": through_graph(settings, client), "bare": through_aiohttp(settings, base_url, session)}
+        for i in range(rounds + 1):
+            for name in sorted(works, reverse=i % 2 == 0):
+                cost = await round_of(works[name], asked, in_flight)
+                costs[name] += [cost] if i > 0 else []
+    await client.aclose()
+    return report(costs["graph"], costs["bare"], questions=questions, in_flight=in_flight, delay_ms=delay_ms)
 
 
 def report(graph: Sequence[Cost], bare: Sequence[Cost], **setting: Any) -> Report:
@@ -143,10 +150,8 @@ def report(graph: Sequence[Cost], bare: Sequence[Cost], **setting: Any) -> Repor
 
 
 def table(result: Report) -> Table:
-    title = (
-        f"{result.rounds} rounds of {result.questions} questions, {result.in_flight} in flight, "
-        f"answered after {result.delay_ms:g} ms on average"
-    )
+    answered = "by a vLLM server" if result.delay_ms is None else f"after {result.delay_ms:g} ms on average"
+    title = f"{result.rounds} rounds of {result.questions} questions, {result.in_flight} in flight, answered {answered}"
     shown = Table("", "client CPU ms/question", "wall ms/question", title=title)
     shown.add_row("graph, direct route", _cell(result.graph_cpu_ms), _cell(result.graph_wall_ms))
     shown.add_row("bare aiohttp loop", _cell(result.bare_cpu_ms), _cell(result.bare_wall_ms))
@@ -170,10 +175,17 @@ def main() -> None:
         default=[50.0, 100.0, 200.0],
         help="mean delays until the server answers, each measured by itself (default 50 100 200)",
     )
+    parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
     given = parser.parse_args()
-    for delay_ms in given.delay_ms:
-        result = asyncio.run(measure(given.questions, given.rounds, given.in_flight, delay_ms / 1e3))
+    size = (given.questions, given.rounds, given.in_flight)
+    works = (
+        [measure(given.base_url, *size)]
+        if given.base_url
+        else [measure_canned(*size, delay_ms) for delay_ms in given.delay_ms]
+    )
+    for work in works:
+        result = asyncio.run(work)
         if given.json:
             print(json.dumps(asdict(result)))
         else:

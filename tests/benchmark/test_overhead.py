@@ -1,4 +1,4 @@
-from egrm_graph.benchmark.overhead import Cost, Figure, figure, measure, report
+from egrm_graph.benchmark.overhead import Cost, Figure, figure, measure_canned, report
 
 
 def test_an_interval_of_eleven_rounds_is_from_the_second_to_the_tenth() -> None:
@@ -17,7 +17,7 @@ def test_the_ratio_is_taken_within_a_round() -> None:
 
 
 async def test_a_small_run_gives_every_figure() -> None:
-    result = await measure(questions=8, rounds=1, in_flight=4, delay_s=0.0)
+    result = await measure_canned(questions=8, rounds=1, in_flight=4, delay_ms=0.0)
     assert (result.questions, result.rounds, result.in_flight) == (8, 1, 4)
     assert result.graph_cpu_ms.median > result.bare_cpu_ms.median > 0
     assert result.graph_wall_ms.median > 0
