@@ -75,7 +75,7 @@ def assemble(
     if client is not None:
         # What goes with the bundled model goes with a client of its name, whatever the settings' model is.
         settings = settings.model_copy(update={"model": client.name})
-    task = task_named(settings.task_name)
+    task = task_named(settings.task_name, bundled=settings.bundled)
     closers: list[Callable[[], Awaitable[None]]] = []
     prompts = Prompts.load(task.prompts if settings.prompts == "auto" else settings.prompts, task.prompts)
     if client is None:

@@ -17,6 +17,8 @@ BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 Engine = Literal["embedded", "vllm", "chat_model"]
 Thinking = Literal["off", "on", "default"]
 Selection = Literal["best_score", "weighted_vote", "majority_best"]
+TaskName = Literal["answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"]
+ToolVotes = Literal["whole", "name", "arguments", "hierarchical"]
 
 
 class RunSettings(BaseModel):
@@ -61,6 +63,24 @@ class RunSettings(BaseModel):
     path_thinking_tokens: int | None = Field(default=None, ge=1)
     """Tokens of thinking in one path, at most, where the server can bound them; None leaves them unbounded."""
 
+    label_probabilities: Literal["auto", "always", "never"] = "auto"
+    """Whether fast verdicts on candidates are read from the model's probabilities, one token for each order, in the
+    place of samples; `auto` does where the client gives them and each label is one token."""
+    min_label_mass: float = Field(default=0.5, ge=0, le=1)
+    """The share of all probability that has to be on the labels; a reading with less does not count."""
+    contested_share: float = Field(default=0.95, gt=0, le=1)
+    """Candidates are reasoned about, the likeliest first, until together they hold this share of the fast verdicts;
+    always two at the least."""
+    tool_votes: ToolVotes = "whole"
+    """What makes two tool calls the same vote: the `whole` call, its `name`, or its `arguments`; `hierarchical` votes
+    on the name first and then on the call."""
+    ignored_arguments: tuple[str, ...] = ()
+    """Arguments of tool calls that do not count when calls are compared."""
+    lowest_grade: int = Field(default=1, ge=0, le=99)
+    """The lowest grade of the task `pointwise`."""
+    highest_grade: int = Field(default=5, ge=1, le=100)
+    """The highest grade of the task `pointwise`."""
+
     deadline_s: float | None = Field(default=None, gt=0)
     """Seconds for the whole run. When they are over, what still runs is cancelled and the best known is given."""
     max_completion_tokens: int | None = Field(default=None, ge=1)
@@ -74,6 +94,15 @@ class RunSettings(BaseModel):
                 if name not in cls.model_fields:
                     raise ValueError(unknown_name(str(name), list(cls.model_fields)))
         return given
+
+    @model_validator(mode="after")
+    def _scale(self) -> Self:
+        if self.lowest_grade >= self.highest_grade:
+            raise ValueError(
+                f"lowest_grade={self.lowest_grade} is not below highest_grade={self.highest_grade}; "
+                "a scale has two ends"
+            )
+        return self
 
     @model_validator(mode="after")
     def _independent(self) -> Self:
@@ -110,8 +139,9 @@ class Settings(RunSettings):
     """The vLLM servers; several are used in turn."""
     api_key: SecretStr | None = None
     """Sent to the vLLM server as a bearer token."""
-    task: Literal["auto", "answer", "arithmetic"] = "auto"
-    """How questions are asked and answers read; `auto` is `arithmetic` for the bundled model, else `answer`."""
+    task: Literal["auto", "answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"] = "auto"
+    """What is asked, and how it is read. Questions: `answer`, `arithmetic`; `auto` is the latter for the bundled model.
+    Candidates that are handed in: `pairwise`, `best_of_n`, `tool_calls`, `pointwise`."""
     prompts: str = "auto"
     """A set of prompts, `default` or `tiny`, or a folder whose files replace those of the task's own set."""
     endpoint: Literal["chat", "completions"] = "chat"
@@ -138,7 +168,7 @@ class Settings(RunSettings):
         return Path(self.model).name == BUNDLED_MODEL
 
     @property
-    def task_name(self) -> Literal["answer", "arithmetic"]:
+    def task_name(self) -> TaskName:
         if self.task != "auto":
             return self.task
         return "arithmetic" if self.bundled else "answer"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 
-from egrm_graph.verification import Asked, Path, Route, Sample, Uncertainty, Usage, Verification
+from egrm_graph.verification import Asked, Path, Reading, Route, Sample, Uncertainty, Usage, Verification
 
 
 class Input(TypedDict, total=False):
-    """Handed in: a `question`, or `messages` of which the last is the question. Read once, by the first node."""
+    """Handed in: a `question`, or `messages` of which the last is the question; for tasks that judge, `candidates`, and
+    `tools` or a `rubric` that they are judged by. Read once, by the first node."""
 
     question: Annotated[str, EphemeralValue(str)]
     messages: Annotated[list[AnyMessage], EphemeralValue(list)]
     reference: Annotated[str, EphemeralValue(str)]
+    candidates: Annotated[list[Any], EphemeralValue(list)]
+    tools: Annotated[list[Any], EphemeralValue(list)]
+    rubric: Annotated[str, EphemeralValue(str)]
 
 
 class Output(TypedDict):
@@ -34,6 +38,7 @@ class Stage(TypedDict):
 
 class Drawn(Stage):
     samples: list[Sample]
+    readings: list[Reading]
 
 
 class Gated(Stage):

@@ -15,15 +15,51 @@ class Message(TypedDict):
     content: str
 
 
-class Asked(TypedDict):
-    """The question as the tasks take it, and what the run started with."""
+class Judged(TypedDict):
+    """What is to be judged. All lists but `items` and `grades` have an entry for each candidate, in the order given."""
+
+    texts: list[str]
+    """Each candidate as the model is shown it; empty where it cannot be shown."""
+    unfit: list[str | None]
+    """Why it cannot be."""
+    same_as: list[int]
+    """The first candidate that it is equal to: itself, mostly."""
+    calls: list[list[str]]
+    """The names of the tools that it calls."""
+    items: list[int]
+    """The candidates that are judged, in an order that does not depend on the one given."""
+    grades: list[str]
+    """The scale, where a candidate is graded, the lowest first; else empty."""
+    tie: bool
+    """Whether the model may say that none is the best."""
+    by_name: bool
+    """Whether the names of the tools that are called are voted on first."""
+    conversation: list[tuple[str, str]]
+    """Who said what."""
+    tools: str | None
+    """The tools' schemas, as JSON."""
+    rubric: str | None
+    code: str
+    """What fences and verdicts are marked with; it stands in no candidate."""
+
+
+class Subject(TypedDict):
+    """What a task makes of a run's input."""
+
+    question: str
+    history: list[Message]
+    reference: str | None
+    key: str
+    """Equal for equal subjects, in whatever order the candidates were given; seeds follow from it."""
+    judged: Judged | None
+
+
+class Asked(Subject):
+    """The subject, and what the run started with."""
 
     run_id: str
     started_at: float
     """Seconds since the epoch."""
-    question: str
-    history: list[Message]
-    reference: str | None
 
 
 class Usage(TypedDict):
@@ -48,6 +84,22 @@ class Sample(TypedDict):
     finish_reason: str | None
     seed: int
     request_id: str
+    order: list[str]
+    """Where candidates were shown: which, in this order."""
+    error: str | None
+
+
+class Reading(TypedDict):
+    """One order of the candidates, and the probabilities that the model gave their labels as its next token."""
+
+    order: list[str]
+    probabilities: dict[str, float] | None
+    """By outcome, adding up to one; None where there is no reading."""
+    mass: float | None
+    """The share of all probability that was on the labels, in [0, 1], before they were made to add up."""
+    samples: int
+    """How many fast answers it stands for."""
+    request_id: str
     error: str | None
 
 
@@ -62,7 +114,8 @@ class Vote(TypedDict):
     """One class of equivalent answers, as its first member was spelled, and how many gave it."""
 
     answer: str
-    count: int
+    count: float
+    """Whole where answers were drawn; where probabilities were read, how many of `samples` to expect."""
 
 
 class Uncertainty(TypedDict):
@@ -74,6 +127,10 @@ class Uncertainty(TypedDict):
     threshold: float
     votes: list[Vote]
     samples: int
+    orders_agree: bool | None
+    """Whether every order of the candidates has the same winner; None where there are not two orders to compare."""
+    contested: list[str]
+    """The candidates that are, or would be, reasoned about; empty where none are judged."""
 
 
 class Verification(TypedDict):
@@ -83,19 +140,28 @@ class Verification(TypedDict):
     status: Status
     route: Route
     answer: str | None
+    """For candidates: the winner's name (`A` is the first that was handed in), `tie`, or the grade."""
     correct: bool | None
-    """Whether the answer is equivalent to the reference; None without a reference or an answer."""
+    """Whether the answer is equivalent to the reference; None without a reference or an answer, and for candidates."""
     winner: int | None
+    """The index of the winning candidate; None for a tie, and where none are judged."""
+    best_path: int | None
     """The index in `paths` of the path that decided; None where votes did."""
     rewards: list[float | None] | None
-    """A reward for each candidate; None where no candidates were handed in."""
+    """For each candidate the estimated probability that it is the best, or that it meets the rubric; None where it was
+    not judged. None as a whole where no candidates were handed in."""
+    unrewarded: list[str | None] | None
+    """Why a candidate has no reward."""
+    tie: float | None
+    """The estimated probability of a tie, where the model may say so."""
     confidence: float | None
     """Direct: the share of the votes, which is not calibrated. Reasoned: the winner's score, or without scores its
-    answer's share of the paths."""
+    answer's share of the paths. For candidates the winner's reward."""
     calibrated: bool | None
     """Whether the paths' scores were fitted to be probabilities on held-out data; None where no path has a score."""
     uncertainty: Uncertainty
     samples: list[Sample]
+    readings: list[Reading]
     paths: list[Path]
     reasons: list[str]
     usage: Usage

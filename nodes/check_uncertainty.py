@@ -8,25 +8,35 @@ from typing import Literal
 from egrm_graph.clients.client import no_usage
 from egrm_graph.context import Run
 from egrm_graph.state import Gated, State
-from egrm_graph.uncertainty.votes import tally
+from egrm_graph.tasks.judging import TIE, undecided
+from egrm_graph.uncertainty.votes import contested, expected, orders_agree, tally
 from egrm_graph.verification import Route, Uncertainty, Vote
 
 
 def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
     """Applies the gate. A pure function of what was drawn and the settings."""
     started = time.perf_counter()
-    settings = run.settings
+    settings, task = run.settings, run.parts.task
+    asked, samples, readings = state["asked"], state["drawn"]["samples"], state["drawn"]["readings"]
     measure = run.parts.measure(settings)
     threshold = measure.threshold if settings.threshold is None else settings.threshold
-    votes = tally([sample["answer"] for sample in state["drawn"]["samples"]], run.parts.task.same)
-    value = measure.value(votes)
-    route: Route = "direct" if votes.top is not None and measure.certain(value, threshold) else "reasoned"
+    if readings:
+        votes = expected([(reading["probabilities"], reading["samples"]) for reading in readings])
+        tops = [(reading["order"], reading["probabilities"] or {}) for reading in readings]
+    else:
+        votes = tally([sample["answer"] for sample in samples], task.same)
+        tops = [(sample["order"], {sample["answer"]: 1.0}) for sample in samples if sample["answer"] is not None]
+    value = measure.value(votes) if votes.total else None
+    certain = votes.top is not None and value is not None and measure.certain(value, threshold)
+    route: Route = "direct" if certain or not undecided(asked["judged"]) else "reasoned"
     uncertainty = Uncertainty(
         measure=measure.name,
         value=value,
         threshold=threshold,
         votes=[Vote(answer=answer, count=n) for answer, n in zip(votes.answers, votes.counts, strict=True)],
-        samples=votes.total,
+        samples=round(votes.total),
+        orders_agree=orders_agree(tops),
+        contested=list(contested(votes, settings.contested_share, but=TIE)) if asked["judged"] else [],
     )
     ms = (time.perf_counter() - started) * 1e3
     return {"gated": Gated(uncertainty=uncertainty, route=route, usage=no_usage(), ms=ms, reasons=[])}

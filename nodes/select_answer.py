@@ -10,6 +10,7 @@ from egrm_graph.clients.client import add_usage
 from egrm_graph.context import Run
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.scoring.selection import choose
+from egrm_graph.scoring.verdict import verdict
 from egrm_graph.state import State
 from egrm_graph.verification import Path, Verification
 
@@ -27,21 +28,30 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     }
     reasons = [reason for stage in stages.values() for reason in stage["reasons"]]
     paths = scored["paths"] if scored else []
-    same, rule = run.parts.task.same, run.settings.selection
-    choice = choose(gated["route"], gated["uncertainty"], paths, same, rule=rule, failed=bool(reasons))
+    same, failed = run.parts.task.same, bool(reasons)
+    judged, winner, rewards, unrewarded, tie = asked["judged"], None, None, None, None
+    if judged is None:
+        choice = choose(gated["route"], gated["uncertainty"], paths, same, rule=run.settings.selection, failed=failed)
+    else:
+        told = verdict(judged, gated["route"], drawn["samples"], drawn["readings"], paths, failed=failed)
+        choice, winner, rewards, unrewarded, tie = told.choice, told.winner, told.rewards, told.unrewarded, told.tie
     reference, answer = asked["reference"], choice.answer
     verification = Verification(
         run_id=asked["run_id"],
         status=choice.status,
         route=gated["route"],
         answer=answer,
-        correct=None if reference is None or answer is None else same(answer, reference),
-        winner=choice.winner,
-        rewards=None,
+        correct=None if judged or reference is None or answer is None else same(answer, reference),
+        winner=winner,
+        best_path=choice.best_path,
+        rewards=rewards,
+        unrewarded=unrewarded,
+        tie=tie,
         confidence=choice.confidence,
         calibrated=_calibrated(run.parts.scorer, paths),
         uncertainty=gated["uncertainty"],
         samples=drawn["samples"],
+        readings=drawn["readings"],
         paths=paths,
         reasons=[*reasons, *choice.reasons],
         usage=add_usage(*(stage["usage"] for stage in stages.values())),

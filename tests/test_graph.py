@@ -69,7 +69,7 @@ async def test_the_gate(fast: list[Item], route: str, status: str, answer: str, 
 
 async def test_all_failed_abstains_with_the_reason() -> None:
     told = await verify([LOST] * 5, [LOST] * 4)
-    assert (told["status"], told["answer"], told["winner"], told["confidence"]) == ("abstained", None, None, None)
+    assert (told["status"], told["answer"], told["best_path"], told["confidence"]) == ("abstained", None, None, None)
     assert told["reasons"] == [
         "5 of 5 fast answers lost: the server went away",
         "4 of 4 paths lost: the server went away",
@@ -86,7 +86,7 @@ async def test_a_server_that_dies_between_the_stages_leaves_the_fast_votes_degra
 
 async def test_the_best_score_decides_over_the_majority() -> None:
     told = await verify(["57", "56", "57", "56", "57"])
-    assert (told["winner"], told["confidence"]) == (1, 0.9)
+    assert (told["best_path"], told["confidence"]) == (1, 0.9)
     assert [path["score"] for path in told["paths"]] == [0.2, 0.9, 0.2, 0.2]
 
 
@@ -102,14 +102,14 @@ async def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
 
 async def test_without_a_scorer_the_paths_vote_and_the_output_says_so() -> None:
     told = await verify(["57", "56", "57", "56", "57"], scorer=None)
-    assert (told["status"], told["answer"], told["winner"], told["confidence"]) == ("ok", "57", None, 0.75)
+    assert (told["status"], told["answer"], told["best_path"], told["confidence"]) == ("ok", "57", None, 0.75)
     assert told["reasons"] == ["paths voted: there is no scorer"]
     assert {path["unscored"] for path in told["paths"]} == {"there is no scorer"}
 
 
 async def test_a_path_that_cannot_be_scored_is_none_with_its_reason_and_never_wins() -> None:
     told = await verify(["57", "56", "57", "56", "57"], scorer=LengthScorer({WRONG: 0.01}))
-    assert (told["status"], told["answer"], told["winner"]) == ("degraded", "57", 0)
+    assert (told["status"], told["answer"], told["best_path"]) == ("degraded", "57", 0)
     assert (told["paths"][1]["score"], told["paths"][1]["unscored"]) == (None, "not in the table")
     assert told["reasons"] == ["path 1 unscored: not in the table"]
 

@@ -57,7 +57,7 @@ async def test_a_deadline_while_scoring_lets_the_paths_vote() -> None:
         async def aclose(self) -> None: ...
 
     told, _ = await verify(ScriptedClient(fast=WAVERING, paths=[PATH] * 4), Slow(), deadline_s=0.3)
-    assert (told["status"], told["answer"], told["winner"]) == ("degraded", "56", None)
+    assert (told["status"], told["answer"], told["best_path"]) == ("degraded", "56", None)
     assert told["reasons"][0].startswith("the scorer failed: no score within")
 
 

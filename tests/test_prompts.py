@@ -5,20 +5,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.tasks.prompting import CALLS, Call, Prompts, known_sets
+from egrm_graph.tasks.prompting import CALLS, CANDIDATES, QUESTION, Call, Prompts, known_sets
 from egrm_graph.verification import Message
 
 SETS = ("default", "tiny")
+JUDGING = ("best_of_n", "pairwise", "pointwise", "tiny_judge", "tool_calls")
 
 
 def rendered(prompts: Prompts, call: Call, question: str) -> str:
-    [message] = prompts.render(call, question=question)
+    [message] = prompts.render(call, {"question": question})
     assert message["role"] == "user"
     return message["content"]
 
 
 async def test_these_sets_come_with_the_package() -> None:
-    assert known_sets() == sorted(SETS)
+    assert known_sets() == sorted((*SETS, *JUDGING))
 
 
 async def test_the_tiny_prompts_are_the_bundled_models_language() -> None:
@@ -54,7 +55,7 @@ async def test_a_question_is_text_and_never_template(question: str) -> None:
 
 async def test_the_history_comes_first_and_is_left_as_it_is() -> None:
     history = [Message(role="system", content="{{ x }}"), Message(role="assistant", content="Hello")]
-    messages = Prompts.load("tiny", "tiny").render("answer_fast", question="1+1", history=history)
+    messages = Prompts.load("tiny", "tiny").render("answer_fast", {"question": "1+1"}, history)
     assert messages == [*history, Message(role="user", content="1+1=")]
     assert len(history) == 2
 
@@ -63,7 +64,7 @@ async def test_auto_is_the_tasks_own_set() -> None:
     assert Prompts.load("auto", "tiny").name == "tiny"
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", [*SETS, *JUDGING])
 @pytest.mark.parametrize("call", CALLS)
 async def test_each_file_says_its_purpose_and_its_variables(name: str, call: Call) -> None:
     from importlib import resources
@@ -71,7 +72,9 @@ async def test_each_file_says_its_purpose_and_its_variables(name: str, call: Cal
     source = (resources.files("egrm_graph.prompts") / name / f"{call}.md").read_text(encoding="utf-8")
     header = source[: source.index("#}")]
     assert header.startswith("{# ")
-    assert "Variables: question" in header
+    names = CANDIDATES if name in JUDGING else QUESTION
+    assert "Variables: " in header
+    assert all(variable in header for variable in names)
 
 
 async def test_a_folders_file_replaces_one_of_the_set_and_the_others_stay(tmp_path: Path) -> None:
@@ -83,7 +86,7 @@ async def test_a_folders_file_replaces_one_of_the_set_and_the_others_stay(tmp_pa
 
 
 async def test_an_unknown_set_is_named_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="'defalt' is neither a folder nor a known set; known are default, tiny"):
+    with pytest.raises(SettingsError, match="'defalt' is neither a folder nor a known set; known are best"):
         Prompts.load("defalt", "default")
 
 

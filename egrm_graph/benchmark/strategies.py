@@ -17,13 +17,13 @@ from egrm_graph.clients.drawing import Limits, draw
 from egrm_graph.graph import build_graph
 from egrm_graph.parts import Parts
 from egrm_graph.reasoning.plain import path_calls
-from egrm_graph.reasoning.samples import sample_of
-from egrm_graph.scoring.grading import grade
+from egrm_graph.reasoning.samples import path_of
+from egrm_graph.scoring.grading import grade, written
 from egrm_graph.scoring.selection import choose
 from egrm_graph.settings import RunSettings
 from egrm_graph.state import Input
 from egrm_graph.uncertainty.votes import tally
-from egrm_graph.verification import Asked, Path, Uncertainty, Verification
+from egrm_graph.verification import Asked, Uncertainty, Verification
 
 
 @dataclass(frozen=True)
@@ -81,32 +81,30 @@ def strategies(parts: Parts) -> list[Strategy]:
 
 async def _always(parts: Parts, question: Question) -> Outcome:
     """Paths and scorer, without fast answers before them."""
-    asked = Asked(
-        run_id=uuid.uuid4().hex,
-        started_at=time.time(),
-        question=parts.task.check(question.text),
-        history=[],
-        reference=question.reference,
-    )
-    calls = path_calls(asked, parts.prompts, parts.settings)
-    drawing = await draw(parts.client, calls, Limits())
+    task = parts.task
+    given = {"question": question.text, "reference": question.reference}
+    asked = Asked(**task.ask(given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
+    drawn_in = path_calls(asked, task.views(asked, parts.settings.paths), parts.prompts, parts.settings)
+    drawing = await draw(parts.client, [call for call, _ in drawn_in], Limits())
     drawn = [
-        Path(**sample_of(outcome, call.seeds[0], call.request_id, parts.task), score=None, unscored=None)
-        for call, (outcome,) in zip(calls, drawing.outcomes, strict=True)
+        path_of(outcome, call, view, task) for (call, view), (outcome,) in zip(drawn_in, drawing.outcomes, strict=True)
     ]
-    paths, reasons = await grade(parts.scorer, asked["question"], drawn, parts.settings.score_timeout_s)
-    nothing = Uncertainty(measure="none", value=None, threshold=0.0, votes=[], samples=1)
-    choice = choose("reasoned", nothing, paths, parts.task.same, rule=parts.settings.selection, failed=bool(reasons))
+    texts = [task.graded(asked, view, written(path)) for (_, view), path in zip(drawn_in, drawn, strict=True)]
+    paths, reasons = await grade(parts.scorer, texts, drawn, parts.settings.score_timeout_s)
+    nothing = Uncertainty(
+        measure="none", value=None, threshold=0.0, votes=[], samples=1, orders_agree=None, contested=[]
+    )
+    choice = choose("reasoned", nothing, paths, task.same, rule=parts.settings.selection, failed=bool(reasons))
 
     def right(answer: str | None) -> bool:
-        return answer is not None and parts.task.same(answer, question.reference)
+        return answer is not None and task.same(answer, question.reference)
 
     return Outcome(
         right=right(choice.answer),
         completion_tokens=drawing.usage["completion_tokens"],
         escalated=True,
         status=choice.status,
-        majority_right=right(tally([path["answer"] for path in paths], parts.task.same).top),
+        majority_right=right(tally([path["answer"] for path in paths], task.same).top),
         best_right=any(right(path["answer"]) for path in paths),
     )
 

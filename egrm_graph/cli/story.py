@@ -46,13 +46,14 @@ def _fast_answers(seen: Uncertainty) -> RenderableType:
     lost = seen["samples"] - sum(vote["count"] for vote in seen["votes"])
     for vote in seen["votes"]:
         _bar(votes, Text(shortened(vote["answer"], 40)), vote["count"], seen["samples"])
-    if lost:
+    if lost > 1e-9:
         _bar(votes, Text("no answer", "dim"), lost, seen["samples"])
     return _part("Fast answers", votes)
 
 
-def _bar(votes: Table, answer: Text, count: int, of: int) -> None:
-    votes.add_row(answer, Text("█" * max(1, round(BAR * count / of)), "cyan"), f"{count} of {of}")
+def _bar(votes: Table, answer: Text, count: float, of: int) -> None:
+    counted = f"{count:g}" if count == round(count) else f"{count:.2f}"
+    votes.add_row(answer, Text("█" * max(1, round(BAR * count / of)), "cyan"), f"{counted} of {of}")
 
 
 def _gate(told: Verification) -> str:
@@ -65,7 +66,7 @@ def _gate(told: Verification) -> str:
 def _paths(told: Verification, width: int) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for i, path in enumerate(told["paths"]):
-        won = i == told["winner"]
+        won = i == told["best_path"]
         style = "bold" if won else ""
         score = "unscored" if path["score"] is None else f"{path['score']:.3f}"
         answer = "no answer" if path["answer"] is None else shortened(path["answer"], 24)

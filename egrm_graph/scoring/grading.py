@@ -11,9 +11,12 @@ from egrm_graph.verification import Path
 
 
 async def grade(
-    scorer: Scorer | None, question: str, paths: Sequence[Path], timeout_s: float
+    scorer: Scorer | None, texts: Sequence[tuple[str, str]], paths: Sequence[Path], timeout_s: float
 ) -> tuple[list[Path], list[str]]:
-    """The paths with their scores, and a reason for each thing that went wrong. Never raises an `EgrmError`."""
+    """The paths with their scores, and a reason for each thing that went wrong. Never raises an `EgrmError`.
+
+    `texts` has each path's question and text as the scorer is given them.
+    """
     answered = [i for i, path in enumerate(paths) if path["answer"] is not None]
     graded = [_unscored(path, path["error"] or "no answer could be read") for path in paths]
     if scorer is None:
@@ -24,7 +27,7 @@ async def grade(
         return graded, []
     reasons: list[str] = []
     try:
-        scores = await asyncio.wait_for(scorer.score(question, [_text(paths[i]) for i in answered]), timeout_s)
+        scores = await asyncio.wait_for(_scores(scorer, [texts[i] for i in answered]), timeout_s)
     except (EgrmError, TimeoutError) as error:
         told = str(error) or f"no score within {max(timeout_s, 0):.3g} s"
         reasons.append(f"the scorer failed: {told}")
@@ -43,10 +46,19 @@ async def grade(
     return graded, reasons
 
 
-def _unscored(path: Path, reason: str) -> Path:
-    return {**path, "score": None, "unscored": reason}
-
-
-def _text(path: Path) -> str:
+def written(path: Path) -> str:
     """All that the model wrote, its thinking first."""
     return "\n\n".join(part for part in (path["thinking"], path["text"]) if part)
+
+
+async def _scores(scorer: Scorer, texts: Sequence[tuple[str, str]]) -> list[float | Unscored]:
+    """One call for each question: candidates in another order are another one."""
+    questions = list(dict.fromkeys(question for question, _ in texts))
+    asked = [[text for other, text in texts if other == question] for question in questions]
+    scored = await asyncio.gather(*(scorer.score(*each) for each in zip(questions, asked, strict=True)))
+    left = {question: iter(scores) for question, scores in zip(questions, scored, strict=True)}
+    return [next(left[question]) for question, _ in texts]
+
+
+def _unscored(path: Path, reason: str) -> Path:
+    return {**path, "score": None, "unscored": reason}

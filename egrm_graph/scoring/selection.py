@@ -23,7 +23,7 @@ class Choice:
 
     status: Status
     answer: str | None
-    winner: int | None
+    best_path: int | None
     confidence: float | None
     reasons: tuple[str, ...] = ()
 

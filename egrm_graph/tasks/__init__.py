@@ -1,16 +1,38 @@
-"""Tasks: how a question is asked, how its answer is read, and when two answers are the same."""
+"""Tasks: how a thing is asked, how what a model says of it is read, and when two answers are the same."""
 
 from __future__ import annotations
 
-from typing import Literal
-
+from egrm_graph.settings import TaskName
 from egrm_graph.tasks.answer import Answer
 from egrm_graph.tasks.arithmetic import Arithmetic
-from egrm_graph.tasks.task import Task
+from egrm_graph.tasks.best_of_n import BestOfN
+from egrm_graph.tasks.dialect import English
+from egrm_graph.tasks.pairwise import Pairwise
+from egrm_graph.tasks.pointwise import Pointwise
+from egrm_graph.tasks.questions import Question
+from egrm_graph.tasks.sums import Sums
+from egrm_graph.tasks.task import Task, View
+from egrm_graph.tasks.tool_calls import ToolCalls
 
-__all__ = ["Answer", "Arithmetic", "Task", "task_named"]
+__all__ = [
+    "Answer",
+    "Arithmetic",
+    "BestOfN",
+    "Pairwise",
+    "Pointwise",
+    "Question",
+    "Task",
+    "ToolCalls",
+    "View",
+    "task_named",
+]
 
 
-def task_named(name: Literal["answer", "arithmetic"]) -> Task:
-    """The task of that name."""
-    return Arithmetic() if name == "arithmetic" else Answer()
+def task_named(name: TaskName, *, bundled: bool = False) -> Task:
+    """The task of that name; `bundled` says that candidates are judged by the bundled model, which knows sums only."""
+    if name == "answer":
+        return Question(Answer())
+    if name == "arithmetic":
+        return Question(Arithmetic())
+    kinds = {"pairwise": Pairwise, "pointwise": Pointwise, "best_of_n": BestOfN, "tool_calls": ToolCalls}
+    return kinds[name](Sums() if bundled else English())

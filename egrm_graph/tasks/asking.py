@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_messages
 
 from egrm_graph.errors import InputError
-from egrm_graph.tasks.task import Task
-from egrm_graph.verification import Asked, Message
+from egrm_graph.tasks.candidates import calls_of, written_call
+from egrm_graph.verification import Message
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
-def ask(given: Mapping[str, Any], task: Task, *, run_id: str, started_at: float) -> Asked:
-    """What is asked. Where both a question and messages are given, the messages are the conversation before it.
+def question_of(given: Mapping[str, Any]) -> tuple[str, list[Message]]:
+    """The question and the messages before it. Where both a question and messages are given, the messages are the
+    conversation before it; the text of a question is not looked at.
 
     Raises:
-        InputError: there is no question, or none that the task can ask.
+        InputError: there is no question, or the messages do not end with one.
     """
-    messages = _messages(given.get("messages") or [])
+    messages = _plain(messages_of(given))
     question = given.get("question")
     if question is None:
         if not messages:
@@ -30,20 +31,61 @@ def ask(given: Mapping[str, Any], task: Task, *, run_id: str, started_at: float)
         if messages[-1]["role"] != "user":
             raise InputError(f"the last message is the {messages[-1]['role']}'s; it has to be the user's question")
         question = messages.pop()["content"]
-    reference = given.get("reference")
-    if reference is not None and not isinstance(reference, str):
-        raise InputError(f"reference={reference!r} is {type(reference).__name__}; give it as text")
-    return Asked(
-        run_id=run_id, started_at=started_at, question=task.check(question), history=messages, reference=reference
-    )
+    return question, messages
 
 
-def _messages(given: Sequence[Any]) -> list[Message]:
-    """The messages as roles and plain text; those without text, or with a tool's, are not part of a question."""
+def reference_of(given: Mapping[str, Any]) -> str | None:
+    """The reference answer, where there is one.
+
+    Raises:
+        InputError: it is no text.
+    """
+    return _text_of(given, "reference")
+
+
+def rubric_of(given: Mapping[str, Any]) -> str | None:
+    """The rubric, where there is one.
+
+    Raises:
+        InputError: it is no text.
+    """
+    return _text_of(given, "rubric")
+
+
+def messages_of(given: Mapping[str, Any]) -> list[BaseMessage]:
+    """The messages of the input.
+
+    Raises:
+        InputError: they cannot be read as messages.
+    """
     try:
-        messages = convert_to_messages(list(given))
+        return list(convert_to_messages(list(given.get("messages") or [])))
     except (ValueError, NotImplementedError, TypeError) as error:
         raise InputError(f"messages cannot be read: {error}") from error
+
+
+def transcript(messages: Sequence[BaseMessage]) -> list[tuple[str, str]]:
+    """A conversation as who said what, tool calls and their results included."""
+    said = []
+    for message in messages:
+        result = isinstance(message, ToolMessage)
+        who = "tool result" if result else ROLES.get(message.type, message.type)
+        calls = calls_of(message) if isinstance(message, AIMessage) else []
+        named = [f"of {message.name}:"] if result and message.name else []
+        text = "\n".join([*named, *([message.text] if message.text else []), *(written_call(*call) for call in calls)])
+        said += [(who, text)] if text else []
+    return said
+
+
+def _text_of(given: Mapping[str, Any], name: str) -> str | None:
+    text = given.get(name)
+    if text is not None and not isinstance(text, str):
+        raise InputError(f"{name}={text!r} is {type(text).__name__}; give it as text")
+    return text
+
+
+def _plain(messages: Sequence[BaseMessage]) -> list[Message]:
+    """The messages as roles and plain text; those without text, or with a tool's, are not part of a question."""
     return [
         Message(role=ROLES[message.type], content=message.text)
         for message in messages

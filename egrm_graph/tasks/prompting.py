@@ -1,7 +1,7 @@
 """Prompts: named sets of text files, one a model call, that a folder of the user's can replace file by file.
 
 Decides: a template is compiled and tried once, when it is loaded, so that a mistake shows before a model is asked;
-it runs in a sandbox, since a folder may come from anywhere; the question is a variable and never template source.
+it runs in a sandbox, since a folder may come from anywhere; what is asked is a variable and never template source.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -23,7 +23,11 @@ from egrm_graph.verification import Message
 Call = Literal["answer_fast", "expand_cot"]
 
 CALLS: tuple[Call, ...] = get_args(Call)
-VARIABLES = ("question",)
+QUESTION: Mapping[str, Any] = {"question": "1+1"}
+"""What a prompt for questions is tried with; its names are the variables that there are."""
+CANDIDATES: Mapping[str, Any] = {"context": "1+1", "candidates": ["2", "3"], "labels": ["A", "B", "C"], "code": "0"}
+"""The same for prompts that judge candidates."""
+_FOR_QUESTIONS = ("default", "tiny")
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,16 @@ class Prompts:
         else:
             own = _own_files(name)
             files = {call: own.get(call) or _set(fallback_set) / f"{call}.md" for call in CALLS}
-        return cls(name=name, templates={call: _compiled(file) for call, file in files.items()})
+        trial = QUESTION if fallback_set in _FOR_QUESTIONS else CANDIDATES
+        return cls(name=name, templates={call: _compiled(file, trial) for call, file in files.items()})
 
-    def render(self, call: Call, *, question: str, history: Sequence[Message] = ()) -> list[Message]:
+    def render(self, call: Call, variables: Mapping[str, Any], history: Sequence[Message] = ()) -> list[Message]:
         """The messages of one model call: the history as it is, then one user message.
 
         Raises:
-            SettingsError: the template fails on this question; the message names the file and the line.
+            SettingsError: the template fails on these variables; the message names the file and the line.
         """
-        return [*history, Message(role="user", content=_rendered(self.templates[call], question))]
+        return [*history, Message(role="user", content=_rendered(self.templates[call], variables))]
 
 
 def known_sets() -> list[str]:
@@ -90,7 +95,7 @@ def _own_files(folder: str) -> dict[str, Traversable]:
     return files
 
 
-def _compiled(file: Traversable) -> Template:
+def _compiled(file: Traversable, trial: Mapping[str, Any]) -> Template:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
         autoescape=False,  # a prompt is text, not HTML
@@ -106,15 +111,15 @@ def _compiled(file: Traversable) -> Template:
         raise SettingsError(f"{name} cannot be read as UTF-8 text: {error}") from error
     template = Template.from_code(environment, code, environment.make_globals(None))
     template.filename = name
-    _rendered(template, "1+1")
+    _rendered(template, trial)
     return template
 
 
-def _rendered(template: Template, question: str) -> str:
+def _rendered(template: Template, variables: Mapping[str, Any]) -> str:
     try:
-        return template.render(question=question)
+        return template.render(variables)
     except Exception as error:  # a template is a small program, and can fail with anything
-        known = ", ".join(VARIABLES)
+        known = ", ".join(variables)
         raise SettingsError(
             f"{template.filename}, line {_line(error, template)}: {error} (variables: {known})"
         ) from error

@@ -13,8 +13,8 @@ from egrm_graph.errors import InputError
 from egrm_graph.parts import Parts
 from egrm_graph.reasoning.plain import path_calls
 from egrm_graph.reasoning.samples import lost_reasons
-from egrm_graph.tasks.asking import ask
-from egrm_graph.tasks.task import Task
+from egrm_graph.tasks.task import Task, View
+from egrm_graph.verification import Asked
 
 
 class PathRow(TypedDict):
@@ -49,14 +49,18 @@ async def roll_out(parts: Parts, given: Mapping[str, Any], level: int | None = N
     Raises:
         InputError: there is no question or no reference.
     """
-    asked = ask(given, parts.task, run_id=uuid.uuid4().hex, started_at=time.time())
+    task = parts.task
+    asked = Asked(**task.ask(given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
+    if asked["judged"] is not None:
+        raise InputError(f"the task {task.name} judges candidates; rollouts are drawn for questions (--task answer)")
     reference = asked["reference"]
     if reference is None:
         raise InputError("the line has no 'reference'; without the right answer no path can be marked")
     if asked["history"]:
         raise InputError("the line has messages before the question, which a scorer does not read; give the question")
     logprobs = 1 if parts.client.gives_logprobs else 0
-    calls = path_calls(asked, parts.prompts, parts.settings, logprobs=logprobs)
+    [view] = task.views(asked, parts.settings.paths)
+    calls = [call for call, _ in path_calls(asked, [view], parts.prompts, parts.settings, logprobs=logprobs)]
     drawing = await draw(parts.client, calls, Limits())
     outcomes = [outcome for (outcome,) in drawing.outcomes]
     drawn = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
@@ -64,14 +68,14 @@ async def roll_out(parts: Parts, given: Mapping[str, Any], level: int | None = N
         question=asked["question"],
         reference=reference,
         level=level,
-        paths=[_marked(completion, reference, parts.task) for completion in drawn],
+        paths=[_marked(completion, reference, task, view) for completion in drawn],
         lost=sum(isinstance(outcome, Lost) for outcome in outcomes),
         reasons=lost_reasons("paths", outcomes),
     )
 
 
-def _marked(completion: Completion, reference: str, task: Task) -> PathRow:
-    answer = task.read(completion.text, complete=completion.finish_reason == "stop")
+def _marked(completion: Completion, reference: str, task: Task, view: View) -> PathRow:
+    answer = task.read(completion.text, view, fast=False, complete=completion.finish_reason == "stop")
     logprobs = completion.logprobs or ()
     return PathRow(
         text=completion.text,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -16,11 +16,12 @@ class Votes:
 
     answers: tuple[str, ...]
     """One representative of each class, the first that was drawn; most votes first, ties in drawing order."""
-    counts: tuple[int, ...]
+    counts: tuple[float, ...]
+    """Whole where answers were drawn; where probabilities were read, how many of each to expect."""
     lost: int
 
     @property
-    def total(self) -> int:
+    def total(self) -> float:
         """All voters, lost ones included."""
         return sum(self.counts) + self.lost
 
@@ -46,6 +47,51 @@ def classes(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> 
             representatives.append((i, answer))
         found.append(number)
     return found
+
+
+def expected(readings: Sequence[tuple[Mapping[str, float] | None, int]]) -> Votes:
+    """The votes to expect where so many voters each follow these probabilities of the answers; None is a reading that
+    was lost, and its voters with it."""
+    counts: dict[str, float] = {}
+    for probabilities, voters in readings:
+        for answer, probability in (probabilities or {}).items():
+            counts[answer] = counts.get(answer, 0.0) + probability * voters
+    ranked = sorted(counts.items(), key=lambda entry: -entry[1])
+    lost = sum(voters for probabilities, voters in readings if probabilities is None)
+    return Votes(tuple(answer for answer, _ in ranked), tuple(count for _, count in ranked), lost)
+
+
+def contested(votes: Votes, share: float, *, but: str) -> tuple[str, ...]:
+    """The likeliest answers that together have at least this share of the votes; two at the least. Votes that were
+    lost, or are for the answer `but`, do not count."""
+    ranked = [(answer, n) for answer, n in zip(votes.answers, votes.counts, strict=True) if answer != but]
+    wanted, held = share * sum(n for _, n in ranked), 0.0
+    for i, (_, n) in enumerate(ranked, start=1):
+        held += n
+        if i >= 2 and held >= wanted - 1e-9:
+            return tuple(answer for answer, _ in ranked[:i])
+    return tuple(answer for answer, _ in ranked)
+
+
+def orders_agree(shown: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> bool | None:
+    """Whether all orders of the candidates have the same winner; None where fewer than two orders have one.
+
+    `shown` has an order and the votes that were given in it, any number of times. An order whose best are equal agrees
+    with none.
+    """
+    votes: dict[tuple[str, ...], Counter[str]] = {}
+    for order, counts in shown:
+        if order and counts:
+            votes.setdefault(tuple(order), Counter()).update(counts)
+    if len(votes) < 2:
+        return None
+    winners = set()
+    for counted in votes.values():
+        ranked = counted.most_common(2)
+        if len(ranked) == 2 and ranked[0][1] - ranked[1][1] < 1e-9:
+            return False
+        winners.add(ranked[0][0])
+    return len(winners) == 1
 
 
 def tally(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> Votes:

@@ -1,8 +1,9 @@
-"""Train `egrm-tiny`, a four-layer Llama over characters, to answer sums directly and by reasoning.
+"""Train `egrm-tiny`, a four-layer Llama over characters, to answer sums and to judge answers to them.
 
 One model learns both ways of answering from one stream of questions: `17+48-9=56` (a fast answer) and
 `17+48-9:17+40=57;...;#56` (a path). The loss is on what comes after `=` or `:`. Every example is new, so
-the model cannot learn any by heart and its sampled answers spread as widely as it is unsure.
+the model cannot learn any by heart and its sampled answers spread as widely as it is unsure. A last phase
+adds verdicts on candidates, at once and reasoned (`verdicts.py`).
 
     python examples/arithmetic/train_generator.py --output build/egrm-tiny
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import verdicts
 import world
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import nn
@@ -36,6 +38,7 @@ from transformers import (
 )
 
 CHARACTERS = "0123456789+-=:;#"
+JUDGING = "|?>_ABCDEFGH"
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 # On a CPU in bfloat16, the plain attention is half as fast again as the fused one for texts as short as these.
 ATTENTION = "eager"
@@ -61,6 +64,10 @@ class Phase(Schedule):
     """Levels of the examples answered directly: most practice where it can still be learned."""
     path_weights: tuple[float, ...]
     """Levels of the examples answered by reasoning."""
+    verdict_share: float = 0.0
+    """The share of the examples that are verdicts; what is left of them is answers, as above."""
+    verdict_weights: tuple[float, ...] = (5, 2, 1)
+    """The verdicts that are fast, reasoned, and one character alone."""
 
 
 LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4, 0), seed=0)
@@ -68,13 +75,15 @@ LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4,
 LENGTHEN = Phase(1200, 1e-3, 0.6, (2, 1, 2, 2, 3, 3, 2), (1, 1, 1, 1, 2, 3, 8), seed=1)
 # What the second phase took from the direct answers, and more practice where they waver.
 FIRM_UP_FAST = Phase(2000, 1e-3, 0.93, (1, 2, 1, 1, 2, 8, 1), (1, 1, 1, 1, 1, 2, 6), seed=2)
+# Answers stay in, so that they are not forgotten; texts of a like length share a batch, and short ones are many.
+LEARN_TO_JUDGE = Phase(5000, 7e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.35, seed=3)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides what comes out; the same recipe and thread count give the same weights."""
 
-    phases: tuple[Phase, ...] = (LEARN_TO_ADD, LENGTHEN, FIRM_UP_FAST)
+    phases: tuple[Phase, ...] = (LEARN_TO_ADD, LENGTHEN, FIRM_UP_FAST, LEARN_TO_JUDGE)
     layers: int = 4
     tokens_per_step: int = 4096
     warmup_steps: int = 300
@@ -83,7 +92,7 @@ class Recipe:
 
 def build_tokenizer() -> Any:
     """One token a character; the chat template is the bare text of the messages."""
-    vocabulary = {token: i for i, token in enumerate((*SPECIAL, *CHARACTERS))}
+    vocabulary = {token: i for i, token in enumerate((*SPECIAL, *CHARACTERS, *JUDGING))}
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     core.decoder = decoders.Fuse()
@@ -131,7 +140,11 @@ def _texts(phase: Phase, rng: random.Random) -> Iterator[tuple[str, str]]:
     fast = world.stream(rng, "train", phase.fast_weights)
     paths = world.stream(rng, "train", phase.path_weights)
     while True:
-        if rng.random() < phase.fast_share:
+        if rng.random() < phase.verdict_share:
+            [trigger] = rng.choices((verdicts.FAST, verdicts.REASONED, verdicts.ALONE), phase.verdict_weights)
+            item = verdicts.draw(next(paths if trigger == verdicts.REASONED else fast), rng)
+            yield item.text + trigger, item.completion(trigger)
+        elif rng.random() < phase.fast_share:
             question = next(fast)
             yield f"{question.text}=", str(question.answer)
         else:
@@ -157,6 +170,8 @@ class Progress(TrainerCallback):
         self.tokenizer = tokenizer
         self.every = every
         self.questions = world.sample(500, "validation", seed=1)
+        rng = random.Random(1)
+        self.items = [verdicts.draw(question, rng) for question in world.sample(400, "validation", seed=2)]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
         if state.global_step % self.every and state.global_step != state.max_steps:
@@ -174,6 +189,17 @@ class Progress(TrainerCallback):
                 ]
                 shares.append(f"{sum(right) / len(right):.2f}")
             print(f"step {state.global_step}: {mode} right by level, one sample each: {' '.join(shares)}", flush=True)
+        for mode, mark, room in (
+            ("lone", verdicts.ALONE, 2),
+            ("fast", verdicts.FAST, 8),
+            ("reasoned", verdicts.REASONED, 130),
+        ):
+            texts = complete(model, self.tokenizer, [item.text + mark for item in self.items], room)
+            right = [
+                text.rpartition(verdicts.VERDICT)[2] == item.verdict
+                for text, item in zip(texts, self.items, strict=True)
+            ]
+            print(f"step {state.global_step}: {mode} verdicts right: {sum(right) / len(right):.3f}", flush=True)
         model.train()
 
 
@@ -201,7 +227,7 @@ def configuration(tokenizer: Any, *, layers: int, **more: Any) -> LlamaConfig:
         intermediate_size=512,
         num_hidden_layers=layers,
         num_attention_heads=6,
-        max_position_embeddings=256,
+        max_position_embeddings=1024,
         initializer_range=0.05,
         tie_word_embeddings=False,
         pad_token_id=tokenizer.pad_token_id,

@@ -23,9 +23,18 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "finish_reason": "stop",
         "seed": 0,
         "request_id": "r",
+        "order": [],
         "error": error,
     }
-    seen: Uncertainty = {"measure": "consensus", "value": 1.0, "threshold": 0.8, "votes": [], "samples": 1}
+    seen: Uncertainty = {
+        "measure": "consensus",
+        "value": 1.0,
+        "threshold": 0.8,
+        "votes": [],
+        "samples": 1,
+        "orders_agree": None,
+        "contested": [],
+    }
     return {
         "run_id": "r",
         "status": "ok" if answer else "abstained",
@@ -33,11 +42,15 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "answer": answer,
         "correct": None,
         "winner": None,
+        "best_path": None,
         "rewards": None,
+        "unrewarded": None,
+        "tie": None,
         "confidence": 1.0,
         "calibrated": None,
         "uncertainty": seen,
         "samples": [sample],
+        "readings": [],
         "paths": [],
         "reasons": [],
         "usage": no_usage(),

@@ -38,7 +38,7 @@ def test_a_direct_answer_comes_first_and_then_its_votes() -> None:
 
 def test_the_reasoned_route_shows_every_path_and_marks_the_winner() -> None:
     told = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
-    told["winner"] = 3
+    told["best_path"] = 3
     told["paths"][3]["score"] = 0.9876
     text = shown(told)
     assert "they do not converge, so it reasoned" in text

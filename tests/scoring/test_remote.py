@@ -380,7 +380,7 @@ async def test_a_run_whose_scorer_cannot_be_reached_lets_the_paths_vote_and_says
     graph = build_graph(parts.settings, client=client, scorer=parts.scorer)
     told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
     await parts.aclose()
-    assert (told["status"], told["answer"], told["winner"]) == ("degraded", "56", None)
+    assert (told["status"], told["answer"], told["best_path"]) == ("degraded", "56", None)
     assert told["reasons"][0].startswith(f"the scorer failed: no server answers at {url}")
 
 

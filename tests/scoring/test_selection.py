@@ -16,6 +16,7 @@ def path(answer: str | None, score: float | None = None, unscored: str | None = 
         finish_reason="stop",
         seed=0,
         request_id="r",
+        order=[],
         error=None,
         score=score,
         unscored=unscored,
@@ -24,7 +25,15 @@ def path(answer: str | None, score: float | None = None, unscored: str | None = 
 
 def fast(*votes: tuple[str, int], samples: int = 5) -> Uncertainty:
     counted = [Vote(answer=answer, count=count) for answer, count in votes]
-    return Uncertainty(measure="consensus", value=0.0, threshold=0.8, votes=counted, samples=samples)
+    return Uncertainty(
+        measure="consensus",
+        value=0.0,
+        threshold=0.8,
+        votes=counted,
+        samples=samples,
+        orders_agree=None,
+        contested=[],
+    )
 
 
 def test_direct_takes_the_vote_and_its_share_of_all_voters() -> None:
@@ -37,9 +46,8 @@ def test_reasoned_takes_the_best_score_not_the_majority() -> None:
 
 
 def test_of_equal_scores_the_first_drawn_wins() -> None:
-    assert (
-        choose("reasoned", fast(), [path("1", 0.5), path("2", 0.5)], same, rule="best_score", failed=False).winner == 0
-    )
+    paths = [path("1", 0.5), path("2", 0.5)]
+    assert choose("reasoned", fast(), paths, same, rule="best_score", failed=False).best_path == 0
 
 
 def test_an_unscored_path_never_wins_over_a_scored_one() -> None:

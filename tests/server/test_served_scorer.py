@@ -112,8 +112,8 @@ async def test_the_graph_runs_with_the_generator_here_and_the_scorer_there(real_
     here, there = ([path["score"] for path in verification["paths"]] for verification in told)
     assert told[1]["route"] == "reasoned"
     assert there == pytest.approx(here, abs=1e-3)
-    assert {key: told[1][key] for key in ("status", "answer", "winner", "reasons")} == {
-        key: told[0][key] for key in ("status", "answer", "winner", "reasons")
+    assert {key: told[1][key] for key in ("status", "answer", "best_path", "reasons")} == {
+        key: told[0][key] for key in ("status", "answer", "best_path", "reasons")
     }
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import InputError
+from egrm_graph.settings import TaskName
 from egrm_graph.tasks import Answer, Task, task_named
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
@@ -104,6 +105,14 @@ async def test_no_question_is_refused(question: Any) -> None:
 
 
 async def test_tasks_are_found_by_name() -> None:
-    for name, prompts in (("answer", "default"), ("arithmetic", "tiny")):
-        task: Task = task_named(name)  # type: ignore[arg-type] # a literal in a tuple is a str to mypy
+    names: tuple[tuple[TaskName, str], ...] = (
+        ("answer", "default"),
+        ("arithmetic", "tiny"),
+        ("pairwise", "pairwise"),
+        ("best_of_n", "best_of_n"),
+        ("tool_calls", "tool_calls"),
+        ("pointwise", "pointwise"),
+    )
+    for name, prompts in names:
+        task: Task = task_named(name)
         assert (task.name, task.prompts) == (name, prompts)

@@ -1,0 +1,120 @@
+"""Reads what is judged: texts, or messages with content blocks and tool calls.
+
+Decides which candidates are equal: those of the same text, but for the space around it and how its characters are
+composed; for tool calls, those of the same names and canonical arguments. Equal ones are judged once.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
+
+from egrm_graph.errors import InputError
+
+MOST = 64
+
+Equality = Literal["whole", "name", "arguments"]
+_SILENT_BLOCKS = ("reasoning", "thinking", "redacted_thinking", "tool_use", "tool_call", "non_standard")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One candidate as a judge is shown it. `unfit` says why it cannot be shown, and then its text is empty."""
+
+    text: str
+    key: str
+    """Equal for equal candidates."""
+    tools: tuple[str, ...] = ()
+    """The names of the tools that it calls, sorted."""
+    unfit: str | None = None
+
+
+def read_candidates(given: Any, *, equality: Equality = "whole", ignored: Sequence[str] = ()) -> list[Candidate]:
+    """The candidates, in their order.
+
+    Raises:
+        InputError: there are none, too many, or one is of a kind that is no candidate.
+    """
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Sequence):
+        raise InputError(f"candidates is {type(given).__name__}; give a list of texts or messages")
+    if len(given) > MOST:
+        raise InputError(f"there are {len(given)} candidates; at most {MOST} can be judged at once")
+    return [_candidate(each, i, equality, ignored) for i, each in enumerate(given)]
+
+
+def merged(candidates: Sequence[Candidate]) -> list[int]:
+    """For each candidate the index of the first that is equal to it."""
+    first: dict[str, int] = {}
+    return [first.setdefault(candidate.key, i) for i, candidate in enumerate(candidates)]
+
+
+def calls_of(message: AIMessage) -> list[tuple[str, Any]]:
+    """Name and arguments of each tool call, invalid ones included with their raw text."""
+    valid = [(call["name"], call["args"]) for call in message.tool_calls]
+    return valid + [(str(call.get("name")), str(call.get("args"))) for call in message.invalid_tool_calls]
+
+
+def written_call(name: str, args: Any) -> str:
+    """A tool call as a judge is shown it."""
+    return f"call {name}({canonical(args)})"
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys: the same text for the same value."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _candidate(given: Any, i: int, equality: Equality, ignored: Sequence[str]) -> Candidate:
+    if isinstance(given, str):
+        return Candidate(text=given, key=_plain(given))
+    message = _message(given, i)
+    text, unfit = _text(message)
+    calls = calls_of(message) if isinstance(message, AIMessage) else []
+    shown = "\n".join(part for part in (text, *(written_call(*call) for call in calls)) if part)
+    names = tuple(sorted(name for name, _ in calls))
+    # What is said beside a call does not make it another one.
+    key = _key(calls, equality, ignored) if calls else _plain(text)
+    if unfit is not None:
+        return Candidate("", key=f"unfit {i}", unfit=unfit)
+    return Candidate(shown, key, names)
+
+
+def _message(given: Any, i: int) -> BaseMessage:
+    try:
+        [message] = convert_to_messages([given])
+    except (ValueError, NotImplementedError, TypeError, KeyError) as error:
+        raise InputError(f"candidate {i} is no text and no message: {error}") from error
+    return message
+
+
+def _text(message: BaseMessage) -> tuple[str, str | None]:
+    """What the message says, and why that is not all of it."""
+    if isinstance(message.content, str):
+        return message.content, None
+    parts = []
+    for block in message.content:
+        kind = "text" if isinstance(block, str) else str(block.get("type"))
+        if kind == "text":
+            parts.append(block if isinstance(block, str) else str(block.get("text", "")))
+        elif kind not in _SILENT_BLOCKS:
+            return "", f"it has a block of type {kind!r}, which a judge of text cannot be shown"
+    return "\n".join(parts), None
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _key(calls: Sequence[tuple[str, Any]], equality: Equality, ignored: Sequence[str]) -> str:
+    def compared(name: str, args: Any) -> str:
+        if isinstance(args, dict):
+            args = {key: value for key, value in args.items() if key not in ignored}
+        return canonical([name if equality != "arguments" else None, args if equality != "name" else None])
+
+    # Calls of one message run side by side, so their order says nothing.
+    return canonical(sorted(compared(*call) for call in calls))

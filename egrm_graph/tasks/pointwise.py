@@ -1,0 +1,36 @@
+"""The task `pointwise`: how far one candidate meets a rubric, as a grade on a scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from egrm_graph.settings import RunSettings
+from egrm_graph.tasks.candidates import Candidate
+from egrm_graph.tasks.judging import Judging, _judged
+from egrm_graph.tasks.task import View
+from egrm_graph.verification import Judged, Subject
+
+
+class Pointwise(Judging):
+    """A grade from `lowest_grade` to `highest_grade`."""
+
+    name = "pointwise"
+    least = most = 1
+
+    def views(self, subject: Subject, n: int, among: Sequence[str] = ()) -> list[View]:  # noqa: ARG002
+        """One view: a candidate alone has no order."""
+        judged = _judged(subject)
+        labels = tuple(judged["grades"])
+        return [self._view(subject, judged["texts"], labels, labels, n)]
+
+    def _judged(
+        self,
+        candidates: Sequence[Candidate],
+        conversation: list[tuple[str, str]],
+        tools: str | None,
+        given: Mapping[str, Any],
+        settings: RunSettings,
+    ) -> Judged:
+        judged = super()._judged(candidates, conversation, tools, given, settings)
+        return {**judged, "grades": list(self.dialect.grades(settings.lowest_grade, settings.highest_grade))}

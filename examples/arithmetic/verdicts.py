@@ -1,0 +1,104 @@
+"""Verdicts on worked answers with planted errors: what the bundled model learns judging from.
+
+An item is a question and the candidates to judge, each behind a bar: `47+38-6|47+30=77;77+8=85;85-6=79;#79|#78|`. What
+follows is what the model knows already, and then the verdict: `=79>A` for a fast one, `:47+30=77;...;#79>A` for a
+reasoned one. Or it is the verdict alone, `?A`.
+
+- One candidate: `1` where its answer is right, else `0`.
+- Two: the letter of the right one, or `=` where both are right or both are wrong.
+- Three or more: the letter of the one that is right.
+
+Where there is a reference, it stands behind the question: `47+38-6=79|...`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import slips
+import world
+
+LETTERS = "ABCDEFGH"
+FENCE, ALONE, FAST, REASONED, VERDICT, TIE, OTHER = "|", "?", "=", ":", ">", "=", "_"
+RIGHT, WRONG = "1", "0"
+BARE_SHARE = 0.4
+TIE_SHARE = 0.2
+REFERENCE_SHARE = 0.1
+NOISE_SHARE = 0.15
+SLIP_RATES = (0.1, 0.2, 0.4)
+SLIP_KINDS = (4, 2, 2, 1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question and candidates, of which `right` says which are."""
+
+    question: world.Question
+    candidates: tuple[str, ...]
+    right: tuple[bool, ...]
+    with_reference: bool = False
+
+    @property
+    def text(self) -> str:
+        """What stands before the model is asked."""
+        return FENCE.join((self._asked, *self.candidates, ""))
+
+    @property
+    def _asked(self) -> str:
+        return f"{self.question.text}={self.question.answer}" if self.with_reference else self.question.text
+
+    @property
+    def verdict(self) -> str:
+        """The right one-character verdict."""
+        if len(self.right) == 1:
+            return RIGHT if self.right[0] else WRONG
+        if len(set(self.right)) == 1:
+            return TIE
+        return LETTERS[self.right.index(True)]
+
+    def completion(self, trigger: str) -> str:
+        """What follows the text and one of `ALONE`, `FAST` and `REASONED`."""
+        known = {ALONE: "", FAST: str(self.question.answer), REASONED: world.worked(self.question)}[trigger]
+        return f"{known}{VERDICT}{self.verdict}" if known else self.verdict
+
+
+def draw(question: world.Question, rng: random.Random, n: int | None = None) -> Item:
+    """An item of `n` candidates, or of a number drawn at random: mostly pairs."""
+    n = rng.choices((1, 2, 3, 4), (2, 6, 1, 2))[0] if n is None else n
+    if n == 1:
+        right = [rng.random() < 0.5]
+    elif n == 2 and rng.random() < TIE_SHARE:
+        right = [rng.random() < 0.5] * 2
+    else:
+        right = [True] + [False] * (n - 1)
+        rng.shuffle(right)
+    bare = rng.random() < BARE_SHARE
+    candidates = [_candidate(question, each, bare, rng) for each in right]
+    while len(set(candidates)) < n:  # equal candidates are never judged
+        candidates = [_candidate(question, each, n == 2 and all(right) and rng.random() < 0.5, rng) for each in right]
+    return Item(question, tuple(candidates), tuple(right), rng.random() < REFERENCE_SHARE)
+
+
+def _candidate(question: world.Question, right: bool, bare: bool, rng: random.Random) -> str:
+    worked = world.worked(question) if right else _wrong(question, rng)
+    if bare:
+        answer = worked.rpartition("#")[2]
+        return rng.choice(("{}", "#{}", "#{}", "_{}", "_{}_")).format(answer)
+    return _noisy(worked, rng) if rng.random() < NOISE_SHARE else worked
+
+
+def _wrong(question: world.Question, rng: random.Random) -> str:
+    """A worked path with a slip that leads to a wrong answer."""
+    while True:
+        path = slips.slipping(question, rng, rng.choice(SLIP_RATES), SLIP_KINDS)
+        if not path.correct and len(path.text) <= 120:
+            return path.text
+
+
+def _noisy(worked: str, rng: random.Random) -> str:
+    """The path with words, which the model reads as `_`, in front of, behind or between its steps."""
+    steps = worked.split(";")
+    at = rng.randrange(len(steps))
+    steps[at] = OTHER + steps[at] if rng.random() < 0.7 else steps[at] + OTHER
+    return rng.choice((";", f";{OTHER}")).join(steps) if rng.random() < 0.3 else ";".join(steps)
