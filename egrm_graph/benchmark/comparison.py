@@ -10,7 +10,7 @@ import numpy as np
 
 from egrm_graph.benchmark.questions import Question
 from egrm_graph.benchmark.statistics import Columns, Estimate, bootstrap, share
-from egrm_graph.benchmark.strategies import Trial
+from egrm_graph.benchmark.strategies import Outcome, Trial
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Row:
     """Questions whose status was not `ok`."""
     seconds: float | None
     """For all questions; None for a level's part of them."""
+    orders_disagree: float | None
+    """The share of questions for which the orders of the candidates had different winners; None without any orders."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,16 @@ def rows(trials: Sequence[Trial], questions: Sequence[Question], level: int | No
                 escalated=float(np.mean([outcome.escalated for outcome in outcomes])),
                 failed=sum(outcome.status != "ok" for outcome in outcomes),
                 seconds=trial.seconds if level is None else None,
+                orders_disagree=_orders_disagree(outcomes),
             )
         )
     return made
+
+
+def _orders_disagree(outcomes: Sequence[Outcome]) -> float | None:
+    told = [each.verification["uncertainty"]["orders_agree"] for each in outcomes if each.verification is not None]
+    known = [agree for agree in told if agree is not None]
+    return None if not known else float(np.mean([not agree for agree in known]))
 
 
 def compare(gated: Trial, always: Trial) -> Comparison:

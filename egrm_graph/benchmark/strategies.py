@@ -19,11 +19,11 @@ from egrm_graph.parts import Parts
 from egrm_graph.reasoning.plain import path_calls
 from egrm_graph.reasoning.samples import path_of
 from egrm_graph.scoring.grading import grade, written
-from egrm_graph.scoring.selection import choose
+from egrm_graph.scoring.selection import Choice, choose
+from egrm_graph.scoring.verdict import verdict
 from egrm_graph.settings import RunSettings
-from egrm_graph.state import Input
 from egrm_graph.uncertainty.votes import tally
-from egrm_graph.verification import Asked, Uncertainty, Verification
+from egrm_graph.verification import Asked, Path, Uncertainty, Verification
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,9 @@ def strategies(parts: Parts) -> list[Strategy]:
     graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
 
     async def gated(question: Question, context: RunSettings | None = None) -> Outcome:
-        given: Input = {"question": question.text, "reference": question.reference}
-        told: Verification = (await graph.ainvoke(given, context=context))["verification"]
-        spent = told["usage"]["completion_tokens"]
-        return Outcome(told["correct"] is True, spent, told["route"] == "reasoned", told["status"], verification=told)
+        told: Verification = (await graph.ainvoke(question.given, context=context))["verification"]
+        spent, right = told["usage"]["completion_tokens"], _right(parts, question, told["answer"])
+        return Outcome(right, spent, told["route"] == "reasoned", told["status"], verification=told)
 
     async def never(question: Question) -> Outcome:
         # One path at most: it is drawn only where not a single fast answer could be read.
@@ -82,8 +81,7 @@ def strategies(parts: Parts) -> list[Strategy]:
 async def _always(parts: Parts, question: Question) -> Outcome:
     """Paths and scorer, without fast answers before them."""
     task = parts.task
-    given = {"question": question.text, "reference": question.reference}
-    asked = Asked(**task.ask(given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
+    asked = Asked(**task.ask(question.given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
     drawn_in = path_calls(asked, task.views(asked, parts.settings.paths), parts.prompts, parts.settings)
     drawing = await draw(parts.client, [call for call, _ in drawn_in], Limits())
     drawn = [
@@ -91,22 +89,28 @@ async def _always(parts: Parts, question: Question) -> Outcome:
     ]
     texts = [task.graded(asked, view, written(path)) for (_, view), path in zip(drawn_in, drawn, strict=True)]
     paths, reasons = await grade(parts.scorer, texts, drawn, parts.settings.score_timeout_s)
-    nothing = Uncertainty(
-        measure="none", value=None, threshold=0.0, votes=[], samples=1, orders_agree=None, contested=[]
-    )
-    choice = choose("reasoned", nothing, paths, task.same, rule=parts.settings.selection, failed=bool(reasons))
-
-    def right(answer: str | None) -> bool:
-        return answer is not None and task.same(answer, question.reference)
-
+    choice = _choice(parts, asked, paths, failed=bool(reasons))
     return Outcome(
-        right=right(choice.answer),
+        right=_right(parts, question, choice.answer),
         completion_tokens=drawing.usage["completion_tokens"],
         escalated=True,
         status=choice.status,
-        majority_right=right(tally([path["answer"] for path in paths], task.same).top),
-        best_right=any(right(path["answer"]) for path in paths),
+        majority_right=_right(parts, question, tally([path["answer"] for path in paths], task.same).top),
+        best_right=any(_right(parts, question, path["answer"]) for path in paths),
     )
+
+
+def _choice(parts: Parts, asked: Asked, paths: Sequence[Path], *, failed: bool) -> Choice:
+    if asked["judged"] is not None:
+        return verdict(asked["judged"], "reasoned", [], [], paths, failed=failed).choice
+    nothing = Uncertainty(
+        measure="none", value=None, threshold=0.0, votes=[], samples=1, orders_agree=None, contested=[]
+    )
+    return choose("reasoned", nothing, paths, parts.task.same, rule=parts.settings.selection, failed=failed)
+
+
+def _right(parts: Parts, question: Question, answer: str | None) -> bool:
+    return answer is not None and parts.task.same(answer, question.reference)
 
 
 async def run(strategy: Strategy, questions: Sequence[Question], concurrency: int, done: Callable[[], None]) -> Trial:

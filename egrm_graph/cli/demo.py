@@ -37,13 +37,16 @@ def demo(
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions under way at once.")] = 128,
 ) -> None:
-    """Compare never reasoning, always reasoning and E-GRM, and tell one question step by step."""
+    """Compare never reasoning, always reasoning and E-GRM, and tell one question step by step.
+
+    With --task pairwise or best_of_n, the model judges held-out pairs or lists of answers.
+    """
     from egrm_graph.benchmark.comparison import report
     from egrm_graph.benchmark.questions import held_out
     from egrm_graph.cli.tables import print_tables
 
     out, err = Console(highlight=False), Console(stderr=True)
-    asked = held_out(questions)
+    asked = held_out(questions, settings.task_name)
     trials, scorer = asyncio.run(_trials(settings, asked, concurrency, err))
     if json_path is not None:
         json_path.write_text(json.dumps(report(trials, asked), indent=1) + "\n")

@@ -16,7 +16,15 @@ from egrm_graph.errors import InputError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 AHEAD = 64
-FIELDS = ("question", "messages", "reference")
+_KINDS = {
+    "question": "a string",
+    "messages": "a list",
+    "reference": "a string",
+    "candidates": "a list",
+    "tools": "a list",
+    "rubric": "a string",
+}
+FIELDS = tuple(_KINDS)
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -140,9 +148,9 @@ def _asked(found: dict[str, Any]) -> dict[str, Any]:
     if "question" not in asked and "messages" not in asked:
         known = ", ".join(repr(name[:40]) for name in list(found)[:8]) or "nothing"
         raise InputError(f"there is no 'question' and no 'messages'; the line has {known}")
-    for name, kind in (("question", str), ("messages", list), ("reference", str)):
-        if name in asked and not isinstance(asked[name], kind):
-            raise InputError(f"{name} is {_kind(asked[name])}; give {'a list' if kind is list else 'a string'}")
+    for name, value in asked.items():
+        if _kind(value) != _KINDS[name]:
+            raise InputError(f"{name} is {_kind(value)}; give {_KINDS[name]}")
     return asked
 
 

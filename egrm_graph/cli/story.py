@@ -20,8 +20,12 @@ def show(told: Verification, console: Console) -> None:
     console.print(Text(answer, COLOURS[told["status"]]), soft_wrap=True)
     console.print(Text(_headline(told), "dim" if told["status"] == "ok" else ""), soft_wrap=True)
     console.print()
-    console.print(_fast_answers(told["uncertainty"]))
-    console.print(Padding(Text(_gate(told)), (0, 0, 0, 2), expand=False))
+    if told["rewards"] is not None:
+        console.print(_candidates(told))
+        console.print()
+    if told["uncertainty"]["samples"]:
+        console.print(_fast_answers(told["uncertainty"]))
+        console.print(Padding(Text(_gate(told)), (0, 0, 0, 2), expand=False))
     if told["paths"]:
         console.print()
         console.print(_paths(told, console.width))
@@ -39,6 +43,17 @@ def _headline(told: Verification) -> str:
     if told["correct"] is not None:
         parts.append("right" if told["correct"] else "wrong, by the reference")
     return " · ".join(parts)
+
+
+def _candidates(told: Verification) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for i, (reward, why) in enumerate(zip(told["rewards"] or [], told["unrewarded"] or [], strict=True)):
+        name = chr(ord("A") + i) if len(told["rewards"] or []) <= 26 else str(i + 1)
+        shown = Text(inert(why or ""), "dim") if reward is None else Text(f"{reward:.2f}")
+        table.add_row(Text(name, "bold" if i == told["winner"] else ""), shown)
+    if told["tie"] is not None:
+        table.add_row(Text("tie", "bold" if told["answer"] == "tie" else ""), Text(f"{told['tie']:.2f}"))
+    return _part("Candidates, and the estimated probability of each", table)
 
 
 def _fast_answers(seen: Uncertainty) -> RenderableType:
@@ -60,7 +75,8 @@ def _gate(told: Verification) -> str:
     seen = told["uncertainty"]
     value = "not measurable" if seen["value"] is None else f"{seen['value']:.2f}"
     verdict = "they converge" if told["route"] == "direct" else "they do not converge, so it reasoned"
-    return f"{seen['measure']} {value}, threshold {seen['threshold']:.2f}: {verdict}"
+    orders = "" if seen["orders_agree"] is None else f" (orders {'agree' if seen['orders_agree'] else 'disagree'})"
+    return f"{seen['measure']} {value}, threshold {seen['threshold']:.2f}: {verdict}{orders}"
 
 
 def _paths(told: Verification, width: int) -> RenderableType:

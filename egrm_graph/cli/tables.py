@@ -18,7 +18,8 @@ def print_tables(
     trials: Sequence[Trial], questions: Sequence[Question], out: Console, *, levels: bool, scorer: Scorer | None
 ) -> None:
     """The table of all questions, those of the levels if wanted, and what follows from them."""
-    out.print(_table(f"{len(questions):,} held-out questions", rows(trials, questions)))
+    what = "questions with candidates" if questions[0].candidates else "questions"
+    out.print(_table(f"{len(questions):,} held-out {what}", rows(trials, questions)))
     if levels:
         for level in sorted({question.level for question in questions}):
             out.print(_table(f"level {level}", rows(trials, questions, level)))
@@ -51,10 +52,13 @@ def _choosing(scorer: Scorer | None) -> str:
 def _table(title: str, made: Sequence[Row]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("strategy", no_wrap=True)
-    for heading in ("accuracy", "tokens", "reasoned", "not ok", "s"):
+    judged = any(row.orders_disagree is not None for row in made)
+    for heading in ("accuracy", "tokens", "reasoned", *(("orders disagree",) if judged else ()), "not ok", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in made:
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        cells = (row.accuracy.percent(), f"{row.tokens:.1f}", f"{row.escalated:.1%}", str(row.failed), seconds)
+        disagree = "" if row.orders_disagree is None else f"{row.orders_disagree:.1%}"
+        cells = [row.accuracy.percent(), f"{row.tokens:.1f}", f"{row.escalated:.1%}"]
+        cells += [*([disagree] if judged else []), str(row.failed), seconds]
         table.add_row(row.strategy, *map(Text, cells))
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from egrm_graph.errors import InputError
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks.asking import question_of, reference_of
 from egrm_graph.tasks.task import View
@@ -52,6 +53,11 @@ class Question:
         return self._reader.prompts
 
     def ask(self, given: Mapping[str, Any], settings: RunSettings) -> Subject:  # noqa: ARG002 - a task's signature
+        if given.get("candidates") is not None:
+            raise InputError(
+                f"there are candidates, and the task {self.name} answers questions; "
+                "to judge them set task (--task) to pairwise, best_of_n, tool_calls or pointwise"
+            )
         question, history = question_of(given)
         asked = self._reader.check(question)
         return Subject(question=asked, history=history, reference=reference_of(given), key=asked, judged=None)

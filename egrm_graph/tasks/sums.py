@@ -1,4 +1,4 @@
-"""How the bundled model is shown what it judges: sums and worked answers behind bars, `17+48|#65|#66|`.
+"""How the bundled model is shown what it judges: sums, and answers with a letter and a bar, `17+48|#65A|#66B|`.
 
 Decides: the model's alphabet is the fence. All that a candidate may hold beside sums is `_`, which stands for anything
 else, however long; so no candidate can hold a bar, a verdict, or a word. A verdict stands behind the `>` that follows
@@ -48,8 +48,8 @@ class Sums:
     def labels(self, n: int, *, tie: bool) -> tuple[str, ...]:
         return (*_LETTERS[:n], *((_TIE,) if tie else ()))
 
-    def grades(self, lowest: int, highest: int) -> tuple[str, ...]:
-        return tuple(str(grade) for grade in range(lowest, highest + 1))
+    def grades(self, lowest: int, highest: int) -> tuple[str, ...]:  # noqa: ARG002
+        return ("0", "1")  # wrong and right are all the grades that a sum can have
 
     def variables(
         self,
@@ -60,7 +60,8 @@ class Sums:
     ) -> dict[str, Any]:
         reference = subject["reference"]
         asked = subject["question"] if reference is None else f"{subject['question']}={self.shown(reference)[0]}"
-        return {"context": asked, "candidates": list(texts), "labels": list(labels), "code": ""}
+        lettered = [f"{text}{letter}" for text, letter in zip(texts, _LETTERS, strict=False)]
+        return {"context": asked, "candidates": lettered, "labels": list(labels), "code": ""}
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:  # noqa: ARG002
         _, verdict, label = text.rpartition(_VERDICT)

@@ -1,8 +1,9 @@
 """Verdicts on worked answers with planted errors: what the bundled model learns judging from.
 
-An item is a question and the candidates to judge, each behind a bar: `47+38-6|47+30=77;77+8=85;85-6=79;#79|#78|`. What
-follows is what the model knows already, and then the verdict: `=79>A` for a fast one, `:47+30=77;...;#79>A` for a
-reasoned one. Or it is the verdict alone, `?A`.
+An item is a question and the candidates to judge, each with its letter and a bar behind it:
+`47+38-6|47+30=77;77+8=85;85-6=79;#79A|#78B|`. What follows is what the model knows already, the sum, and then the
+verdict: `=79>A` for a fast one, `:47+30=77;...;#79>A` for a reasoned one. The letter stands right behind a candidate's
+sum, so that to find the candidate with this sum is to find its letter.
 
 - One candidate: `1` where its answer is right, else `0`.
 - Two: the letter of the right one, or `=` where both are right or both are wrong.
@@ -20,7 +21,7 @@ import slips
 import world
 
 LETTERS = "ABCDEFGH"
-FENCE, ALONE, FAST, REASONED, VERDICT, TIE, OTHER = "|", "?", "=", ":", ">", "=", "_"
+FENCE, FAST, REASONED, VERDICT, TIE, OTHER = "|", "=", ":", ">", "=", "_"
 RIGHT, WRONG = "1", "0"
 BARE_SHARE = 0.4
 TIE_SHARE = 0.2
@@ -42,7 +43,8 @@ class Item:
     @property
     def text(self) -> str:
         """What stands before the model is asked."""
-        return FENCE.join((self._asked, *self.candidates, ""))
+        lettered = (f"{text}{letter}" for text, letter in zip(self.candidates, LETTERS, strict=False))
+        return FENCE.join((self._asked, *lettered, ""))
 
     @property
     def _asked(self) -> str:
@@ -58,12 +60,14 @@ class Item:
         return LETTERS[self.right.index(True)]
 
     def completion(self, trigger: str) -> str:
-        """What follows the text and one of `ALONE`, `FAST` and `REASONED`."""
-        known = {ALONE: "", FAST: str(self.question.answer), REASONED: world.worked(self.question)}[trigger]
-        return f"{known}{VERDICT}{self.verdict}" if known else self.verdict
+        """What follows the text and one of `FAST` and `REASONED`."""
+        known = str(self.question.answer) if trigger == FAST else world.worked(self.question)
+        return f"{known}{VERDICT}{self.verdict}"
 
 
-def draw(question: world.Question, rng: random.Random, n: int | None = None) -> Item:
+def draw(
+    question: world.Question, rng: random.Random, n: int | None = None, *, with_reference: bool | None = None
+) -> Item:
     """An item of `n` candidates, or of a number drawn at random: mostly pairs."""
     n = rng.choices((1, 2, 3, 4), (2, 6, 1, 2))[0] if n is None else n
     if n == 1:
@@ -77,7 +81,8 @@ def draw(question: world.Question, rng: random.Random, n: int | None = None) -> 
     candidates = [_candidate(question, each, bare, rng) for each in right]
     while len(set(candidates)) < n:  # equal candidates are never judged
         candidates = [_candidate(question, each, n == 2 and all(right) and rng.random() < 0.5, rng) for each in right]
-    return Item(question, tuple(candidates), tuple(right), rng.random() < REFERENCE_SHARE)
+    told = rng.random() < REFERENCE_SHARE if with_reference is None else with_reference
+    return Item(question, tuple(candidates), tuple(right), told)
 
 
 def _candidate(question: world.Question, right: bool, bare: bool, rng: random.Random) -> str:

@@ -1,0 +1,108 @@
+"""Real pairs and real trajectories through the whole pipeline, where their files are at hand."""
+
+import gzip
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from egrm_graph import Settings, Verification, build_graph
+from egrm_graph.benchmark.datasets import Item, llmbar, tau_bench
+from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.errors import InputError
+from egrm_graph.parts import bundled
+from egrm_graph.settings import BUNDLED_MODEL
+from egrm_graph.verification import Message
+
+DATA = Path(os.environ.get("EGRM_DATA", Path(__file__).parents[3] / "shared" / "data"))
+LLMBAR = DATA / "llmbar" / "pairs.jsonl.gz"
+TAU_BENCH = DATA / "tau-bench" / "gpt-4o-airline.json.gz"
+needs_data = pytest.mark.skipif(not LLMBAR.exists(), reason="EGRM_DATA names no folder with the published files")
+
+
+def longest(prompt: Sequence[Message], seed: int, request_id: str) -> str:
+    """A judge that reads the fences and takes the longest candidate."""
+    lines = prompt[-1]["content"].split("\n")
+    heads = [(i, line) for i, line in enumerate(lines) if line.startswith("[candidate ")]
+    ends = [i for i, line in enumerate(lines) if line.startswith("[end of candidate ")]
+    sizes = {head.split()[1]: end - start for (start, head), end in zip(heads, ends, strict=True)}
+    code = heads[0][1].split()[2].rstrip("]")
+    label = max(sorted(sizes), key=lambda name: sizes[name])
+    return label if "answer_fast" in request_id else f"It is the longest.\n{code}: {label}"
+
+
+async def judged(items: Sequence[Item], task: Any, **settings: Any) -> list[Verification]:
+    client = settings.pop("client", None)
+    graph = build_graph(Settings(task=task, scorer=None, **settings), client=client)
+    return [(await graph.ainvoke(item.given))["verification"] for item in items]  # type: ignore[arg-type]
+
+
+@needs_data
+async def test_all_pairs_of_llmbar_are_judged() -> None:
+    items = list(llmbar(LLMBAR))
+    assert len(items) == 419
+    assert {item.winner for item in items} == {0, 1}
+    told = await judged(items, "pairwise", client=ScriptedClient(longest))
+    assert Counter(each["status"] for each in told) == {"ok": 419}
+    assert all(each["rewards"] is not None and None not in each["rewards"] for each in told)
+
+
+@needs_data
+async def test_all_trajectories_of_tau_bench_are_judged_or_abstain_with_a_reason() -> None:
+    items = list(tau_bench(TAU_BENCH))
+    assert len(items) == 200
+    assert all(len(item.given["candidates"]) == 4 for item in items)
+    told = await judged(items, "tool_calls", client=ScriptedClient(longest))
+    assert {each["status"] for each in told} == {"ok"}
+    alike = [each for each in told if each["reasons"] == ["all candidates are equal; nothing had to be judged"]]
+    assert all(each["usage"]["requests"] == 0 for each in alike)
+
+
+@needs_data
+@pytest.mark.slow
+async def test_a_model_that_knows_nothing_of_them_abstains_with_its_reason(tmp_path: Path) -> None:
+    """The bundled weights, under another name, so that they are asked in English; one pair of twenty."""
+    folder = tmp_path / "knows-sums-only"
+    shutil.copytree(bundled(BUNDLED_MODEL), folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 16_384}))
+    settings = {"model": str(folder), "paths": 2, "path_max_tokens": 4, "fast_max_tokens": 4}
+    told = await judged(list(llmbar(LLMBAR))[::20], "pairwise", **settings)
+    assert all(each["status"] in ("abstained", "degraded") for each in told)
+    assert all(each["reasons"] for each in told)
+    assert all(each["rewards"] == [None, None] for each in told if each["status"] == "abstained")
+
+
+def test_a_wrong_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    good = {"id": "a", "input": "1+1", "output_1": "2", "output_2": "3", "label": 1}
+    file.write_text(json.dumps(good) + "\n" + json.dumps(good | {"label": 3}) + "\n")
+    items = llmbar(file)
+    assert next(items) == Item("a", {"question": "1+1", "candidates": ["2", "3"]}, 0)
+    with pytest.raises(InputError, match="line 2 is no LLMBar pair"):
+        next(items)
+
+
+def test_a_trajectorys_last_call_stands_beside_those_of_the_other_trials(tmp_path: Path) -> None:
+    user = {"role": "user", "content": "Book it."}
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {}}]}
+    reply = {"role": "assistant", "content": "No."}
+    file = tmp_path / "trials.json.gz"
+    trials = [{"task_id": 7, "trial": 0, "traj": [user, call, user]}, {"task_id": 7, "trial": 1, "traj": [user, reply]}]
+    file.write_bytes(gzip.compress(json.dumps(trials).encode()))
+    assert list(tau_bench(file)) == [
+        Item("7/0", {"messages": [user], "candidates": [call, reply]}, None),
+        Item("7/1", {"messages": [user], "candidates": [reply, call]}, None),
+    ]
+
+
+def test_what_is_no_list_of_trajectories_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "trials.json"
+    file.write_text("{}")
+    with pytest.raises(InputError, match="is no list of trajectories"):
+        list(tau_bench(file))

@@ -1,0 +1,79 @@
+"""The items that the bundled model learns judging from, and that the graph puts them to it as it learned them."""
+
+import random
+
+import pytest
+import verdicts
+import world
+
+from egrm_graph.settings import RunSettings
+from egrm_graph.tasks import Task, task_named
+from egrm_graph.tasks.prompting import Prompts
+
+QUESTION = world.Question((47, 38, -6), 5)
+RIGHT, WRONG = "47+30=77;77+8=85;85-6=79;#79", "#78"
+
+
+def item(candidates: tuple[str, ...], right: tuple[bool, ...], *, with_reference: bool = False) -> verdicts.Item:
+    return verdicts.Item(QUESTION, candidates, right, with_reference)
+
+
+def test_an_item_is_written_with_letters_and_bars() -> None:
+    assert item((RIGHT, WRONG), (True, False)).text == f"47+38-6|{RIGHT}A|#78B|"
+    assert item((WRONG,), (False,), with_reference=True).text == "47+38-6=79|#78A|"
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [
+        ((True,), "1"),
+        ((False,), "0"),
+        ((True, False), "A"),
+        ((False, True), "B"),
+        ((True, True), "="),
+        ((False, False), "="),
+        ((False, False, True, False), "C"),
+    ],
+)
+def test_the_verdict_is_the_right_candidates_letter(right: tuple[bool, ...], verdict: str) -> None:
+    assert item(tuple(str(i) for i in range(len(right))), right).verdict == verdict
+
+
+def test_a_fast_verdict_follows_the_sum_and_a_reasoned_one_the_sum_worked_out() -> None:
+    pair = item((RIGHT, WRONG), (True, False))
+    assert pair.completion(verdicts.FAST) == "79>A"
+    assert pair.completion(verdicts.REASONED) == "47+30=77;77+8=85;85-6=79;#79>A"
+
+
+def test_drawn_items_are_what_they_say() -> None:
+    rng = random.Random(0)
+    questions = world.stream(rng, "train")
+    for _ in range(300):
+        drawn = verdicts.draw(next(questions), rng)
+        answer = str(drawn.question.answer)
+        assert len(set(drawn.candidates)) == len(drawn.candidates)
+        for candidate, right in zip(drawn.candidates, drawn.right, strict=True):
+            assert (candidate.strip("_").rpartition("#")[2].strip("_") == answer) == right
+
+
+@pytest.mark.parametrize(("name", "n"), [("pairwise", 2), ("best_of_n", 4), ("pointwise", 1)])
+def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> None:
+    """In one of its orders; for each letter the verdict is read as that candidate."""
+    rng = random.Random(1)
+    task: Task = task_named(name, bundled=True)  # type: ignore[arg-type] # a literal in a list is a str to mypy
+    prompts = Prompts.load("auto", task.prompts)
+    for _ in range(20):
+        drawn = verdicts.draw(next(world.stream(rng, "test")), rng, n, with_reference=False)
+        given = {"question": drawn.question.text, "candidates": list(drawn.candidates)}
+        subject = task.ask(given, RunSettings())
+        written = set()
+        for view in task.views(subject, n):
+            [fast] = prompts.render("answer_fast", view.variables)
+            [path] = prompts.render("expand_cot", view.variables)
+            assert fast["content"][:-1] == path["content"][:-1]
+            assert (fast["content"][-1], path["content"][-1]) == (verdicts.FAST, verdicts.REASONED)
+            written.add(fast["content"][:-1])
+            for text in (drawn.completion(verdicts.FAST), drawn.completion(verdicts.REASONED)):
+                assert task.read(text[:-1] + view.labels[0], view, fast=True) == view.outcomes[0]
+        texts = {view_text for view_text in written if view_text == drawn.text}
+        assert texts or n > 2
