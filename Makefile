@@ -9,7 +9,7 @@ VENV := .venv
 VLLM_VENV := .venv-vllm
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench model clean
+.PHONY: demo test check bench bench-judge model clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -27,6 +27,10 @@ check: $(VENV)/.dev
 # The table of the README: 1,000 held-out questions.
 bench: $(VENV)/.core
 	$(BIN)/egrm demo --questions 1000 --levels
+
+# How the bundled model judges, behind a real vLLM server: 1,000 held-out pairs and 1,000 lists.
+bench-judge: $(VENV)/.core $(VLLM_VENV)/.installed
+	$(BIN)/python -m egrm_graph.benchmark.judging --vllm-python $(VLLM_VENV)/bin/python --levels
 
 # The bundled model, from nothing (somewhat over an hour on two cores).
 model: $(VENV)/.dev

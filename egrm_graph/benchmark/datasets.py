@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from egrm_graph.errors import InputError
+from egrm_graph.state import Input
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Item:
     """Something to judge, and the winner's index where people said which it is."""
 
     id: str
-    given: dict[str, Any]
+    given: Input
     """The graph's input."""
     winner: int | None
 
@@ -36,7 +37,7 @@ def llmbar(file: Path) -> Iterator[Item]:
     for number, line in enumerate(_text(file).splitlines(), start=1):
         try:
             row = json.loads(line)
-            given = {"question": row["input"], "candidates": [row["output_1"], row["output_2"]]}
+            given: Input = {"question": row["input"], "candidates": [row["output_1"], row["output_2"]]}
             yield Item(str(row.get("id", number)), given, (1, 2).index(row["label"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{file}, line {number} is no LLMBar pair: {type(error).__name__}: {error}") from error
@@ -63,7 +64,7 @@ def tau_bench(file: Path) -> Iterator[Item]:
     for i, trial in enumerate(trials):
         rivals = [j for j, task in enumerate(tasks) if task == tasks[i] and j != i]
         candidates = [trials[j]["traj"][last[j]] for j in (i, *rivals)]
-        given = {"messages": trial["traj"][: last[i]], "candidates": candidates}
+        given: Input = {"messages": trial["traj"][: last[i]], "candidates": candidates}
         yield Item(f"{trial['task_id']}/{trial.get('trial', i)}", given, None)
 
 

@@ -47,17 +47,17 @@ def demo(
 
     out, err = Console(highlight=False), Console(stderr=True)
     asked = held_out(questions, settings.task_name)
-    trials, scorer = asyncio.run(_trials(settings, asked, concurrency, err))
+    made, scorer = asyncio.run(trials(settings, asked, concurrency, err))
     if json_path is not None:
-        json_path.write_text(json.dumps(report(trials, asked), indent=1) + "\n")
-    print_tables(trials, asked, out, levels=levels, scorer=scorer)
-    if (told := _most_telling(trials[-1])) is not None:
+        json_path.write_text(json.dumps(report(made, asked), indent=1) + "\n")
+    print_tables(made, asked, out, levels=levels, scorer=scorer)
+    if (told := _most_telling(made[-1])) is not None:
         out.print()
         out.print(Text(f"One question step by step: {told[1].text} (right is {told[1].reference})", "bold"))
         show(told[0], out)
 
 
-async def _trials(
+async def trials(
     settings: Settings, questions: Sequence[Question], concurrency: int, err: Console
 ) -> tuple[list[Trial], Scorer | None]:
     """The trials, and the scorer that chose among the paths."""

@@ -39,7 +39,7 @@ def longest(prompt: Sequence[Message], seed: int, request_id: str) -> str:
 async def judged(items: Sequence[Item], task: Any, **settings: Any) -> list[Verification]:
     client = settings.pop("client", None)
     graph = build_graph(Settings(task=task, scorer=None, **settings), client=client)
-    return [(await graph.ainvoke(item.given))["verification"] for item in items]  # type: ignore[arg-type]
+    return [(await graph.ainvoke(item.given))["verification"] for item in items]
 
 
 @needs_data

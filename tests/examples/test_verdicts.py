@@ -1,14 +1,18 @@
 """The items that the bundled model learns judging from, and that the graph puts them to it as it learned them."""
 
 import random
+import sys
+from pathlib import Path
 
 import pytest
-import verdicts
-import world
 
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks import Task, task_named
 from egrm_graph.tasks.prompting import Prompts
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "arithmetic"))
+import verdicts
+import world
 
 QUESTION = world.Question((47, 38, -6), 5)
 RIGHT, WRONG = "47+30=77;77+8=85;85-6=79;#79", "#78"
@@ -75,5 +79,4 @@ def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> No
             written.add(fast["content"][:-1])
             for text in (drawn.completion(verdicts.FAST), drawn.completion(verdicts.REASONED)):
                 assert task.read(text[:-1] + view.labels[0], view, fast=True) == view.outcomes[0]
-        texts = {view_text for view_text in written if view_text == drawn.text}
-        assert texts or n > 2
+        assert n > 2 or drawn.text in written
