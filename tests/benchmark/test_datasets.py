@@ -89,9 +89,9 @@ def test_a_wrong_line_is_named(tmp_path: Path) -> None:
 
 
 def test_a_trajectorys_last_call_stands_beside_those_of_the_other_trials(tmp_path: Path) -> None:
-    user = {"role": "user", "content": "Book it."}
-    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {}}]}
-    reply = {"role": "assistant", "content": "No."}
+    user: Any = {"role": "user", "content": "Book it."}
+    call: Any = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {}}]}
+    reply: Any = {"role": "assistant", "content": "No."}
     file = tmp_path / "trials.json.gz"
     trials = [{"task_id": 7, "trial": 0, "traj": [user, call, user]}, {"task_id": 7, "trial": 1, "traj": [user, reply]}]
     file.write_bytes(gzip.compress(json.dumps(trials).encode()))
