@@ -1,8 +1,8 @@
-"""How the bundled model is shown what it judges: sums, and answers with a letter and a bar, `17+48|#65A|#66B|`.
+"""How the bundled model is shown what it judges: answers with a letter and a bar each, and the sum, `#65A|#66B|17+48`.
 
 Decides: the model's alphabet is the fence. All that a candidate may hold beside sums is `_`, which stands for anything
 else, however long; so no candidate can hold a bar, a verdict, or a word. A verdict stands behind the `>` that follows
-the sum, or the sum worked out; what is graded is the sum worked out.
+the sum, or the sum worked out; what is graded is the sum worked out. A reference is put in the sum's place.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from egrm_graph.errors import InputError
 from egrm_graph.tasks.arithmetic import Arithmetic
 from egrm_graph.tasks.task import View
 from egrm_graph.verification import Judged, Subject
@@ -20,6 +21,7 @@ MOST_CHARACTERS = 120
 _LETTERS = "ABCDEFGH"
 _TIE = "="
 _VERDICT = ">"
+_SUM = "="
 _OTHER = "_"
 _SPACE = re.compile(r"\s+")
 _FOREIGN = re.compile(r"[^0-9+\-=;#]+")
@@ -59,13 +61,26 @@ class Sums:
         labels: Sequence[str],
     ) -> dict[str, Any]:
         reference = subject["reference"]
-        asked = subject["question"] if reference is None else f"{subject['question']}={self.shown(reference)[0]}"
+        asked = subject["question"] if reference is None else f"{subject['question']}={_sum(reference)}{_VERDICT}"
         lettered = [f"{text}{letter}" for text, letter in zip(texts, _LETTERS, strict=False)]
         return {"context": asked, "candidates": lettered, "labels": list(labels), "code": ""}
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:  # noqa: ARG002
-        _, verdict, label = text.rpartition(_VERDICT)
+        _, verdict, label = (view.variables["context"].partition(_SUM)[2] + text).rpartition(_VERDICT)
         return label if complete and verdict and label in view.labels else None
 
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:  # noqa: ARG002
-        return subject["question"], text.rpartition(_VERDICT)[0]
+        reference = subject["reference"]
+        return subject["question"], text.rpartition(_VERDICT)[0] if reference is None else f"#{_sum(reference)}"
+
+
+def _sum(reference: str) -> str:
+    """The number that a reference comes to.
+
+    Raises:
+        InputError: it comes to none.
+    """
+    number = Arithmetic().read(reference)
+    if number is None:
+        raise InputError(f"reference={reference!r} is no whole number; the bundled model judges sums")
+    return number

@@ -76,7 +76,7 @@ LENGTHEN = Phase(1200, 1e-3, 0.6, (2, 1, 2, 2, 3, 3, 2), (1, 1, 1, 1, 2, 3, 8), 
 # What the second phase took from the direct answers, and more practice where they waver.
 FIRM_UP_FAST = Phase(2000, 1e-3, 0.93, (1, 2, 1, 1, 2, 8, 1), (1, 1, 1, 1, 1, 2, 6), seed=2)
 # Answers stay in, so that they are not forgotten; texts of a like length share a batch, and short ones are many.
-LEARN_TO_JUDGE = Phase(4500, 7e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.35, seed=3)
+LEARN_TO_JUDGE = Phase(3500, 5e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.35, seed=3)
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Progress(TrainerCallback):
         self.every = every
         self.questions = world.sample(500, "validation", seed=1)
         rng = random.Random(1)
-        self.items = [verdicts.draw(question, rng) for question in world.sample(400, "validation", seed=2)]
+        self.items = [verdicts.draw(question, rng) for question in world.sample(200, "validation", seed=2)]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
         if state.global_step % self.every and state.global_step != state.max_steps:

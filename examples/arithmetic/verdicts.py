@@ -1,15 +1,16 @@
 """Verdicts on worked answers with planted errors: what the bundled model learns judging from.
 
-An item is a question and the candidates to judge, each with its letter and a bar behind it:
-`47+38-6|47+30=77;77+8=85;85-6=79;#79A|#78B|`. What follows is what the model knows already, the sum, and then the
-verdict: `=79>A` for a fast one, `:47+30=77;...;#79>A` for a reasoned one. The letter stands right behind a candidate's
-sum, so that to find the candidate with this sum is to find its letter.
+An item is the candidates to judge, each with its letter and a bar behind it, and the question:
+`47+30=77;77+8=85;85-6=79;#79A|#78B|47+38-6`. What follows is what the model knows already, the sum, and then the
+verdict: `=79>A` for a fast one, `:47+30=77;...;#79>A` for a reasoned one. The question stands last, so that it is
+answered as if nothing were before it; and a letter stands right behind its candidate's sum, so that to find the
+candidate with this sum is to find its letter.
 
 - One candidate: `1` where its answer is right, else `0`.
 - Two: the letter of the right one, or `=` where both are right or both are wrong.
 - Three or more: the letter of the one that is right.
 
-Where there is a reference, it stands behind the question: `47+38-6=79|...`.
+A reference is put in the place of the model's own sum: `=79>` asks for the verdict alone.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ FENCE, FAST, REASONED, VERDICT, TIE, OTHER = "|", "=", ":", ">", "=", "_"
 RIGHT, WRONG = "1", "0"
 BARE_SHARE = 0.4
 TIE_SHARE = 0.2
-REFERENCE_SHARE = 0.1
 NOISE_SHARE = 0.15
 SLIP_RATES = (0.1, 0.2, 0.4)
 SLIP_KINDS = (4, 2, 2, 1, 1, 1, 1)
@@ -38,17 +38,12 @@ class Item:
     question: world.Question
     candidates: tuple[str, ...]
     right: tuple[bool, ...]
-    with_reference: bool = False
 
     @property
     def text(self) -> str:
         """What stands before the model is asked."""
         lettered = (f"{text}{letter}" for text, letter in zip(self.candidates, LETTERS, strict=False))
-        return FENCE.join((self._asked, *lettered, ""))
-
-    @property
-    def _asked(self) -> str:
-        return f"{self.question.text}={self.question.answer}" if self.with_reference else self.question.text
+        return FENCE.join((*lettered, self.question.text))
 
     @property
     def verdict(self) -> str:
@@ -65,9 +60,7 @@ class Item:
         return f"{known}{VERDICT}{self.verdict}"
 
 
-def draw(
-    question: world.Question, rng: random.Random, n: int | None = None, *, with_reference: bool | None = None
-) -> Item:
+def draw(question: world.Question, rng: random.Random, n: int | None = None) -> Item:
     """An item of `n` candidates, or of a number drawn at random: mostly pairs."""
     n = rng.choices((1, 2, 3, 4), (2, 6, 1, 2))[0] if n is None else n
     if n == 1:
@@ -81,8 +74,7 @@ def draw(
     candidates = [_candidate(question, each, bare, rng) for each in right]
     while len(set(candidates)) < n:  # equal candidates are never judged
         candidates = [_candidate(question, each, n == 2 and all(right) and rng.random() < 0.5, rng) for each in right]
-    told = rng.random() < REFERENCE_SHARE if with_reference is None else with_reference
-    return Item(question, tuple(candidates), tuple(right), told)
+    return Item(question, tuple(candidates), tuple(right))
 
 
 def _candidate(question: world.Question, right: bool, bare: bool, rng: random.Random) -> str:

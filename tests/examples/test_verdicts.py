@@ -8,7 +8,7 @@ import pytest
 
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks import Task, task_named
-from egrm_graph.tasks.prompting import Prompts
+from egrm_graph.tasks.prompting import CALLS, Prompts
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "arithmetic"))
 import verdicts
@@ -18,13 +18,12 @@ QUESTION = world.Question((47, 38, -6), 5)
 RIGHT, WRONG = "47+30=77;77+8=85;85-6=79;#79", "#78"
 
 
-def item(candidates: tuple[str, ...], right: tuple[bool, ...], *, with_reference: bool = False) -> verdicts.Item:
-    return verdicts.Item(QUESTION, candidates, right, with_reference)
+def item(candidates: tuple[str, ...], right: tuple[bool, ...]) -> verdicts.Item:
+    return verdicts.Item(QUESTION, candidates, right)
 
 
-def test_an_item_is_written_with_letters_and_bars() -> None:
-    assert item((RIGHT, WRONG), (True, False)).text == f"47+38-6|{RIGHT}A|#78B|"
-    assert item((WRONG,), (False,), with_reference=True).text == "47+38-6=79|#78A|"
+def test_an_item_is_written_with_letters_and_bars_and_the_question_last() -> None:
+    assert item((RIGHT, WRONG), (True, False)).text == f"{RIGHT}A|#78B|47+38-6"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> No
     task: Task = task_named(name, bundled=True)  # type: ignore[arg-type] # a literal in a list is a str to mypy
     prompts = Prompts.load("auto", task.prompts)
     for _ in range(20):
-        drawn = verdicts.draw(next(world.stream(rng, "test")), rng, n, with_reference=False)
+        drawn = verdicts.draw(next(world.stream(rng, "test")), rng, n)
         given = {"question": drawn.question.text, "candidates": list(drawn.candidates)}
         subject = task.ask(given, RunSettings())
         written = set()
@@ -79,4 +78,16 @@ def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> No
             written.add(fast["content"][:-1])
             for text in (drawn.completion(verdicts.FAST), drawn.completion(verdicts.REASONED)):
                 assert task.read(text[:-1] + view.labels[0], view, fast=True) == view.outcomes[0]
+                assert task.graded(subject, view, text) == (drawn.question.text, text[:-2])
         assert n > 2 or drawn.text in written
+
+
+def test_a_reference_stands_where_the_models_own_sum_would() -> None:
+    task = task_named("pairwise", bundled=True)
+    given = {"question": "47+38-6", "candidates": [RIGHT, WRONG], "reference": "79"}
+    view = task.views(task.ask(given, RunSettings()), 1)[0]
+    for call in CALLS:
+        [message] = Prompts.load("auto", task.prompts).render(call, view.variables)
+        assert message["content"].endswith("|47+38-6=79>")
+    assert task.read(view.labels[1], view, fast=True) == view.outcomes[1]
+    assert task.read("B>", view, fast=True) is None
