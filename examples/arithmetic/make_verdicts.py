@@ -1,6 +1,6 @@
 """Write pairs and lists of worked answers with planted errors, and which of them is right.
 
-    python examples/arithmetic/make_verdicts.py --output build/verdicts
+    python examples/arithmetic/make_verdicts.py --output build/questions
 
 held_out_pairs.jsonl  test side, all levels alike: two answers; both right or both wrong, a tie, in a fifth of them
 held_out_lists.jsonl  test side, all levels alike: four answers, one of them right
@@ -33,14 +33,14 @@ def make(folder: Path, n: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, size, seed in (("pairs", 2, 10), ("lists", 4, 11)):
         rng = random.Random(seed)
-        items = [verdicts.draw(question, rng, size, with_reference=False) for question in world.sample(n, "test", seed)]
+        items = [verdicts.draw(question, rng, size) for question in world.sample(n, "test", seed)]
         lines = (json.dumps(row(name, i, item)) + "\n" for i, item in enumerate(items))
         (folder / f"held_out_{name}.jsonl").write_text("".join(lines), "utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--output", type=Path, default=Path("build/verdicts"))
+    parser.add_argument("--output", type=Path, default=Path("build/questions"))
     parser.add_argument("--items", type=int, default=1000, help="in each file")
     options = parser.parse_args()
     make(options.output, options.items)

@@ -4,9 +4,10 @@
     python examples/arithmetic/recipe.py --install  and from there into the package
     python examples/arithmetic/recipe.py --compare  and every objective and selection rule on held-out questions
 
-1. `train_generator.py`: the model that answers directly and by reasoning. Beside it, on another core,
-   `train_verifier.py`: a classifier that checks worked paths character by character.
-2. `make_questions.py`, and `egrm rollouts`: the generator's paths on training questions, right and wrong.
+1. `train_generator.py`: the model that answers directly and by reasoning, and judges answers. Beside it, on another
+   core, `train_verifier.py`: a classifier that checks worked paths character by character.
+2. `make_questions.py`, and `egrm rollouts`: the generator's paths on training questions, right and wrong;
+   `make_verdicts.py`: pairs and lists of answers to judge.
 3. `egrm train scorer`: the scorer, from the verifier's weights, on those paths.
 """
 
@@ -50,7 +51,10 @@ def make(build: Path) -> None:
         (verifier / WEIGHTS, HERE / "train_verifier.py", "--output", verifier),
     )
     questions = build / "questions"
-    _side_by_side((questions / "beyond.jsonl", HERE / "make_questions.py", "--output", questions))
+    _side_by_side(
+        (questions / "beyond.jsonl", HERE / "make_questions.py", "--output", questions),
+        (questions / "held_out_lists.jsonl", HERE / "make_verdicts.py", "--output", questions),
+    )
     (build / "rollouts").mkdir(exist_ok=True)
     _side_by_side(_rollouts(build, "train"), _rollouts(build, "validation"))
     scorer = build / "scorers" / "hybrid"
@@ -109,7 +113,7 @@ def _side_by_side(*steps: Step) -> None:
 
 
 def install(build: Path) -> None:
-    """Copies the models and the held-out questions into the package."""
+    """Copies the models, the held-out questions, pairs and lists into the package."""
     model, scorer = build / "egrm-tiny", build / "scorers" / "hybrid"
     for folder, name in ((model, "egrm-tiny"), (scorer, "egrm-tiny-scorer")):
         (PACKAGED / name).mkdir(parents=True, exist_ok=True)
@@ -119,7 +123,8 @@ def install(build: Path) -> None:
     # Half the size, and the same scores to three digits; it is run in single precision again.
     classifier = LlamaForSequenceClassification.from_pretrained(scorer, dtype=torch.float16)
     classifier.save_pretrained(PACKAGED / "egrm-tiny-scorer")
-    _copy(build / "questions" / "held_out.jsonl", PACKAGED / "held_out.jsonl")
+    for name in ("held_out", "held_out_pairs", "held_out_lists"):
+        _copy(build / "questions" / f"{name}.jsonl", PACKAGED / f"{name}.jsonl")
 
 
 def _copy(source: Path, target: Path) -> None:

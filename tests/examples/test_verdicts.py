@@ -1,12 +1,14 @@
 """The items that the bundled model learns judging from, and that the graph puts them to it as it learned them."""
 
 import random
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from egrm_graph.settings import RunSettings
+from egrm_graph.benchmark.questions import held_out
+from egrm_graph.settings import RunSettings, TaskName
 from egrm_graph.tasks import Task, task_named
 from egrm_graph.tasks.prompting import CALLS, Prompts
 
@@ -91,3 +93,16 @@ def test_a_reference_stands_where_the_models_own_sum_would() -> None:
         assert message["content"].endswith("|47+38-6=79>")
     assert task.read(view.labels[1], view, fast=True) == view.outcomes[1]
     assert task.read("B>", view, fast=True) is None
+
+
+@pytest.mark.parametrize(("task", "n"), [("pairwise", 2), ("best_of_n", 4)])
+def test_the_shipped_items_are_on_the_test_side_and_their_verdicts_are_right(task: TaskName, n: int) -> None:
+    items = held_out(1000, task)
+    assert len({item.text for item in items}) == 1000
+    for item in items:
+        terms = tuple(int(term) for term in re.findall(r"-?[0-9]+", item.text))
+        assert world.Question(terms, item.level).side == "test"
+        right = [int(re.findall("-?[0-9]+", candidate)[-1]) == sum(terms) for candidate in item.candidates]
+        assert len(right) == n
+        winners = ["ABCD"[i] for i in range(n) if right[i]]
+        assert item.reference == (winners[0] if len(winners) == 1 else "tie")
