@@ -56,7 +56,7 @@ def slipping(question: world.Question, rng: random.Random, rate: float, kinds: S
             return Marked(question, text, tuple(marks))
         total, parts = after, parts[used:]
     answer = f"#{total}"
-    written = f"#{_near(total, rng)}" if rng.random() < rate / 4 else answer
+    written = f"#{near(total, rng)}" if rng.random() < rate / 4 else answer
     return Marked(question, text + written, (*marks, *_marks(answer, written)))
 
 
@@ -69,13 +69,13 @@ def _slip(total: int, parts: list[int], kinds: Sequence[float], rng: random.Rand
     part, used = parts[0], 1
     kind = rng.choices(KINDS, kinds)[0]
     if kind == "result":
-        after = _near(total + part, rng)
+        after = near(total + part, rng)
         written = f"{total}{part:+d}={after};"
     elif kind == "part":
         other = _other_part(part, rng)
         after, written = total + other, _step(total, other)
     elif kind == "total":
-        wrong = _near(total, rng)
+        wrong = near(total, rng)
         after, written = wrong + part, _step(wrong, part)
     elif kind == "missing" and len(parts) > 1:
         after, written, used = total + parts[1], _step(total, parts[1]), 2
@@ -93,8 +93,8 @@ def _slip(total: int, parts: list[int], kinds: Sequence[float], rng: random.Rand
     return None if after < 0 or written == _step(total, part) else (written, after, used)
 
 
-def _near(number: int, rng: random.Random) -> int:
-    """Another number: a little off, or with another digit in one place."""
+def near(number: int, rng: random.Random) -> int:
+    """Another number, mostly: a little off, or with another digit in one place."""
     if rng.random() < 0.5:
         return abs(number + rng.choice((1, -1)) * rng.choice(OFF_BY))
     digits = list(str(number))

@@ -19,7 +19,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import verdicts
@@ -52,6 +52,8 @@ class Schedule:
     steps: int
     learning_rate: float
     seed: int = field(kw_only=True)
+    until: int | None = field(default=None, kw_only=True)
+    """The step at which it is left, before the schedule's end; None goes through with it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Phase(Schedule):
     """The share of the examples that are verdicts; what is left of them is answers, as above."""
     reasoned_share: float = 0.25
     """The share of the verdicts that are reasoned."""
+    drill_share: float = 0.0
+    """The share of all examples that drill finding the candidate with a sum."""
 
 
 LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4, 0), seed=0)
@@ -76,14 +80,16 @@ LENGTHEN = Phase(1200, 1e-3, 0.6, (2, 1, 2, 2, 3, 3, 2), (1, 1, 1, 1, 2, 3, 8), 
 # What the second phase took from the direct answers, and more practice where they waver.
 FIRM_UP_FAST = Phase(2000, 1e-3, 0.93, (1, 2, 1, 1, 2, 8, 1), (1, 1, 1, 1, 1, 2, 6), seed=2)
 # Answers stay in, so that they are not forgotten; texts of a like length share a batch, and short ones are many.
-LEARN_TO_JUDGE = Phase(3500, 5e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.35, seed=3)
+LEARN_TO_JUDGE = Phase(3500, 5e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.35, seed=3, until=2000)
+# By verdicts alone the model learns to answer behind candidates, but not to find the answer among them.
+LEARN_TO_LOOK_UP = Phase(2200, 7e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.3, drill_share=0.3, seed=4)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides what comes out; the same recipe and thread count give the same weights."""
 
-    phases: tuple[Phase, ...] = (LEARN_TO_ADD, LENGTHEN, FIRM_UP_FAST, LEARN_TO_JUDGE)
+    phases: tuple[Phase, ...] = (LEARN_TO_ADD, LENGTHEN, FIRM_UP_FAST, LEARN_TO_JUDGE, LEARN_TO_LOOK_UP)
     layers: int = 4
     tokens_per_step: int = 4096
     warmup_steps: int = 300
@@ -116,47 +122,64 @@ class Examples(IterableDataset[dict[str, torch.Tensor]]):
         rng = random.Random(self.phase.seed)
         texts = _texts(self.phase, rng)
         while True:
-            pool = sorted(itertools.islice(texts, 8192), key=lambda text: len(text[0]) + len(text[1]))
+            pool = sorted(itertools.islice(texts, 8192), key=lambda text: text.length)
             batches = list(_cut(pool, self.tokens_per_step))
             rng.shuffle(batches)
             for batch in batches:
                 yield self._encode(batch)
 
-    def _encode(self, batch: Sequence[tuple[str, str]]) -> dict[str, torch.Tensor]:
-        """`input_ids` and `labels`, both (B, T); labels cover the completion and its end."""
-        prompts = self.tokenizer([prompt for prompt, _ in batch])["input_ids"]
-        texts = self.tokenizer([prompt + completion for prompt, completion in batch])["input_ids"]
+    def _encode(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """`input_ids` and `labels`, both (B, T); labels cover the completion, its end, and what is taught before it."""
+        prompts = self.tokenizer([example.prompt for example in batch])["input_ids"]
+        texts = self.tokenizer([example.prompt + example.completion for example in batch])["input_ids"]
         width = max(map(len, texts)) + 1
         ids = torch.full((len(batch), width), self.tokenizer.pad_token_id)  # (B, T)
         labels = torch.full((len(batch), width), IGNORED)  # (B, T)
-        for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
+        for row, (example, prompt, text) in enumerate(zip(batch, prompts, texts, strict=True)):
             whole = torch.tensor([*text, self.tokenizer.eos_token_id])
             ids[row, : len(whole)] = whole
             labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
+            for place in example.taught:
+                labels[row, place + 1] = whole[place + 1]  # the start token comes first
         return {"input_ids": ids, "labels": labels}
 
 
-def _texts(phase: Phase, rng: random.Random) -> Iterator[tuple[str, str]]:
+class Example(NamedTuple):
+    """What the model goes on from, what it shall go on with, and the places in the former that it shall foretell."""
+
+    prompt: str
+    completion: str
+    taught: Sequence[int] = ()
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + len(self.completion)
+
+
+def _texts(phase: Phase, rng: random.Random) -> Iterator[Example]:
     fast = world.stream(rng, "train", phase.fast_weights)
     paths = world.stream(rng, "train", phase.path_weights)
     while True:
-        if rng.random() < phase.verdict_share:
+        if rng.random() < phase.drill_share:
+            text, places = verdicts.drill([next(fast) for _ in verdicts.LETTERS], rng)
+            yield Example(text, "", places)
+        elif rng.random() < phase.verdict_share:
             trigger = verdicts.REASONED if rng.random() < phase.reasoned_share else verdicts.FAST
             item = verdicts.draw(next(paths if trigger == verdicts.REASONED else fast), rng)
-            yield item.text + trigger, item.completion(trigger)
+            yield Example(item.text + trigger, item.completion(trigger))
         elif rng.random() < phase.fast_share:
             question = next(fast)
-            yield f"{question.text}=", str(question.answer)
+            yield Example(f"{question.text}=", str(question.answer))
         else:
             question = next(paths)
-            yield f"{question.text}:", world.worked(question)
+            yield Example(f"{question.text}:", world.worked(question))
 
 
-def _cut(pool: Sequence[tuple[str, str]], tokens: int) -> Iterator[list[tuple[str, str]]]:
-    batch: list[tuple[str, str]] = []
+def _cut(pool: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
+    batch: list[Example] = []
     for text in pool:  # sorted by length, so that the newest is the longest
         batch.append(text)
-        if len(batch) * (len(text[0]) + len(text[1]) + 2) >= tokens:
+        if len(batch) * (text.length + 2) >= tokens:
             yield batch
             batch = []
     if batch:
@@ -197,6 +220,16 @@ class Progress(TrainerCallback):
             ]
             print(f"step {state.global_step}: {mode} verdicts right: {sum(right) / len(right):.3f}", flush=True)
         model.train()
+
+
+class Leaving(TrainerCallback):
+    """Ends the training at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
+        control.should_training_stop = state.global_step >= self.step
 
 
 def complete(model: Any, tokenizer: Any, prompts: list[str], room: int) -> list[str]:
@@ -300,7 +333,7 @@ def run(
         ),
         train_dataset=batches,
         data_collator=lambda batches: batches[0],
-        callbacks=[progress],
+        callbacks=[progress, *([] if schedule.until is None else [Leaving(schedule.until)])],
     )
     trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")))
 

@@ -11,11 +11,17 @@ candidate with this sum is to find its letter.
 - Three or more: the letter of the one that is right.
 
 A reference is put in the place of the model's own sum: `=79>` asks for the verdict alone.
+
+To find the candidate with a sum is drilled by itself, many sums to the same candidates:
+`#79A|#78B|47+38-6=79>A|9+1=10>=`.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import slips
@@ -75,6 +81,35 @@ def draw(question: world.Question, rng: random.Random, n: int | None = None) -> 
     while len(set(candidates)) < n:  # equal candidates are never judged
         candidates = [_candidate(question, each, n == 2 and all(right) and rng.random() < 0.5, rng) for each in right]
     return Item(question, tuple(candidates), tuple(right))
+
+
+def drill(questions: Sequence[world.Question], rng: random.Random) -> tuple[str, list[int]]:
+    """Candidates and then sums, right or not, each with its verdict; and where the verdicts stand in the text."""
+    n = rng.choices(range(1, len(LETTERS) + 1), (2, 6, 3, 3, 1, 1, 1, 1))[0]
+    bare = n > 4 or rng.random() < BARE_SHARE
+    candidates = [_candidate(question, rng.random() < 0.5, bare, rng) for question in questions[:n]]
+    if rng.random() < TIE_SHARE:
+        candidates[-1] = f"#{_sum(candidates[0])}"
+    sums = [_sum(candidate) for candidate in candidates]
+    text = "".join(f"{candidate}{letter}{FENCE}" for candidate, letter in zip(candidates, LETTERS, strict=False))
+    asked = [*sums, *(str(slips.near(int(rng.choice(sums)), rng)) for _ in range(2))]
+    rng.shuffle(asked)
+    places = []
+    for question, number in zip(itertools.cycle(questions), asked, strict=False):
+        text += f"{question.text}={number}{VERDICT}"
+        places.append(len(text))
+        text += _found(number, sums) + FENCE
+    return text[:-1], places
+
+
+def _found(number: str, sums: Sequence[str]) -> str:
+    if len(sums) == 1:
+        return RIGHT if number == sums[0] else WRONG
+    return LETTERS[sums.index(number)] if sums.count(number) == 1 else TIE
+
+
+def _sum(candidate: str) -> str:
+    return re.findall("-?[0-9]+", candidate)[-1]
 
 
 def _candidate(question: world.Question, right: bool, bare: bool, rng: random.Random) -> str:
