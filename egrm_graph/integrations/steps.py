@@ -112,9 +112,9 @@ async def adraw_steps(call: Callable[[], Awaitable[Response]], n: int, limits: L
         while running and not _left(calls, limits).reached:
             _, running = await asyncio.wait(running, timeout=limits.seconds_left, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for each in running:
+        for each in calls:
             each.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*calls, return_exceptions=True)
     return _drawn(calls, limits)
 
 

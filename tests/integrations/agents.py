@@ -73,13 +73,13 @@ class Model(BaseChatModel):
         said = self._generate(messages).generations[0].message
         assert isinstance(said, AIMessage)
         for word in re.findall(r"\S+\s*", str(said.text)):
-            yield ChatGenerationChunk(message=AIMessageChunk(word))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
         calls: Any = [
             {"name": each["name"], "args": json.dumps(each["args"]), "id": each["id"], "index": i}
             for i, each in enumerate(said.tool_calls)
         ]
         yield ChatGenerationChunk(
-            message=AIMessageChunk("", tool_call_chunks=calls, usage_metadata=said.usage_metadata)
+            message=AIMessageChunk(content="", tool_call_chunks=calls, usage_metadata=said.usage_metadata)
         )
 
     def _started(self) -> int:

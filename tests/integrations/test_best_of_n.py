@@ -316,13 +316,29 @@ async def test_middleware_after_it_wraps_each_candidate() -> None:
     assert told(step)["reasons"] == []
 
 
-async def test_the_judge_leaves_nothing_in_the_agents_checkpoints() -> None:
+@both
+async def test_a_judge_that_cannot_be_reached_gives_no_verdict_and_leaves_nothing_in_the_checkpoints(
+    sync: bool,
+) -> None:
     saver = InMemorySaver()
+    model = Model(answer=lambda messages, number: said(f"6{number}"))
+    settings = Settings(engine="vllm", model="none", base_url=("http://127.0.0.1:9/v1",), attempts=1)
+    agent = create_agent(model, [], middleware=[BestOfN(2, settings=settings)], checkpointer=saver)
+    messages = (await run(agent, sync, config={"configurable": {"thread_id": "1"}}))["messages"]
+    assert (told(messages[1])["by"], told(messages[1])["verification"]["rewards"]) == ("first", [None, None])
+    assert "127.0.0.1:9" in told(messages[1])["verification"]["reasons"][0]
+    assert {each.config.get("configurable", {}).get("checkpoint_ns") for each in saver.list(None)} == {""}
+
+
+@both
+async def test_a_graph_that_keeps_its_states_works_inside_an_agent_that_does(sync: bool) -> None:
+    client = preferring('"b": 48')
+    graph = build_graph(Settings(task="tool_calls"), client=client, scorer=None)
     model = Model(answer=steps(said("", WRONG), said("", RIGHT)))
-    graph = graph_of(preferring('"b": 48'))
-    agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph)], checkpointer=saver)
-    await agent.ainvoke(QUESTION, {"configurable": {"thread_id": "1"}})
-    assert {each.config["configurable"]["checkpoint_ns"] for each in saver.list(None)} == {""}
+    middleware = [BestOfN(2, graph=graph)]
+    agent = create_agent(model, [Added().tool], middleware=middleware, checkpointer=InMemorySaver())
+    messages = (await run(agent, sync, config={"configurable": {"thread_id": "1"}}))["messages"]
+    assert messages[1].tool_calls[0]["args"] == RIGHT[1]
 
 
 async def test_a_graph_that_judges_nothing_is_refused() -> None:
