@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal, NotRequired, TypeAlias, get_args
 
@@ -27,7 +28,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from egrm_graph.clients.drawing import Limits
-from egrm_graph.errors import Abstained, SettingsError, SetupError
+from egrm_graph.errors import Abstained, InputError, SettingsError, SetupError
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.tasks.candidates import MOST
@@ -71,10 +72,11 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     judge's own. When one is reached, what still runs is cancelled; a sync model call, which cannot be, is let go of.
     Tokens of candidates count when they are there, and only where the model tells its usage.
 
-    Where there is no verdict (the judge abstained, it is a tie, or a limit was reached before), `on_abstain` decides:
-    `first` hands on the first candidate; `raise` raises `Abstained`; `ask` interrupts the agent, which then needs a
-    checkpointer, with the candidates and the reasons, until it is resumed with the index of one: `Command(resume=1)`.
-    The interrupt has a node of its own after the model's, so nothing is drawn or judged again.
+    Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the judge has nothing to
+    go by, as in a conversation of nothing but pictures), `on_abstain` decides: `first` hands on the first candidate;
+    `raise` raises `Abstained`; `ask` interrupts the agent, which then needs a checkpointer, with the candidates and the
+    reasons, until it is resumed with the index of one: `Command(resume=1)`. The interrupt has a node of its own after
+    the model's, so nothing is drawn or judged again.
 
     How each step was chosen stands in its message, as `response_metadata["egrm"]`; see `Record`.
 
@@ -110,23 +112,27 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Given:
         drawn = draw_steps(lambda: handler(request), self._n, self._started())
-        if (response := settled(drawn)) is not None:
-            return self._given(response)
-        if drawn.limit is not None:
-            return self._decided(drawn, None)
+        if (given := self._unjudged(drawn)) is not None:
+            return given
         judge = partial(self._graph.invoke, _asked(request, drawn), context=_run_settings(drawn.left))
-        return self._decided(drawn, silent_context().run(judge)["verification"])
+        try:
+            verification = silent_context().run(judge)["verification"]
+        except InputError as error:
+            return self._decided(replace(drawn, unjudged=str(error)), None)
+        return self._decided(drawn, verification)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> Given:
         drawn = await adraw_steps(lambda: handler(request), self._n, self._started())
-        if (response := settled(drawn)) is not None:
-            return self._given(response)
-        if drawn.limit is not None:
-            return self._decided(drawn, None)
+        if (given := self._unjudged(drawn)) is not None:
+            return given
         judging = self._graph.ainvoke(_asked(request, drawn), context=_run_settings(drawn.left))
-        return self._decided(drawn, (await asyncio.create_task(judging, context=silent_context()))["verification"])
+        try:
+            verification = (await asyncio.create_task(judging, context=silent_context()))["verification"]
+        except InputError as error:
+            return self._decided(replace(drawn, unjudged=str(error)), None)
+        return self._decided(drawn, verification)
 
     def after_model(self, state: BestOfNState, runtime: Runtime[Any]) -> dict[str, Any] | None:  # noqa: ARG002
         undecided = state.get("egrm_undecided")
@@ -146,6 +152,11 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
             deadline_at=None if deadline_s is None else time.time() + deadline_s,
             tokens_left=self._limits.max_completion_tokens,
         )
+
+    def _unjudged(self, drawn: Drawn) -> Given | None:
+        if (response := settled(drawn)) is not None:
+            return self._given(response)
+        return None if drawn.unjudged is None else self._decided(drawn, None)
 
     def _decided(self, drawn: Drawn, verification: Verification | None) -> Given:
         won = winner(drawn, verification)

@@ -48,11 +48,11 @@ class Undecided(TypedDict):
 
 def record(drawn: Drawn, by: By, verification: Verification | None = None) -> Record:
     """The record of a choice."""
-    limit = [drawn.limit] if drawn.limit is not None else []
+    unjudged = [] if drawn.unjudged is None else [drawn.unjudged]
     return Record(
         by=by,
         candidates=len(drawn.steps),
-        reasons=[*drawn.reasons, *limit],
+        reasons=[*drawn.reasons, *unjudged],
         usage=drawn.usage,
         verification=verification,
     )

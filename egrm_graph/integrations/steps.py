@@ -42,8 +42,8 @@ class Drawn:
     steps: Sequence[Step]
     reasons: Sequence[str]
     """Why candidates were lost."""
-    limit: str | None
-    """Which limit was reached, so that nothing is left for a judge."""
+    unjudged: str | None
+    """Why no judge can be asked: the limit that was reached."""
     left: Limits
     """What is left for the judge."""
     usage: UsageMetadata | None

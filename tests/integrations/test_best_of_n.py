@@ -204,6 +204,16 @@ async def test_without_a_verdict_the_first_candidate_is_taken() -> None:
 
 
 @both
+async def test_a_conversation_that_a_judge_of_text_cannot_be_shown_gives_no_verdict(sync: bool) -> None:
+    picture: Any = {"messages": [HumanMessage([{"type": "image", "url": "https://example.org/sum.png"}])]}
+    model = Model(answer=lambda messages, number: said(f"6{number}"))
+    agent = create_agent(model, [], middleware=[BestOfN(2, graph=graph_of(preferring("65")))])
+    record = told((await run(agent, sync, picture))["messages"][1])
+    assert (record["by"], record["verification"]) == ("first", None)
+    assert record["reasons"] == ["there is nothing to judge by: give 'question', or 'messages'"]
+
+
+@both
 async def test_without_a_verdict_it_raises_where_that_is_asked_for(sync: bool) -> None:
     added, model = Added(), Model(answer=steps(said("", WRONG), said("", RIGHT)))
     middleware = BestOfN(2, graph=graph_of(SILENT), on_abstain="raise")

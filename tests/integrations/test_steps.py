@@ -32,7 +32,7 @@ async def step_of(model: Model, client: ScriptedClient, n: int, **limits: Any) -
 
 async def test_at_the_deadline_what_still_runs_is_cancelled_and_nothing_is_judged() -> None:
     model, client = Model(answer=steps(said("64"), said("no"), said("65")), delays_s={1: 60}), preferring("65")
-    told = await step_of(model, client, 3, deadline_s=0.3)
+    told = await step_of(model, client, 3, deadline_s=0.5)
     assert (told["by"], told["candidates"], told["verification"]) == ("first", 2, None)
     assert told["reasons"] == [f"1 of 3 candidates lost: {DEADLINE}", DEADLINE]
     assert (model.calls, model.running, client.calls) == (3, set(), [])
@@ -57,7 +57,7 @@ async def test_the_judge_gets_what_is_left_of_the_time() -> None:
     client = ScriptedClient(lambda prompt, seed, request_id: Stall())
     model = Model(answer=steps(said("65"), said("64")), delays_s={0: 0.2})
     started = time.monotonic()
-    told = await step_of(model, client, 2, deadline_s=0.5)
+    told = await step_of(model, client, 2, deadline_s=1.0)
     assert time.monotonic() - started < 5
     assert (told["by"], told["verification"]["status"]) == ("first", "abstained")
     assert f"6 of 6 fast answers lost: {DEADLINE}" in told["verification"]["reasons"]
@@ -73,7 +73,7 @@ async def test_where_no_candidate_is_there_in_time_it_says_so() -> None:
 
 def test_a_sync_run_waits_no_longer_than_its_deadline() -> None:
     model = Model(answer=lambda messages, number: said(f"6{number}"), delays_s={1: 3})
-    agent = create_agent(model, [], middleware=[BestOfN(3, graph=graph_of(preferring("62")), deadline_s=0.3)])
+    agent = create_agent(model, [], middleware=[BestOfN(3, graph=graph_of(preferring("62")), deadline_s=0.5)])
     started = time.monotonic()
     told = agent.invoke(QUESTION)["messages"][1].response_metadata["egrm"]
     assert time.monotonic() - started < 2

@@ -81,6 +81,7 @@ def four_standard_errors(share: float) -> float:
     return 4 * math.sqrt(share * (1 - share) / TASKS)
 
 
+@pytest.mark.slow
 async def test_success_without_it_is_what_the_model_gives() -> None:
     walk = Walk()
     share = await success(create_agent(erring(random.Random(1)), [walk.tool]), walk)
