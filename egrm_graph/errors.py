@@ -9,7 +9,8 @@
     │   └── Unsupported       this client cannot do what was asked of it
     └── RunError              of this run: another try may go well
         ├── ServerError       the server is not there, broke off, or answered with an error
-        └── DeadlineReached   a wait took longer than the settings allow
+        ├── DeadlineReached   a wait took longer than the settings allow
+        └── Abstained         no verdict was reached, and nothing is to be done without one
 
 A sample that fails with one of these is recorded with its reason, and the run goes on without it.
 """
@@ -60,3 +61,7 @@ class ServerError(RunError):
 
 class DeadlineReached(RunError):
     """A wait took longer than the settings allow."""
+
+
+class Abstained(RunError):
+    """No verdict was reached, and the caller asked that nothing be done without one."""

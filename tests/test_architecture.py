@@ -12,7 +12,7 @@ import egrm_graph
 ROOT = Path(egrm_graph.__file__).parent
 # Each room may import from its own and from those below it.
 ROOMS = (
-    {"cli", "benchmark", "training", "served", "__main__"},
+    {"cli", "benchmark", "training", "integrations", "served", "__main__"},
     {"graph"},
     {"nodes"},
     {"context"},
@@ -58,7 +58,7 @@ def test_the_work_below_the_nodes_knows_nothing_of_langgraph(path: Path) -> None
 
 @pytest.mark.parametrize("statement", ["import egrm_graph", "from egrm_graph import Settings", "import egrm_graph.cli"])
 def test_importing_loads_nothing_heavy(statement: str) -> None:
-    heavy = "{'torch', 'transformers', 'vllm', 'langgraph', 'math_verify', 'matplotlib'}"
+    heavy = "{'torch', 'transformers', 'vllm', 'langgraph', 'langchain', 'math_verify', 'matplotlib'}"
     code = f"{statement}; import sys; print(sorted({heavy} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

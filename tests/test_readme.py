@@ -42,7 +42,7 @@ def test_every_top_folder_and_module_of_the_tree_is_there() -> None:
     assert len(inside) >= 12
 
 
-@pytest.mark.parametrize("name", ["quickstart", "subgraph"])
+@pytest.mark.parametrize("name", ["agent", "quickstart", "subgraph"])
 def test_examples_run(name: str) -> None:
     run = subprocess.run(
         [sys.executable, "-W", "error", str(ROOT / "examples" / f"{name}.py")],
@@ -51,7 +51,11 @@ def test_examples_run(name: str) -> None:
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")
-    expected = {"quickstart": "17+48 = 65  (direct, ok)", "subgraph": "total 49"}
+    expected = {
+        "agent": "ordered: soup for table 4\nchosen by verdict among 3",
+        "quickstart": "17+48 = 65  (direct, ok)",
+        "subgraph": "total 49",
+    }
     assert run.stdout.startswith(expected[name])
 
 

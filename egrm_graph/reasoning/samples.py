@@ -61,7 +61,7 @@ def path_of(outcome: Completion | Lost, call: Call, view: View, task: Task) -> P
     return Path(**sample_of(outcome, call.seeds[0], call.request_id, read, view.order), score=None, unscored=None)
 
 
-def lost_reasons(what: str, outcomes: Sequence[Completion | Lost]) -> list[str]:
-    """A sentence for each different reason why samples were lost."""
+def lost_reasons(what: str, outcomes: Sequence[object]) -> list[str]:
+    """A sentence for each different reason why some of the outcomes are `Lost`."""
     reasons = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Lost))
     return [f"{count} of {len(outcomes)} {what} lost: {reason}" for reason, count in reasons.items()]

@@ -1,0 +1,96 @@
+"""What an agent gains: its success end to end, against what arithmetic says that it should be.
+
+A task takes k steps, and the model errs in each with probability e; a tool call with the wrong number fails the task.
+The judge is right with probability q wherever there is a right candidate and a wrong one; where all N are right, or
+all are wrong, there is nothing to get right. So a step goes well with
+
+    p = (1 - e)^N + q (1 - (1 - e)^N - e^N)
+
+and the task with p^k, in the place of (1 - e)^k. Here e = 0.3, N = 4, q = 0.9, k = 3:
+
+    (1 - e)^4 = 0.2401    e^4 = 0.0081    p = 0.2401 + 0.9 * 0.7518 = 0.91672
+    p^3 = 0.7704          (1 - e)^3 = 0.343
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool, tool
+
+from egrm_graph.integrations.best_of_n import BestOfN
+from tests.integrations.agents import Model, graph_of, judge, said
+
+E, Q, K = 0.3, 0.9, 3
+TASKS = 300
+
+
+class Walk:
+    """A tool that wants the number of the step, for each task."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, list[int]] = {}
+
+    @property
+    def tool(self) -> BaseTool:
+        @tool
+        def take(task: str, number: int) -> str:
+            """Takes the step of this number."""
+            self.taken.setdefault(task, []).append(number)
+            return "taken"
+
+        return take
+
+
+def erring(chance: random.Random) -> Model:
+    """Takes one step after the other, and a wrong one with probability E."""
+
+    def answer(messages: Sequence[BaseMessage], number: int) -> AIMessage:
+        step = sum(isinstance(each, ToolMessage) for each in messages)
+        if step == K:
+            return said("done")
+        wrong = chance.randint(100, 999)
+        return said("", ("take", {"task": messages[0].text, "number": wrong if chance.random() < E else step}))
+
+    return Model(answer=answer)
+
+
+def sometimes_right(shown: dict[str, str], code: str) -> str:
+    """Right with probability Q, by the code, which is the same for the same candidates in any order."""
+    right = {label for label, text in shown.items() if int(text.partition('"number": ')[2].partition(",")[0]) < K}
+    wrong = sorted(set(shown) - right, key=lambda label: shown[label])
+    if right and random.Random(code).random() < Q:
+        return right.pop()
+    return wrong[0]
+
+
+async def success(agent: Any, walk: Walk) -> float:
+    for i in range(TASKS):
+        await agent.ainvoke({"messages": [HumanMessage(f"task {i}")]})
+    assert [len(taken) for taken in walk.taken.values()] == [K] * TASKS  # a tool a step, ran once
+    return sum(taken == list(range(K)) for taken in walk.taken.values()) / TASKS
+
+
+def four_standard_errors(share: float) -> float:
+    return 4 * math.sqrt(share * (1 - share) / TASKS)
+
+
+@pytest.mark.slow
+async def test_success_without_it_is_what_the_model_gives() -> None:
+    walk = Walk()
+    share = await success(create_agent(erring(random.Random(1)), [walk.tool]), walk)
+    assert share == pytest.approx(0.343, abs=four_standard_errors(0.343))
+
+
+@pytest.mark.slow
+async def test_success_rises_by_the_predicted_amount() -> None:
+    walk = Walk()
+    middleware = [BestOfN(4, graph=graph_of(judge(sometimes_right)))]
+    share = await success(create_agent(erring(random.Random(1)), [walk.tool], middleware=middleware), walk)
+    assert share == pytest.approx(0.7704, abs=four_standard_errors(0.7704))
