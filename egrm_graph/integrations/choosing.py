@@ -62,7 +62,7 @@ def settled(drawn: Drawn) -> Response | None:
     """The step, where there is nothing to judge."""
     if len(drawn.steps) == 1:
         return recorded(drawn.steps[0].response, record(drawn, "only"))
-    if not any(merged(read_candidates([step.message for step in drawn.steps]))):
+    if len(set(merged(read_candidates([step.message for step in drawn.steps])))) == 1:
         return recorded(drawn.steps[0].response, record(drawn, "equal"))
     return None
 
