@@ -10,7 +10,6 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 from langgraph.types import interrupt
 
-from egrm_graph.errors import SettingsError
 from egrm_graph.integrations.steps import Drawn, Response, Step, message_of
 from egrm_graph.tasks.candidates import calls_of, merged, read_candidates
 from egrm_graph.verification import Verification
@@ -68,16 +67,9 @@ def settled(drawn: Drawn) -> Response | None:
 
 
 def winner(drawn: Drawn, verification: Verification | None) -> Step | None:
-    """The step that won; None where there is no verdict.
-
-    Raises:
-        SettingsError: what was asked is no judge of candidates.
-    """
-    if verification is None or verification["status"] == "abstained":
-        return None
-    if verification["rewards"] is None:
-        raise SettingsError("the graph judges no candidates; build it with Settings(task='tool_calls', ...)")
-    return None if verification["winner"] is None else drawn.steps[verification["winner"]]
+    """The step that won; None where there is no verdict."""
+    won = None if verification is None else verification["winner"]
+    return None if won is None else drawn.steps[won]
 
 
 def reasons(told: Record) -> str:

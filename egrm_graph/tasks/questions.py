@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from egrm_graph.errors import InputError
+from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks.asking import question_of, reference_of
 from egrm_graph.tasks.task import View
@@ -54,7 +54,7 @@ class Question:
 
     def ask(self, given: Mapping[str, Any], settings: RunSettings) -> Subject:  # noqa: ARG002 - a task's signature
         if given.get("candidates") is not None:
-            raise InputError(
+            raise SettingsError(
                 f"there are candidates, and the task {self.name} answers questions; "
                 "to judge them set task (--task) to pairwise, best_of_n, tool_calls or pointwise"
             )

@@ -355,7 +355,7 @@ async def test_a_graph_that_judges_nothing_is_refused() -> None:
     client = ScriptedClient(fast=["65"] * 5)
     model = Model(answer=steps(said("", WRONG), said("", RIGHT)))
     middleware = [BestOfN(2, graph=build_graph(Settings(task="answer"), client=client, scorer=None))]
-    with pytest.raises(SettingsError, match="the graph judges no candidates"):
+    with pytest.raises(SettingsError, match="the task answer answers questions"):
         await create_agent(model, [Added().tool], middleware=middleware).ainvoke(QUESTION)
 
 
