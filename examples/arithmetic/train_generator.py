@@ -70,8 +70,10 @@ class Phase(Schedule):
     """The share of the examples that are verdicts; what is left of them is answers, as above."""
     reasoned_share: float = 0.25
     """The share of the verdicts that are reasoned."""
+    short_drill_share: float = 0.0
+    """The share of all examples that drill finding a number among numbers."""
     drill_share: float = 0.0
-    """The share of all examples that drill finding the candidate with a sum."""
+    """The share of the others that drill finding the candidate with a sum."""
 
 
 LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4, 0), seed=0)
@@ -82,7 +84,7 @@ FIRM_UP_FAST = Phase(2000, 1e-3, 0.93, (1, 2, 1, 1, 2, 8, 1), (1, 1, 1, 1, 1, 2,
 # Answers stay in, so that they are not forgotten; texts of a like length share a batch, and short ones are many.
 LEARN_TO_JUDGE = Phase(3500, 5e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.35, seed=3, until=2000)
 # By verdicts alone the model learns to answer behind candidates, but not to find the answer among them.
-LEARN_TO_LOOK_UP = Phase(2200, 7e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), 0.3, drill_share=0.3, seed=4)
+LEARN_TO_LOOK_UP = Phase(1500, 1e-3, 0.8, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), short_drill_share=0.65, seed=4)
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,10 @@ def _texts(phase: Phase, rng: random.Random) -> Iterator[Example]:
     fast = world.stream(rng, "train", phase.fast_weights)
     paths = world.stream(rng, "train", phase.path_weights)
     while True:
-        if rng.random() < phase.drill_share:
+        if rng.random() < phase.short_drill_share:
+            text, places = verdicts.short_drill(rng)
+            yield Example(text, "", places)
+        elif rng.random() < phase.drill_share:
             text, places = verdicts.drill([next(fast) for _ in verdicts.LETTERS], rng)
             yield Example(text, "", places)
         elif rng.random() < phase.verdict_share:

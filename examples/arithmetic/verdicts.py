@@ -102,6 +102,23 @@ def drill(questions: Sequence[world.Question], rng: random.Random) -> tuple[str,
     return text[:-1], places
 
 
+def short_drill(rng: random.Random) -> tuple[str, list[int]]:
+    """The same with nothing but numbers, of one digit to three: many to a batch."""
+    n = rng.randint(2, len(LETTERS))
+    digits = rng.choice((1, 1, 2, 2, 3))
+    numbers = [str(number) for number in rng.sample(range(10 ** (digits - 1) - (digits == 1), 10**digits), n)]
+    text = "".join(
+        f"{rng.choice(('', '#', '_'))}{number}{letter}{FENCE}" for number, letter in zip(numbers, LETTERS, strict=False)
+    )
+    asked = rng.sample(numbers, n) + [str(slips.near(int(rng.choice(numbers)), rng))] * (rng.random() < TIE_SHARE)
+    places = []
+    for number in asked:
+        text += f"{FAST}{number}{VERDICT}"
+        places.append(len(text))
+        text += _found(number, numbers) + FENCE
+    return text[:-1], places
+
+
 def _found(number: str, sums: Sequence[str]) -> str:
     if len(sums) == 1:
         return RIGHT if number == sums[0] else WRONG
