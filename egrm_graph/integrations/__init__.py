@@ -1,0 +1,1 @@
+"""Where others call the graph: agents, tools, evaluators, reward functions."""
