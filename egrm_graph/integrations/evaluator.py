@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from egrm_graph.integrations.calling import OF_ONE_ITEM, Graph, built, rewards_of
-from egrm_graph.integrations.fields import asked_in, candidate_in, reference_in
+from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
 from egrm_graph.settings import Settings
 from egrm_graph.verification import Verification
 
@@ -65,8 +65,9 @@ class Fields:
         Raises:
             InputError: it is not to be seen which of the keys to take.
         """
+        alone = inputs is None and self.question is None and len(outputs) == 1
         return {
-            **asked_in(inputs, self.question),
+            **(asked_before(outputs[0]) if alone else asked_in(inputs, self.question)),
             "candidates": [candidate_in(each, self.answer) for each in outputs],
             "reference": reference_in(reference, self.reference),
             "rubric": rubric,
@@ -76,7 +77,8 @@ class Fields:
 def as_evaluator(
     graph: Graph | Settings, *, key: str = "egrm", rubric: str | None = None, fields: Fields | None = None
 ) -> Evaluator:
-    """Grades one output with a graph of the task `pointwise`.
+    """Grades one output with a graph of the task `pointwise`. Without `inputs`, the output is a conversation, and its
+    last message is graded.
 
     Raises:
         SetupError: the settings do not fit together, or a model cannot be loaded.

@@ -24,6 +24,18 @@ def asked_in(inputs: Any, key: str | None = None) -> dict[str, Any]:
     return {"question": value}
 
 
+def asked_before(outputs: Any) -> dict[str, Any]:
+    """The same for a conversation alone, whose last message is the candidate.
+
+    Raises:
+        InputError: it is no conversation.
+    """
+    said = outputs.get("messages") if isinstance(outputs, Mapping) else outputs
+    if not isinstance(said, Sequence) or isinstance(said, str) or len(said) < 2:
+        raise InputError("there is no question: give inputs, or as outputs the whole conversation")
+    return {"messages": list(said[:-1])}
+
+
 def candidate_in(outputs: Any, key: str | None = None) -> Any:
     """The candidate: a text or a message; of several messages the last.
 

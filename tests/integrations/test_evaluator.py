@@ -69,6 +69,11 @@ async def test_what_fails_has_no_score_and_says_why() -> None:
     assert as_evaluator(grading(), fields=Fields(question="a"))({"a": "17+48-9", "b": ""}, "56")["score"] == 1.0
 
 
+def test_of_a_conversation_alone_the_last_message_is_graded() -> None:
+    said = [{"role": "user", "content": "17+48-9"}, {"role": "assistant", "content": "56"}]
+    assert as_evaluator(grading())(outputs=said)["score"] == 1.0
+
+
 def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["56"] * 5), scorer=None)
     with pytest.raises(SettingsError, match="task='pointwise'"):

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from egrm_graph.errors import InputError
-from egrm_graph.integrations.fields import asked_in, candidate_in, reference_in
+from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
 
 SAID = {"role": "assistant", "content": "56"}
 
@@ -47,6 +47,14 @@ def test_the_candidate(outputs: Any, key: str | None, expected: Any) -> None:
 )
 def test_the_reference(outputs: Any, expected: str | None) -> None:
     assert reference_in(outputs) == expected
+
+
+def test_the_question_of_a_conversation_alone() -> None:
+    asked = {"role": "user", "content": "17+48-9"}
+    assert asked_before([asked, SAID]) == asked_before({"messages": [asked, SAID]}) == {"messages": [asked]}
+    for outputs in ("56", {"answer": "56"}, [SAID]):
+        with pytest.raises(InputError, match="there is no question"):
+            asked_before(outputs)
 
 
 def test_a_choice_is_the_callers() -> None:
