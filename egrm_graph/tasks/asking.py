@@ -58,7 +58,7 @@ def messages_of(given: Mapping[str, Any]) -> list[BaseMessage]:
     Raises:
         InputError: they cannot be read as messages.
     """
-    messages = given.get("messages") or []
+    messages: Any = given.get("messages") or []
     if isinstance(messages, str | Mapping | BaseMessage):
         messages = [messages]  # as a text, what MCP's clients are told to send
     try:

@@ -1,6 +1,7 @@
 """Reward functions for GRPO: groups, conversations, and what is not judged."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
 from egrm_graph.integrations.trl_reward import as_async_trl_reward, as_trl_reward
-from tests.integrations.judges import judging
+from egrm_graph.parts import bundled
+from egrm_graph.settings import BUNDLED_MODEL
+from tests.integrations.judges import judging, summing
 
 
 class Log:
@@ -78,3 +81,37 @@ def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["2"] * 5), scorer=None)
     with pytest.raises(SettingsError, match="judges no candidates"):
         as_trl_reward(graph)(prompts=["1+1", "1+1"], completions=["2", "3"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning")  # within transformers
+def test_the_real_trainer_takes_sync_and_async_rewards_alike(tmp_path: Path) -> None:
+    from datasets import Dataset
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    graph = summing()
+    rewards: Any = [as_trl_reward(graph, name="sync"), as_async_trl_reward(graph, name="async")]
+    options: Any = {"num_generations": 8, "max_completion_length": 8, "max_steps": 2, "logging_steps": 1}
+    trainer = GRPOTrainer(
+        model=str(bundled(BUNDLED_MODEL)),
+        reward_funcs=rewards,  # whose types know no coroutine
+        train_dataset=Dataset.from_list([{"prompt": f"{n}+58-18-30+39="} for n in range(60, 80)]),
+        args=GRPOConfig(
+            str(tmp_path),
+            per_device_train_batch_size=16,
+            use_cpu=True,
+            bf16=False,
+            report_to="none",
+            save_strategy="no",
+            **options,
+        ),
+    )
+    trainer.train()
+    steps = [entry for entry in trainer.state.log_history if "reward" in entry]
+    assert len(steps) == 2
+    for step in steps:
+        assert 0 < step["rewards/sync/mean"] == step["rewards/async/mean"] <= 1
+        assert step["egrm/unrewarded_share"] == 0
+        assert step["grad_norm"] > 0
