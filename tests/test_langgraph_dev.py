@@ -1,7 +1,10 @@
 """The graph behind the real `langgraph dev`: asked over HTTP and over MCP."""
 
 import ast
+import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -127,3 +130,15 @@ async def test_a_question_is_answered_over_mcp(dev_server: str, name: str) -> No
 async def test_over_mcp_a_question_that_cannot_be_asked_is_an_error(dev_server: str) -> None:
     called = await mcp(dev_server, "tools/call", name="egrm", arguments={"question": "who?"})
     assert called == {"isError": True, "content": [{"type": "text", "text": "InputError"}]}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_the_request_on_the_page_of_integrations_is_answered(dev_server: str) -> None:
+    page = (ROOT / "docs" / "integrations.md").read_text()
+    [pasted] = re.findall(r"```sh\n(curl .*?)```", page, re.DOTALL)
+    curl = shlex.split(pasted.replace("\\\n", ""))
+    [url] = [word for word in curl if word.startswith("http://localhost:2024")]
+    body = json.loads(curl[curl.index("-d") + 1])
+    told = (await post(url.replace("http://localhost:2024", dev_server), body))["verification"]
+    assert (told["answer"], told["correct"], told["uncertainty"]["samples"]) == ("65", True, 7)
