@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "integrations.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_snippets_run_and_print_what_the_page_says(tmp_path: Path) -> None:
     snippets = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -103,9 +103,11 @@ def told(verification: Verification) -> str:
     """What a model is told of a verification, as JSON; shares are rounded to three places."""
     said: dict[str, Any] = {"answer": verification["answer"], "status": verification["status"]}
     said["confidence"] = _rounded(verification["confidence"])
-    if verification["rewards"] is not None:
+    rewards = verification["rewards"] or []
+    if len(rewards) > 1:
         said["winner"] = verification["winner"]
-        said["rewards"] = [_rounded(reward) for reward in verification["rewards"]]
+    if rewards:
+        said["rewards"] = [_rounded(reward) for reward in rewards]
     if verification["status"] != "ok":
         said["reasons"] = verification["reasons"]
     return json.dumps(said, ensure_ascii=False)

@@ -37,6 +37,7 @@ def test_an_example_has_at_most_sixty_lines(name: str) -> None:
     assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 60
 
 
+@pytest.mark.slow
 def test_the_retrieval_keeps_the_draft_that_is_right() -> None:
     assert printed("retrieval") == "87 cents (of the drafts 77 and 87)\n"
 
@@ -57,6 +58,7 @@ def test_the_judge_of_pairs_counts_what_it_could_not_judge_apart() -> None:
     assert [example.outcome(i, each) for i, each in enumerate(verifications)] == ["not judged", "a tie", "wrong"]
 
 
+@pytest.mark.slow
 def test_the_judge_of_pairs_runs_with_the_bundled_model() -> None:
     counts = re.findall(r"(\d+) (?:right|wrong|a tie|not judged)", printed("judge_pairs", "--first", "4"))
     assert sum(map(int, counts)) == 4

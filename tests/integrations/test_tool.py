@@ -47,7 +47,7 @@ def test_of_candidates_the_winner_and_the_rewards_are_told() -> None:
 def test_one_candidate_is_graded() -> None:
     tool = as_tool(judging("pointwise", lambda text: text == "56"), task="pointwise")
     message = tool.invoke(call("grade_answer", question="17+48-9", candidate="56"))
-    expected = {"answer": "5", "status": "ok", "confidence": 1.0, "winner": None, "rewards": [1.0]}
+    expected = {"answer": "5", "status": "ok", "confidence": 1.0, "rewards": [1.0]}
     assert json.loads(message.content) == expected
 
 

@@ -1,6 +1,7 @@
 """The reward function for verl: a number, or an error, and never a number in secret."""
 
 import asyncio
+import inspect
 from typing import Any
 
 import pytest
@@ -21,6 +22,13 @@ def test_a_response_is_graded_sync_and_async() -> None:
         asked: Any = {**ASKED, "solution_str": solution, "reward_router_address": "not ours"}
         assert as_verl_reward(grading())(**asked) == {"score": score, "judged": 1.0}
         assert asyncio.run(as_async_verl_reward(grading())(**asked)) == {"score": score, "judged": 1.0}
+
+
+def test_verl_can_tell_the_coroutine_function_from_the_other() -> None:
+    graph = grading()
+    # Its reward managers decide by this whether to await a score or to compute it in a thread.
+    told = [inspect.iscoroutinefunction(each) for each in (as_verl_reward(graph), as_async_verl_reward(graph))]
+    assert told == [False, True]
 
 
 @pytest.mark.parametrize("solution", ["56", ""])
