@@ -39,8 +39,11 @@ def rewards_of(verification: Verification) -> list[tuple[float | None, str | Non
             "the graph answers questions and judges no candidates; build it with task='pointwise', or with "
             "'pairwise', 'best_of_n' or 'tool_calls' to compare several"
         )
-    told = "; ".join(verification["reasons"])
-    return [
-        (reward, None if reward is not None else f"{why}: {told}" if told and told != why else why)
-        for reward, why in zip(rewards, unrewarded, strict=True)
-    ]
+    pairs = zip(rewards, unrewarded, strict=True)
+    return [(reward, None if why is None else _reason(why, verification["reasons"])) for reward, why in pairs]
+
+
+def _reason(why: str, reasons: list[str]) -> str:
+    """Why a candidate has no reward, and where that says too little, what went wrong in the run."""
+    told = "; ".join(reasons)
+    return why if not told or why in told else f"{why}: {told}"

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -17,6 +19,13 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.integrations.tool import as_tool
 from egrm_graph.settings import TaskName
 from tests.integrations.judges import judging
+
+
+class ToolCaller(GenericFakeChatModel):
+    """Says what it was given to say, whatever tools it is shown."""
+
+    def bind_tools(self, tools: Any, **options: Any) -> Any:
+        return self
 
 
 def answering() -> BaseTool:
@@ -84,6 +93,15 @@ def test_settings_say_the_task_themselves() -> None:
 def test_tool_calls_cannot_be_judged_by_a_tool() -> None:
     with pytest.raises(SettingsError, match="use 'best_of_n'"):
         as_tool(Settings(task="tool_calls"))
+
+
+def test_an_agent_calls_it_and_reads_the_answer() -> None:
+    said = iter([AIMessage("", tool_calls=[call("verified_answer", question="17+48-9")]), AIMessage("It is 56.")])
+    agent: Any = create_agent(ToolCaller(messages=said), tools=[answering()])
+    messages = agent.invoke({"messages": [("user", "What is 17+48-9?")]})["messages"]
+    assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
+    assert json.loads(messages[2].content)["answer"] == "56"
+    assert messages[2].artifact["answer"] == "56"
 
 
 async def test_two_calls_at_once_in_an_agents_graph_with_a_memory() -> None:
