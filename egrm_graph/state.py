@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
+from typing_extensions import TypedDict  # of its own one Python 3.11 gives servers no schema
 
 from egrm_graph.verification import Asked, Path, Reading, Route, Sample, Uncertainty, Usage, Verification
 

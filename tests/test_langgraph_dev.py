@@ -1,12 +1,17 @@
-"""The graph behind the real `langgraph dev`: asked over HTTP."""
+"""The graph behind the real `langgraph dev`: asked over HTTP and over MCP."""
 
+import ast
+import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +24,18 @@ START_S = 120
 
 @pytest.fixture(scope="module")
 def dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("langgraph") / "dev.log") as url:
+        yield url
+
+
+@contextmanager
+def serving(log: Path, **variables: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("langgraph") / "dev.log"
     command = [Path(sys.executable).parent / "langgraph", "dev", "--port", str(port)]
     options = ["--no-browser", "--no-reload", "--config", str(ROOT / "langgraph.json")]
-    environment = {**os.environ, "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false"}
+    environment = {**os.environ, "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false", **variables}
     with log.open("w") as output:
         process = subprocess.Popen(
             [*map(str, command), *options],
@@ -68,3 +78,67 @@ async def test_a_question_is_answered_over_http(dev_server: str) -> None:
     assert (out["verification"]["answer"], out["verification"]["correct"]) == ("65", True)
     always = {**body, "context": {"threshold": 2.0}}
     assert (await post(f"{dev_server}/runs/wait", always))["verification"]["route"] == "reasoned"
+
+
+async def mcp(url: str, method: str, **params: Any) -> Any:
+    """The result of a request as an MCP client makes it over streamable HTTP."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    headers = {"Accept": "application/json, text/event-stream"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(f"{url}/mcp", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+        return (await answer.json())["result"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_candidates_are_judged_over_http_by_a_server_that_is_set_up_to(tmp_path: Path) -> None:
+    said = {"role": "assistant", "content": [{"type": "text", "text": " 65 "}]}
+    given = {"question": "17+48", "candidates": ["65", said]}
+    with serving(tmp_path / "dev.log", EGRM_TASK="pairwise") as url:
+        out = await post(f"{url}/runs/wait", {"assistant_id": "egrm", "input": given})
+    told = out["verification"]
+    assert (told["answer"], told["winner"], told["rewards"], told["status"]) == ("tie", None, [None, None], "ok")
+    assert told["reasons"] == ["all candidates are equal; nothing had to be judged"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_an_mcp_client_finds_the_graph_as_a_tool(dev_server: str) -> None:
+    client = {"name": "test", "version": "1"}
+    begun = await mcp(dev_server, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo=client)
+    assert (begun["protocolVersion"], "tools" in begun["capabilities"]) == ("2025-06-18", True)
+    [tool] = (await mcp(dev_server, "tools/list"))["tools"]
+    assert tool["name"] == "egrm"
+    assert tool["description"].startswith("Answers a question with a verified answer")
+    types = {name: field["type"] for name, field in tool["inputSchema"]["properties"].items()}
+    texts = {"question": "string", "messages": "string", "reference": "string", "rubric": "string"}
+    assert types == {**texts, "candidates": "array", "tools": "array"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ["question", "messages"])
+async def test_a_question_is_answered_over_mcp(dev_server: str, name: str) -> None:
+    called = await mcp(dev_server, "tools/call", name="egrm", arguments={name: "17+48"})
+    [content] = called["content"]
+    # The server writes the output as Python does, and not as JSON.
+    assert ast.literal_eval(content["text"])["verification"]["answer"] == "65"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_over_mcp_a_question_that_cannot_be_asked_is_an_error(dev_server: str) -> None:
+    called = await mcp(dev_server, "tools/call", name="egrm", arguments={"question": "who?"})
+    assert called == {"isError": True, "content": [{"type": "text", "text": "InputError"}]}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_the_request_on_the_page_of_integrations_is_answered(dev_server: str) -> None:
+    page = (ROOT / "docs" / "integrations.md").read_text()
+    [pasted] = re.findall(r"```sh\n(curl .*?)```", page, re.DOTALL)
+    curl = shlex.split(pasted.replace("\\\n", ""))
+    [url] = [word for word in curl if word.startswith("http://localhost:2024")]
+    body = json.loads(curl[curl.index("-d") + 1])
+    told = (await post(url.replace("http://localhost:2024", dev_server), body))["verification"]
+    assert (told["answer"], told["correct"], told["uncertainty"]["samples"]) == ("65", True, 7)

@@ -53,13 +53,16 @@ def rubric_of(given: Mapping[str, Any]) -> str | None:
 
 
 def messages_of(given: Mapping[str, Any]) -> list[BaseMessage]:
-    """The messages of the input.
+    """The messages of the input; one alone counts as a list of it.
 
     Raises:
         InputError: they cannot be read as messages.
     """
+    messages: Any = given.get("messages") or []
+    if isinstance(messages, str | Mapping | BaseMessage):
+        messages = [messages]  # as a text, what MCP's clients are told to send
     try:
-        return list(convert_to_messages(list(given.get("messages") or [])))
+        return list(convert_to_messages(list(messages)))
     except (ValueError, NotImplementedError, TypeError) as error:
         raise InputError(f"messages cannot be read: {error}") from error
 

@@ -1,0 +1,188 @@
+"""Evaluators in the form that LangSmith and openevals call.
+
+    evaluate(target, data=..., evaluators=[as_evaluator(graph)])
+
+Of one output: `key`, `score` (the reward, in [0, 1]), `comment` (the verdict in a line) and `metadata`. Of the outputs
+of several runs on one example: `key`, `scores` (the rewards by the runs' ids) and `comment`. What cannot be judged has
+the score None, and the comment says why: a failure is never a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from egrm_graph.integrations.calling import OF_ONE_ITEM, Graph, built, rewards_of
+from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
+from egrm_graph.settings import Settings
+from egrm_graph.verification import Verification
+
+
+class Run(Protocol):
+    """What is needed of a LangSmith run."""
+
+    @property
+    def id(self) -> UUID: ...
+
+
+class Evaluator(Protocol):
+    def __call__(
+        self, inputs: Any = None, outputs: Any = None, reference_outputs: Any = None, **others: Any
+    ) -> dict[str, Any]: ...
+
+
+class AsyncEvaluator(Protocol):
+    async def __call__(
+        self, inputs: Any = None, outputs: Any = None, reference_outputs: Any = None, **others: Any
+    ) -> dict[str, Any]: ...
+
+
+class ComparativeEvaluator(Protocol):
+    def __call__(
+        self, runs: Sequence[Run], inputs: Any, outputs: Sequence[Any], reference_outputs: Any = None
+    ) -> dict[str, Any]: ...
+
+
+class AsyncComparativeEvaluator(Protocol):
+    async def __call__(
+        self, runs: Sequence[Run], inputs: Any, outputs: Sequence[Any], reference_outputs: Any = None
+    ) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Where question, answer and reference are; each may be left to be found where there is no choice."""
+
+    question: str | None = None
+    answer: str | None = None
+    reference: str | None = None
+
+    def given(self, inputs: Any, outputs: Sequence[Any], reference: Any, rubric: str | None) -> Any:
+        """The graph's input.
+
+        Raises:
+            InputError: it is not to be seen which of the keys to take.
+        """
+        alone = inputs is None and self.question is None and len(outputs) == 1
+        return {
+            **(asked_before(outputs[0]) if alone else asked_in(inputs, self.question)),
+            "candidates": [candidate_in(each, self.answer) for each in outputs],
+            "reference": reference_in(reference, self.reference),
+            "rubric": rubric,
+        }
+
+
+def as_evaluator(
+    graph: Graph | Settings, *, key: str = "egrm", rubric: str | None = None, fields: Fields | None = None
+) -> Evaluator:
+    """Grades one output with a graph of the task `pointwise`. Without `inputs`, the output is a conversation, and its
+    last message is graded.
+
+    Raises:
+        SetupError: the settings do not fit together, or a model cannot be loaded.
+    """
+    called, where = built(graph), fields or Fields()
+
+    # openevals hands on further arguments, such as a context.
+    def evaluate(
+        inputs: Any = None,
+        outputs: Any = None,
+        reference_outputs: Any = None,
+        **others: Any,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        try:
+            given = where.given(inputs, [outputs], reference_outputs, rubric)
+            return _evaluation(key, called.invoke(given)["verification"])
+        except OF_ONE_ITEM as error:
+            return {"key": key, "score": None, "comment": str(error), "metadata": {}}
+
+    evaluate.__name__ = key
+    return evaluate
+
+
+def as_async_evaluator(
+    graph: Graph | Settings, *, key: str = "egrm", rubric: str | None = None, fields: Fields | None = None
+) -> AsyncEvaluator:
+    """The same as a coroutine function, for `aevaluate`."""
+    called, where = built(graph), fields or Fields()
+
+    async def evaluate(
+        inputs: Any = None,
+        outputs: Any = None,
+        reference_outputs: Any = None,
+        **others: Any,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        try:
+            given = where.given(inputs, [outputs], reference_outputs, rubric)
+            return _evaluation(key, (await called.ainvoke(given))["verification"])
+        except OF_ONE_ITEM as error:
+            return {"key": key, "score": None, "comment": str(error), "metadata": {}}
+
+    evaluate.__name__ = key
+    return evaluate
+
+
+def as_comparative_evaluator(
+    graph: Graph | Settings, *, key: str = "egrm", rubric: str | None = None, fields: Fields | None = None
+) -> ComparativeEvaluator:
+    """Compares the outputs of several runs on one example, with a graph of the task `pairwise` or `best_of_n`.
+
+    Raises:
+        SetupError: the settings do not fit together, or a model cannot be loaded.
+    """
+    called, where = built(graph), fields or Fields()
+
+    def compare(
+        runs: Sequence[Run], inputs: Any, outputs: Sequence[Any], reference_outputs: Any = None
+    ) -> dict[str, Any]:
+        try:
+            given = where.given(inputs, outputs, reference_outputs, rubric)
+            return _comparison(key, runs, called.invoke(given)["verification"])
+        except OF_ONE_ITEM as error:
+            return {"key": key, "scores": {run.id: None for run in runs}, "comment": str(error)}
+
+    compare.__name__ = key
+    return compare
+
+
+def as_async_comparative_evaluator(
+    graph: Graph | Settings, *, key: str = "egrm", rubric: str | None = None, fields: Fields | None = None
+) -> AsyncComparativeEvaluator:
+    """The same as a coroutine function."""
+    called, where = built(graph), fields or Fields()
+
+    async def compare(
+        runs: Sequence[Run], inputs: Any, outputs: Sequence[Any], reference_outputs: Any = None
+    ) -> dict[str, Any]:
+        try:
+            given = where.given(inputs, outputs, reference_outputs, rubric)
+            return _comparison(key, runs, (await called.ainvoke(given))["verification"])
+        except OF_ONE_ITEM as error:
+            return {"key": key, "scores": {run.id: None for run in runs}, "comment": str(error)}
+
+    compare.__name__ = key
+    return compare
+
+
+def _evaluation(key: str, verification: Verification) -> dict[str, Any]:
+    [(score, why)] = rewards_of(verification)
+    metadata = {name: verification[name] for name in ("run_id", "status", "route", "answer", "confidence", "usage")}
+    return {"key": key, "score": score, "comment": why or _verdict("grade", verification), "metadata": metadata}
+
+
+def _comparison(key: str, runs: Sequence[Run], verification: Verification) -> dict[str, Any]:
+    rewards = rewards_of(verification)
+    names = [chr(ord("A") + i) if len(rewards) <= 26 else str(i + 1) for i in range(len(rewards))]
+    lost = [f"{name} has no reward: {why}" for name, (_, why) in zip(names, rewards, strict=True) if why]
+    return {
+        "key": key,
+        "scores": {run.id: reward for run, (reward, _) in zip(runs, rewards, strict=True)},
+        "comment": "; ".join([_verdict("winner", verification), *lost]),
+    }
+
+
+def _verdict(what: str, verification: Verification) -> str:
+    told = f"{what} {verification['answer']} ({verification['route']}, {verification['status']})"
+    return ": ".join([told, "; ".join(verification["reasons"])]) if verification["reasons"] else told

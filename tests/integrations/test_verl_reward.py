@@ -1,0 +1,49 @@
+"""The reward function for verl: a number, or an error, and never a number in secret."""
+
+import asyncio
+import inspect
+from typing import Any
+
+import pytest
+
+from egrm_graph.errors import InputError, RunError
+from egrm_graph.integrations.verl_reward import as_async_verl_reward, as_verl_reward
+from tests.integrations.judges import judging
+
+ASKED: dict[str, Any] = {"data_source": "sums", "ground_truth": "56", "extra_info": {"question": "17+48-9", "index": 3}}
+
+
+def grading(**options: Any) -> Any:
+    return judging("pointwise", lambda text: text == "56", **options)
+
+
+def test_a_response_is_graded_sync_and_async() -> None:
+    for solution, score in (("56", 1.0), ("57", 0.0)):
+        asked: Any = {**ASKED, "solution_str": solution, "reward_router_address": "not ours"}
+        assert as_verl_reward(grading())(**asked) == {"score": score, "judged": 1.0}
+        assert asyncio.run(as_async_verl_reward(grading())(**asked)) == {"score": score, "judged": 1.0}
+
+
+def test_verl_can_tell_the_coroutine_function_from_the_other() -> None:
+    graph = grading()
+    # Its reward managers decide by this whether to await a score or to compute it in a thread.
+    told = [inspect.iscoroutinefunction(each) for each in (as_verl_reward(graph), as_async_verl_reward(graph))]
+    assert told == [False, True]
+
+
+@pytest.mark.parametrize("solution", ["56", ""])
+def test_a_missing_reward_raises_with_its_reason(solution: str) -> None:
+    graph = grading(lost="17+48-9")
+    with pytest.raises(RunError, match="the server is away" if solution else "it is empty"):
+        as_verl_reward(graph)(solution_str=solution, **ASKED)
+    with pytest.raises(RunError, match="the server is away" if solution else "it is empty"):
+        asyncio.run(as_async_verl_reward(graph)(solution_str=solution, **ASKED))
+
+
+def test_what_stands_in_for_it_is_the_callers_and_is_marked() -> None:
+    assert as_verl_reward(grading(), missing=-1.0)(solution_str="", **ASKED) == {"score": -1.0, "judged": 0.0}
+
+
+def test_a_data_set_without_questions_is_told() -> None:
+    with pytest.raises(InputError, match="extra_info has no 'question', only 'index'"):
+        as_verl_reward(grading(), missing=0.0)("sums", "56", "56", {"index": 3})
