@@ -126,7 +126,7 @@ def _found(number: str, sums: Sequence[str]) -> str:
 
 
 def _sum(candidate: str) -> str:
-    return re.findall("-?[0-9]+", candidate)[-1]
+    return str(re.findall("-?[0-9]+", candidate)[-1])
 
 
 def _candidate(question: world.Question, right: bool, bare: bool, rng: random.Random) -> str:

@@ -76,7 +76,7 @@ def test_of_a_conversation_alone_the_last_message_is_graded() -> None:
 
 def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["56"] * 5), scorer=None)
-    with pytest.raises(SettingsError, match="task='pointwise'"):
+    with pytest.raises(SettingsError, match="answers questions; to judge"):
         as_evaluator(graph)(ASKED, "56")
 
 

@@ -79,7 +79,7 @@ def test_what_is_not_judged_has_no_reward_and_its_reason_is_logged() -> None:
 
 def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["2"] * 5), scorer=None)
-    with pytest.raises(SettingsError, match="judges no candidates"):
+    with pytest.raises(SettingsError, match="answers questions; to judge"):
         as_trl_reward(graph)(prompts=["1+1", "1+1"], completions=["2", "3"])
 
 
