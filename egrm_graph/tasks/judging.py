@@ -154,7 +154,7 @@ class Judging:
             unfit=[reason for _, reason in shown],
             same_as=same_as,
             calls=[list(each.tools) for each in candidates],
-            items=[i for i, first in enumerate(same_as) if first == i and shown[i][1] is None],
+            items=[i for i, stands in enumerate(same_as) if stands == i and shown[i][1] is None],
             grades=[],
             tie=self.tie,
             by_name=False,
