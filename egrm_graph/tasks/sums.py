@@ -58,8 +58,8 @@ class Sums:
         texts: Sequence[str],
         labels: Sequence[str],
     ) -> dict[str, Any]:
-        reference = subject["reference"]
-        asked = subject["question"] if reference is None else f"{subject['question']}={self.shown(reference)[0]}"
+        known, _ = self.shown(subject["reference"] or "")
+        asked = f"{subject['question']}={known}" if known else subject["question"]
         return {"context": asked, "candidates": list(texts), "labels": list(labels), "code": ""}
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:  # noqa: ARG002
