@@ -71,8 +71,9 @@ class Judging:
         names = outcome_names(judged)
         items = [i for i in judged["items"] if names[i] in among]
         items = items if len(items) >= 2 else list(judged["items"])
+        n += n % 2 if len(items) == 2 else 0
         shifts: dict[int, int] = {}
-        for v in range(n + n % 2 if len(items) == 2 else n):
+        for v in range(n):
             shift = v % len(items) if n >= len(items) else v * len(items) // n
             shifts[shift] = shifts.get(shift, 0) + 1
         labels = self.dialect.labels(len(items), tie=self.tie)
