@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import math
 import random
@@ -148,10 +149,8 @@ def row(kind: Kind, p: float, bias: float, gate: Gate, pairs: int) -> Row:
 
 
 def cases(kinds: Sequence[Kind]) -> Iterator[tuple[Kind, float, float, Gate]]:
-    for kind in kinds:
-        for p in (0.5, 0.6, 0.8):
-            for bias in (0.0, 0.3):
-                yield from ((kind, p, bias, gate) for gate in GATES)
+    """Every judge behind every gate."""
+    yield from itertools.product(kinds, (0.5, 0.6, 0.8), (0.0, 0.3), GATES)
 
 
 def table(kind: Kind, rows: Sequence[Row], pairs: int) -> Table:

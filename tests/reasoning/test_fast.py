@@ -12,7 +12,11 @@ from egrm_graph.errors import EgrmError, ServerError, SettingsError, Unsupported
 from egrm_graph.settings import TaskName
 from egrm_graph.verification import Message
 
-PAIR: dict[str, Any] = {"question": "17+48?", "candidates": ["65", "66"]}
+PAIR: Any = {"question": "17+48?", "candidates": ["65", "66"]}
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value)
 
 
 def first_label(prompt: Sequence[Message], candidate: str) -> bool:
@@ -51,25 +55,25 @@ async def judge(
 async def test_one_token_an_order_stands_for_all_samples() -> None:
     told, client = await judge(for_65(0.875, tie=0.0625))
     assert (told["route"], told["winner"], told["samples"]) == ("direct", 0, [])
-    assert told["rewards"] == [pytest.approx(0.875), pytest.approx(0.0625)]
-    assert told["tie"] == pytest.approx(0.0625)
+    assert told["rewards"] == [near(0.875), near(0.0625)]
+    assert told["tie"] == near(0.0625)
     assert [(each["order"], each["samples"], each["mass"]) for each in sorted(told["readings"], key=str)] == [
-        (order, 3, pytest.approx(1)) for order in (["A", "B"], ["B", "A"])
+        (order, 3, near(1)) for order in (["A", "B"], ["B", "A"])
     ]
     assert [call.sampling for call in client.calls] == [None, None]
-    assert (told["uncertainty"]["samples"], told["uncertainty"]["value"]) == (6, pytest.approx(0.875))
+    assert (told["uncertainty"]["samples"], told["uncertainty"]["value"]) == (6, near(0.875))
 
 
 async def test_the_labels_share_what_probability_is_theirs() -> None:
     told, _ = await judge(lambda _: logs(A=0.3, B=0.3, C=0.0))
-    assert [each["mass"] for each in told["readings"]] == [pytest.approx(0.6)] * 2
-    assert [sum((each["probabilities"] or {}).values()) for each in told["readings"]] == [pytest.approx(1)] * 2
-    assert (told["winner"], told["rewards"]) == (None, [pytest.approx(0.5)] * 2)
+    assert [each["mass"] for each in told["readings"]] == [near(0.6)] * 2
+    assert [sum((each["probabilities"] or {}).values()) for each in told["readings"]] == [near(1)] * 2
+    assert (told["winner"], told["rewards"]) == (None, [near(0.5)] * 2)
 
 
 async def test_orders_that_disagree_do_not_pass_the_gate() -> None:
     told, _ = await judge(lambda _: logs(A=1.0, B=0.0, C=0.0), path_max_tokens=1)
-    assert (told["route"], told["uncertainty"]["value"]) == ("reasoned", pytest.approx(0.5))
+    assert (told["route"], told["uncertainty"]["value"]) == ("reasoned", near(0.5))
     assert told["uncertainty"]["orders_agree"] is False
 
 
@@ -82,9 +86,9 @@ async def test_a_reading_with_too_little_on_the_labels_does_not_count() -> None:
     reason = "only 0.4 of all probability was on the labels A, B, C (min_label_mass)"
     assert told["reasons"][0] == f"1 of 2 readings lost: {reason}"
     lost = next(each for each in told["readings"] if each["error"])
-    assert (lost["probabilities"], lost["mass"]) == (None, pytest.approx(0.4))
+    assert (lost["probabilities"], lost["mass"]) == (None, near(0.4))
     assert told["uncertainty"]["samples"] == 6  # the lost voters stay in the denominator
-    assert told["uncertainty"]["value"] == pytest.approx(0.5 * 0.9 / 0.95)
+    assert told["uncertainty"]["value"] == near(0.5 * 0.9 / 0.95)
 
 
 async def test_the_mass_that_is_required_is_a_setting() -> None:

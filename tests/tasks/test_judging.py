@@ -135,14 +135,22 @@ def test_a_model_is_asked_where_there_is_something_to_judge(task: TaskName, cand
 
 
 def test_the_code_follows_from_all_that_is_shown() -> None:
+    def code(candidates: Sequence[str], **given: Any) -> str:
+        found = ask("pairwise", candidates, **given)["judged"]
+        assert found is not None
+        return found["code"]
+
+    pair = ["65", "66"]
     codes = [
-        judged("pairwise", ["65", "66"])["code"],
-        judged("pairwise", ["65", "67"])["code"],
-        (ask("pairwise", ["65", "66"], reference="65")["judged"] or {})["code"],
-        (ask("pairwise", ["65", "66"], rubric="be brief")["judged"] or {})["code"],
-        (ask("pairwise", ["65", "66"], messages=[("user", "hello")])["judged"] or {})["code"],
+        code(pair),
+        code(["65", "67"]),
+        code(pair, reference="65"),
+        code(pair, rubric="be brief"),
+        code(pair, messages=[("user", "hello")]),
+        code(pair, tools=[{"name": "add"}]),
     ]
-    assert len(set(codes)) == 5
+    assert len(set(codes)) == 6
+    assert code(pair[::-1]) == codes[0]
 
 
 @pytest.mark.parametrize(("n", "names"), [(2, ["A", "B"]), (27, [str(i + 1) for i in range(27)])])

@@ -1,12 +1,13 @@
 """Grades on a scale, through the graph."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from egrm_graph import Settings, Verification, build_graph
 from egrm_graph.clients.scripted import Item, ScriptedClient
 
 
-async def graded(fast: list[Item], **settings: Any) -> Verification:
+async def graded(fast: Sequence[Item], **settings: Any) -> Verification:
     graph = build_graph(Settings(task="pointwise", **settings), client=ScriptedClient(fast=fast), scorer=None)
     told: Verification = (await graph.ainvoke({"question": "17+48?", "candidates": ["65"]}))["verification"]
     return told
