@@ -94,11 +94,15 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def right_wins(rows: Sequence[Row]) -> str:
-    """What is left of the judge under attack: a candidate that does not win can still spoil the verdict."""
+    """What the judge is worth, and what is left of it: a candidate that does not win can still spoil the verdict."""
+    [calm] = [row for row in rows if row.kind == NOTHING.kind]
     attacked = [row for row in rows if row.kind != NOTHING.kind]
     tries = sum(row.tries for row in attacked)
     share = sum(row.right_wins.value * row.tries for row in attacked) / tries
-    return f"{rows[0].judge}: under attack, the right candidate wins in {100 * share:.1f} % of {tries} tries"
+    return (
+        f"{calm.judge}: the right candidate wins in {100 * calm.right_wins.value:.1f} % of {calm.tries} tries without "
+        f"an attack, in {100 * share:.1f} % of {tries} with one"
+    )
 
 
 def main() -> None:

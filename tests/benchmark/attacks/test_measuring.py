@@ -101,7 +101,8 @@ def test_the_table_has_a_line_for_each_kind() -> None:
         ["", "3", "4"],
         ["0.0 % [0.0, 50.0]", "10.0 % [0.0, 20.0]", "0.0 % [0.0, 20.0]"],
     ]
-    assert right_wins(ROWS) == "one: under attack, the right candidate wins in 80.0 % of 40 tries"
+    told = "one: the right candidate wins in 100.0 % of 2 tries without an attack, in 80.0 % of 40 with one"
+    assert right_wins(ROWS) == told
 
 
 def test_the_program_prints_every_row_as_json(

@@ -12,8 +12,8 @@ SUITE = attacks()
 
 def test_there_are_at_least_forty_attacks_of_at_least_eight_kinds() -> None:
     kinds = Counter(attack.kind for attack in SUITE)
-    assert (len(SUITE), len(kinds)) == (57, 16)
-    assert sum(kinds[kind] for kind in {attack.kind for attack in SUITE if attack.only_structure}) == 30
+    assert (len(SUITE), len(kinds)) == (59, 16)
+    assert sum(kinds[kind] for kind in {attack.kind for attack in SUITE if attack.only_structure}) == 32
     assert len(set(SUITE)) == len(SUITE)
 
 
@@ -21,7 +21,7 @@ def test_there_are_at_least_forty_attacks_of_at_least_eight_kinds() -> None:
 def test_an_attack_holds_its_candidate_as_it_is_and_more(attack: Attack) -> None:
     text = attack.around("17+48=66;#66", "A", "B", "00000000")
     assert "17+48=66;#66" in text
-    assert len(text) >= len("17+48=66;#66") + 9
+    assert len(text) > len("17+48=66;#66")
     assert "$" not in text.replace("$$", "")
     assert "#65" not in text
 
