@@ -25,7 +25,7 @@ class Judged(TypedDict):
     unfit: list[str | None]
     """Why it cannot be."""
     same_as: list[int]
-    """The first candidate that it is equal to: itself, mostly."""
+    """The candidate that stands for all that are equal to it: itself, mostly."""
     calls: list[list[str]]
     """The names of the tools that it calls."""
     items: list[int]

@@ -38,6 +38,7 @@ def test_the_wheel_holds_the_nodes_the_prompts_and_the_models(tmp_path: Path) ->
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
+        "egrm_graph/benchmark/attacks/suite.toml",
         "egrm_graph/graph.py",
         "egrm_graph/nodes/answer_fast.py",
         "egrm_graph/prompts/tiny/answer_fast.md",

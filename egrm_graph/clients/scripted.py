@@ -50,6 +50,7 @@ class Stall:
 Item: TypeAlias = str | Completion | Fail | Delay | Disconnect | Stall
 Answer: TypeAlias = Callable[[Sequence[Message], int, str], Item]
 Script: TypeAlias = Mapping[str, Sequence[Item]] | Answer
+Labels: TypeAlias = Mapping[str, float] | Callable[[Sequence[Message]], Mapping[str, float] | EgrmError]
 
 
 @dataclass
@@ -75,7 +76,8 @@ class ScriptedClient:
     k-th seed of that call is item i + k. So what a sample gets does not depend on which call comes first.
 
     A text counts a token for each character, and no end token; it is not cut at `max_tokens`. Items that are a
-    `Completion` are given as they are. With `labels`, log-probabilities by label, `label_logprobs` answers too.
+    `Completion` are given as they are. With `labels`, log-probabilities by label or a function of the prompt that gives
+    them (or an error, which the call raises), `label_logprobs` answers too.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class ScriptedClient:
         *,
         fast: Sequence[Item] | None = None,
         paths: Sequence[Item] | None = None,
-        labels: Mapping[str, float] | None = None,
+        labels: Labels | None = None,
         name: str = "scripted",
     ) -> None:
         if script is not None and (fast is not None or paths is not None):
@@ -133,11 +135,14 @@ class ScriptedClient:
         call.state = "failed"
         if self._labels is None:
             raise Unsupported("this script gives no log-probabilities; give labels={'A': -0.1, ...}")
+        known = self._labels(prompt) if callable(self._labels) else self._labels
+        if isinstance(known, EgrmError):
+            raise known
         for label in labels:
-            if label not in self._labels:
-                raise SetupError(f"the script's labels have no {label!r}, only {', '.join(map(repr, self._labels))}")
+            if label not in known:
+                raise SetupError(f"the script's labels have no {label!r}, only {', '.join(map(repr, known))}")
         call.state = "answered"
-        return LabelLogprobs({label: self._labels[label] for label in labels}, _usage(prompt, 0))
+        return LabelLogprobs({label: known[label] for label in labels}, _usage(prompt, 0))
 
     async def check(self) -> None:
         if self._closed:

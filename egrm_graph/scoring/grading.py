@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
-from egrm_graph.errors import EgrmError
+from egrm_graph.errors import EgrmError, RunError
 from egrm_graph.scoring.scorer import NO_SCORER, Scorer, Unscored
 from egrm_graph.verification import Path
 
@@ -28,6 +29,7 @@ async def grade(
     reasons: list[str] = []
     try:
         scores = await asyncio.wait_for(_scores(scorer, [texts[i] for i in answered]), timeout_s)
+        scores = [_checked(score) for score in scores]
     except (EgrmError, TimeoutError) as error:
         told = str(error) or f"no score within {max(timeout_s, 0):.3g} s"
         reasons.append(f"the scorer failed: {told}")
@@ -56,8 +58,18 @@ async def _scores(scorer: Scorer, texts: Sequence[tuple[str, str]]) -> list[floa
     questions = list(dict.fromkeys(question for question, _ in texts))
     asked = [[text for other, text in texts if other == question] for question in questions]
     scored = await asyncio.gather(*(scorer.score(*each) for each in zip(questions, asked, strict=True)))
+    for scores, sent in zip(scored, asked, strict=True):
+        if len(scores) != len(sent):
+            raise RunError(f"{scorer.name} gave {len(scores)} scores for {len(sent)} paths")
     left = {question: iter(scores) for question, scores in zip(questions, scored, strict=True)}
     return [next(left[question]) for question, _ in texts]
+
+
+def _checked(score: float | Unscored) -> float | Unscored:
+    """A score is in [0, 1]; anything else a scorer gives is none."""
+    if isinstance(score, Unscored) or (math.isfinite(score) and 0 <= score <= 1):
+        return score
+    return Unscored(f"the scorer gave {score}, which is not in [0, 1]")
 
 
 def _unscored(path: Path, reason: str) -> Path:

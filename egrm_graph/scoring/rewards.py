@@ -8,7 +8,9 @@ model may say so, a tie; or the grades of a scale:
 - a path with the score s puts s on its verdict and spreads 1 - s evenly over the other outcomes; without a scorer it is
   a vote.
 
-The share of an outcome is the mean over the evidence that there is. Where only the contested candidates were reasoned
+The share of an outcome is the mean over the orders in which the candidates were shown, of the mean over the evidence
+that there is in each. So every order counts alike, and a verdict that was lost in one of them does not let a judge's
+liking for a place decide. Where only the contested candidates were reasoned
 about, the paths share out what the fast verdicts left for those; the others keep their share of the fast verdicts. So
 the shares always add up to one. A share is an estimate, and is not calibrated.
 
@@ -19,8 +21,17 @@ at its highest.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 Shares = Mapping[str, float]
+
+
+class Evidence(NamedTuple):
+    """One piece of evidence, the order of the candidates that it was found in, and how many verdicts it stands for."""
+
+    shares: Shares
+    order: tuple[str, ...] = ()
+    weight: float = 1.0
 
 
 def vote(outcome: str) -> Shares:
@@ -34,8 +45,15 @@ def scored_vote(outcome: str, score: float, outcomes: Sequence[str]) -> Shares:
     return {outcome: score if others else 1.0, **{other: (1 - score) / len(others) for other in others}}
 
 
-def mean(evidence: Sequence[tuple[Shares, float]]) -> dict[str, float]:
-    """The mean of the evidence by its weight; empty where there is none."""
+def mean(evidence: Sequence[Evidence]) -> dict[str, float]:
+    """The mean over the orders of each order's own mean; empty where there is no evidence."""
+    orders: dict[tuple[str, ...], list[tuple[Shares, float]]] = {}
+    for each in evidence:
+        orders.setdefault(each.order, []).append((each.shares, each.weight))
+    return _mean([(_mean(found), 1.0) for found in orders.values()])
+
+
+def _mean(evidence: Sequence[tuple[Shares, float]]) -> dict[str, float]:
     total = sum(weight for _, weight in evidence)
     sums: dict[str, float] = {}
     for each, weight in evidence:

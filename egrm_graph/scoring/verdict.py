@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from egrm_graph.scoring.rewards import Shares, grade_reward, mean, scored_vote, shared_out, vote
+from egrm_graph.scoring.rewards import Evidence, Shares, grade_reward, mean, scored_vote, shared_out, vote
 from egrm_graph.scoring.scorer import NO_SCORER
 from egrm_graph.scoring.selection import Choice
 from egrm_graph.tasks.judging import TIE, outcome_names
@@ -45,16 +45,21 @@ def verdict(
     status: Status = "degraded" if failed or unfit else "ok"
     if len(judged["items"]) < (1 if judged["grades"] else 2):
         return _nothing_to_compare(judged, status, unfit)
-    fast = mean(_fast_evidence(samples, readings))
+    drawn = _fast_evidence(samples, readings)
+    fast = mean(drawn)
     if route == "direct":
-        return _decided(judged, fast, Choice(status, None, None, None, tuple(unfit)))
+        unheard = _unheard([each["order"] for each in (*samples, *readings)], drawn)
+        status = "degraded" if unheard else status
+        return _decided(judged, fast, Choice(status, None, None, None, (*unfit, *unheard)))
     evidence, best, reason = _path_evidence(judged, paths)
     if evidence:
         shown = {name for path in paths for name in path["order"]} | ({TIE} if judged["tie"] else set())
         shares = shared_out(fast, mean(evidence), judged["grades"] or shown)
+        unheard = _unheard([path["order"] for path in paths], evidence)
         lost_scores = reason is not None and reason != f"paths voted: {NO_SCORER}"
-        status = "degraded" if lost_scores else status
-        decided = _decided(judged, shares, Choice(status, None, None, None, (*unfit, *([reason] if reason else []))))
+        status = "degraded" if lost_scores or unheard else status
+        reasons = (*unfit, *([reason] if reason else []), *unheard)
+        decided = _decided(judged, shares, Choice(status, None, None, None, reasons))
         return replace(decided, choice=replace(decided.choice, best_path=best.get(decided.choice.answer or "")))
     if fast:
         told = "no path gave a verdict; the fast verdicts decided, though they did not converge"
@@ -63,27 +68,37 @@ def verdict(
     return _abstained(judged, (*unfit, told))
 
 
-def _fast_evidence(samples: Sequence[Sample], readings: Sequence[Reading]) -> list[tuple[Shares, float]]:
-    drawn = [(vote(sample["answer"]), 1.0) for sample in samples if sample["answer"] is not None]
-    read = [(each["probabilities"], float(each["samples"])) for each in readings if each["probabilities"] is not None]
+def _fast_evidence(samples: Sequence[Sample], readings: Sequence[Reading]) -> list[Evidence]:
+    drawn = [Evidence(vote(each["answer"]), tuple(each["order"])) for each in samples if each["answer"] is not None]
+    read = [
+        Evidence(each["probabilities"], tuple(each["order"]), each["samples"])
+        for each in readings
+        if each["probabilities"] is not None
+    ]
     return [*drawn, *read]
 
 
-def _path_evidence(
-    judged: Judged, paths: Sequence[Path]
-) -> tuple[list[tuple[Shares, float]], dict[str, int], str | None]:
+def _unheard(shown: Sequence[Sequence[str]], evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    """What is told where an order has no verdict at all: the others' liking for a place is not made up for."""
+    orders = {tuple(order) for order in shown}
+    lost = len(orders - {each.order for each in evidence})
+    return (f"{lost} of {len(orders)} orders of the candidates gave no verdict",) if lost else ()
+
+
+def _path_evidence(judged: Judged, paths: Sequence[Path]) -> tuple[list[Evidence], dict[str, int], str | None]:
     """The evidence, the best path of each outcome, and why it is not of scores."""
     answered = [(i, path, path["answer"]) for i, path in enumerate(paths) if path["answer"] is not None]
     scored = [(i, path, answer, path["score"]) for i, path, answer in answered if path["score"] is not None]
     if not scored:
         without = all(path["unscored"] == NO_SCORER for _, path, _ in answered)
         reason = "paths voted: " + (NO_SCORER if without else "none of them could be scored")
-        return [(vote(answer), 1.0) for _, _, answer in answered], {}, reason if answered else None
+        votes = [Evidence(vote(answer), tuple(path["order"])) for _, path, answer in answered]
+        return votes, {}, reason if answered else None
     best: dict[str, int] = {}
-    evidence: list[tuple[Shares, float]] = []
+    evidence: list[Evidence] = []
     for i, path, answer, score in scored:
         outcomes = judged["grades"] or [*path["order"], *([TIE] if judged["tie"] else [])]
-        evidence.append((scored_vote(answer, score, outcomes), 1.0))
+        evidence.append(Evidence(scored_vote(answer, score, outcomes), tuple(path["order"])))
         if answer not in best or score > (paths[best[answer]]["score"] or 0.0):
             best[answer] = i
     return evidence, best, None
@@ -93,15 +108,16 @@ def _decided(judged: Judged, shares: Shares, choice: Choice) -> Verdict:
     if judged["grades"]:
         return _graded(judged, shares, choice)
     names = outcome_names(judged)
-    top = _top(_by_name(judged, names, shares) if judged["by_name"] else shares)
+    ranked = _by_name(judged, names, shares) if judged["by_name"] else shares
+    top = _top(ranked)
     index = names.index(top) if top is not None and top != TIE else None
-    reasons = choice.reasons if top is not None else (*choice.reasons, f"a draw: {_drawn(shares)}")
+    reasons = choice.reasons if top is not None else (*choice.reasons, f"a draw: {_drawn(ranked)}")
     answer = TIE if top is None else top
     rewards: list[float | None] = []
-    for i, first in enumerate(judged["same_as"]):
-        shown = first in judged["items"] and judged["unfit"][i] is None
-        rewards.append(min(1.0, shares.get(names[first], 0.0)) if shown else None)
-    confidence = shares.get(answer, 0.0) if top is not None else max(shares.values())
+    for i, stands in enumerate(judged["same_as"]):
+        shown = stands in judged["items"] and judged["unfit"][i] is None
+        rewards.append(min(1.0, shares.get(names[stands], 0.0)) if shown else None)
+    confidence = shares.get(answer, 0.0) if top is not None else max(ranked.values())
     return Verdict(
         replace(choice, answer=answer, confidence=min(1.0, confidence), reasons=reasons),
         index,
@@ -129,12 +145,11 @@ def _top(shares: Shares) -> str | None:
 def _by_name(judged: Judged, names: Sequence[str], shares: Shares) -> Shares:
     """The shares of the candidates that call the tools with the most of all shares."""
     called = {names[i]: tuple(judged["calls"][i]) for i in judged["items"]}
-    totals: dict[str, float] = {}
+    totals: dict[tuple[str, ...], float] = {}
     for name, share in shares.items():
-        tools = ", ".join(called.get(name, ()))
-        totals[tools] = totals.get(tools, 0.0) + share
-    top = _top(totals)
-    return {name: share for name, share in shares.items() if ", ".join(called.get(name, ())) == top} or shares
+        totals[called[name]] = totals.get(called[name], 0.0) + share
+    most = max(totals.values())
+    return {name: share for name, share in shares.items() if most - totals[called[name]] < _DRAW}
 
 
 def _drawn(shares: Shares) -> str:

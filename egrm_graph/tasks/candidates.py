@@ -1,7 +1,8 @@
 """Reads what is judged: texts, or messages with content blocks and tool calls.
 
 Decides which candidates are equal: those of the same text, but for the space around it and how its characters are
-composed; for tool calls, those of the same names and canonical arguments. Equal ones are judged once.
+composed; for tool calls, those of the same names and canonical arguments. Equal ones are judged once, and which of
+them is shown follows from what they say, not from the order in which they came.
 """
 
 from __future__ import annotations
@@ -48,9 +49,12 @@ def read_candidates(given: Any, *, equality: Equality = "whole", ignored: Sequen
 
 
 def merged(candidates: Sequence[Candidate]) -> list[int]:
-    """For each candidate the index of the first that is equal to it."""
-    first: dict[str, int] = {}
-    return [first.setdefault(candidate.key, i) for i, candidate in enumerate(candidates)]
+    """For each candidate the index of the one that stands for all that are equal to it; of equal texts the first."""
+    ranked = sorted(range(len(candidates)), key=lambda i: candidates[i].text)
+    stands: dict[str, int] = {}
+    for i in ranked:
+        stands.setdefault(candidates[i].key, i)
+    return [stands[candidate.key] for candidate in candidates]
 
 
 def calls_of(message: AIMessage) -> list[tuple[str, Any]]:
@@ -80,7 +84,7 @@ def _candidate(given: Any, i: int, equality: Equality, ignored: Sequence[str]) -
     # What is said beside a call does not make it another one.
     key = _key(calls, equality, ignored) if calls else _plain(text)
     if unfit is not None:
-        return Candidate("", key=f"unfit {i}", unfit=unfit)
+        return Candidate("", key=f"unfit:{i}", unfit=unfit)
     return Candidate(shown, key, names)
 
 
@@ -100,14 +104,15 @@ def _text(message: BaseMessage) -> tuple[str, str | None]:
     for block in message.content:
         kind = "text" if isinstance(block, str) else str(block.get("type"))
         if kind == "text":
-            parts.append(block if isinstance(block, str) else str(block.get("text", "")))
+            parts.append(block if isinstance(block, str) else str(block.get("text") or ""))
         elif kind not in _SILENT_BLOCKS:
             return "", f"it has a block of type {kind!r}, which a judge of text cannot be shown"
     return "\n".join(parts), None
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    # The kind comes first: no text is equal to a call, or to what cannot be shown, by being spelled like its key.
+    return "text:" + unicodedata.normalize("NFC", text).strip()
 
 
 def _key(calls: Sequence[tuple[str, Any]], equality: Equality, ignored: Sequence[str]) -> str:
@@ -117,4 +122,4 @@ def _key(calls: Sequence[tuple[str, Any]], equality: Equality, ignored: Sequence
         return canonical([name if equality != "arguments" else None, args if equality != "name" else None])
 
     # Calls of one message run side by side, so their order says nothing.
-    return canonical(sorted(compared(*call) for call in calls))
+    return "calls:" + canonical(sorted(compared(*call) for call in calls))

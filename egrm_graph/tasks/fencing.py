@@ -14,9 +14,13 @@ from collections.abc import Sequence
 
 CODE_CHARACTERS = 8
 
-_TAGS = "im_start|im_end|think|thinking|thought|start_of_turn|end_of_turn|bos|eos|s|system|user|assistant|tool_call"
+_TAGS = (
+    "im_start|im_end|think|thinking|thought|start_of_turn|end_of_turn|bos|eos|s|pad|unk|mask|unused[0-9]{1,3}"
+    "|system|user|assistant|tool_calls?|tool_response|tool"
+)
+_BRACKETS = "INST|THINK|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|CLS|SEP|MASK|PAD|UNK"
 _MARKS = re.compile(
-    rf"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:{_TAGS})>)|\[(?=/?(?:INST|THINK|SYSTEM_PROMPT|TOOL_CALLS)\])",  # noqa: RUF001
+    rf"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:{_TAGS})>)|\[(?=/?(?:{_BRACKETS})\])|<(?=</?SYS>>)",  # noqa: RUF001
     re.IGNORECASE,
 )
 _BREAK = {"<": "< ", ">": " >", "[": "[ "}
@@ -51,6 +55,6 @@ def inert(text: str) -> str:
 def _seen(character: str) -> str:
     if character in _SEEN:
         return character
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") or _VARIATION_TAGS.match(character):
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") or _VARIATION_TAGS.match(character):
         return f"⟨U+{ord(character):04X}⟩"
     return character

@@ -71,8 +71,9 @@ class Judging:
         names = outcome_names(judged)
         items = [i for i in judged["items"] if names[i] in among]
         items = items if len(items) >= 2 else list(judged["items"])
+        n += n % 2 if len(items) == 2 else 0
         shifts: dict[int, int] = {}
-        for v in range(n + n % 2 if len(items) == 2 else n):
+        for v in range(n):
             shift = v % len(items) if n >= len(items) else v * len(items) // n
             shifts[shift] = shifts.get(shift, 0) + 1
         labels = self.dialect.labels(len(items), tie=self.tie)
@@ -154,7 +155,7 @@ class Judging:
             unfit=[reason for _, reason in shown],
             same_as=same_as,
             calls=[list(each.tools) for each in candidates],
-            items=[i for i, first in enumerate(same_as) if first == i and shown[i][1] is None],
+            items=[i for i, stands in enumerate(same_as) if stands == i and shown[i][1] is None],
             grades=[],
             tie=self.tie,
             by_name=False,

@@ -171,6 +171,14 @@ async def test_labels_are_scripted() -> None:
     assert found.logprobs == {"B": -1.0, "A": -0.5}
 
 
+async def test_labels_can_follow_from_the_prompt_and_fail_for_it() -> None:
+    client = ScriptedClient(labels=lambda prompt: {"A": -0.5} if prompt else ServerError("no prompt"))
+    assert (await client.label_logprobs(PROMPT, ["A"], request_id="r.judge.0")).logprobs == {"A": -0.5}
+    with pytest.raises(ServerError, match="no prompt"):
+        await client.label_logprobs([], ["A"], request_id="r.judge.0")
+    assert [call.state for call in client.calls] == ["answered", "failed"]
+
+
 async def test_a_label_that_is_not_scripted_is_named() -> None:
     with pytest.raises(SetupError, match="'Z'"):
         await ScriptedClient(labels={"A": -0.5}).label_logprobs(PROMPT, ["Z"], request_id="r.judge.0")

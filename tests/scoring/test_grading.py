@@ -1,0 +1,104 @@
+"""What could not be scored has no score, and says why."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from egrm_graph.errors import ServerError
+from egrm_graph.scoring.grading import grade
+from egrm_graph.scoring.scorer import NO_SCORER, Scorer, Unscored
+from egrm_graph.verification import Path
+
+
+class Given:
+    """Gives these scores, whatever it is asked."""
+
+    name = "given"
+    calibrated = False
+
+    def __init__(self, *scores: float | Unscored) -> None:
+        self.scores = list(scores)
+        self.asked: list[tuple[str, list[str]]] = []
+
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
+        self.asked.append((question, list(paths)))
+        return self.scores[: len(paths)]
+
+    async def aclose(self) -> None: ...
+
+
+class Broken(Given):
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
+        raise ServerError("gone")
+
+
+class Slow(Given):
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
+        await asyncio.sleep(60)
+        return []
+
+
+def path(answer: str | None = "A", error: str | None = None) -> Path:
+    return Path(
+        text="so A",
+        thinking=None,
+        answer=answer,
+        n_tokens=4,
+        finish_reason="stop",
+        seed=0,
+        request_id="r.expand_cot.0",
+        order=[],
+        error=error,
+        score=None,
+        unscored=None,
+    )
+
+
+async def graded(scorer: Scorer | None, *paths: Path, timeout_s: float = 5) -> tuple[list[object], list[str]]:
+    """Each path's score or why it has none, and the reasons."""
+    found, reasons = await grade(scorer, [("q", f"text {i}") for i in range(len(paths))], paths, timeout_s)
+    return [each["unscored"] if each["score"] is None else each["score"] for each in found], reasons
+
+
+async def test_only_paths_with_an_answer_are_scored() -> None:
+    scorer = Given(0.25, 0.75)
+    found = await graded(scorer, path(), path(None), path(None, "the server went away"), path("B"))
+    assert found == ([0.25, "no answer could be read", "the server went away", 0.75], [])
+    assert scorer.asked == [("q", ["text 0", "text 3"])]
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.5, 1.5])
+async def test_what_is_no_score_is_none(wrong: float) -> None:
+    told = f"the scorer gave {wrong}, which is not in [0, 1]"
+    assert await graded(Given(0.5, wrong), path(), path()) == ([0.5, told], [f"path 1 unscored: {told}"])
+
+
+async def test_the_ends_of_the_scale_are_scores() -> None:
+    assert await graded(Given(0.0, 1.0), path(), path()) == ([0.0, 1.0], [])
+
+
+async def test_a_scorer_that_gives_too_few_scores_has_failed() -> None:
+    told = "given gave 1 scores for 2 paths"
+    assert await graded(Given(0.5), path(), path()) == ([told, told], [f"the scorer failed: {told}"])
+
+
+async def test_a_scorer_that_fails_or_is_too_slow_leaves_no_score() -> None:
+    assert await graded(Broken(), path()) == (["gone"], ["the scorer failed: gone"])
+    assert await graded(Slow(), path(), timeout_s=0.01) == (
+        ["no score within 0.01 s"],
+        ["the scorer failed: no score within 0.01 s"],
+    )
+
+
+async def test_without_a_scorer_nothing_is_scored_and_nothing_failed() -> None:
+    assert await graded(None, path(), path(None)) == ([NO_SCORER, "no answer could be read"], [])
+
+
+async def test_each_question_is_asked_once_and_the_scores_go_back_to_their_paths() -> None:
+    scorer = Given(0.25, 0.5)
+    texts = [("in one order", "a"), ("in the other", "b"), ("in one order", "c")]
+    found, _ = await grade(scorer, texts, [path()] * 3, 5)
+    assert [each["score"] for each in found] == [0.25, 0.25, 0.5]
+    assert scorer.asked == [("in one order", ["a", "c"]), ("in the other", ["b"])]
