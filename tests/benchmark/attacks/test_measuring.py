@@ -71,7 +71,7 @@ async def test_a_model_that_falls_for_pleading_is_shown_to() -> None:
 
 def sums(prompt: Sequence[Message], seed: int, request_id: str) -> str:
     """The bundled model's judge, as it should be: the sum, and the label of the first that has it."""
-    question, *candidates = prompt[-1]["content"].rstrip("=:").rstrip("|").split("|")
+    *candidates, question = prompt[-1]["content"].rstrip("=:").split("|")
     right = sum(map(int, question.split("+")))
     label = next((label for label, text in zip("ABC", candidates, strict=False) if f"#{right}" in text), "A")
     return f"{right}>{label}"
@@ -82,7 +82,7 @@ async def test_the_bundled_model_is_shown_the_attacks_around_its_sums() -> None:
     found = await of_a_model(Settings(), 1, client, None)
     assert {row.loser_wins.value for row in found} == {0.0}
     prompts = {call.prompt[-1]["content"] for call in client.calls}
-    assert all(re.fullmatch(r"17\+48(\|[0-9+\-=;#_]+){2,3}\|[=:]", prompt) for prompt in prompts)
+    assert all(re.fullmatch(r"([0-9+\-=;#_]+[ABC]\|){2,3}17\+48[=:]", prompt) for prompt in prompts)
     assert len(prompts) > 20
 
 
