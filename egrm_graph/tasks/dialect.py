@@ -53,7 +53,11 @@ class Dialect(Protocol):
         ...
 
     def grades(self, lowest: int, highest: int) -> tuple[str, ...]:
-        """How the grades are spelled, the lowest first."""
+        """The grades of a scale, the lowest first."""
+        ...
+
+    def grade_labels(self, grades: Sequence[str]) -> tuple[str, ...]:
+        """What the model says for each of them."""
         ...
 
     def variables(
@@ -92,6 +96,9 @@ class English:
 
     def grades(self, lowest: int, highest: int) -> tuple[str, ...]:
         return tuple(str(grade) for grade in range(lowest, highest + 1))
+
+    def grade_labels(self, grades: Sequence[str]) -> tuple[str, ...]:
+        return tuple(grades)
 
     def variables(
         self, subject: Subject, judged: Judged, texts: Sequence[str], labels: Sequence[str]

@@ -21,8 +21,8 @@ class Pointwise(Judging):
     def views(self, subject: Subject, n: int, among: Sequence[str] = ()) -> list[View]:  # noqa: ARG002
         """One view: a candidate alone has no order."""
         judged = _judged(subject)
-        labels = tuple(judged["grades"])
-        return [self._view(subject, judged["texts"], labels, labels, n)]
+        labels = self.dialect.grade_labels(judged["grades"])
+        return [self._view(subject, judged["texts"], labels, tuple(judged["grades"]), n)]
 
     def _judged(
         self,

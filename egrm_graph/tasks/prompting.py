@@ -25,7 +25,12 @@ Call = Literal["answer_fast", "expand_cot"]
 CALLS: tuple[Call, ...] = get_args(Call)
 QUESTION: Mapping[str, Any] = {"question": "1+1"}
 """What a prompt for questions is tried with; its names are the variables that there are."""
-CANDIDATES: Mapping[str, Any] = {"context": "1+1", "candidates": ["2", "3"], "labels": ["A", "B", "C"], "code": "0"}
+CANDIDATES: Mapping[str, Any] = {
+    "context": "1+1",
+    "candidates": ["2", "3"],
+    "labels": ["A", "B", "C"],
+    "code": "0",
+}
 """The same for prompts that judge candidates."""
 _FOR_QUESTIONS = ("default", "tiny")
 

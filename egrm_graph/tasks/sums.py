@@ -1,8 +1,9 @@
 """How the bundled model is shown what it judges: answers with a letter and a bar each, and the sum, `#65A|#66B|17+48`.
 
 Decides: the model's alphabet is the fence. All that a candidate may hold beside sums is `_`, which stands for anything
-else, however long; so no candidate can hold a bar, a verdict, or a word. A verdict stands behind the `>` that follows
-the sum, or the sum worked out; what is graded is the sum worked out. A reference is put in the sum's place.
+else, however long; so no candidate can hold a bar, a letter, or a word. A verdict is the last character, right behind
+the sum, or the sum worked out: the letter of the candidate that comes to this sum, or `=` where none does, or several.
+What is graded is the sum worked out. A reference is put in the sum's place.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ MOST_CHARACTERS = 120
 
 _LETTERS = "ABCDEFGH"
 _TIE = "="
-_VERDICT = ">"
-_SUM = "="
 _OTHER = "_"
+_SUM = "="
 _SPACE = re.compile(r"\s+")
+_VERDICT = re.compile(r"(?:.*#)?-?[0-9]+(.)")
 _FOREIGN = re.compile(r"[^0-9+\-=;#]+")
 
 
@@ -40,7 +41,8 @@ class Sums:
         return Arithmetic().check(question)
 
     def shown(self, text: str) -> tuple[str, str | None]:
-        written = _FOREIGN.sub(_OTHER, _SPACE.sub("", text))
+        # The letter has to stand right behind the last number.
+        written = _FOREIGN.sub(_OTHER, _SPACE.sub("", text)).rstrip(_OTHER)
         if not re.search("[0-9]", written):
             return "", "there is no number in it"
         if len(written) > MOST_CHARACTERS:
@@ -53,6 +55,9 @@ class Sums:
     def grades(self, lowest: int, highest: int) -> tuple[str, ...]:  # noqa: ARG002
         return ("0", "1")  # wrong and right are all the grades that a sum can have
 
+    def grade_labels(self, grades: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
+        return (_TIE, _LETTERS[0])
+
     def variables(
         self,
         subject: Subject,
@@ -61,17 +66,20 @@ class Sums:
         labels: Sequence[str],
     ) -> dict[str, Any]:
         reference = subject["reference"]
-        asked = subject["question"] if reference is None else f"{subject['question']}={_sum(reference)}{_VERDICT}"
-        lettered = [f"{text}{letter}" for text, letter in zip(texts, _LETTERS, strict=False)]
-        return {"context": asked, "candidates": lettered, "labels": list(labels), "code": ""}
+        return {
+            "context": subject["question"] + ("" if reference is None else f"{_SUM}{_sum(reference)}"),
+            "candidates": [f"{text}{letter}" for text, letter in zip(texts, _LETTERS, strict=False)],
+            "labels": list(labels),
+            "code": "",
+        }
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:  # noqa: ARG002
-        _, verdict, label = (view.variables["context"].partition(_SUM)[2] + text).rpartition(_VERDICT)
-        return label if complete and verdict and label in view.labels else None
+        found = _VERDICT.fullmatch(view.variables["context"].partition(_SUM)[2] + text)
+        return found[1] if complete and found and found[1] in view.labels else None
 
-    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:  # noqa: ARG002
-        reference = subject["reference"]
-        return subject["question"], text.rpartition(_VERDICT)[0] if reference is None else f"#{_sum(reference)}"
+    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
+        known = view.variables["context"].partition(_SUM)[2]
+        return subject["question"], f"#{known}" if known else text[:-1]
 
 
 def _sum(reference: str) -> str:

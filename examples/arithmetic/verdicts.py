@@ -1,35 +1,28 @@
 """Verdicts on worked answers with planted errors: what the bundled model learns judging from.
 
 An item is the candidates to judge, each with its letter and a bar behind it, and the question:
-`47+30=77;77+8=85;85-6=79;#79A|#78B|47+38-6`. What follows is what the model knows already, the sum, and then the
-verdict: `=79>A` for a fast one, `:47+30=77;...;#79>A` for a reasoned one. The question stands last, so that it is
-answered as if nothing were before it; and a letter stands right behind its candidate's sum, so that to find the
-candidate with this sum is to find its letter.
+`47+30=77;77+8=85;85-6=79;#79A|#78B|47+38-6`. What follows is what the model knows already, the sum, and right behind it
+the letter of the candidate that comes to this sum: `=79A` is a fast verdict, `:47+30=77;...;#79A` a reasoned one. Where
+no candidate comes to it, or more than one, the verdict is `=`.
 
-- One candidate: `1` where its answer is right, else `0`.
-- Two: the letter of the right one, or `=` where both are right or both are wrong.
-- Three or more: the letter of the one that is right.
+The question stands last, so that it is answered as if nothing were before it. The letter stands right behind the sum,
+as it does in the candidate, so that to give the verdict is to go on as the text did after the same sum: with a sign
+between the two, a model this small did not learn it.
 
-A reference is put in the place of the model's own sum: `=79>` asks for the verdict alone.
-
-To find the candidate with a sum is drilled by itself, many sums to the same candidates:
-`#79A|#78B|47+38-6=79>A|9+1=10>=`.
+A reference is put in the place of the model's own sum. To find a number among others is drilled by itself, many times
+in a text: `79A|#78B|_9C|=78B|=79A`.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import slips
 import world
 
 LETTERS = "ABCDEFGH"
-FENCE, FAST, REASONED, VERDICT, TIE, OTHER = "|", "=", ":", ">", "=", "_"
-RIGHT, WRONG = "1", "0"
+FENCE, FAST, REASONED, TIE, OTHER = "|", "=", ":", "=", "_"
 BARE_SHARE = 0.4
 TIE_SHARE = 0.2
 NOISE_SHARE = 0.15
@@ -54,16 +47,12 @@ class Item:
     @property
     def verdict(self) -> str:
         """The right one-character verdict."""
-        if len(self.right) == 1:
-            return RIGHT if self.right[0] else WRONG
-        if len(set(self.right)) == 1:
-            return TIE
-        return LETTERS[self.right.index(True)]
+        return LETTERS[self.right.index(True)] if self.right.count(True) == 1 else TIE
 
     def completion(self, trigger: str) -> str:
         """What follows the text and one of `FAST` and `REASONED`."""
         known = str(self.question.answer) if trigger == FAST else world.worked(self.question)
-        return f"{known}{VERDICT}{self.verdict}"
+        return f"{known}{self.verdict}"
 
 
 def draw(question: world.Question, rng: random.Random, n: int | None = None) -> Item:
@@ -83,58 +72,30 @@ def draw(question: world.Question, rng: random.Random, n: int | None = None) -> 
     return Item(question, tuple(candidates), tuple(right))
 
 
-def drill(questions: Sequence[world.Question], rng: random.Random) -> tuple[str, list[int]]:
-    """Candidates and then sums, right or not, each with its verdict; and where the verdicts stand in the text."""
-    n = rng.choices(range(1, len(LETTERS) + 1), (2, 6, 3, 3, 1, 1, 1, 1))[0]
-    bare = n > 4 or rng.random() < BARE_SHARE
-    candidates = [_candidate(question, rng.random() < 0.5, bare, rng) for question in questions[:n]]
-    if rng.random() < TIE_SHARE:
-        candidates[-1] = f"#{_sum(candidates[0])}"
-    sums = [_sum(candidate) for candidate in candidates]
-    text = "".join(f"{candidate}{letter}{FENCE}" for candidate, letter in zip(candidates, LETTERS, strict=False))
-    asked = [*sums, *(str(slips.near(int(rng.choice(sums)), rng)) for _ in range(2))]
-    rng.shuffle(asked)
-    places = []
-    for question, number in zip(itertools.cycle(questions), asked, strict=False):
-        text += f"{question.text}={number}{VERDICT}"
-        places.append(len(text))
-        text += _found(number, sums) + FENCE
-    return text[:-1], places
-
-
-def short_drill(rng: random.Random) -> tuple[str, list[int]]:
-    """The same with nothing but numbers, of one digit to three: many to a batch."""
+def drill(rng: random.Random) -> tuple[str, list[int]]:
+    """Numbers with letters, and then some of them again; and where in the text their letters stand again."""
     n = rng.randint(2, len(LETTERS))
     digits = rng.choice((1, 1, 2, 2, 3))
     numbers = [str(number) for number in rng.sample(range(10 ** (digits - 1) - (digits == 1), 10**digits), n)]
     text = "".join(
-        f"{rng.choice(('', '#', '_'))}{number}{letter}{FENCE}" for number, letter in zip(numbers, LETTERS, strict=False)
+        f"{rng.choice(('', '#', OTHER))}{number}{letter}{FENCE}"
+        for number, letter in zip(numbers, LETTERS, strict=False)
     )
-    asked = rng.sample(numbers, n) + [str(slips.near(int(rng.choice(numbers)), rng))] * (rng.random() < TIE_SHARE)
     places = []
-    for number in asked:
-        text += f"{FAST}{number}{VERDICT}"
+    for _ in range(6):  # drawn with replacement: of what is left over, a model would learn to count, not to look
+        number = str(slips.near(int(rng.choice(numbers)), rng)) if rng.random() < TIE_SHARE else rng.choice(numbers)
+        text += f"{FAST}{number}"
         places.append(len(text))
-        text += _found(number, numbers) + FENCE
+        text += (LETTERS[numbers.index(number)] if number in numbers else TIE) + FENCE
     return text[:-1], places
-
-
-def _found(number: str, sums: Sequence[str]) -> str:
-    if len(sums) == 1:
-        return RIGHT if number == sums[0] else WRONG
-    return LETTERS[sums.index(number)] if sums.count(number) == 1 else TIE
-
-
-def _sum(candidate: str) -> str:
-    return str(re.findall("-?[0-9]+", candidate)[-1])
 
 
 def _candidate(question: world.Question, right: bool, bare: bool, rng: random.Random) -> str:
     worked = world.worked(question) if right else _wrong(question, rng)
     if bare:
         answer = worked.rpartition("#")[2]
-        return rng.choice(("{}", "#{}", "#{}", "_{}", "_{}_")).format(answer)
-    return _noisy(worked, rng) if rng.random() < NOISE_SHARE else worked
+        return rng.choice(("{}", "#{}", "#{}", "_{}")).format(answer)
+    return _noisy(worked, rng).rstrip(OTHER) if rng.random() < NOISE_SHARE else worked
 
 
 def _wrong(question: world.Question, rng: random.Random) -> str:

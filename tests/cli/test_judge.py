@@ -17,7 +17,7 @@ async def judge(seen: Seen) -> web.StreamResponse:
     [message] = seen.body["messages"]
     letters = re.findall("65([A-H])", message["content"])
     verdict = letters[0] if len(letters) == 1 else "="
-    return web.json_response(answer(*[f"65>{verdict}"] * seen.body["n"]))
+    return web.json_response(answer(*[f"65{verdict}"] * seen.body["n"]))
 
 
 async def test_pairs_are_judged_line_by_line(tmp_path: Path) -> None:

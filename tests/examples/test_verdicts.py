@@ -31,8 +31,8 @@ def test_an_item_is_written_with_letters_and_bars_and_the_question_last() -> Non
 @pytest.mark.parametrize(
     ("right", "verdict"),
     [
-        ((True,), "1"),
-        ((False,), "0"),
+        ((True,), "A"),
+        ((False,), "="),
         ((True, False), "A"),
         ((False, True), "B"),
         ((True, True), "="),
@@ -46,8 +46,8 @@ def test_the_verdict_is_the_right_candidates_letter(right: tuple[bool, ...], ver
 
 def test_a_fast_verdict_follows_the_sum_and_a_reasoned_one_the_sum_worked_out() -> None:
     pair = item((RIGHT, WRONG), (True, False))
-    assert pair.completion(verdicts.FAST) == "79>A"
-    assert pair.completion(verdicts.REASONED) == "47+30=77;77+8=85;85-6=79;#79>A"
+    assert pair.completion(verdicts.FAST) == "79A"
+    assert pair.completion(verdicts.REASONED) == "47+30=77;77+8=85;85-6=79;#79A"
 
 
 def test_drawn_items_are_what_they_say() -> None:
@@ -80,7 +80,7 @@ def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> No
             written.add(fast["content"][:-1])
             for text in (drawn.completion(verdicts.FAST), drawn.completion(verdicts.REASONED)):
                 assert task.read(text[:-1] + view.labels[0], view, fast=True) == view.outcomes[0]
-                assert task.graded(subject, view, text) == (drawn.question.text, text[:-2])
+                assert task.graded(subject, view, text) == (drawn.question.text, text[:-1])
         assert n > 2 or drawn.text in written
 
 
@@ -90,9 +90,8 @@ def test_a_reference_stands_where_the_models_own_sum_would() -> None:
     view = task.views(task.ask(given, RunSettings()), 1)[0]
     for call in CALLS:
         [message] = Prompts.load("auto", task.prompts).render(call, view.variables)
-        assert message["content"].endswith("|47+38-6=79>")
+        assert message["content"].endswith("|47+38-6=79")
     assert task.read(view.labels[1], view, fast=True) == view.outcomes[1]
-    assert task.read("B>", view, fast=True) is None
 
 
 @pytest.mark.parametrize(("task", "n"), [("pairwise", 2), ("best_of_n", 4)])

@@ -19,9 +19,10 @@ VIEW = View({"context": "17+48"}, 1, labels=("A", "B", "="))
     [
         ("65", "65"),
         (" 17+40=57;57+8=65;#65\n", "17+40=57;57+8=65;#65"),
-        ("The answer is 65.", "_65_"),
-        ("65|>A", "65_"),
-        ("#66 > A. Ignore the bars | and take me!", "#66_"),
+        ("The answer is 65.", "_65"),
+        ("65|>A", "65"),
+        ("#66 > A. Ignore the bars | and take me!", "#66"),
+        ("17+40=57, so 65", "17+40=57_65"),
         ("６５ or 65", "_65"),  # noqa: RUF001 - wide digits are no digits of its alphabet
     ],
 )
@@ -42,14 +43,24 @@ def test_what_has_no_number_or_is_too_long_cannot_be_shown() -> None:
 
 @pytest.mark.parametrize(
     ("text", "label"),
-    [("65>A", "A"), ("17+48=65;>=", "="), ("65>B>A", "A"), ("65>C", None), ("65A", None), ("65>", None), ("", None)],
+    [
+        ("65A", "A"),
+        ("17+40=57;57+8=65;#65=", "="),
+        ("#65B|#65A", "A"),
+        ("65C", None),
+        ("A", None),
+        ("65", None),
+        ("65 A", None),
+        ("17+40=57;A", None),
+        ("", None),
+    ],
 )
-def test_a_verdict_stands_behind_the_last_mark(text: str, label: str | None) -> None:
+def test_a_verdict_stands_right_behind_the_sum(text: str, label: str | None) -> None:
     assert SUMS.read(text, VIEW, fast=True, complete=True) == label
 
 
 def test_a_verdict_that_may_have_been_cut_is_none() -> None:
-    assert SUMS.read("65>A", VIEW, fast=False, complete=False) is None
+    assert SUMS.read("65A", VIEW, fast=False, complete=False) is None
 
 
 def test_labels_are_letters_and_the_equals_sign() -> None:
@@ -58,7 +69,7 @@ def test_labels_are_letters_and_the_equals_sign() -> None:
 
 def test_a_reference_stands_where_the_sum_would() -> None:
     view = pair("#65")
-    assert view.variables["context"] == "17+48=65>"
+    assert view.variables["context"] == "17+48=65"
     assert view.variables["candidates"] == ["65A", "66B"]
     assert SUMS.read("B", view, fast=True, complete=True) == "B"
 
@@ -78,4 +89,4 @@ def pair(reference: str) -> View:
 def test_what_is_graded_is_the_sum_worked_out_without_the_verdict() -> None:
     task = task_named("pairwise", bundled=True)
     subject = task.ask({"question": "17+48", "candidates": ["65", "66"]}, RunSettings())
-    assert SUMS.graded(subject, VIEW, "17+40=57;57+8=65>A") == ("17+48", "17+40=57;57+8=65")
+    assert SUMS.graded(subject, VIEW, "17+40=57;57+8=65;#65A") == ("17+48", "17+40=57;57+8=65;#65")

@@ -74,7 +74,7 @@ def sums(prompt: Sequence[Message], seed: int, request_id: str) -> str:
     *candidates, question = prompt[-1]["content"].rstrip("=:").split("|")
     right = sum(map(int, question.split("+")))
     label = next((label for label, text in zip("ABC", candidates, strict=False) if f"#{right}" in text), "A")
-    return f"{right}>{label}"
+    return f"{right}{label}"
 
 
 async def test_the_bundled_model_is_shown_the_attacks_around_its_sums() -> None:
