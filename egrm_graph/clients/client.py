@@ -67,8 +67,9 @@ class LabelLogprobs:
 
     @property
     def mass(self) -> float:
-        """The share of all probability that is on the labels, in [0, 1]."""
-        return sum(math.exp(value) for value in self.logprobs.values())
+        """The share of all probability that is on the labels, in [0, 1]; infinite where what the server gave are no
+        log-probabilities."""
+        return sum(math.exp(value) if value < 1 else math.inf for value in self.logprobs.values())
 
 
 @dataclass

@@ -118,9 +118,11 @@ async def _all_told(
 
 def _reading(call: Call, view: View, told: LabelLogprobs, least_mass: float) -> Reading:
     mass = told.mass
-    if not math.isfinite(mass) or mass < least_mass or mass <= 0:
+    if not math.isfinite(mass):
+        return _lost(call, view, f"what was given for the labels are no log-probabilities: {dict(told.logprobs)}")
+    if mass < least_mass or mass <= 0:
         reason = f"only {mass:.3g} of all probability was on the labels {', '.join(view.labels)} (min_label_mass)"
-        return {**_lost(call, view, reason), "mass": mass if math.isfinite(mass) else None}
+        return {**_lost(call, view, reason), "mass": mass}
     named = zip(view.labels, view.outcomes, strict=True)
     shares = {outcome: math.exp(told.logprobs[label]) / mass for label, outcome in named}
     return Reading(

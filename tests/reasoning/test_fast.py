@@ -96,8 +96,8 @@ async def test_the_mass_that_is_required_is_a_setting() -> None:
     assert [each["error"] for each in told["readings"]] == [None, None]
 
 
-@pytest.mark.parametrize("broken", [math.nan, math.inf])
-async def test_a_reading_that_is_not_finite_does_not_count(broken: float) -> None:
+@pytest.mark.parametrize("broken", [math.nan, math.inf, 800.0])
+async def test_what_is_no_log_probability_does_not_count(broken: float) -> None:
     told, _ = await judge(lambda _: {"A": broken, "B": -1.0, "C": -1.0}, lambda *_: Fail("gone"))
     assert (told["status"], told["rewards"]) == ("abstained", [None, None])
     assert [each["mass"] for each in told["readings"]] == [None, None]
