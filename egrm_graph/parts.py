@@ -11,7 +11,7 @@ from typing import Literal
 from egrm_graph.clients.client import Client
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
+from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
@@ -110,7 +110,8 @@ def load_client(settings: Settings) -> Client:
         return ChatModelClient(settings.model)
     from egrm_graph.clients.embedded import EmbeddedClient
 
-    return EmbeddedClient.load(bundled(settings.model) if settings.model == BUNDLED_MODEL else Path(settings.model))
+    name = BUNDLED_JUDGE if settings.judges and settings.model == BUNDLED_MODEL else settings.model
+    return EmbeddedClient.load(bundled(name) if name in (BUNDLED_MODEL, BUNDLED_JUDGE) else Path(name))
 
 
 def scorer_folder(settings: Settings) -> Path | None:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from egrm_graph.errors import SettingsError
 
 BUNDLED_MODEL = "egrm-tiny"
+BUNDLED_JUDGE = f"{BUNDLED_MODEL}-judge"
 BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 
 Engine = Literal["embedded", "vllm", "chat_model"]
@@ -134,7 +135,8 @@ class Settings(RunSettings):
     engine: Engine = "embedded"
     """Where the language model runs: in this process, behind a vLLM server, or as a LangChain chat model."""
     model: str = BUNDLED_MODEL
-    """The name a vLLM server serves, a folder with a model (embedded), or LangChain's `provider:model`."""
+    """The name a vLLM server serves, a folder with a model (embedded), or LangChain's `provider:model`. Where
+    candidates are judged in this process, `egrm-tiny` stands for its sister `egrm-tiny-judge`."""
     base_url: tuple[str, ...] = ("http://localhost:8000/v1",)
     """The vLLM servers; several are used in turn."""
     api_key: SecretStr | None = None
@@ -165,7 +167,12 @@ class Settings(RunSettings):
     @property
     def bundled(self) -> bool:
         """True where the model is the bundled one, in-process or served under its name."""
-        return Path(self.model).name == BUNDLED_MODEL
+        return Path(self.model).name in (BUNDLED_MODEL, BUNDLED_JUDGE)
+
+    @property
+    def judges(self) -> bool:
+        """True for the tasks that judge candidates."""
+        return self.task_name not in ("answer", "arithmetic")
 
     @property
     def task_name(self) -> TaskName:

@@ -24,7 +24,7 @@ from egrm_graph.cli.tables import print_tables
 from egrm_graph.clients.serve import start
 from egrm_graph.errors import EgrmError
 from egrm_graph.parts import bundled
-from egrm_graph.settings import BUNDLED_MODEL, Settings, TaskName
+from egrm_graph.settings import BUNDLED_JUDGE, Settings, TaskName
 
 TASKS: tuple[TaskName, ...] = ("pairwise", "best_of_n")
 START_S = 300.0
@@ -36,7 +36,7 @@ def served(python: str | None, err: Console) -> Iterator[dict[str, Any]]:
     if python is None:
         yield {}
         return
-    with start(str(bundled(BUNDLED_MODEL)), name=BUNDLED_MODEL, port=0, python=python) as server:
+    with start(str(bundled(BUNDLED_JUDGE)), name=BUNDLED_JUDGE, port=0, python=python) as server:
         with err.status("vLLM is loading"):
             server.wait(START_S)
         yield {"engine": "vllm", "base_url": (server.base_url,)}

@@ -4,10 +4,10 @@
     python examples/arithmetic/recipe.py --install  and from there into the package
     python examples/arithmetic/recipe.py --compare  and every objective and selection rule on held-out questions
 
-1. `train_generator.py`: the model that answers directly and by reasoning, and judges answers. Beside it, on another
-   core, `train_verifier.py`: a classifier that checks worked paths character by character.
+1. `train_generator.py`: the model that answers directly and by reasoning. Beside it, on another core,
+   `train_verifier.py`: a classifier that checks worked paths character by character.
 2. `make_questions.py`, and `egrm rollouts`: the generator's paths on training questions, right and wrong;
-   `make_verdicts.py`: pairs and lists of answers to judge.
+   `make_verdicts.py`: pairs and lists of answers to judge, and `train_judge.py`: the model that judges them.
 3. `egrm train scorer`: the scorer, from the verifier's weights, on those paths.
 """
 
@@ -55,11 +55,15 @@ def make(build: Path) -> None:
         (questions / "beyond.jsonl", HERE / "make_questions.py", "--output", questions),
         (questions / "held_out_lists.jsonl", HERE / "make_verdicts.py", "--output", questions),
     )
+    judge = build / "egrm-tiny-judge"
     (build / "rollouts").mkdir(exist_ok=True)
     _side_by_side(_rollouts(build, "train"), _rollouts(build, "validation"))
     scorer = build / "scorers" / "hybrid"
     train = ("-m", "egrm_graph", "train", "scorer", *_training(build), "--output", scorer, "--resume")
-    _side_by_side((scorer / "egrm.json", *train))
+    _side_by_side(
+        (scorer / "egrm.json", *train),
+        (judge / "tokenizer.json", HERE / "train_judge.py", model, "--output", judge),
+    )
 
 
 def compare(build: Path) -> None:
@@ -114,12 +118,13 @@ def _side_by_side(*steps: Step) -> None:
 
 def install(build: Path) -> None:
     """Copies the models, the held-out questions, pairs and lists into the package."""
-    model, scorer = build / "egrm-tiny", build / "scorers" / "hybrid"
-    for folder, name in ((model, "egrm-tiny"), (scorer, "egrm-tiny-scorer")):
+    model, judge, scorer = build / "egrm-tiny", build / "egrm-tiny-judge", build / "scorers" / "hybrid"
+    for folder, name in ((model, "egrm-tiny"), (judge, "egrm-tiny-judge"), (scorer, "egrm-tiny-scorer")):
         (PACKAGED / name).mkdir(parents=True, exist_ok=True)
         for file in (file for file in WANTED if (folder / file).exists()):
             _copy(folder / file, PACKAGED / name / file)
-    _copy(model / WEIGHTS, PACKAGED / "egrm-tiny" / WEIGHTS)
+    for folder in (model, judge):
+        _copy(folder / WEIGHTS, PACKAGED / folder.name / WEIGHTS)
     # Half the size, and the same scores to three digits; it is run in single precision again.
     classifier = LlamaForSequenceClassification.from_pretrained(scorer, dtype=torch.float16)
     classifier.save_pretrained(PACKAGED / "egrm-tiny-scorer")

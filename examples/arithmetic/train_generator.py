@@ -1,9 +1,8 @@
-"""Train `egrm-tiny`, a four-layer Llama over characters, to answer sums and to judge answers to them.
+"""Train `egrm-tiny`, a four-layer Llama over characters, to answer sums directly and by reasoning.
 
 One model learns both ways of answering from one stream of questions: `17+48-9=56` (a fast answer) and
 `17+48-9:17+40=57;...;#56` (a path). The loss is on what comes after `=` or `:`. Every example is new, so
-the model cannot learn any by heart and its sampled answers spread as widely as it is unsure. A last phase
-adds verdicts on candidates, at once and reasoned (`verdicts.py`).
+the model cannot learn any by heart and its sampled answers spread as widely as it is unsure.
 
     python examples/arithmetic/train_generator.py --output build/egrm-tiny
 
@@ -19,10 +18,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import verdicts
 import world
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import nn
@@ -38,7 +36,6 @@ from transformers import (
 )
 
 CHARACTERS = "0123456789+-=:;#"
-JUDGING = "|>_ABCDEFGH"  # > is not used any more
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 # On a CPU in bfloat16, the plain attention is half as fast again as the fused one for texts as short as these.
 ATTENTION = "eager"
@@ -52,8 +49,6 @@ class Schedule:
     steps: int
     learning_rate: float
     seed: int = field(kw_only=True)
-    until: int | None = field(default=None, kw_only=True)
-    """The step at which it is left, before the schedule's end; None goes through with it."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +61,6 @@ class Phase(Schedule):
     """Levels of the examples answered directly: most practice where it can still be learned."""
     path_weights: tuple[float, ...]
     """Levels of the examples answered by reasoning."""
-    verdict_share: float = 0.0
-    """The share of the examples that are verdicts; what is left of them is answers, as above."""
-    reasoned_share: float = 0.25
-    """The share of the verdicts that are reasoned."""
-    drill_share: float = 0.0
-    """The share of all examples that drill finding a number among others; the other shares are of the rest."""
 
 
 LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4, 0), seed=0)
@@ -79,20 +68,13 @@ LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4,
 LENGTHEN = Phase(1200, 1e-3, 0.6, (2, 1, 2, 2, 3, 3, 2), (1, 1, 1, 1, 2, 3, 8), seed=1)
 # What the second phase took from the direct answers, and more practice where they waver.
 FIRM_UP_FAST = Phase(2000, 1e-3, 0.93, (1, 2, 1, 1, 2, 8, 1), (1, 1, 1, 1, 1, 2, 6), seed=2)
-# Answers stay in, so that they are not forgotten; texts of a like length share a batch, and short ones are many.
-ANSWER_BEHIND = Phase(
-    3500, 5e-4, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), verdict_share=0.35, seed=3, until=2000
-)
-LEARN_TO_JUDGE = Phase(
-    2000, 1e-3, 0.85, (1, 2, 1, 1, 2, 6, 2), (1, 1, 1, 1, 1, 2, 6), verdict_share=0.35, drill_share=0.3, seed=5
-)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides what comes out; the same recipe and thread count give the same weights."""
 
-    phases: tuple[Phase, ...] = (LEARN_TO_ADD, LENGTHEN, FIRM_UP_FAST, ANSWER_BEHIND, LEARN_TO_JUDGE)
+    phases: tuple[Phase, ...] = (LEARN_TO_ADD, LENGTHEN, FIRM_UP_FAST)
     layers: int = 4
     tokens_per_step: int = 4096
     warmup_steps: int = 300
@@ -101,7 +83,7 @@ class Recipe:
 
 def build_tokenizer() -> Any:
     """One token a character; the chat template is the bare text of the messages."""
-    vocabulary = {token: i for i, token in enumerate((*SPECIAL, *CHARACTERS, *JUDGING))}
+    vocabulary = {token: i for i, token in enumerate((*SPECIAL, *CHARACTERS))}
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     core.decoder = decoders.Fuse()
@@ -125,64 +107,43 @@ class Examples(IterableDataset[dict[str, torch.Tensor]]):
         rng = random.Random(self.phase.seed)
         texts = _texts(self.phase, rng)
         while True:
-            pool = sorted(itertools.islice(texts, 8192), key=lambda text: text.length)
+            pool = sorted(itertools.islice(texts, 8192), key=lambda text: len(text[0]) + len(text[1]))
             batches = list(_cut(pool, self.tokens_per_step))
             rng.shuffle(batches)
             for batch in batches:
                 yield self._encode(batch)
 
-    def _encode(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
-        """`input_ids` and `labels`, both (B, T); labels cover the completion, its end, and what is taught before it."""
-        prompts = self.tokenizer([example.prompt for example in batch])["input_ids"]
-        texts = self.tokenizer([example.prompt + example.completion for example in batch])["input_ids"]
+    def _encode(self, batch: Sequence[tuple[str, str]]) -> dict[str, torch.Tensor]:
+        """`input_ids` and `labels`, both (B, T); labels cover the completion and its end."""
+        prompts = self.tokenizer([prompt for prompt, _ in batch])["input_ids"]
+        texts = self.tokenizer([prompt + completion for prompt, completion in batch])["input_ids"]
         width = max(map(len, texts)) + 1
         ids = torch.full((len(batch), width), self.tokenizer.pad_token_id)  # (B, T)
         labels = torch.full((len(batch), width), IGNORED)  # (B, T)
-        for row, (example, prompt, text) in enumerate(zip(batch, prompts, texts, strict=True)):
+        for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
             whole = torch.tensor([*text, self.tokenizer.eos_token_id])
             ids[row, : len(whole)] = whole
             labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
-            for place in example.taught:
-                labels[row, place + 1] = whole[place + 1]  # the start token comes first
         return {"input_ids": ids, "labels": labels}
 
 
-class Example(NamedTuple):
-    """What the model goes on from, what it shall go on with, and the places in the former that it shall foretell."""
-
-    prompt: str
-    completion: str
-    taught: Sequence[int] = ()
-
-    @property
-    def length(self) -> int:
-        return len(self.prompt) + len(self.completion)
-
-
-def _texts(phase: Phase, rng: random.Random) -> Iterator[Example]:
+def _texts(phase: Phase, rng: random.Random) -> Iterator[tuple[str, str]]:
     fast = world.stream(rng, "train", phase.fast_weights)
     paths = world.stream(rng, "train", phase.path_weights)
     while True:
-        if rng.random() < phase.drill_share:
-            text, places = verdicts.drill(rng)
-            yield Example(text, "", places)
-        elif rng.random() < phase.verdict_share:
-            trigger = verdicts.REASONED if rng.random() < phase.reasoned_share else verdicts.FAST
-            item = verdicts.draw(next(paths if trigger == verdicts.REASONED else fast), rng)
-            yield Example(item.text + trigger, item.completion(trigger))
-        elif rng.random() < phase.fast_share:
+        if rng.random() < phase.fast_share:
             question = next(fast)
-            yield Example(f"{question.text}=", str(question.answer))
+            yield f"{question.text}=", str(question.answer)
         else:
             question = next(paths)
-            yield Example(f"{question.text}:", world.worked(question))
+            yield f"{question.text}:", world.worked(question)
 
 
-def _cut(pool: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
-    batch: list[Example] = []
+def _cut(pool: Sequence[tuple[str, str]], tokens: int) -> Iterator[list[tuple[str, str]]]:
+    batch: list[tuple[str, str]] = []
     for text in pool:  # sorted by length, so that the newest is the longest
         batch.append(text)
-        if len(batch) * (text.length + 2) >= tokens:
+        if len(batch) * (len(text[0]) + len(text[1]) + 2) >= tokens:
             yield batch
             batch = []
     if batch:
@@ -196,8 +157,6 @@ class Progress(TrainerCallback):
         self.tokenizer = tokenizer
         self.every = every
         self.questions = world.sample(500, "validation", seed=1)
-        rng = random.Random(1)
-        self.items = [verdicts.draw(question, rng) for question in world.sample(200, "validation", seed=2)]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
         if state.global_step % self.every and state.global_step != state.max_steps:
@@ -215,21 +174,7 @@ class Progress(TrainerCallback):
                 ]
                 shares.append(f"{sum(right) / len(right):.2f}")
             print(f"step {state.global_step}: {mode} right by level, one sample each: {' '.join(shares)}", flush=True)
-        for mode, mark, room in (("fast", verdicts.FAST, 8), ("reasoned", verdicts.REASONED, 130)):
-            texts = complete(model, self.tokenizer, [item.text + mark for item in self.items], room)
-            right = [text[-1:] == item.verdict for text, item in zip(texts, self.items, strict=True)]
-            print(f"step {state.global_step}: {mode} verdicts right: {sum(right) / len(right):.3f}", flush=True)
         model.train()
-
-
-class Leaving(TrainerCallback):
-    """Ends the training at a step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
-        control.should_training_stop = state.global_step >= self.step
 
 
 def complete(model: Any, tokenizer: Any, prompts: list[str], room: int) -> list[str]:
@@ -256,7 +201,7 @@ def configuration(tokenizer: Any, *, layers: int, **more: Any) -> LlamaConfig:
         intermediate_size=512,
         num_hidden_layers=layers,
         num_attention_heads=6,
-        max_position_embeddings=1024,
+        max_position_embeddings=256,
         initializer_range=0.05,
         tie_word_embeddings=False,
         pad_token_id=tokenizer.pad_token_id,
@@ -333,7 +278,7 @@ def run(
         ),
         train_dataset=batches,
         data_collator=lambda batches: batches[0],
-        callbacks=[progress, *([] if schedule.until is None else [Leaving(schedule.until)])],
+        callbacks=[progress],
     )
     trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from egrm_graph.parts import bundled
-from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
+from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
 
 START_S = 240.0
 
@@ -98,4 +98,11 @@ def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def real_scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The bundled scorer behind vLLM, until the last test is done."""
     with serving(BUNDLED_SCORER, BUNDLED_SCORER, tmp_path_factory.mktemp("vllm-scorer")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def real_judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The bundled judge behind vLLM, until the last test is done."""
+    with serving(BUNDLED_JUDGE, BUNDLED_JUDGE, tmp_path_factory.mktemp("vllm-judge")) as served:
         yield served

@@ -30,8 +30,16 @@ def within(value: float, interval: dict[str, float]) -> bool:
 
 
 def test_the_same_table_through_a_server(real_server: Served, tmp_path: Path) -> None:
-    here = demo(tmp_path)
-    there = demo(tmp_path, "--engine", "vllm", "--base-url", real_server.base_url, "--model", real_server.name)
+    hold_together(real_server, tmp_path)
+
+
+def test_the_same_verdicts_on_pairs_through_a_server(real_judge: Served, tmp_path: Path) -> None:
+    hold_together(real_judge, tmp_path, "--task", "pairwise")
+
+
+def hold_together(server: Served, tmp_path: Path, *task: str) -> None:
+    here = demo(tmp_path, *task)
+    there = demo(tmp_path, *task, "--engine", "vllm", "--base-url", server.base_url, "--model", server.name)
     assert [row["strategy"] for row in there["overall"]] == ["never reason", "always reason", "E-GRM"]
     for one, other in zip(here["overall"], there["overall"], strict=True):
         assert other["failed"] == 0

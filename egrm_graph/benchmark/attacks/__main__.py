@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
     given = parser.parse_args()
     options = {name: getattr(given, name) for name in _OPTIONS if getattr(given, name) is not None}
+    options["task"] = JUDGED[0]
     try:
         rows = asyncio.run(_loaded(settings_of(options), given.items) if given.engine else obedient(given.items))
     except EgrmError as error:

@@ -1,0 +1,200 @@
+"""Train `egrm-tiny-judge`: the bundled model goes on to learn verdicts on answers to its sums (`verdicts.py`).
+
+    python examples/arithmetic/train_judge.py build/egrm-tiny --output build/egrm-tiny-judge
+
+It starts from the weights that answer, with rows for the letters and bars that are new. First it only learns to find a
+number among others, which comes all at once after some two hundred steps, or not at all where other examples are mixed
+in. Then every step has a batch of each kind: drills, fast and reasoned verdicts, fast answers and paths.
+
+The model that answers stays as it is: this one pays for its verdicts with some of its sums.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import verdicts
+import world
+from train_generator import ATTENTION, IGNORED, complete, configuration, initialised
+from train_generator import build_tokenizer as answering_tokenizer
+from transformers import LlamaForCausalLM, set_seed
+
+JUDGING = "|_ABCDEFGH"
+CONTEXT = 1024
+FAST_LEVELS = (1, 2, 1, 1, 2, 6, 2)
+PATH_LEVELS = (1, 1, 1, 1, 1, 2, 6)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out; the same recipe on one thread gives the same weights."""
+
+    look_up_steps: int = 350
+    judge_steps: int = 1400
+    warmup_steps: int = 100
+    look_up_rate: float = 1e-3
+    judge_rate: float = 8e-4
+    drills: int = 64
+    """A batch while it only looks up."""
+    mixture: tuple[int, ...] = (12, 12, 4, 64, 6)
+    """Batches of drills, fast verdicts, reasoned verdicts, fast answers and paths."""
+    seed: int = 0
+
+
+class Example(NamedTuple):
+    """What the model goes on from, what it shall go on with, and the places in the former that it shall foretell."""
+
+    prompt: str
+    completion: str
+    taught: Sequence[int] = ()
+
+
+def build_tokenizer() -> Any:
+    """That of the model that answers, and a token for each character that is new."""
+    tokenizer = answering_tokenizer()
+    tokenizer.add_tokens(list(JUDGING))
+    return tokenizer
+
+
+def examples(rng: random.Random) -> tuple[Callable[[], Example], ...]:
+    """What draws an example of each kind, in the order of `Recipe.mixture`."""
+    fast = world.stream(rng, "train", FAST_LEVELS)
+    paths = world.stream(rng, "train", PATH_LEVELS)
+
+    def drill() -> Example:
+        text, places = verdicts.drill(rng)
+        return Example(text, "", places)
+
+    def verdict(trigger: str, questions: Iterator[world.Question]) -> Example:
+        item = verdicts.draw(next(questions), rng)
+        return Example(item.text + trigger, item.completion(trigger))
+
+    def answer() -> Example:
+        question = next(fast)
+        return Example(f"{question.text}=", str(question.answer))
+
+    def path() -> Example:
+        question = next(paths)
+        return Example(f"{question.text}:", world.worked(question))
+
+    return (
+        drill,
+        lambda: verdict(verdicts.FAST, fast),
+        lambda: verdict(verdicts.REASONED, paths),
+        answer,
+        path,
+    )
+
+
+def encode(tokenizer: Any, batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and labels, both (B, T); labels cover the completion, its end, and what is taught before it."""
+    prompts = tokenizer([example.prompt for example in batch])["input_ids"]
+    texts = tokenizer([example.prompt + example.completion for example in batch])["input_ids"]
+    width = max(map(len, texts)) + 1
+    ids = torch.full((len(batch), width), tokenizer.pad_token_id)  # (B, T)
+    labels = torch.full((len(batch), width), IGNORED)  # (B, T)
+    for row, (example, prompt, text) in enumerate(zip(batch, prompts, texts, strict=True)):
+        whole = torch.tensor([*text, tokenizer.eos_token_id])
+        ids[row, : len(whole)] = whole
+        if not example.taught:
+            labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
+        for place in example.taught:
+            labels[row, place + 1] = whole[place + 1]  # the start token comes first
+    return ids, labels
+
+
+def rate(step: int, recipe: Recipe) -> float:
+    """The learning rate: constant while it looks up, a cosine to nothing while it judges."""
+    if step < recipe.look_up_steps:
+        return recipe.look_up_rate * min(1.0, (step + 1) / recipe.warmup_steps)
+    done = step - recipe.look_up_steps
+    return (
+        recipe.judge_rate
+        * min(1.0, (done + 1) / recipe.warmup_steps)
+        * (0.5 + 0.5 * math.cos(math.pi * done / recipe.judge_steps))
+    )
+
+
+def extended(base: Path, tokenizer: Any) -> Any:
+    """The model that answers, with new rows for the new characters and a longer context."""
+    old = LlamaForCausalLM.from_pretrained(base, dtype=torch.float32).state_dict()
+    config = configuration(tokenizer, layers=4)
+    config.max_position_embeddings = CONTEXT
+    model = initialised(LlamaForCausalLM, config)
+    rows = model.state_dict()
+    for name, weights in old.items():
+        rows[name][: len(weights)] = weights
+    return model
+
+
+def train(base: Path, output: Path, recipe: Recipe, started: Path | None = None) -> Path:
+    """Trains and saves to `output`. `started` has weights that look up already."""
+    torch.set_num_threads(1)  # another number adds up in another order, and gives other weights
+    set_seed(recipe.seed)
+    tokenizer, rng = build_tokenizer(), random.Random(recipe.seed)
+    model = extended(base, tokenizer)
+    if started is not None:
+        model = LlamaForCausalLM.from_pretrained(started, dtype=torch.float32, attn_implementation=ATTENTION)
+    draws, progress = examples(rng), Progress(tokenizer)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+    for step in range(0 if started is None else recipe.look_up_steps, recipe.look_up_steps + recipe.judge_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step, recipe)
+        sizes = (recipe.drills,) if step < recipe.look_up_steps else recipe.mixture
+        for draw, size in zip(draws, sizes, strict=False):
+            ids, labels = encode(tokenizer, [draw() for _ in range(size)])
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss = model(input_ids=ids, labels=labels).loss / len(sizes)
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if (step + 1) % 100 == 0:
+            progress.tell(model, step + 1)
+            model.save_pretrained(output)
+    model.generation_config.do_sample = True
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    return output
+
+
+class Progress:
+    """Prints, every so often, how many verdicts and answers are right on the validation side, one sample each."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        rng = random.Random(1)
+        self.items = [verdicts.draw(question, rng, 2) for question in world.sample(100, "validation", seed=2)]
+        self.questions = world.sample(200, "validation", seed=1)
+
+    def tell(self, model: Any, step: int) -> None:
+        model.eval()
+        told = []
+        for name, trigger, room in (("fast", verdicts.FAST, 6), ("reasoned", verdicts.REASONED, 100)):
+            texts = complete(model, self.tokenizer, [item.text + trigger for item in self.items], room)
+            right = sum(text[-1:] == item.verdict for text, item in zip(texts, self.items, strict=True))
+            sums = sum(
+                text[:-1].rpartition("#")[2] == str(item.question.answer)
+                for text, item in zip(texts, self.items, strict=True)
+            )
+            told.append(f"{name} verdicts on pairs {right / 100:.2f} (their sums {sums / 100:.2f})")
+        texts = complete(model, self.tokenizer, [question.text + "=" for question in self.questions], 6)
+        right = sum(text == str(question.answer) for text, question in zip(texts, self.questions, strict=True))
+        print(f"step {step}: {', '.join(told)}, fast answers {right / 200:.2f}", flush=True)
+        model.train()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("base", type=Path, help="the model that answers")
+    parser.add_argument("--output", type=Path, default=Path("build/egrm-tiny-judge"))
+    parser.add_argument("--started", type=Path, help="weights that look up already: go on with the verdicts")
+    options = parser.parse_args()
+    train(options.base, options.output, Recipe(), options.started)
