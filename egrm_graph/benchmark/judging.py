@@ -39,7 +39,7 @@ def served(python: str | None, err: Console) -> Iterator[dict[str, Any]]:
     with start(str(bundled(BUNDLED_JUDGE)), name=BUNDLED_JUDGE, port=0, python=python) as server:
         with err.status("vLLM is loading"):
             server.wait(START_S)
-        yield {"engine": "vllm", "base_url": (server.base_url,)}
+        yield {"engine": "vllm", "base_url": (server.base_url,), "model": BUNDLED_JUDGE}
 
 
 def main() -> None:
