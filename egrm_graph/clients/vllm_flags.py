@@ -22,6 +22,10 @@ def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool) -
     if not gpu:
         given += ["--dtype", "float32", "--enforce-eager"]
         given += ["--max-model-len", str(min(context or CPU_CONTEXT_MOST, CPU_CONTEXT_MOST))]
+        if not scorer:
+            # A prompt that is read in parts takes back what was sampled after the first, which vLLM 0.32 cannot do with
+            # a seed on a CPU: the server dies of it.
+            given += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CPU_CONTEXT_MOST)]
         return given
     if folder is not None and scorer and _stored_dtype(folder) != "bfloat16":
         given += ["--dtype", "float32"]  # in vLLM's 16 bits, scores would be off by more than a hundredth
