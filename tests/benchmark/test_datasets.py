@@ -56,7 +56,7 @@ async def test_all_pairs_of_llmbar_are_judged() -> None:
 async def test_all_trajectories_of_tau_bench_are_judged_or_abstain_with_a_reason() -> None:
     items = list(tau_bench(TAU_BENCH))
     assert len(items) == 200
-    assert all(len(item.given["candidates"]) == 4 for item in items)
+    assert all(len(item.given.get("candidates", [])) == 4 for item in items)
     told = await judged(items, "tool_calls", client=ScriptedClient(longest))
     assert {each["status"] for each in told} == {"ok"}
     alike = [each for each in told if each["reasons"] == ["all candidates are equal; nothing had to be judged"]]
