@@ -46,5 +46,7 @@ def hold_together(server: Served, tmp_path: Path, *task: str, most_failed: int) 
         assert other["failed"] <= most_failed
         assert within(other["accuracy"]["value"], one["accuracy"]), (one, other)
         assert within(one["accuracy"]["value"], other["accuracy"]), (one, other)
-    assert within(there["comparison"]["tokens_ratio"]["value"], here["comparison"]["tokens_ratio"])
-    assert within(here["comparison"]["tokens_ratio"]["value"], there["comparison"]["tokens_ratio"])
+    # Two estimates, each with its own chance: they agree where their intervals meet.
+    one, other = here["comparison"]["tokens_ratio"], there["comparison"]["tokens_ratio"]
+    assert one["low"] <= other["high"], (one, other)
+    assert other["low"] <= one["high"], (one, other)
