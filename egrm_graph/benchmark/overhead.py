@@ -1,8 +1,9 @@
 """What the graph costs beside the model: `python -m egrm_graph.benchmark.overhead`.
 
 A server in a process of its own answers every request alike after some delay, so that all questions take the direct
-route. Rounds of the same requests go through the graph and through a bare aiohttp loop in turn; each figure
-is the median over the rounds with a 95 % interval (by order statistics), and ratios are taken within a round.
+route. Rounds of the same requests go in turn through the graph, through a LangGraph graph with the same nodes and
+nothing in them but the request, and through a bare aiohttp loop; each figure is the median over the rounds with a 95 %
+interval (by order statistics), and ratios are taken within a round.
 With `--base-url` a real vLLM server that serves the bundled model answers in its place, and the gate is held open.
 """
 
@@ -17,9 +18,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import comb
-from typing import Any
+from typing import Any, TypedDict
 
 import aiohttp
+from langgraph.graph import END, START, StateGraph
 from rich.console import Console
 from rich.table import Table
 
@@ -59,10 +61,13 @@ class Report:
     delay_ms: float | None
     """Until the canned server answered, on average; None for a real one."""
     graph_cpu_ms: Figure
+    langgraph_cpu_ms: Figure
     bare_cpu_ms: Figure
     graph_wall_ms: Figure
+    langgraph_wall_ms: Figure
     bare_wall_ms: Figure
     wall_ratio: Figure
+    langgraph_wall_ratio: Figure
 
 
 def figure(values: Sequence[float]) -> Figure:
@@ -114,6 +119,39 @@ def through_aiohttp(settings: Settings, base_url: str, session: aiohttp.ClientSe
     return work
 
 
+class Bare(TypedDict):
+    question: str
+
+
+def through_langgraph(request: Work) -> Work:
+    """The request in a graph of LangGraph's with the nodes of the direct route: what any such graph costs."""
+
+    async def ask(state: Bare) -> dict[str, Any]:
+        await request(state["question"])
+        return {}
+
+    async def nothing(_: Bare) -> dict[str, Any]:
+        return {}
+
+    async def way(_: Bare) -> str:
+        return "select_answer"
+
+    builder = StateGraph(Bare)
+    builder.add_node("answer_fast", ask)
+    builder.add_node("check_uncertainty", nothing)
+    builder.add_node("select_answer", nothing)
+    builder.add_edge(START, "answer_fast")
+    builder.add_edge("answer_fast", "check_uncertainty")
+    builder.add_conditional_edges("check_uncertainty", way, ["select_answer"])
+    builder.add_edge("select_answer", END)
+    graph = builder.compile()
+
+    async def work(question: str) -> None:
+        await graph.ainvoke({"question": question})
+
+    return work
+
+
 async def measure_canned(questions: int, rounds: int, in_flight: int, delay_ms: float) -> Report:
     """The rounds against a server that answers all alike after that delay."""
     with canned_server(delay_ms / 1e3) as base_url:
@@ -124,38 +162,48 @@ async def measure(base_url: str, questions: int, rounds: int, in_flight: int, de
     """The rounds, after one of each that does not count."""
     draw = random.Random(0)
     asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(questions)]
-    costs: dict[str, list[Cost]] = {"graph": [], "bare": []}
     settings = Settings(engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None, threshold=0)
     client = VllmClient(settings.model, settings.base_url)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        works = {"graph": through_graph(settings, client), "bare": through_aiohttp(settings, base_url, session)}
+        bare = through_aiohttp(settings, base_url, session)
+        works = {"graph": through_graph(settings, client), "langgraph": through_langgraph(bare), "bare": bare}
+        costs: dict[str, list[Cost]] = {name: [] for name in works}
         for i in range(rounds + 1):
             for name in sorted(works, reverse=i % 2 == 0):
                 cost = await round_of(works[name], asked, in_flight)
                 costs[name] += [cost] if i > 0 else []
     await client.aclose()
-    return report(costs["graph"], costs["bare"], questions=questions, in_flight=in_flight, delay_ms=delay_ms)
+    return report(**costs, questions=questions, in_flight=in_flight, delay_ms=delay_ms)
 
 
-def report(graph: Sequence[Cost], bare: Sequence[Cost], **setting: Any) -> Report:
+def report(graph: Sequence[Cost], langgraph: Sequence[Cost], bare: Sequence[Cost], **setting: Any) -> Report:
+    def ratio(costs: Sequence[Cost]) -> Figure:
+        return figure([one.wall_ms / other.wall_ms for one, other in zip(costs, bare, strict=True)])
+
     return Report(
         **setting,
         rounds=len(graph),
         graph_cpu_ms=figure([cost.cpu_ms for cost in graph]),
+        langgraph_cpu_ms=figure([cost.cpu_ms for cost in langgraph]),
         bare_cpu_ms=figure([cost.cpu_ms for cost in bare]),
         graph_wall_ms=figure([cost.wall_ms for cost in graph]),
+        langgraph_wall_ms=figure([cost.wall_ms for cost in langgraph]),
         bare_wall_ms=figure([cost.wall_ms for cost in bare]),
-        wall_ratio=figure([one.wall_ms / other.wall_ms for one, other in zip(graph, bare, strict=True)]),
+        wall_ratio=ratio(graph),
+        langgraph_wall_ratio=ratio(langgraph),
     )
 
 
 def table(result: Report) -> Table:
     answered = "by a vLLM server" if result.delay_ms is None else f"after {result.delay_ms:g} ms on average"
     title = f"{result.rounds} rounds of {result.questions} questions, {result.in_flight} in flight, answered {answered}"
-    shown = Table("", "client CPU ms/question", "wall ms/question", title=title)
-    shown.add_row("graph, direct route", _cell(result.graph_cpu_ms), _cell(result.graph_wall_ms))
-    shown.add_row("bare aiohttp loop", _cell(result.bare_cpu_ms), _cell(result.bare_wall_ms))
-    shown.add_row("ratio", "", _cell(result.wall_ratio))
+    shown = Table("", "client CPU ms/question", "wall ms/question", "wall over bare loop", title=title)
+    for name, cpu, wall, ratio in (
+        ("graph, direct route", result.graph_cpu_ms, result.graph_wall_ms, _cell(result.wall_ratio)),
+        ("empty LangGraph", result.langgraph_cpu_ms, result.langgraph_wall_ms, _cell(result.langgraph_wall_ratio)),
+        ("bare aiohttp loop", result.bare_cpu_ms, result.bare_wall_ms, ""),
+    ):
+        shown.add_row(name, _cell(cpu), _cell(wall), ratio)
     return shown
 
 
@@ -172,8 +220,8 @@ def main() -> None:
         "--delay-ms",
         type=float,
         nargs="+",
-        default=[50.0, 100.0, 200.0],
-        help="mean delays until the server answers, each measured by itself (default 50 100 200)",
+        default=[50.0, 100.0, 250.0],
+        help="mean delays until the server answers, each measured by itself (default 50 100 250)",
     )
     parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
