@@ -130,7 +130,7 @@ def through_langgraph(request: Work) -> Work:
         await request(state["question"])
         return {}
 
-    async def nothing(_: Bare) -> dict[str, Any]:
+    async def nothing(state: Bare) -> dict[str, Any]:  # noqa: ARG001 - LangGraph's signature
         return {}
 
     async def way(_: Bare) -> str:

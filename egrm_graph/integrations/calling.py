@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from langgraph.graph.state import CompiledStateGraph
 
@@ -25,6 +26,24 @@ def built(graph: Graph | Settings) -> Graph:
         SetupError: the settings do not fit together, or a model cannot be loaded.
     """
     return build_graph(graph) if isinstance(graph, Settings) else graph
+
+
+def outcome_of(graph: Graph, given: Callable[[], Any]) -> Verification | Exception:
+    """The verification of what is given, or what was wrong with this one item."""
+    try:
+        verification: Verification = graph.invoke(given())["verification"]
+        return verification
+    except OF_ONE_ITEM as error:
+        return error
+
+
+async def async_outcome_of(graph: Graph, given: Callable[[], Any]) -> Verification | Exception:
+    """The same in an async run."""
+    try:
+        verification: Verification = (await graph.ainvoke(given()))["verification"]
+        return verification
+    except OF_ONE_ITEM as error:
+        return error
 
 
 def rewards_of(verification: Verification) -> list[tuple[float | None, str | None]]:

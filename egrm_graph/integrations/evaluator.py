@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from egrm_graph.integrations.calling import OF_ONE_ITEM, Graph, built, rewards_of
+from egrm_graph.integrations.calling import Graph, async_outcome_of, built, outcome_of, rewards_of
 from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
 from egrm_graph.settings import Settings
 from egrm_graph.verification import Verification
@@ -92,11 +93,8 @@ def as_evaluator(
         reference_outputs: Any = None,
         **others: Any,  # noqa: ARG001
     ) -> dict[str, Any]:
-        try:
-            given = where.given(inputs, [outputs], reference_outputs, rubric)
-            return _evaluation(key, called.invoke(given)["verification"])
-        except OF_ONE_ITEM as error:
-            return {"key": key, "score": None, "comment": str(error), "metadata": {}}
+        given = partial(where.given, inputs, [outputs], reference_outputs, rubric)
+        return _evaluation(key, outcome_of(called, given))
 
     evaluate.__name__ = key
     return evaluate
@@ -114,11 +112,8 @@ def as_async_evaluator(
         reference_outputs: Any = None,
         **others: Any,  # noqa: ARG001
     ) -> dict[str, Any]:
-        try:
-            given = where.given(inputs, [outputs], reference_outputs, rubric)
-            return _evaluation(key, (await called.ainvoke(given))["verification"])
-        except OF_ONE_ITEM as error:
-            return {"key": key, "score": None, "comment": str(error), "metadata": {}}
+        given = partial(where.given, inputs, [outputs], reference_outputs, rubric)
+        return _evaluation(key, await async_outcome_of(called, given))
 
     evaluate.__name__ = key
     return evaluate
@@ -137,11 +132,8 @@ def as_comparative_evaluator(
     def compare(
         runs: Sequence[Run], inputs: Any, outputs: Sequence[Any], reference_outputs: Any = None
     ) -> dict[str, Any]:
-        try:
-            given = where.given(inputs, outputs, reference_outputs, rubric)
-            return _comparison(key, runs, called.invoke(given)["verification"])
-        except OF_ONE_ITEM as error:
-            return {"key": key, "scores": {run.id: None for run in runs}, "comment": str(error)}
+        given = partial(where.given, inputs, outputs, reference_outputs, rubric)
+        return _comparison(key, runs, outcome_of(called, given))
 
     compare.__name__ = key
     return compare
@@ -156,30 +148,31 @@ def as_async_comparative_evaluator(
     async def compare(
         runs: Sequence[Run], inputs: Any, outputs: Sequence[Any], reference_outputs: Any = None
     ) -> dict[str, Any]:
-        try:
-            given = where.given(inputs, outputs, reference_outputs, rubric)
-            return _comparison(key, runs, (await called.ainvoke(given))["verification"])
-        except OF_ONE_ITEM as error:
-            return {"key": key, "scores": {run.id: None for run in runs}, "comment": str(error)}
+        given = partial(where.given, inputs, outputs, reference_outputs, rubric)
+        return _comparison(key, runs, await async_outcome_of(called, given))
 
     compare.__name__ = key
     return compare
 
 
-def _evaluation(key: str, verification: Verification) -> dict[str, Any]:
-    [(score, why)] = rewards_of(verification)
-    metadata = {name: verification[name] for name in ("run_id", "status", "route", "answer", "confidence", "usage")}
-    return {"key": key, "score": score, "comment": why or _verdict("grade", verification), "metadata": metadata}
+def _evaluation(key: str, outcome: Verification | Exception) -> dict[str, Any]:
+    if isinstance(outcome, Exception):
+        return {"key": key, "score": None, "comment": str(outcome), "metadata": {}}
+    [(score, why)] = rewards_of(outcome)
+    metadata = {name: outcome[name] for name in ("run_id", "status", "route", "answer", "confidence", "usage")}
+    return {"key": key, "score": score, "comment": why or _verdict("grade", outcome), "metadata": metadata}
 
 
-def _comparison(key: str, runs: Sequence[Run], verification: Verification) -> dict[str, Any]:
-    rewards = rewards_of(verification)
+def _comparison(key: str, runs: Sequence[Run], outcome: Verification | Exception) -> dict[str, Any]:
+    if isinstance(outcome, Exception):
+        return {"key": key, "scores": {run.id: None for run in runs}, "comment": str(outcome)}
+    rewards = rewards_of(outcome)
     names = [chr(ord("A") + i) if len(rewards) <= 26 else str(i + 1) for i in range(len(rewards))]
     lost = [f"{name} has no reward: {why}" for name, (_, why) in zip(names, rewards, strict=True) if why]
     return {
         "key": key,
         "scores": {run.id: reward for run, (reward, _) in zip(runs, rewards, strict=True)},
-        "comment": "; ".join([_verdict("winner", verification), *lost]),
+        "comment": "; ".join([_verdict("winner", outcome), *lost]),
     }
 
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TypedDict
 
 from egrm_graph.errors import InputError, RunError
-from egrm_graph.integrations.calling import OF_ONE_ITEM, Graph, built, rewards_of
+from egrm_graph.integrations.calling import Graph, async_outcome_of, built, outcome_of, rewards_of
 from egrm_graph.settings import Settings
+from egrm_graph.verification import Verification
 
 
 class Score(TypedDict):
@@ -63,11 +64,7 @@ def as_verl_reward(
         **others: Any,  # noqa: ARG001
     ) -> Score:
         given = _given(solution_str, ground_truth, extra_info, question_key, rubric)
-        try:
-            [(reward, why)] = rewards_of(called.invoke(given)["verification"])
-        except OF_ONE_ITEM as error:
-            reward, why = None, str(error)
-        return _score(reward, why, missing)
+        return _score(outcome_of(called, lambda: given), missing)
 
     return compute_score
 
@@ -86,11 +83,7 @@ def as_async_verl_reward(
         **others: Any,  # noqa: ARG001
     ) -> Score:
         given = _given(solution_str, ground_truth, extra_info, question_key, rubric)
-        try:
-            [(reward, why)] = rewards_of((await called.ainvoke(given))["verification"])
-        except OF_ONE_ITEM as error:
-            reward, why = None, str(error)
-        return _score(reward, why, missing)
+        return _score(await async_outcome_of(called, lambda: given), missing)
 
     return compute_score
 
@@ -112,7 +105,8 @@ def _given(
     }
 
 
-def _score(reward: float | None, why: str | None, missing: float | None) -> Score:
+def _score(outcome: Verification | Exception, missing: float | None) -> Score:
+    [(reward, why)] = [(None, str(outcome))] if isinstance(outcome, Exception) else rewards_of(outcome)
     if reward is not None:
         return Score(score=reward, judged=1.0)
     if missing is None:

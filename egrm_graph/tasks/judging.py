@@ -54,7 +54,8 @@ class Judging:
         question, conversation = self._question(given)
         candidates = self._candidates(given, settings)
         tools = given.get("tools")
-        judged = self._judged(candidates, conversation, None if not tools else canonical(tools), given, settings)
+        judged = self._judged(candidates, conversation, None if not tools else canonical(tools), given)
+        judged = self._set_up(judged, settings)
         reference = reference_of(given)
         said = [part for each in conversation for part in each]
         everything = [question, reference or "", *said, judged["tools"] or "", judged["rubric"] or ""]
@@ -146,7 +147,6 @@ class Judging:
         conversation: list[tuple[str, str]],
         tools: str | None,
         given: Mapping[str, Any],
-        settings: RunSettings,  # noqa: ARG002 - for tasks that are set up by them
     ) -> Judged:
         shown = [self.dialect.shown(each.text) if each.unfit is None else ("", each.unfit) for each in candidates]
         same_as = merged(candidates)
@@ -164,6 +164,10 @@ class Judging:
             rubric=rubric_of(given),
             code="",
         )
+
+    def _set_up(self, judged: Judged, settings: RunSettings) -> Judged:  # noqa: ARG002
+        """For tasks that the settings say more about."""
+        return judged
 
 
 def undecided(judged: Judged | None) -> bool:

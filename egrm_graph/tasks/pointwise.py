@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from egrm_graph.settings import RunSettings
-from egrm_graph.tasks.candidates import Candidate
 from egrm_graph.tasks.judging import Judging, _judged
 from egrm_graph.tasks.task import View
 from egrm_graph.verification import Judged, Subject
@@ -24,13 +22,5 @@ class Pointwise(Judging):
         labels = self.dialect.grade_labels(judged["grades"])
         return [self._view(subject, judged["texts"], labels, tuple(judged["grades"]), n)]
 
-    def _judged(
-        self,
-        candidates: Sequence[Candidate],
-        conversation: list[tuple[str, str]],
-        tools: str | None,
-        given: Mapping[str, Any],
-        settings: RunSettings,
-    ) -> Judged:
-        judged = super()._judged(candidates, conversation, tools, given, settings)
+    def _set_up(self, judged: Judged, settings: RunSettings) -> Judged:
         return {**judged, "grades": list(self.dialect.grades(settings.lowest_grade, settings.highest_grade))}

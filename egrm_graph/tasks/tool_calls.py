@@ -7,7 +7,6 @@ call; `ignored_arguments` are left out of every comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from egrm_graph.settings import RunSettings
@@ -27,13 +26,5 @@ class ToolCalls(Judging):
         equality = "whole" if votes == "hierarchical" else votes
         return read_candidates(given, equality=equality, ignored=settings.ignored_arguments)
 
-    def _judged(
-        self,
-        candidates: Sequence[Candidate],
-        conversation: list[tuple[str, str]],
-        tools: str | None,
-        given: Mapping[str, Any],
-        settings: RunSettings,
-    ) -> Judged:
-        judged = super()._judged(candidates, conversation, tools, given, settings)
+    def _set_up(self, judged: Judged, settings: RunSettings) -> Judged:
         return {**judged, "by_name": settings.tool_votes == "hierarchical"}

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +37,16 @@ PATH_LEVELS = (1, 1, 1, 1, 1, 2, 6)
 class Recipe:
     """Everything that decides what comes out; the same recipe on one thread gives the same weights."""
 
-    look_up_steps: int = 350
-    judge_steps: int = 1400
+    look_up_loss: float = 0.1
+    """It looks up once the loss on its drills, a mean over some ten steps, is under this many nats."""
+    most_look_up_steps: int = 3000
+    judge_steps: int = 3200
     warmup_steps: int = 100
     look_up_rate: float = 1e-3
     judge_rate: float = 8e-4
     drills: int = 64
     """A batch while it only looks up."""
-    mixture: tuple[int, ...] = (12, 12, 4, 64, 6)
+    mixture: tuple[int, ...] = (12, 12, 8, 64, 6)
     """Batches of drills, fast verdicts, reasoned verdicts, fast answers and paths."""
     seed: int = 0
 
@@ -110,16 +113,9 @@ def encode(tokenizer: Any, batch: Sequence[Example]) -> tuple[torch.Tensor, torc
     return ids, labels
 
 
-def rate(step: int, recipe: Recipe) -> float:
-    """The learning rate: constant while it looks up, a cosine to nothing while it judges."""
-    if step < recipe.look_up_steps:
-        return recipe.look_up_rate * min(1.0, (step + 1) / recipe.warmup_steps)
-    done = step - recipe.look_up_steps
-    return (
-        recipe.judge_rate
-        * min(1.0, (done + 1) / recipe.warmup_steps)
-        * (0.5 + 0.5 * math.cos(math.pi * done / recipe.judge_steps))
-    )
+def warmed_up(step: int, recipe: Recipe) -> float:
+    """The share of the learning rate that a stage has in its first steps."""
+    return min(1.0, (step + 1) / recipe.warmup_steps)
 
 
 def extended(base: Path, tokenizer: Any) -> Any:
@@ -144,18 +140,29 @@ def train(base: Path, output: Path, recipe: Recipe, started: Path | None = None)
         model = LlamaForCausalLM.from_pretrained(started, dtype=torch.float32, attn_implementation=ATTENTION)
     draws, progress = examples(rng), Progress(tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-    for step in range(0 if started is None else recipe.look_up_steps, recipe.look_up_steps + recipe.judge_steps):
+
+    def learn(learning_rate: float, sizes: Sequence[int]) -> float:
+        """One step, on a batch of each kind; their mean loss."""
         for group in optimizer.param_groups:
-            group["lr"] = rate(step, recipe)
-        sizes = (recipe.drills,) if step < recipe.look_up_steps else recipe.mixture
+            group["lr"] = learning_rate
+        total = 0.0
         for draw, size in zip(draws, sizes, strict=False):
             ids, labels = encode(tokenizer, [draw() for _ in range(size)])
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 loss = model(input_ids=ids, labels=labels).loss / len(sizes)
             loss.backward()
+            total += loss.item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
+        return total
+
+    if started is None:
+        _look_up(recipe, learn)
+        model.save_pretrained(output / "started")
+    for step in range(recipe.judge_steps):
+        falling = 0.5 + 0.5 * math.cos(math.pi * step / recipe.judge_steps)
+        learn(recipe.judge_rate * warmed_up(step, recipe) * falling, recipe.mixture)
         if (step + 1) % 100 == 0:
             progress.tell(model, step + 1)
             model.save_pretrained(output)
@@ -163,6 +170,18 @@ def train(base: Path, output: Path, recipe: Recipe, started: Path | None = None)
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)
     return output
+
+
+def _look_up(recipe: Recipe, learn: Callable[[float, Sequence[int]], float]) -> None:
+    """Drills until it looks up: at a constant rate, for it comes all at once, and not after a number of steps known."""
+    mean = 1.0
+    for step in range(recipe.most_look_up_steps):
+        mean = 0.9 * mean + 0.1 * learn(recipe.look_up_rate * warmed_up(step, recipe), (recipe.drills,))
+        if (step + 1) % 50 == 0:
+            print(f"drill step {step + 1}: loss {mean:.3f}", flush=True)
+        if mean < recipe.look_up_loss:
+            return
+    sys.exit(f"it does not look up after {recipe.most_look_up_steps} steps: their loss is {mean:.3f}; try another seed")
 
 
 class Progress:
