@@ -40,7 +40,7 @@ class Parts:
         measure = self.measures.get(settings.measure)
         if measure is None:
             raise SettingsError(f"there is no measure {settings.measure!r}; known are {', '.join(self.measures)}")
-        if measure.needs_logprobs and not self.client.gives_logprobs:
+        if "logprobs" in measure.needs and not self.client.gives_logprobs:
             raise SettingsError(
                 f"the measure {measure.name!r} needs log-probabilities, and {self.client.name} gives none; "
                 "use consensus or vote_entropy, or a vLLM server"

@@ -9,7 +9,8 @@ from egrm_graph.clients.client import no_usage
 from egrm_graph.context import Run
 from egrm_graph.state import Gated, State
 from egrm_graph.tasks.judging import TIE, undecided
-from egrm_graph.uncertainty.votes import contested, expected, orders_agree, tally
+from egrm_graph.uncertainty.evidence import evidence_of
+from egrm_graph.uncertainty.votes import contested, orders_agree
 from egrm_graph.verification import Route, Uncertainty, Vote
 
 
@@ -20,13 +21,13 @@ def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
     asked, samples, readings = state["asked"], state["drawn"]["samples"], state["drawn"]["readings"]
     measure = run.parts.measure(settings)
     threshold = measure.threshold if settings.threshold is None else settings.threshold
+    evidence = evidence_of(samples, readings, task.same)
+    votes = evidence.votes
     if readings:
-        votes = expected([(reading["probabilities"], reading["samples"]) for reading in readings])
         tops = [(reading["order"], reading["probabilities"] or {}) for reading in readings]
     else:
-        votes = tally([sample["answer"] for sample in samples], task.same)
         tops = [(sample["order"], {sample["answer"]: 1.0}) for sample in samples if sample["answer"] is not None]
-    value = measure.value(votes) if votes.total else None
+    value = measure.value(evidence) if votes.total else None
     certain = votes.top is not None and value is not None and measure.certain(value, threshold)
     route: Route = "direct" if certain or not undecided(asked["judged"]) else "reasoned"
     uncertainty = Uncertainty(

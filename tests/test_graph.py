@@ -9,7 +9,7 @@ from egrm_graph import Measure, RunSettings, Settings, Verification, build_graph
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.scoring.scorer import Scorer, Unscored
-from egrm_graph.uncertainty.votes import Votes
+from egrm_graph.uncertainty.evidence import Evidence
 
 RIGHT, WRONG = "17+48=65;65-9=56;#56", "17+48=66;66-9=57;#57"
 GOOD_PATHS: list[Item] = [WRONG, RIGHT, WRONG, WRONG]
@@ -169,11 +169,11 @@ async def test_bad_input_is_a_clear_error(given: Any) -> None:
         await graph.ainvoke(given)
 
 
-def agreement_needs_logprobs(votes: Votes) -> float:
+def agreement_needs_logprobs(evidence: Evidence) -> float:
     return 1.0
 
 
-NEEDY = Measure("needy", agreement_needs_logprobs, threshold=0.5, higher_is_certain=True, needs_logprobs=True)
+NEEDY = Measure("needy", agreement_needs_logprobs, threshold=0.5, higher_is_certain=True, needs=("logprobs",))
 
 
 def test_a_measure_that_needs_logprobs_is_refused_at_build_time_where_there_are_none() -> None:
@@ -189,7 +189,7 @@ def test_an_unknown_measure_is_refused_at_build_time() -> None:
 
 
 async def test_a_measure_of_the_users_own_decides_the_route() -> None:
-    trusting = Measure("trusting", lambda votes: 1.0, threshold=0.5, higher_is_certain=True)
+    trusting = Measure("trusting", lambda evidence: 1.0, threshold=0.5, higher_is_certain=True)
     client = ScriptedClient(fast=["1", "2", "3", "4", "5"])
     graph = build_graph(
         Settings(task="arithmetic", measure="trusting"), client=client, scorer=None, measures=[trusting]

@@ -30,6 +30,7 @@ from egrm_graph.benchmark.statistics import Estimate, share
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import Settings
+from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import MEASURES
 from egrm_graph.uncertainty.votes import tally
 from egrm_graph.verification import Message
@@ -87,7 +88,7 @@ def in_one_order(judge: Judge, pairs: int) -> list[Outcome]:
         right_is_first = i % 2 == 0
         first = judge.says_first(i, right_is_first=right_is_first)
         votes = tally(["right" if (draw.random() < first) == right_is_first else "wrong" for _ in range(5)], str.__eq__)
-        certain = consensus.certain(consensus.value(votes), THRESHOLD)
+        certain = consensus.certain(consensus.value(Evidence(votes)), THRESHOLD)
         outcomes.append((certain and votes.top == "wrong", certain))
     return outcomes
 

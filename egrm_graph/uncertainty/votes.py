@@ -56,21 +56,21 @@ def expected(readings: Sequence[tuple[Mapping[str, float] | None, int]]) -> Vote
     for probabilities, voters in readings:
         for answer, probability in (probabilities or {}).items():
             counts[answer] = counts.get(answer, 0.0) + probability * voters
-    ranked = sorted(counts.items(), key=lambda entry: -entry[1])
+    entries = sorted(counts.items(), key=lambda entry: -entry[1])
     lost = sum(voters for probabilities, voters in readings if probabilities is None)
-    return Votes(tuple(answer for answer, _ in ranked), tuple(count for _, count in ranked), lost)
+    return Votes(tuple(answer for answer, _ in entries), tuple(count for _, count in entries), lost)
 
 
 def contested(votes: Votes, share: float, *, but: str) -> tuple[str, ...]:
     """The likeliest answers that together have at least this share of the votes; two at the least. Votes that were
     lost, or are for the answer `but`, do not count."""
-    ranked = [(answer, n) for answer, n in zip(votes.answers, votes.counts, strict=True) if answer != but]
-    wanted, held = share * sum(n for _, n in ranked), 0.0
-    for i, (_, n) in enumerate(ranked, start=1):
+    rivals = [(answer, n) for answer, n in zip(votes.answers, votes.counts, strict=True) if answer != but]
+    wanted, held = share * sum(n for _, n in rivals), 0.0
+    for i, (_, n) in enumerate(rivals, start=1):
         held += n
         if i >= 2 and held >= wanted - 1e-9:
-            return tuple(answer for answer, _ in ranked[:i])
-    return tuple(answer for answer, _ in ranked)
+            return tuple(answer for answer, _ in rivals[:i])
+    return tuple(answer for answer, _ in rivals)
 
 
 def orders_agree(shown: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> bool | None:
@@ -87,20 +87,27 @@ def orders_agree(shown: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> 
         return None
     winners = set()
     for counted in votes.values():
-        ranked = counted.most_common(2)
-        if len(ranked) == 2 and ranked[0][1] - ranked[1][1] < 1e-9:
+        best = counted.most_common(2)
+        if len(best) == 2 and best[0][1] - best[1][1] < 1e-9:
             return False
-        winners.add(ranked[0][0])
+        winners.add(best[0][0])
     return len(winners) == 1
 
 
 def tally(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> Votes:
     """Gathers the answers into classes and counts them."""
-    counts = Counter(classes(answers, same))
-    lost = counts.pop(None, 0)
-    ranked = sorted(counts.items(), key=lambda entry: -entry[1])  # stable: ties stay in drawing order
-    return Votes(
-        answers=tuple(str(answers[first]) for first, _ in ranked if first is not None),
-        counts=tuple(count for _, count in ranked),
-        lost=lost,
+    return ranked(answers, same)[0]
+
+
+def ranked(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> tuple[Votes, tuple[int | None, ...]]:
+    """The votes, and for each answer the index of its class in them; None where there is no answer."""
+    firsts = classes(answers, same)
+    counts = Counter(first for first in firsts if first is not None)
+    order = sorted(counts, key=lambda first: -counts[first])  # stable: ties stay in drawing order
+    places: dict[int | None, int] = {first: place for place, first in enumerate(order)}
+    votes = Votes(
+        answers=tuple(str(answers[first]) for first in order),
+        counts=tuple(counts[first] for first in order),
+        lost=firsts.count(None),
     )
+    return votes, tuple(places.get(first) for first in firsts)

@@ -27,7 +27,7 @@ GREEDY = Sampling(temperature=0.0, max_tokens=100, logprobs=1, thinking="off")
 
 async def most_likely(client: Client, texts: Sequence[str]) -> list[tuple[str, Sequence[float]]]:
     """What the model goes on with at each token's most likely, and their log-probabilities."""
-    found = []
+    found: list[tuple[str, Sequence[float]]] = []
     for text in texts:
         drawn = await client.sample([Message(role="user", content=text)], GREEDY, seeds=[0], request_id="test")
         [completion] = drawn.completions

@@ -5,14 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
+from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import MEASURES, consensus, vote_entropy
-from egrm_graph.uncertainty.votes import Votes, tally
+from egrm_graph.uncertainty.votes import tally
 
 ANSWERS = st.lists(st.sampled_from(["1", "2", "3", None]), min_size=1, max_size=12)
 
 
-def votes(*answers: str | None) -> Votes:
-    return tally(answers, lambda one, other: one == other)
+def votes(*answers: str | None) -> Evidence:
+    return Evidence(tally(answers, lambda one, other: one == other))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_one_voter_is_certain_unless_it_is_lost() -> None:
 @given(ANSWERS.filter(lambda answers: len(answers) > 1))
 def test_vote_entropy_is_scipys_over_its_largest_value(answers: list[str | None]) -> None:
     counted = votes(*answers)
-    counts = [*counted.counts, *[1] * counted.lost]
+    counts = [*counted.votes.counts, *[1] * counted.votes.lost]
     assert vote_entropy(counted) == pytest.approx(entropy(counts) / math.log(len(answers)))
 
 

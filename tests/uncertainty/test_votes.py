@@ -1,4 +1,4 @@
-from egrm_graph.uncertainty.votes import Votes, classes, tally
+from egrm_graph.uncertainty.votes import Votes, classes, ranked, tally
 
 
 def same_number(one: str, other: str) -> bool:
@@ -22,3 +22,8 @@ def test_without_answers_there_is_no_top() -> None:
 
 def test_classes_are_numbered_by_their_first_member() -> None:
     assert classes(["8", "7.0", None, "7", "8.0"], same_number) == [0, 1, None, 1, 0]
+
+
+def test_each_answer_has_the_place_of_its_class_in_the_votes() -> None:
+    votes, places = ranked(["8", "7.0", None, "7"], same_number)
+    assert (votes.answers, places) == (("7.0", "8"), (1, 0, None, 0))
