@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, nargs="?", default=Path(__file__).with_name("pairs.jsonl"))
     parser.add_argument("--first", type=int, default=50, help="how many pairs of the file")
     options = parser.parse_args()
-    pairs = [json.loads(line) for line in options.file.read_text().splitlines()[: options.first]]
+    pairs = [json.loads(line) for line in options.file.read_text().strip().split("\n")[: options.first]]
     graph = build_graph(settings_from_environment().model_copy(update={"task": "pairwise"}))
     verifications = judge(graph, pairs)
     counts = Counter(outcome(i, each) for i, each in enumerate(verifications))

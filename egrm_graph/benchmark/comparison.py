@@ -49,7 +49,7 @@ class Comparison:
     """The share of the distance from the majority vote to the best possible that the scorer's choice closes."""
 
 
-def rows(trials: Sequence[Trial], questions: Sequence[Question], level: int | None = None) -> list[Row]:
+def rows(trials: Sequence[Trial], questions: Sequence[Question], level: int | str | None = None) -> list[Row]:
     """A row for each strategy, of all questions or of one level's."""
     chosen = [i for i, question in enumerate(questions) if level in (None, question.level)]
     made = []

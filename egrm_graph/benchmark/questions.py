@@ -20,7 +20,7 @@ class Question:
     id: str
     text: str
     reference: str
-    level: int
+    level: int | str
     candidates: tuple[str, ...] = ()
 
     @property

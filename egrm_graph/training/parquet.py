@@ -45,7 +45,7 @@ def to_parquet(lines: Path, output: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in lines.read_text("utf-8").split("\n") if line]
     ids = [row["id"] for row in rows]
     mixed = len({type(name) for name in ids}) > 1
     path = pyarrow.struct(

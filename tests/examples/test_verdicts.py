@@ -100,7 +100,7 @@ def test_the_shipped_items_are_on_the_test_side_and_their_verdicts_are_right(tas
     assert len({item.text for item in items}) == 1000
     for item in items:
         terms = tuple(int(term) for term in re.findall(r"-?[0-9]+", item.text))
-        assert world.Question(terms, item.level).side == "test"
+        assert world.Question(terms, int(item.level)).side == "test"
         right = [int(re.findall("-?[0-9]+", candidate)[-1]) == sum(terms) for candidate in item.candidates]
         assert len(right) == n
         winners = ["ABCD"[i] for i in range(n) if right[i]]

@@ -1,7 +1,4 @@
-"""Published judging data in the form that the graph takes: LLMBar's pairs, tau-bench's trajectories.
-
-The files are not part of this package; both are read plain or gzipped.
-"""
+"""tau-bench's trajectories as the graph's input. The file is not part of this package; it is read plain or gzipped."""
 
 from __future__ import annotations
 
@@ -17,33 +14,15 @@ from egrm_graph.state import Input
 
 
 @dataclass(frozen=True)
-class Item:
-    """Something to judge, and the winner's index where people said which it is."""
+class Step:
+    """A step of an agent to judge."""
 
     id: str
     given: Input
     """The graph's input."""
-    winner: int | None
 
 
-def llmbar(file: Path) -> Iterator[Item]:
-    """Pairs for the task `pairwise`, from JSON lines with `input`, `output_1`, `output_2` and `label` (1 or 2).
-
-    Source: Zeng et al. 2024, arXiv:2310.07641.
-
-    Raises:
-        InputError: a line is not of this form; the message has its number.
-    """
-    for number, line in enumerate(_text(file).splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            given: Input = {"question": row["input"], "candidates": [row["output_1"], row["output_2"]]}
-            yield Item(str(row.get("id", number)), given, (1, 2).index(row["label"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file}, line {number} is no LLMBar pair: {type(error).__name__}: {error}") from error
-
-
-def tau_bench(file: Path) -> Iterator[Item]:
+def tau_bench(file: Path) -> Iterator[Step]:
     """Steps of an agent for the task `tool_calls`: each trajectory's last tool call (or, where it has none, its last
     reply), after all that came before it, beside those of the other trials of the same task. Nobody said which is
     right.
@@ -65,7 +44,7 @@ def tau_bench(file: Path) -> Iterator[Item]:
         rivals = [j for j, task in enumerate(tasks) if task == tasks[i] and j != i]
         candidates = [trials[j]["traj"][last[j]] for j in (i, *rivals)]
         given: Input = {"messages": trial["traj"][: last[i]], "candidates": candidates}
-        yield Item(f"{trial['task_id']}/{trial.get('trial', i)}", given, None)
+        yield Step(f"{trial['task_id']}/{trial.get('trial', i)}", given)
 
 
 def _last_step(messages: list[dict[str, Any]]) -> int:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from egrm_graph import Settings, Verification, build_graph
-from egrm_graph.benchmark.datasets import Item, llmbar, tau_bench
+from egrm_graph.benchmark.published import read_questions
+from egrm_graph.benchmark.questions import Question
+from egrm_graph.benchmark.tau_bench import Step, tau_bench
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
 from egrm_graph.parts import bundled
@@ -36,7 +38,7 @@ def longest(prompt: Sequence[Message], seed: int, request_id: str) -> str:
     return label if "answer_fast" in request_id else f"It is the longest.\n{code}: {label}"
 
 
-async def judged(items: Sequence[Item], task: Any, **settings: Any) -> list[Verification]:
+async def judged(items: Sequence[Question | Step], task: Any, **settings: Any) -> list[Verification]:
     client = settings.pop("client", None)
     graph = build_graph(Settings(task=task, scorer=None, **settings), client=client)
     return [(await graph.ainvoke(item.given))["verification"] for item in items]
@@ -44,9 +46,9 @@ async def judged(items: Sequence[Item], task: Any, **settings: Any) -> list[Veri
 
 @needs_data
 async def test_all_pairs_of_llmbar_are_judged() -> None:
-    items = list(llmbar(LLMBAR))
+    items = read_questions(LLMBAR)
     assert len(items) == 419
-    assert {item.winner for item in items} == {0, 1}
+    assert {item.reference for item in items} == {"A", "B"}
     told = await judged(items, "pairwise", client=ScriptedClient(longest))
     assert Counter(each["status"] for each in told) == {"ok": 419}
     assert all(each["rewards"] is not None and None not in each["rewards"] for each in told)
@@ -72,20 +74,10 @@ async def test_a_model_that_knows_nothing_of_them_abstains_with_its_reason(tmp_p
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 16_384}))
     settings = {"model": str(folder), "paths": 2, "path_max_tokens": 4, "fast_max_tokens": 4}
-    told = await judged(list(llmbar(LLMBAR))[::20], "pairwise", **settings)
+    told = await judged(read_questions(LLMBAR)[::20], "pairwise", **settings)
     assert all(each["status"] in ("abstained", "degraded") for each in told)
     assert all(each["reasons"] for each in told)
     assert all(each["rewards"] == [None, None] for each in told if each["status"] == "abstained")
-
-
-def test_a_wrong_line_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "pairs.jsonl"
-    good = {"id": "a", "input": "1+1", "output_1": "2", "output_2": "3", "label": 1}
-    file.write_text(json.dumps(good) + "\n" + json.dumps(good | {"label": 3}) + "\n")
-    items = llmbar(file)
-    assert next(items) == Item("a", {"question": "1+1", "candidates": ["2", "3"]}, 0)
-    with pytest.raises(InputError, match="line 2 is no LLMBar pair"):
-        next(items)
 
 
 def test_a_trajectorys_last_call_stands_beside_those_of_the_other_trials(tmp_path: Path) -> None:
@@ -96,8 +88,8 @@ def test_a_trajectorys_last_call_stands_beside_those_of_the_other_trials(tmp_pat
     trials = [{"task_id": 7, "trial": 0, "traj": [user, call, user]}, {"task_id": 7, "trial": 1, "traj": [user, reply]}]
     file.write_bytes(gzip.compress(json.dumps(trials).encode()))
     assert list(tau_bench(file)) == [
-        Item("7/0", {"messages": [user], "candidates": [call, reply]}, None),
-        Item("7/1", {"messages": [user], "candidates": [reply, call]}, None),
+        Step("7/0", {"messages": [user], "candidates": [call, reply]}),
+        Step("7/1", {"messages": [user], "candidates": [reply, call]}),
     ]
 
 
