@@ -39,6 +39,7 @@ class Outcome:
     best_right: bool | None = None
     """Whether any path is right: the most that a choice among them could reach."""
     verification: Verification | None = None
+    cancelled_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,31 @@ def strategies(parts: Parts) -> list[Strategy]:
 
     async def gated(question: Question, context: RunSettings | None = None) -> Outcome:
         told: Verification = (await graph.ainvoke(question.given, context=context))["verification"]
-        spent, right = told["usage"]["completion_tokens"], _right(parts, question, told["answer"])
-        return Outcome(right, spent, told["route"] == "reasoned", told["status"], verification=told)
+        return outcome_of(parts, question, told)
 
     async def never(question: Question) -> Outcome:
         # One path at most: it is drawn only where not a single fast answer could be read.
         return await gated(question, RunSettings(measure="consensus", threshold=0.0))
 
     async def always(question: Question) -> Outcome:
-        return await _always(parts, question)
+        return await always_reason(parts, question)
 
     return [Strategy("never reason", never), Strategy("always reason", always), Strategy("E-GRM", gated)]
 
 
-async def _always(parts: Parts, question: Question) -> Outcome:
+def outcome_of(parts: Parts, question: Question, told: Verification) -> Outcome:
+    """What the graph made of a question."""
+    return Outcome(
+        right=is_right(parts, question, told["answer"]),
+        completion_tokens=told["usage"]["completion_tokens"],
+        escalated=told["route"] == "reasoned",
+        status=told["status"],
+        verification=told,
+        cancelled_tokens=told["usage"]["cancelled_tokens"],
+    )
+
+
+async def always_reason(parts: Parts, question: Question) -> Outcome:
     """Paths and scorer, without fast answers before them."""
     task = parts.task
     asked = Asked(**task.ask(question.given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
@@ -91,12 +103,12 @@ async def _always(parts: Parts, question: Question) -> Outcome:
     paths, reasons = await grade(parts.scorer, texts, drawn, parts.settings.score_timeout_s)
     choice = _choice(parts, asked, paths, failed=bool(reasons))
     return Outcome(
-        right=_right(parts, question, choice.answer),
+        right=is_right(parts, question, choice.answer),
         completion_tokens=drawing.usage["completion_tokens"],
         escalated=True,
         status=choice.status,
-        majority_right=_right(parts, question, tally([path["answer"] for path in paths], task.same).top),
-        best_right=any(_right(parts, question, path["answer"]) for path in paths),
+        majority_right=is_right(parts, question, tally([path["answer"] for path in paths], task.same).top),
+        best_right=any(is_right(parts, question, path["answer"]) for path in paths),
     )
 
 
@@ -109,7 +121,8 @@ def _choice(parts: Parts, asked: Asked, paths: Sequence[Path], *, failed: bool) 
     return choose("reasoned", nothing, paths, parts.task.same, rule=parts.settings.selection, failed=failed)
 
 
-def _right(parts: Parts, question: Question, answer: str | None) -> bool:
+def is_right(parts: Parts, question: Question, answer: str | None) -> bool:
+    """Whether the answer is equivalent to the right one."""
     return answer is not None and parts.task.same(answer, question.reference)
 
 
