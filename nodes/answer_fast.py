@@ -30,8 +30,9 @@ async def answer_fast(state: State, run: Run) -> dict[str, Any]:
 async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:
     parts, settings = run.parts, run.settings
     views = parts.task.views(asked, settings.samples)
-    calls = fast_calls(asked, views, parts.prompts, settings)
-    if readable(views, parts.client, settings):
+    logprobs = parts.measure(settings).logprobs(settings.top_logprobs)
+    calls = fast_calls(asked, views, parts.prompts, settings, logprobs=logprobs)
+    if not logprobs and readable(views, parts.client, settings):
         drawn["readings"], drawn["usage"], drawn["reasons"] = await read_fast(
             parts.client, calls, views, run.limits(asked["started_at"]), settings
         )
