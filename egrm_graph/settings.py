@@ -45,10 +45,14 @@ class RunSettings(BaseModel):
     """Whether paths are started where the first wave of fast answers was not enough, before the gate has decided; they
     are cancelled if it converges. Not for candidates, nor under `max_completion_tokens`."""
     measure: str = "consensus"
-    """How convergence is measured: `consensus`, `vote_entropy`, or a measure handed to `build_graph`."""
+    """How convergence is measured: `consensus`, another of those in docs/measures.md, or one handed to
+    `build_graph`."""
     threshold: float | None = None
     """Where the gate opens, in the measure's own units; None takes the measure's published value (0.8 for
     consensus)."""
+    top_logprobs: int = Field(default=20, ge=1, le=1024)
+    """How many of each position's most likely tokens to ask for, where the measure needs their log-probabilities; 20
+    is the most that vLLM gives unless it is started with another `--max-logprobs`."""
     paths: int = Field(default=4, ge=1, le=256)
     """Reasoning paths drawn where the fast answers do not converge."""
     selection: Selection = "weighted_vote"

@@ -83,6 +83,10 @@ class Sample(TypedDict):
     """What a thinking model thought, where the server keeps it apart from the text."""
     answer: str | None
     n_tokens: int | None
+    logprobs: list[float] | None
+    """The log-probability (nats) of each chosen token, -9999 for log 0; None where not asked for, or not told."""
+    top_logprobs: list[list[float]] | None
+    """For each position those of the most likely tokens, the largest first; None as before."""
     finish_reason: str | None
     seed: int
     request_id: str

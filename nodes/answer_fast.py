@@ -42,8 +42,9 @@ async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:
     parts, settings = run.parts, run.settings
     views = parts.task.views(asked, settings.samples)
     drawn["planned"] = sum(view.samples for view in views)
-    calls = fast_calls(asked, views, parts.prompts, settings)
-    if readable(views, parts.client, settings):
+    logprobs = parts.measure(settings).logprobs(settings.top_logprobs)
+    calls = fast_calls(asked, views, parts.prompts, settings, logprobs=logprobs)
+    if not logprobs and readable(views, parts.client, settings):
         drawn["readings"], drawn["usage"], drawn["reasons"] = await read_fast(
             parts.client, calls, views, run.limits(asked["started_at"]), settings
         )

@@ -10,6 +10,7 @@ from egrm_graph.context import Run
 from egrm_graph.state import Gated, State
 from egrm_graph.tasks.judging import TIE, undecided
 from egrm_graph.uncertainty.evidence import evidence_of
+from egrm_graph.uncertainty.measures import lacking
 from egrm_graph.uncertainty.votes import contested, orders_agree
 from egrm_graph.verification import Route, Uncertainty, Vote
 
@@ -27,7 +28,7 @@ def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
         tops = [(reading["order"], reading["probabilities"] or {}) for reading in readings]
     else:
         tops = [(sample["order"], {sample["answer"]: 1.0}) for sample in samples if sample["answer"] is not None]
-    value = measure.value(evidence) if votes.total else None
+    value = measure.measured(evidence)
     certain = votes.top is not None and value is not None and measure.certain(value, threshold)
     route: Route = "direct" if certain or not undecided(asked["judged"]) else "reasoned"
     uncertainty = Uncertainty(
@@ -40,8 +41,9 @@ def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
         orders_agree=orders_agree(tops),
         contested=list(contested(votes, settings.contested_share, but=TIE)) if asked["judged"] else [],
     )
+    reasons = lacking(measure, evidence)
     ms = (time.perf_counter() - started) * 1e3
-    return {"gated": Gated(uncertainty=uncertainty, route=route, usage=no_usage(), ms=ms, reasons=[])}
+    return {"gated": Gated(uncertainty=uncertainty, route=route, usage=no_usage(), ms=ms, reasons=reasons)}
 
 
 def certainty(state: State) -> Literal["certain", "uncertain"]:

@@ -24,12 +24,15 @@ ASKED: Usage = {**no_usage(), "requests": 1}
 _FOUND = Completion("", "stop", None)
 
 
-def fast_calls(asked: Asked, views: Sequence[View], prompts: Prompts, settings: RunSettings) -> list[Call]:
-    """A call for each view: its samples share the prompt's prefill."""
+def fast_calls(
+    asked: Asked, views: Sequence[View], prompts: Prompts, settings: RunSettings, *, logprobs: int = 0
+) -> list[Call]:
+    """A call for each view: its samples share the prompt's prefill; see `Sampling` for `logprobs`."""
     sampling = Sampling(
         temperature=settings.fast_temperature,
         top_p=settings.fast_top_p,
         max_tokens=settings.fast_max_tokens,
+        logprobs=logprobs,
         thinking=settings.fast_thinking,
     )
     left = seeds(settings.seed, "answer_fast", asked["key"], sum(view.samples for view in views))

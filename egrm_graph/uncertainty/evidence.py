@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from egrm_graph.uncertainty.votes import Votes, expected, ranked
 from egrm_graph.verification import Reading, Sample
 
+FLOOR_NATS = -100.0
+"""To measures a log-probability below this, log 0 included, is this: a float32 cannot tell it from log 0, and a mean
+has to stay finite."""
+
 
 @dataclass(frozen=True)
 class Evidence:

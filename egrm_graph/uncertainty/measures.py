@@ -11,10 +11,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from egrm_graph.uncertainty.agreement import certaindex, consensus, order_disagreement, vote_entropy
+from egrm_graph.uncertainty.confidence import (
+    deepconf_consensus,
+    deepconf_lowest,
+    deepconf_mean,
+    deepconf_tail,
+    self_certainty,
+)
+from egrm_graph.uncertainty.entropy import (
+    label_entropy,
+    label_margin,
+    semantic_entropy,
+    token_entropy,
+    weighted_semantic_entropy,
+)
 from egrm_graph.uncertainty.evidence import Evidence
 
-Need = Literal["logprobs"]
-"""What a client does not give at all times: log-probabilities of tokens."""
+Need = Literal["logprobs", "top_logprobs", "readings", "orders"]
+"""What is not there at all times: the log-probabilities of a sample's tokens, and of the likeliest tokens beside each;
+readings of the labels' probabilities; candidates in more than one order."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +39,7 @@ class Measure:
 
     name: str
     value: Callable[[Evidence], float]
-    """The measure itself; it is only asked where at least one voter was drawn."""
+    """The measure itself; it is only asked where at least one voter was drawn. NaN where what it needs is missing."""
     threshold: float
     """The published threshold, or the one that means the same."""
     higher_is_certain: bool
@@ -36,33 +52,57 @@ class Measure:
         slack = 1e-9  # 4/5 and 0.8 are the same number to the user, if not to the machine
         return value >= threshold - slack if self.higher_is_certain else value <= threshold + slack
 
+    def measured(self, evidence: Evidence) -> float | None:
+        """The value; None where nothing could be measured."""
+        value = self.value(evidence) if evidence.votes.total else math.nan
+        return value if math.isfinite(value) else None
 
-def consensus(evidence: Evidence) -> float:
-    """The share of all voters that gave the most frequent answer, in [0, 1]; higher is more certain.
-
-    Source: E-GRM, arXiv:2604.10072. Differs: a lost voter stays in the denominator.
-    """
-    votes = evidence.votes
-    return (votes.counts[0] if votes.counts else 0) / votes.total
-
-
-def vote_entropy(evidence: Evidence) -> float:
-    """The entropy of the votes over its largest possible value `log M`, in [0, 1]; higher is less certain.
-
-    A lost voter agrees with nobody, so each one is a class of its own. One voter alone has entropy 0.
-    """
-    votes = evidence.votes
-    if votes.total == 1:
-        return 0.0 if votes.counts else 1.0
-    shares = [count / votes.total for count in votes.counts] + [1 / votes.total] * votes.lost
-    return sum(-share * math.log(share) for share in shares) / math.log(votes.total)
+    def logprobs(self, top_logprobs: int) -> int:
+        """How many of each position's likeliest tokens to ask for, where the settings say `top_logprobs`."""
+        if "top_logprobs" in self.needs:
+            return top_logprobs
+        return 1 if "logprobs" in self.needs else 0
 
 
+def lacking(measure: Measure, evidence: Evidence) -> list[str]:
+    """A sentence for each thing that the measure needed, and that was not there. A sample that failed or has no answer
+    is told of elsewhere."""
+    reasons = []
+    answered = [sample for sample in evidence.samples if sample["answer"] is not None]
+    for need in measure.needs:
+        if need in ("logprobs", "top_logprobs"):
+            bare = sum(not sample["logprobs" if need == "logprobs" else "top_logprobs"] for sample in answered)
+            if bare:
+                reasons.append(
+                    f"{bare} of {len(answered)} fast answers came without the log-probabilities that the measure "
+                    f"{measure.name} needs"
+                )
+        elif need == "readings" and evidence.samples:
+            reasons.append(f"the labels' probabilities, which the measure {measure.name} needs, could not be read")
+    if not reasons and evidence.votes.top is not None and measure.measured(evidence) is None:
+        reasons.append(f"the measure {measure.name} has no value for these fast answers")
+    return reasons
+
+
+# Four of five, or 0.8 and 0.2: what the published threshold of the consensus comes to elsewhere.
+_FOUR_OF_FIVE_NATS = 0.51  # 0.8 log 1/0.8 + 0.2 log 1/0.2 = 0.5004
 MEASURES = {
     measure.name: measure
     for measure in (
         Measure("consensus", consensus, threshold=0.8, higher_is_certain=True),
-        # Four of five agree: (0.8 log 1/0.8 + 0.2 log 1/0.2) / log 5 = 0.311.
-        Measure("vote_entropy", vote_entropy, threshold=0.32, higher_is_certain=False),
+        Measure("vote_entropy", vote_entropy, threshold=0.32, higher_is_certain=False),  # 0.5004 / log 5 = 0.311
+        Measure("certaindex", certaindex, threshold=0.68, higher_is_certain=True),
+        Measure("semantic_entropy", semantic_entropy, threshold=_FOUR_OF_FIVE_NATS, higher_is_certain=False),
+        Measure("weighted_semantic_entropy", weighted_semantic_entropy, _FOUR_OF_FIVE_NATS, False, ("logprobs",)),
+        Measure("token_entropy", token_entropy, _FOUR_OF_FIVE_NATS, False, ("top_logprobs",)),
+        # A token with 0.8, and the other 19 of 20 even: (-log 0.8 - 19 log(0.2 / 19)) / 20 = 4.34, less log 20 = 1.34.
+        Measure("self_certainty", self_certainty, 1.34, True, ("top_logprobs",)),
+        Measure("deepconf_mean", deepconf_mean, 4.34, True, ("top_logprobs",)),
+        Measure("deepconf_tail", deepconf_tail, 4.34, True, ("top_logprobs",)),
+        Measure("deepconf_lowest", deepconf_lowest, 4.34, True, ("top_logprobs",)),
+        Measure("deepconf_consensus", deepconf_consensus, 0.95, True, ("top_logprobs",)),
+        Measure("label_entropy", label_entropy, _FOUR_OF_FIVE_NATS, False, ("readings",)),
+        Measure("label_margin", label_margin, 0.6, True, ("readings",)),
+        Measure("order_disagreement", order_disagreement, 0.2, False, ("orders",)),
     )
 }

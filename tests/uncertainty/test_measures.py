@@ -1,81 +1,159 @@
+"""What holds for every measure of the table."""
+
 import math
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import entropy
+from scipy.special import log_softmax
 
 from egrm_graph.uncertainty.evidence import Evidence
-from egrm_graph.uncertainty.measures import MEASURES, consensus, vote_entropy
-from egrm_graph.uncertainty.votes import tally
+from egrm_graph.uncertainty.measures import MEASURES, Measure, lacking
+from egrm_graph.verification import Reading, Sample
+from tests.uncertainty.drawn import drew, read, reading, sample, votes
 
-ANSWERS = st.lists(st.sampled_from(["1", "2", "3", None]), min_size=1, max_size=12)
+READ = [name for name, measure in MEASURES.items() if "readings" in measure.needs]
+DRAWN = [name for name in MEASURES if name not in READ]
+ON_READINGS = [*READ, "consensus", "vote_entropy", "certaindex", "semantic_entropy", "order_disagreement"]
+UNBOUNDED = {"self_certainty", "deepconf_mean", "deepconf_tail", "deepconf_lowest"}
+NATS = {"semantic_entropy", "weighted_semantic_entropy", "token_entropy", "label_entropy"}
 
-
-def votes(*answers: str | None) -> Evidence:
-    return Evidence(tally(answers, lambda one, other: one == other))
-
-
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [
-        (("7", "7", "7", "7", "7"), 1.0),
-        (("7", "7", "7", "7", "8"), 0.8),
-        (("7", "7", "7", "7", None), 0.8),
-        (("7", "7", "7", None, None), 0.6),
-        ((None, None), 0.0),
-    ],
+TOPS = st.lists(st.lists(st.floats(-9, 0), min_size=4, max_size=4), min_size=1, max_size=4).map(
+    lambda rows: [sorted(log_softmax(row).tolist(), reverse=True) for row in rows]
 )
-def test_consensus_keeps_lost_voters_in_the_denominator(answers: tuple[str | None, ...], expected: float) -> None:
-    assert consensus(votes(*answers)) == expected
+SAMPLES = st.lists(
+    st.builds(
+        lambda answer, tops, order: sample(answer, tops, order=order),
+        st.sampled_from(["A", "B", "C", None]),
+        st.one_of(st.none(), TOPS),
+        st.sampled_from(["AB", "BA"]),
+    ),
+    min_size=1,
+    max_size=10,
+)
+SHARES = st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(
+    lambda values: {name: value / sum(values) for name, value in zip("ABC", values, strict=True)}
+)
+READINGS = st.lists(
+    st.builds(reading, st.sampled_from(["ABC", "BCA", "CAB"]), st.one_of(st.none(), SHARES), samples=st.integers(1, 3)),
+    min_size=1,
+    max_size=5,
+)
 
 
-def test_four_of_five_is_exactly_the_published_threshold() -> None:
-    measure = MEASURES["consensus"]
-    assert measure.certain(consensus(votes("7", "7", "7", "7", "8")), measure.threshold)
-    assert not measure.certain(consensus(votes("7", "7", "7", "8", "8")), measure.threshold)
+def within(name: str, evidence: Evidence) -> None:
+    """In its range, or NaN."""
+    value = MEASURES[name].value(evidence)
+    votes = evidence.votes
+    tokens_listed = 4
+    classes = max(len(evidence.samples), len(votes.answers) + votes.lost, tokens_listed)
+    most = math.inf if name in UNBOUNDED else math.log(classes) if name in NATS else 1.0
+    assert math.isnan(value) or -1e-9 <= value <= most + 1e-9
 
 
-def test_vote_entropy_has_the_threshold_that_means_four_of_five() -> None:
-    measure = MEASURES["vote_entropy"]
-    four_of_five = vote_entropy(votes("7", "7", "7", "7", "8"))
-    assert four_of_five == pytest.approx((0.8 * math.log(1 / 0.8) + 0.2 * math.log(1 / 0.2)) / math.log(5))
-    assert measure.certain(four_of_five, measure.threshold)
-    assert not measure.certain(vote_entropy(votes("7", "7", "7", "8", "8")), measure.threshold)
-
-
-def test_one_voter_is_certain_unless_it_is_lost() -> None:
-    assert vote_entropy(votes("7")) == 0
-    assert vote_entropy(votes(None)) == 1
-
-
-@given(ANSWERS.filter(lambda answers: len(answers) > 1))
-def test_vote_entropy_is_scipys_over_its_largest_value(answers: list[str | None]) -> None:
-    counted = votes(*answers)
-    counts = [*counted.votes.counts, *[1] * counted.votes.lost]
-    assert vote_entropy(counted) == pytest.approx(entropy(counts) / math.log(len(answers)))
-
-
-@pytest.mark.parametrize("name", sorted(MEASURES))
-@given(answers=ANSWERS, seed=st.randoms())
-def test_the_order_of_the_votes_makes_no_difference(name: str, answers: list[str | None], seed: object) -> None:
-    shuffled = list(answers)
-    seed.shuffle(shuffled)  # type: ignore[attr-defined]
-    value = MEASURES[name].value
-    assert value(votes(*answers)) == pytest.approx(value(votes(*shuffled)))
-
-
-@pytest.mark.parametrize("name", sorted(MEASURES))
-@given(answers=ANSWERS)
-def test_every_measure_is_between_0_and_1(name: str, answers: list[str | None]) -> None:
-    assert -1e-12 <= MEASURES[name].value(votes(*answers)) <= 1 + 1e-12
-
-
-@pytest.mark.parametrize("name", sorted(MEASURES))
-@given(agreeing=st.integers(1, 11), total=st.integers(2, 12))
-def test_more_agreement_is_never_less_certain(name: str, agreeing: int, total: int) -> None:
-    agreeing = min(agreeing, total - 1)
+def surer(name: str, more: Evidence, fewer: Evidence) -> None:
     measure = MEASURES[name]
-    fewer = measure.value(votes(*["7"] * agreeing, *map(str, range(100, 100 + total - agreeing))))
-    more = measure.value(votes(*["7"] * (agreeing + 1), *map(str, range(100, 100 + total - agreeing - 1))))
-    assert more > fewer if measure.higher_is_certain else more < fewer
+    one, other = measure.value(more), measure.value(fewer)
+    assert (one - other if measure.higher_is_certain else other - one) >= -1e-9
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@given(samples=SAMPLES, rng=st.randoms())
+def test_the_order_of_the_samples_makes_no_difference(name: str, samples: list[Sample], rng: random.Random) -> None:
+    value = MEASURES[name].value
+    again: list[Sample] = rng.sample(samples, len(samples))
+    assert value(drew(*samples)) == pytest.approx(value(drew(*again)), nan_ok=True)
+
+
+@pytest.mark.parametrize("name", ON_READINGS)
+@given(readings=READINGS, rng=st.randoms())
+def test_the_order_of_the_readings_makes_no_difference(name: str, readings: list[Reading], rng: random.Random) -> None:
+    value = MEASURES[name].value
+    again: list[Reading] = rng.sample(readings, len(readings))
+    assert value(read(*readings)) == pytest.approx(value(read(*again)), nan_ok=True)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@given(samples=SAMPLES)
+def test_of_samples_every_measure_is_in_its_range(name: str, samples: list[Sample]) -> None:
+    within(name, drew(*samples))
+
+
+@pytest.mark.parametrize("name", ON_READINGS)
+@given(readings=READINGS)
+def test_of_readings_every_measure_is_in_its_range(name: str, readings: list[Reading]) -> None:
+    within(name, read(*readings))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@given(agreeing=st.integers(1, 11), total=st.integers(2, 12), tops=TOPS)
+def test_more_agreement_is_never_less_certain(name: str, agreeing: int, total: int, tops: list[list[float]]) -> None:
+    agreeing = min(agreeing, total - 1)
+
+    def of(count: int) -> Evidence:
+        answers = ["7"] * count + [str(100 + i) for i in range(total - count)]
+        return drew(*(sample(answer, tops, order=("AB", "BA")[i % 2]) for i, answer in enumerate(answers)))
+
+    surer(name, of(agreeing + 1), of(agreeing))
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN if not MEASURES[name].needs])
+def test_answers_alone_tell_five_of_five_from_four(name: str) -> None:
+    values = [MEASURES[name].value(votes(*"7" * n, *"8" * (5 - n))) for n in (5, 4, 3)]
+    assert values == sorted(values, reverse=MEASURES[name].higher_is_certain)
+    assert len(set(values)) == 3
+
+
+@pytest.mark.parametrize("name", ON_READINGS)
+@given(shares=st.tuples(st.floats(1 / 3, 1), st.floats(1 / 3, 1)))
+def test_more_probability_on_one_label_is_never_less_certain(name: str, shares: tuple[float, float]) -> None:
+    def of(share: float) -> Evidence:
+        on = {"A": share, "B": (1 - share) / 2, "tie": (1 - share) / 2}
+        return read(reading("AB", on), reading("BA", on))
+
+    surer(name, of(max(shares)), of(min(shares)))
+
+
+@pytest.mark.parametrize("name", list(MEASURES))
+def test_where_every_voter_is_lost_no_gate_opens(name: str) -> None:
+    measure = MEASURES[name]
+    for evidence in (votes(None, None), read(reading("AB", None), reading("BA", None)), drew()):
+        value = measure.measured(evidence)
+        assert value is None or not measure.certain(value, measure.threshold)
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN if name != "order_disagreement"])
+def test_one_sample_can_be_measured(name: str) -> None:
+    assert MEASURES[name].measured(drew(sample("7", [[-0.1, -3.0]]))) is not None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_a_number_is_no_value_and_is_told(value: float) -> None:
+    measure = Measure("mine", lambda evidence: value, threshold=0.5, higher_is_certain=True)
+    assert measure.measured(votes("7")) is None
+    assert lacking(measure, votes("7")) == ["the measure mine has no value for these fast answers"]
+
+
+def test_a_measure_that_has_what_it_needs_lacks_nothing() -> None:
+    for name in DRAWN:
+        evidence = drew(sample("A", [[-0.1, -3.0]], order="AB"), sample("A", [[-0.1, -3.0]], order="BA"))
+        assert lacking(MEASURES[name], evidence) == []
+
+
+def test_answers_without_logprobs_are_counted() -> None:
+    evidence = drew(sample("7", [[-0.1, -3.0]]), sample("7"), sample("8"), sample(None))
+    assert lacking(MEASURES["deepconf_mean"], evidence) == [
+        "2 of 3 fast answers came without the log-probabilities that the measure deepconf_mean needs"
+    ]
+
+
+def test_samples_in_place_of_readings_are_told() -> None:
+    assert lacking(MEASURES["label_margin"], votes("A", "A")) == [
+        "the labels' probabilities, which the measure label_margin needs, could not be read"
+    ]
+
+
+def test_only_what_a_measure_needs_is_asked_for() -> None:
+    names = ("consensus", "weighted_semantic_entropy", "deepconf_mean", "label_entropy")
+    assert [MEASURES[name].logprobs(20) for name in names] == [0, 1, 20, 0]

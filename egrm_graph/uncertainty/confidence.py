@@ -1,0 +1,119 @@
+"""Confidences: how peaked the model's distributions were at the tokens of its answers. Higher is more certain.
+
+Each is computed for a text from its `top_logprobs`, (T, k) with the largest first, and averaged over the voters. A
+voter without an answer or without log-probabilities is lost: it adds nothing, and stays in the denominator. NaN where
+all are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from egrm_graph.uncertainty.evidence import FLOOR_NATS, Evidence
+
+GROUP = 4
+"""Tokens in a group, and in a text's tail."""
+
+Tops = Sequence[Sequence[float]]
+
+
+def self_certainty(evidence: Evidence) -> float:
+    """The mean over tokens of KL(uniform, p), in nats, at least 0.
+
+    Source: Kang et al. 2025, arXiv:2502.18581. Differs: over the k tokens that are listed, their probabilities made to
+    add up to one, and not over the vocabulary; with k as large as that, they are the same.
+    """
+    return _over_voters(evidence, text_self_certainty)
+
+
+def deepconf_mean(evidence: Evidence) -> float:
+    """The mean over all tokens of the token confidence, in nats, at least log k.
+
+    Source: Fu et al. 2025 (DeepConf, average trace confidence), arXiv:2508.15260.
+    """
+    return _over_voters(evidence, mean_confidence)
+
+
+def deepconf_tail(evidence: Evidence) -> float:
+    """The mean over the last tokens, in nats, at least log k.
+
+    Source: as `deepconf_mean` (tail confidence). Differs: the tail has 4 tokens where the paper's paths have 2,048.
+    """
+    return _over_voters(evidence, tail_confidence)
+
+
+def deepconf_lowest(evidence: Evidence) -> float:
+    """The mean over the least confident group of neighbouring tokens, in nats, at least log k.
+
+    Source: as `deepconf_mean` (lowest group confidence). Differs: a group has 4 tokens where the paper's have 1,024 or
+    2,048.
+    """
+    return _over_voters(evidence, lowest_group_confidence)
+
+
+def deepconf_consensus(evidence: Evidence) -> float:
+    """The consensus of votes that weigh as much as their text's mean confidence, in [0, 1].
+
+    Source: as `deepconf_mean` (online adaptive sampling, threshold 0.95). Differs: the share is that of the most
+    frequent answer, which is the one that is given, and of several equally frequent ones the smallest; it is
+    multiplied with the share of the voters that are not lost.
+    """
+    weights = [(mean_confidence(top), place) for top, place in _voices(evidence)]
+    total = math.fsum(weight for weight, _ in weights)
+    if total <= 0:
+        return math.nan
+    counts = evidence.votes.counts
+    leading = [place for place, count in enumerate(counts) if count == counts[0]]
+    least = min(math.fsum(weight for weight, place in weights if place == each) for each in leading)
+    return least / total * len(weights) / len(evidence.samples)
+
+
+def token_confidences(tops: Tops) -> list[float]:
+    """At each token the mean of `-log p` over the k likeliest tokens, in nats. The paper has k = 20."""
+    return [-fmean(max(value, FLOOR_NATS) for value in top) for top in tops]
+
+
+def mean_confidence(tops: Tops) -> float:
+    """Of a whole text."""
+    return fmean(token_confidences(tops))
+
+
+def tail_confidence(tops: Tops, tokens: int = GROUP) -> float:
+    """Of its last tokens."""
+    return fmean(token_confidences(tops[-tokens:]))
+
+
+def lowest_group_confidence(tops: Tops, tokens: int = GROUP) -> float:
+    """Of its least confident group of so many neighbouring tokens; a shorter text is one group."""
+    each = token_confidences(tops)
+    starts = range(max(1, len(each) - tokens + 1))
+    return min(fmean(each[start : start + tokens]) for start in starts)
+
+
+def text_self_certainty(tops: Tops) -> float:
+    """The mean over the tokens of KL(uniform, p) over those listed, in nats."""
+    return fmean(_divergence(top) for top in tops)
+
+
+def _divergence(top: Sequence[float]) -> float:
+    floored = [max(value, FLOOR_NATS) for value in top]
+    log_total = math.log(math.fsum(map(math.exp, floored)))
+    return max(0.0, log_total - math.log(len(floored)) - fmean(floored))
+
+
+def _voices(evidence: Evidence) -> list[tuple[Tops, int]]:
+    """The log-probabilities of each voter that has some, and the class of its answer."""
+    return [
+        (sample["top_logprobs"], place)
+        for sample, place in zip(evidence.samples, evidence.classes, strict=True)
+        if place is not None and sample["top_logprobs"]
+    ]
+
+
+def _over_voters(evidence: Evidence, of: Callable[[Tops], float]) -> float:
+    voices = _voices(evidence)
+    if not voices:
+        return math.nan
+    return math.fsum(of(tops) for tops, _ in voices) / len(evidence.samples)
