@@ -1,0 +1,100 @@
+"""The benchmark's figures to look at: a table for the terminal, one for a README, a plot, JSON and Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from egrm_graph.benchmark.bench import Result
+from egrm_graph.benchmark.bench_figures import Row
+
+HEADINGS = (
+    "strategy",
+    "accuracy",
+    "points over always",
+    "tokens",
+    "reasoned",
+    "cancelled",
+    "p50 s",
+    "p95 s",
+    "falls short of",
+)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """One row as it is shown."""
+    short = "" if row.short_by is None else f"{row.short_of} by {row.short_by.points().lstrip('+')}"
+    return (
+        row.strategy,
+        row.accuracy.percent(),
+        "" if row.points is None else row.points.points(),
+        f"{row.tokens.value:.1f} [{row.tokens.low:.1f}, {row.tokens.high:.1f}]",
+        f"{row.escalated:.1%}",
+        "" if row.cancelled_tokens is None else f"{row.cancelled_tokens:.1f}",
+        "" if row.p50_s is None else f"{row.p50_s:.2f}",
+        "" if row.p95_s is None else f"{row.p95_s:.2f}",
+        short,
+    )
+
+
+def table(rows: Sequence[Row], title: str) -> Table:
+    """For the terminal."""
+    shown = Table(title=title, title_justify="left")
+    for heading in HEADINGS:
+        shown.add_column(heading, justify="left" if heading in (HEADINGS[0], HEADINGS[-1]) else "right")
+    for row in rows:
+        shown.add_row(*cells(row))
+    return shown
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """For a README."""
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write(folder: Path, rows: Sequence[Row], results: Sequence[Result]) -> list[Path]:
+    """Writes `figures.json`, `table.md` and, where the extra `train` is installed, `results.parquet` and `plot.png`."""
+    written = [folder / "figures.json", folder / "table.md"]
+    written[0].write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", "utf-8")
+    written[1].write_text(markdown(rows), "utf-8")
+    try:
+        import matplotlib  # noqa: F401
+        import pyarrow  # type: ignore[import-untyped]
+    except ImportError:
+        return written
+    from pyarrow import parquet
+
+    written += [folder / "results.parquet", folder / "plot.png"]
+    parquet.write_table(pyarrow.Table.from_pylist([asdict(result) for result in results]), written[2])
+    written[3].write_bytes(plot(rows))
+    return written
+
+
+def plot(rows: Sequence[Row]) -> bytes:
+    """Accuracy against tokens, with 95 % intervals, as PNG; a filled dot is short of nothing cheaper."""
+    from io import BytesIO
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for row in rows:
+        x, y = row.tokens.value, 100 * row.accuracy.value
+        up = [[y - 100 * row.accuracy.low], [100 * row.accuracy.high - y]]
+        across = [[x - row.tokens.low], [row.tokens.high - x]]
+        color = "C1" if row.strategy.startswith("egrm") else "C7" if row.p50_s is None else "C0"
+        filled = color if row.short_of is None else "white"
+        axes.errorbar(x, y, yerr=up, xerr=across, fmt="o", color=color, markerfacecolor=filled, elinewidth=0.7)
+        axes.annotate(row.strategy, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="completion tokens a question", ylabel="accuracy, %", xscale="log")
+    axes.grid(alpha=0.3, which="both")
+    written = BytesIO()
+    figure.savefig(written, dpi=120)
+    return written.getvalue()
