@@ -45,7 +45,8 @@ def table(rows: Sequence[Row], title: str) -> Table:
     """For the terminal."""
     shown = Table(title=title, title_justify="left")
     for heading in HEADINGS:
-        shown.add_column(heading, justify="left" if heading in (HEADINGS[0], HEADINGS[-1]) else "right")
+        names = heading in (HEADINGS[0], HEADINGS[-1])
+        shown.add_column(heading, justify="left" if names else "right", no_wrap=heading == HEADINGS[0])
     for row in rows:
         shown.add_row(*cells(row))
     return shown

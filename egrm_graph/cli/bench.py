@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from egrm_graph.benchmark.questions import Question
 
 HELD_OUT = "held-out"
+WIDTH = 150
+"""Of the table in a file or a pipe."""
 USUAL = "never,always,random,oracle,egrm,sc@4,sc@8,adaptive,esc@5"
 
 
@@ -56,6 +58,8 @@ def bench(
     from egrm_graph.benchmark.bench_output import table, write
 
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    if not out.is_terminal:
+        out = Console(highlight=False, width=WIDTH)
     names = _names(strategies)
     asked = _asked(questions, settings, limit)
     folder = Folder(output)
