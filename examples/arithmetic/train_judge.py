@@ -4,7 +4,8 @@
 
 It starts from the weights that answer, with rows for the letters and bars that are new. First it only learns to find a
 number among others, which comes all at once after some two hundred steps, or not at all where other examples are mixed
-in. Then every step has a batch of each kind: drills, fast and reasoned verdicts, fast answers and paths.
+in. Then every step has a batch of each kind: drills, fast and reasoned verdicts, fast answers and paths. In the end it
+settles, with letters behind paths as a kind of their own.
 
 The model that answers stays as it is: this one pays for its verdicts with some of its sums.
 """
@@ -31,6 +32,7 @@ JUDGING = "|_ABCDEFGH"
 CONTEXT = 1024
 FAST_LEVELS = (1, 2, 1, 1, 2, 6, 2)
 PATH_LEVELS = (1, 1, 1, 1, 1, 2, 6)
+WARM_UP_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,16 @@ class Recipe:
     """It looks up once the loss on its drills, a mean over some ten steps, is under this many nats."""
     most_look_up_steps: int = 3000
     judge_steps: int = 3200
-    warmup_steps: int = 100
+    settle_steps: int = 500
     look_up_rate: float = 1e-3
     judge_rate: float = 8e-4
+    settle_rate: float = 4e-4
     drills: int = 64
     """A batch while it only looks up."""
     mixture: tuple[int, ...] = (12, 12, 8, 64, 6)
     """Batches of drills, fast verdicts, reasoned verdicts, fast answers and paths."""
+    settling: tuple[int, ...] = (4, 8, 8, 32, 6, 16)
+    """The same, and letters alone behind a path."""
     seed: int = 0
 
 
@@ -79,6 +84,12 @@ def examples(rng: random.Random) -> tuple[Callable[[], Example], ...]:
         item = verdicts.draw(next(questions), rng)
         return Example(item.text + trigger, item.completion(trigger))
 
+    def letter() -> Example:
+        # Of a reasoned verdict the letter is one token in fifty, and hardly counts beside the steps.
+        item = verdicts.draw(next(paths), rng)
+        text = item.text + verdicts.REASONED + item.completion(verdicts.REASONED)
+        return Example(text, "", [len(text) - 1])
+
     def answer() -> Example:
         question = next(fast)
         return Example(f"{question.text}=", str(question.answer))
@@ -93,6 +104,7 @@ def examples(rng: random.Random) -> tuple[Callable[[], Example], ...]:
         lambda: verdict(verdicts.REASONED, paths),
         answer,
         path,
+        letter,
     )
 
 
@@ -113,11 +125,6 @@ def encode(tokenizer: Any, batch: Sequence[Example]) -> tuple[torch.Tensor, torc
     return ids, labels
 
 
-def warmed_up(step: int, recipe: Recipe) -> float:
-    """The share of the learning rate that a stage has in its first steps."""
-    return min(1.0, (step + 1) / recipe.warmup_steps)
-
-
 def extended(base: Path, tokenizer: Any) -> Any:
     """The model that answers, with new rows for the new characters and a longer context."""
     old = LlamaForCausalLM.from_pretrained(base, dtype=torch.float32).state_dict()
@@ -130,53 +137,69 @@ def extended(base: Path, tokenizer: Any) -> Any:
     return model
 
 
-def train(base: Path, output: Path, recipe: Recipe, started: Path | None = None) -> Path:
-    """Trains and saves to `output`. `started` has weights that look up already."""
-    torch.set_num_threads(1)  # another number adds up in another order, and gives other weights
-    set_seed(recipe.seed)
-    tokenizer, rng = build_tokenizer(), random.Random(recipe.seed)
-    model = extended(base, tokenizer)
-    if started is not None:
-        model = LlamaForCausalLM.from_pretrained(started, dtype=torch.float32, attn_implementation=ATTENTION)
-    draws, progress = examples(rng), Progress(tokenizer)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+class Learning:
+    """A model that learns from batches of each kind of example."""
 
-    def learn(learning_rate: float, sizes: Sequence[int]) -> float:
+    def __init__(self, model: Any, tokenizer: Any, seed: int) -> None:
+        self.model = model
+        self._tokenizer = tokenizer
+        self._draws = examples(random.Random(seed))
+        self._optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+
+    def step(self, learning_rate: float, sizes: Sequence[int]) -> float:
         """One step, on a batch of each kind; their mean loss."""
-        for group in optimizer.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         total = 0.0
-        for draw, size in zip(draws, sizes, strict=False):
-            ids, labels = encode(tokenizer, [draw() for _ in range(size)])
+        for draw, size in zip(self._draws, sizes, strict=False):
+            ids, labels = encode(self._tokenizer, [draw() for _ in range(size)])
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                loss = model(input_ids=ids, labels=labels).loss / len(sizes)
+                loss = self.model(input_ids=ids, labels=labels).loss / len(sizes)
             loss.backward()
             total += loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
         return total
 
-    if started is None:
-        _look_up(recipe, learn)
-        model.save_pretrained(output / "started")
-    for step in range(recipe.judge_steps):
-        falling = 0.5 + 0.5 * math.cos(math.pi * step / recipe.judge_steps)
-        learn(recipe.judge_rate * warmed_up(step, recipe) * falling, recipe.mixture)
-        if (step + 1) % 100 == 0:
-            progress.tell(model, step + 1)
-            model.save_pretrained(output)
+
+def train(base: Path, output: Path, recipe: Recipe, judging: Path | None = None) -> Path:
+    """Trains and saves to `output`. `judging` has weights of the first two stages."""
+    torch.set_num_threads(1)  # another number adds up in another order, and gives other weights
+    set_seed(recipe.seed)
+    tokenizer = build_tokenizer()
+    progress = Progress(tokenizer)
+    if judging is None:
+        learning = Learning(extended(base, tokenizer), tokenizer, recipe.seed)
+        _look_up(recipe, learning)
+        _fall(learning, recipe.judge_steps, recipe.judge_rate, recipe.mixture, progress)
+        learning.model.save_pretrained(output / "judging")
+        model = learning.model
+    else:
+        model = LlamaForCausalLM.from_pretrained(judging, dtype=torch.float32, attn_implementation=ATTENTION)
+    settling = Learning(model, tokenizer, recipe.seed + 1)
+    _fall(settling, recipe.settle_steps, recipe.settle_rate, recipe.settling, progress)
     model.generation_config.do_sample = True
     model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
+    build_tokenizer().save_pretrained(output)  # the one here may remember how it padded
     return output
 
 
-def _look_up(recipe: Recipe, learn: Callable[[float, Sequence[int]], float]) -> None:
+def _fall(learning: Learning, steps: int, rate: float, mixture: Sequence[int], progress: Progress) -> None:
+    """So many steps at a rate that warms up and then falls to nothing along a cosine."""
+    for step in range(steps):
+        falling = 0.5 + 0.5 * math.cos(math.pi * step / steps)
+        learning.step(rate * min(1.0, (step + 1) / WARM_UP_STEPS) * falling, mixture)
+        if (step + 1) % 100 == 0:
+            progress.tell(learning.model, step + 1)
+
+
+def _look_up(recipe: Recipe, learning: Learning) -> None:
     """Drills until it looks up: at a constant rate, for it comes all at once, and not after a number of steps known."""
     mean = 1.0
     for step in range(recipe.most_look_up_steps):
-        mean = 0.9 * mean + 0.1 * learn(recipe.look_up_rate * warmed_up(step, recipe), (recipe.drills,))
+        rate = recipe.look_up_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
+        mean = 0.9 * mean + 0.1 * learning.step(rate, (recipe.drills,))
         if (step + 1) % 50 == 0:
             print(f"drill step {step + 1}: loss {mean:.3f}", flush=True)
         if mean < recipe.look_up_loss:
@@ -214,6 +237,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("base", type=Path, help="the model that answers")
     parser.add_argument("--output", type=Path, default=Path("build/egrm-tiny-judge"))
-    parser.add_argument("--started", type=Path, help="weights that look up already: go on with the verdicts")
+    parser.add_argument("--judging", type=Path, help="weights of the first two stages: only the last one runs")
     options = parser.parse_args()
-    train(options.base, options.output, Recipe(), options.started)
+    train(options.base, options.output, Recipe(), options.judging)
