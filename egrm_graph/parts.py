@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -37,7 +38,7 @@ class Parts:
         """The measure that the settings name.
 
         Raises:
-            SettingsError: there is none of that name, or the client cannot give what it needs.
+            SettingsError: there is none of that name, it cannot get what it needs, or there is no threshold for it.
         """
         measure = self.measures.get(settings.measure)
         if measure is None:
@@ -45,6 +46,11 @@ class Parts:
         for need in measure.needs:
             if (missing := self._missing(need, settings)) is not None:
                 raise SettingsError(f"the measure {measure.name!r} needs {missing}")
+        if settings.threshold is None and not math.isfinite(measure.threshold):
+            raise SettingsError(
+                f"the measure {measure.name!r} has no threshold that would suit every model; set threshold to one that "
+                "was calibrated for yours"
+            )
         return measure
 
     def _missing(self, need: Need, settings: RunSettings) -> str | None:

@@ -20,6 +20,10 @@ from egrm_graph.verification import Message
 QUESTION: Any = {"question": "17+48-9"}
 PAIR: Any = {"question": "17+48-9", "candidates": ["#56", "#57"]}
 ON_ANSWERS = [name for name, measure in MEASURES.items() if not {"readings", "orders"} & set(measure.needs)]
+# Between a token with 0.99 beside one with 0.0001, and one whose two are even.
+THRESHOLDS = {"token_entropy": 0.1, "self_certainty": 1.0} | dict.fromkeys(
+    ("deepconf_mean", "deepconf_tail", "deepconf_lowest"), 4.0
+)
 ON_LOGPROBS = [name for name in ON_ANSWERS if MEASURES[name].needs]
 
 
@@ -56,8 +60,7 @@ def model() -> Iterator[Client]:
 
 @pytest.mark.parametrize("name", ON_ANSWERS)
 async def test_five_sure_answers_take_the_direct_route(name: str) -> None:
-    # Two tokens listed are 0.0001 and 0.99, a mean confidence of 4.61: more than the default asks of twenty.
-    told, _ = await verify([sure("56")] * 5, measure=name)
+    told, _ = await verify([sure("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
     assert (told["route"], told["status"], told["reasons"]) == ("direct", "ok", [])
     assert told["uncertainty"]["measure"] == name
     assert told["uncertainty"]["value"] is not None
@@ -65,7 +68,7 @@ async def test_five_sure_answers_take_the_direct_route(name: str) -> None:
 
 @pytest.mark.parametrize("name", ON_LOGPROBS)
 async def test_where_no_logprobs_can_be_read_the_gate_stays_shut_and_says_why(name: str) -> None:
-    told, _ = await verify([bare("56")] * 5, measure=name)
+    told, _ = await verify([bare("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
     assert (told["route"], told["status"], told["answer"]) == ("reasoned", "degraded", "56")
     assert told["uncertainty"]["value"] is None
     assert told["reasons"][0] == f"5 of 5 fast answers came without the log-probabilities that the measure {name} needs"
@@ -79,7 +82,7 @@ async def test_a_sample_without_logprobs_is_a_lost_voice() -> None:
 
 async def test_records_carry_what_the_measure_needs_and_nothing_otherwise() -> None:
     for name, asked in (("consensus", 0), ("weighted_semantic_entropy", 1), ("deepconf_mean", 7)):
-        told, client = await verify([sure("56")] * 5, measure=name, top_logprobs=7)
+        told, client = await verify([sure("56")] * 5, measure=name, threshold=0.5, top_logprobs=7)
         assert {call.sampling.logprobs for call in client.calls if call.sampling} == {asked}
     assert told["samples"][0]["logprobs"] == [math.log(0.99)]
     assert told["samples"][0]["top_logprobs"] == [[math.log(0.99), math.log(0.0001)]]
@@ -92,7 +95,7 @@ async def test_paths_carry_none() -> None:
 
 @pytest.mark.parametrize("name", ON_ANSWERS)
 async def test_the_bundled_model_can_be_measured(name: str, model: Client) -> None:
-    graph = build_graph(Settings(measure=name), client=model, scorer=None)
+    graph = build_graph(Settings(measure=name, threshold=0.5), client=model, scorer=None)
     easy = (await graph.ainvoke({"question": "17+48"}))["verification"]
     hard = (await graph.ainvoke({"question": "71+58-18-30+39"}))["verification"]
     values = easy["uncertainty"]["value"], hard["uncertainty"]["value"]
@@ -123,7 +126,7 @@ async def test_labels_are_measured_where_their_probabilities_are_read(name: str,
 
 async def test_a_measure_of_samples_draws_them_though_labels_could_be_read() -> None:
     client = ScriptedClient(fast=[sure("A")] * 6, paths=["A"] * 4, labels={"A": -0.1, "B": -3.0, "C": -3.0})
-    graph = build_graph(Settings(task="pairwise", measure="deepconf_mean"), client=client, scorer=None)
+    graph = build_graph(Settings(task="pairwise", measure="deepconf_mean", threshold=0.5), client=client, scorer=None)
     told = (await graph.ainvoke(PAIR))["verification"]
     assert (len(told["samples"]), told["readings"]) == (6, [])
     assert told["uncertainty"]["value"] is not None
@@ -137,6 +140,7 @@ async def test_a_measure_of_samples_draws_them_though_labels_could_be_read() -> 
         ({"measure": "order_disagreement", "task": "pointwise"}, "the task 'pointwise' shows none"),
         ({"measure": "label_entropy"}, "the answers of the task 'arithmetic' are no labels"),
         ({"measure": "label_margin", "task": "pairwise", "label_probabilities": "never"}, "'never' reads none"),
+        ({"measure": "deepconf_tail"}, "'deepconf_tail' has no threshold that would suit every model; set threshold"),
         ({"measure": "self_certainty", "task": "pairwise", "label_probabilities": "always"}, "'always' draws none"),
     ],
 )
