@@ -46,6 +46,11 @@ class Parts:
         for need in measure.needs:
             if (missing := self._missing(need, settings)) is not None:
                 raise SettingsError(f"the measure {measure.name!r} needs {missing}")
+        if "readings" in measure.needs and measure.logprobs(settings.top_logprobs):
+            raise SettingsError(
+                f"the measure {measure.name!r} needs readings of labels and log-probabilities of samples, and a run has "
+                "either; combine measures that need the same"
+            )
         if settings.threshold is None and not math.isfinite(measure.threshold):
             raise SettingsError(
                 f"the measure {measure.name!r} has no threshold that would suit every model; set threshold to one that "

@@ -29,7 +29,7 @@ def self_certainty(evidence: Evidence) -> float:
 
 
 def deepconf_mean(evidence: Evidence) -> float:
-    """The mean over all tokens of the token confidence, in nats, at least log k.
+    """The mean over all tokens of the token confidence, in nats, at least 0.
 
     Source: Fu et al. 2025 (DeepConf, average trace confidence), arXiv:2508.15260.
     """
@@ -37,7 +37,7 @@ def deepconf_mean(evidence: Evidence) -> float:
 
 
 def deepconf_tail(evidence: Evidence) -> float:
-    """The mean over the last tokens, in nats, at least log k.
+    """The mean over the last tokens, in nats, at least 0.
 
     Source: as `deepconf_mean` (tail confidence). Differs: the tail has 3 tokens where the paper's paths have 2,048.
     """
@@ -45,7 +45,7 @@ def deepconf_tail(evidence: Evidence) -> float:
 
 
 def deepconf_lowest(evidence: Evidence) -> float:
-    """The mean over the least confident group of neighbouring tokens, in nats, at least log k.
+    """The mean over the least confident group of neighbouring tokens, in nats, at least 0.
 
     Source: as `deepconf_mean` (lowest group confidence). Differs: a group has 3 tokens where the paper's have 1,024 or
     2,048.
