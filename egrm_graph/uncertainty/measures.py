@@ -65,26 +65,6 @@ class Measure:
         return 1 if "logprobs" in self.needs else 0
 
 
-def lacking(measure: Measure, evidence: Evidence) -> list[str]:
-    """A sentence for each thing that the measure needed, and that was not there. A sample that failed or has no answer
-    is told of elsewhere."""
-    reasons = []
-    answered = [sample for sample in evidence.samples if sample["answer"] is not None]
-    for need in measure.needs:
-        if need in ("logprobs", "top_logprobs"):
-            bare = sum(not sample["logprobs" if need == "logprobs" else "top_logprobs"] for sample in answered)
-            if bare:
-                reasons.append(
-                    f"{bare} of {len(answered)} fast answers came without the log-probabilities that the measure "
-                    f"{measure.name} needs"
-                )
-        elif need == "readings" and evidence.samples:
-            reasons.append(f"the labels' probabilities, which the measure {measure.name} needs, could not be read")
-    if not reasons and evidence.votes.top is not None and measure.measured(evidence) is None:
-        reasons.append(f"the measure {measure.name} has no value for these fast answers")
-    return reasons
-
-
 # Four of five, or 0.8 and 0.2: what the published threshold of the consensus comes to.
 _FOUR_OF_FIVE_NATS = 0.51  # 0.8 log 1/0.8 + 0.2 log 1/0.2 = 0.5004
 MEASURES = {
