@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.settings import explain
 from egrm_graph.uncertainty.evidence import Evidence
-from egrm_graph.uncertainty.measures import MEASURES, Measure
+from egrm_graph.uncertainty.measures import MEASURES, Measure, Need
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Combination:
                 f"there is no measure {unknown[0]!r} to combine; hand it to `measures`, known are {', '.join(measures)}"
             )
         parts = [measures[each] for each in self.names]
-        needs = tuple(dict.fromkeys(need for part in parts for need in part.needs))
+        needs: tuple[Need, ...] = tuple(dict.fromkeys(need for part in parts for need in part.needs))
 
         def value(evidence: Evidence) -> float:
             return self.probability([part.value(evidence) for part in parts])

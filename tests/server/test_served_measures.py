@@ -1,6 +1,7 @@
 """Measures of what a real vLLM server gives, against those of the same weights in this process."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 ON_LOGPROBS = [name for name, each in MEASURES.items() if {"logprobs", "top_logprobs"} & set(each.needs)]
 
 
-async def greedy(texts: Sequence[str], **engine: object) -> list[Sample]:
+async def greedy(texts: Sequence[str], **engine: Any) -> list[Sample]:
     """The likeliest fast answer to each."""
     settings = Settings(
         samples=1, fast_temperature=0, measure="deepconf_mean", threshold=0, task="arithmetic", scorer=None, **engine

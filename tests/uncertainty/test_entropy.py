@@ -52,7 +52,7 @@ def test_the_weighted_entropy_is_that_of_scipys_summed_likelihoods(texts: list[t
     evidence = drew(*(sample(answer, logprobs=logprobs) for answer, logprobs in texts))
     each = [[np.mean(logprobs) for answer, logprobs in texts if answer == name] for name in "123"]
     summed = [logsumexp(values) for values in each if values]
-    assert weighted_semantic_entropy(evidence) == pytest.approx(entropy(np.exp(summed)), abs=1e-9)
+    assert weighted_semantic_entropy(evidence) == pytest.approx(entropy(np.exp(np.array(summed))), abs=1e-9)
 
 
 @given(st.lists(st.sampled_from(["1", "2", None]), min_size=1, max_size=9).filter(any))
