@@ -13,11 +13,10 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
 from egrm_graph.tasks import task_named
-from egrm_graph.tasks.judging import Judging
-from egrm_graph.tasks.pointwise import Pointwise
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
-from egrm_graph.uncertainty.measures import MEASURES, Measure, Need
+from egrm_graph.uncertainty.measures import MEASURES, Measure
+from egrm_graph.uncertainty.needs import why_unmet
 
 
 @dataclass(frozen=True)
@@ -37,52 +36,14 @@ class Parts:
         """The measure that the settings name.
 
         Raises:
-            SettingsError: there is none of that name, or the client cannot give what it needs.
+            SettingsError: there is none of that name, it cannot get what it needs, or there is no threshold for it.
         """
         measure = self.measures.get(settings.measure)
         if measure is None:
             raise SettingsError(f"there is no measure {settings.measure!r}; known are {', '.join(self.measures)}")
-        for need in measure.needs:
-            if (missing := self._missing(need, settings)) is not None:
-                raise SettingsError(f"the measure {measure.name!r} needs {missing}")
+        if (unmet := why_unmet(measure, settings, self.client, self.task)) is not None:
+            raise SettingsError(f"the measure {measure.name!r} {unmet}")
         return measure
-
-    def _missing(self, need: Need, settings: RunSettings) -> str | None:
-        """What is needed, why it is not to be had, and what to do; None where it is."""
-        if need == "orders":
-            if isinstance(self.task, Judging) and not isinstance(self.task, Pointwise):
-                return None
-            return (
-                f"candidates in several orders, and the task {self.task.name!r} shows none; use consensus, or a task "
-                "that compares candidates"
-            )
-        if not self.client.gives_logprobs:
-            return (
-                f"log-probabilities, and {self.client.name} gives none; use consensus or vote_entropy, or a vLLM server"
-            )
-        if need == "readings":
-            return self._no_readings(settings)
-        if settings.label_probabilities == "always" and isinstance(self.task, Judging):
-            return (
-                "the log-probabilities of samples, and label_probabilities='always' draws none; set it to 'auto' or "
-                "'never', or use label_entropy or label_margin"
-            )
-        return None
-
-    def _no_readings(self, settings: RunSettings) -> str | None:
-        if not isinstance(self.task, Judging):
-            return (
-                f"probabilities of labels, and the answers of the task {self.task.name!r} are no labels; use "
-                "vote_entropy, or a task that judges candidates"
-            )
-        if not self.task.dialect.label_alone:
-            return (
-                f"probabilities of labels, and {self.client.name} says more than a label; use vote_entropy, or another "
-                "model"
-            )
-        if settings.label_probabilities == "never":
-            return "probabilities of labels, and label_probabilities='never' reads none; set it to 'auto' or 'always'"
-        return None
 
     async def check(self) -> None:
         """Raises the error that names the fix where a model, or a server for one, cannot be used."""

@@ -48,8 +48,8 @@ class RunSettings(BaseModel):
     """How convergence is measured: `consensus`, another of those in docs/measures.md, or one handed to
     `build_graph`."""
     threshold: float | None = None
-    """Where the gate opens, in the measure's own units; None takes the measure's published value (0.8 for
-    consensus)."""
+    """Where the gate opens, in the measure's own units; None takes the measure's own (0.8 for consensus,
+    as published); a few have none."""
     top_logprobs: int = Field(default=20, ge=1, le=1024)
     """How many of each position's most likely tokens to ask for, where the measure needs their log-probabilities; 20
     is the most that vLLM gives unless it is started with another `--max-logprobs`."""

@@ -10,7 +10,7 @@ from egrm_graph.context import Run
 from egrm_graph.state import Gated, State
 from egrm_graph.tasks.judging import TIE, undecided
 from egrm_graph.uncertainty.evidence import evidence_of
-from egrm_graph.uncertainty.measures import lacking
+from egrm_graph.uncertainty.needs import lacking
 from egrm_graph.uncertainty.votes import contested, orders_agree
 from egrm_graph.verification import Route, Uncertainty, Vote
 

@@ -29,7 +29,7 @@ def vote_entropy(evidence: Evidence) -> float:
     if not votes.counts:
         return 1.0
     classes = max(round(votes.total), len(votes.counts) + votes.lost)
-    return entropy_nats(vote_shares(evidence)) / math.log(classes) if classes > 1 else 0.0
+    return min(1.0, entropy_nats(vote_shares(evidence)) / math.log(classes)) if classes > 1 else 0.0
 
 
 def certaindex(evidence: Evidence) -> float:

@@ -13,8 +13,8 @@ from statistics import fmean
 
 from egrm_graph.uncertainty.evidence import FLOOR_NATS, Evidence
 
-GROUP = 4
-"""Tokens in a group, and in a text's tail."""
+GROUP = 3
+"""Tokens in a group, and in a text's tail: fast answers have few."""
 
 Tops = Sequence[Sequence[float]]
 
@@ -29,7 +29,7 @@ def self_certainty(evidence: Evidence) -> float:
 
 
 def deepconf_mean(evidence: Evidence) -> float:
-    """The mean over all tokens of the token confidence, in nats, at least log k.
+    """The mean over all tokens of the token confidence, in nats, at least 0.
 
     Source: Fu et al. 2025 (DeepConf, average trace confidence), arXiv:2508.15260.
     """
@@ -37,17 +37,17 @@ def deepconf_mean(evidence: Evidence) -> float:
 
 
 def deepconf_tail(evidence: Evidence) -> float:
-    """The mean over the last tokens, in nats, at least log k.
+    """The mean over the last tokens, in nats, at least 0.
 
-    Source: as `deepconf_mean` (tail confidence). Differs: the tail has 4 tokens where the paper's paths have 2,048.
+    Source: as `deepconf_mean` (tail confidence). Differs: the tail has 3 tokens where the paper's paths have 2,048.
     """
     return _over_voters(evidence, tail_confidence)
 
 
 def deepconf_lowest(evidence: Evidence) -> float:
-    """The mean over the least confident group of neighbouring tokens, in nats, at least log k.
+    """The mean over the least confident group of neighbouring tokens, in nats, at least 0.
 
-    Source: as `deepconf_mean` (lowest group confidence). Differs: a group has 4 tokens where the paper's have 1,024 or
+    Source: as `deepconf_mean` (lowest group confidence). Differs: a group has 3 tokens where the paper's have 1,024 or
     2,048.
     """
     return _over_voters(evidence, lowest_group_confidence)

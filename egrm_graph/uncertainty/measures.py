@@ -41,7 +41,8 @@ class Measure:
     value: Callable[[Evidence], float]
     """The measure itself; it is only asked where at least one voter was drawn. NaN where what it needs is missing."""
     threshold: float
-    """The published threshold, or the one that means the same."""
+    """The published threshold, or the one that means the same; infinite where there is none, for values lie elsewhere
+    with every model: then the settings have to say one."""
     higher_is_certain: bool
     """The measure's direction."""
     needs: tuple[Need, ...] = ()
@@ -64,27 +65,7 @@ class Measure:
         return 1 if "logprobs" in self.needs else 0
 
 
-def lacking(measure: Measure, evidence: Evidence) -> list[str]:
-    """A sentence for each thing that the measure needed, and that was not there. A sample that failed or has no answer
-    is told of elsewhere."""
-    reasons = []
-    answered = [sample for sample in evidence.samples if sample["answer"] is not None]
-    for need in measure.needs:
-        if need in ("logprobs", "top_logprobs"):
-            bare = sum(not sample["logprobs" if need == "logprobs" else "top_logprobs"] for sample in answered)
-            if bare:
-                reasons.append(
-                    f"{bare} of {len(answered)} fast answers came without the log-probabilities that the measure "
-                    f"{measure.name} needs"
-                )
-        elif need == "readings" and evidence.samples:
-            reasons.append(f"the labels' probabilities, which the measure {measure.name} needs, could not be read")
-    if not reasons and evidence.votes.top is not None and measure.measured(evidence) is None:
-        reasons.append(f"the measure {measure.name} has no value for these fast answers")
-    return reasons
-
-
-# Four of five, or 0.8 and 0.2: what the published threshold of the consensus comes to elsewhere.
+# Four of five, or 0.8 and 0.2: what the published threshold of the consensus comes to.
 _FOUR_OF_FIVE_NATS = 0.51  # 0.8 log 1/0.8 + 0.2 log 1/0.2 = 0.5004
 MEASURES = {
     measure.name: measure
@@ -94,12 +75,11 @@ MEASURES = {
         Measure("certaindex", certaindex, threshold=0.68, higher_is_certain=True),
         Measure("semantic_entropy", semantic_entropy, threshold=_FOUR_OF_FIVE_NATS, higher_is_certain=False),
         Measure("weighted_semantic_entropy", weighted_semantic_entropy, _FOUR_OF_FIVE_NATS, False, ("logprobs",)),
-        Measure("token_entropy", token_entropy, _FOUR_OF_FIVE_NATS, False, ("top_logprobs",)),
-        # A token with 0.8, and the other 19 of 20 even: (-log 0.8 - 19 log(0.2 / 19)) / 20 = 4.34, less log 20 = 1.34.
-        Measure("self_certainty", self_certainty, 1.34, True, ("top_logprobs",)),
-        Measure("deepconf_mean", deepconf_mean, 4.34, True, ("top_logprobs",)),
-        Measure("deepconf_tail", deepconf_tail, 4.34, True, ("top_logprobs",)),
-        Measure("deepconf_lowest", deepconf_lowest, 4.34, True, ("top_logprobs",)),
+        Measure("token_entropy", token_entropy, -math.inf, False, ("top_logprobs",)),
+        Measure("self_certainty", self_certainty, math.inf, True, ("top_logprobs",)),
+        Measure("deepconf_mean", deepconf_mean, math.inf, True, ("top_logprobs",)),
+        Measure("deepconf_tail", deepconf_tail, math.inf, True, ("top_logprobs",)),
+        Measure("deepconf_lowest", deepconf_lowest, math.inf, True, ("top_logprobs",)),
         Measure("deepconf_consensus", deepconf_consensus, 0.95, True, ("top_logprobs",)),
         Measure("label_entropy", label_entropy, _FOUR_OF_FIVE_NATS, False, ("readings",)),
         Measure("label_margin", label_margin, 0.6, True, ("readings",)),

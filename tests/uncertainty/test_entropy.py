@@ -52,7 +52,7 @@ def test_the_weighted_entropy_is_that_of_scipys_summed_likelihoods(texts: list[t
     evidence = drew(*(sample(answer, logprobs=logprobs) for answer, logprobs in texts))
     each = [[np.mean(logprobs) for answer, logprobs in texts if answer == name] for name in "123"]
     summed = [logsumexp(values) for values in each if values]
-    assert weighted_semantic_entropy(evidence) == pytest.approx(entropy(np.exp(summed)), abs=1e-9)
+    assert weighted_semantic_entropy(evidence) == pytest.approx(entropy(np.exp(np.array(summed))), abs=1e-9)
 
 
 @given(st.lists(st.sampled_from(["1", "2", None]), min_size=1, max_size=9).filter(any))
@@ -86,12 +86,14 @@ def test_label_entropy_is_that_of_the_mean_over_the_orders() -> None:
 
 def test_orders_that_are_certain_of_different_candidates_are_not_certain() -> None:
     evidence = read(reading("AB", {"A": 1.0, "B": 0.0}), reading("BA", {"A": 0.0, "B": 1.0}))
-    assert (label_entropy(evidence), label_margin(evidence)) == (pytest.approx(math.log(2)), 0)
+    assert label_entropy(evidence) == pytest.approx(math.log(2))
+    assert label_margin(evidence) == 0
 
 
 def test_a_lost_reading_counts_as_one_that_says_nothing() -> None:
     evidence = read(reading("AB", {"A": 1.0, "B": 0.0}), reading("BA", None))
-    assert (label_entropy(evidence), label_margin(evidence)) == (pytest.approx(math.log(2) / 2), 0.5)
+    assert label_entropy(evidence) == pytest.approx(math.log(2) / 2)
+    assert label_margin(evidence) == 0.5
 
 
 @pytest.mark.parametrize("evidence", [votes("A", "A"), read(reading("AB", None), reading("BA", None))])
@@ -128,7 +130,8 @@ def test_token_entropy_is_averaged_over_tokens_and_then_over_voters() -> None:
 def test_the_interval_of_the_token_entropy_is_the_mean_of_the_tokens_intervals() -> None:
     evidence = drew(sample("7", [logs(0.5, 0.3), logs(1.0)]))
     low, high = token_entropy_interval(evidence, vocabulary=6)
-    assert (low, high) == (token_entropy(evidence), pytest.approx(low + 0.2 * math.log(4) / 2))
+    assert low == token_entropy(evidence)
+    assert high == pytest.approx(low + 0.2 * math.log(4) / 2)
 
 
 @pytest.mark.parametrize("lost", [sample(None, [logs(1.0)]), sample("7"), sample("7", [])])

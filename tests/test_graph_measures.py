@@ -1,0 +1,175 @@
+"""Each measure through the whole graph: what is asked of the client, and what comes of it."""
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from egrm_graph import Settings, Verification, build_graph
+from egrm_graph.clients.client import Client, Completion
+from egrm_graph.clients.embedded import EmbeddedClient
+from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
+from egrm_graph.errors import SettingsError
+from egrm_graph.parts import bundled
+from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL
+from egrm_graph.uncertainty.combination import Combination
+from egrm_graph.uncertainty.measures import MEASURES
+from egrm_graph.verification import Message
+
+QUESTION: Any = {"question": "17+48-9"}
+PAIR: Any = {"question": "17+48-9", "candidates": ["#56", "#57"]}
+ON_ANSWERS = [name for name, measure in MEASURES.items() if not {"readings", "orders"} & set(measure.needs)]
+# Between a token with 0.99 beside one with 0.0001, and one whose two are even.
+THRESHOLDS = {"token_entropy": 0.1, "self_certainty": 1.0} | dict.fromkeys(
+    ("deepconf_mean", "deepconf_tail", "deepconf_lowest"), 4.0
+)
+ON_LOGPROBS = [name for name in ON_ANSWERS if MEASURES[name].needs]
+
+
+def sure(text: str) -> Completion:
+    """An answer of one token with the probability 0.99, beside one with 0.0001."""
+    return Completion(
+        text,
+        "stop",
+        1,
+        logprobs=(math.log(0.99),),
+        top_logprobs=({text: math.log(0.99), "other": math.log(0.0001)},),
+    )
+
+
+def bare(text: str) -> Completion:
+    """An answer whose log-probabilities cannot be any."""
+    return Completion(text, "stop", 1, logprobs=(math.nan,), top_logprobs=({text: math.nan},))
+
+
+async def verify(
+    fast: Sequence[Item], paths: Sequence[Item] = ("#56",) * 4, **settings: Any
+) -> tuple[Verification, ScriptedClient]:
+    client = ScriptedClient(fast=fast, paths=paths, labels={})
+    graph = build_graph(Settings(task="arithmetic", **settings), client=client, scorer=None)
+    return (await graph.ainvoke(QUESTION))["verification"], client
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Client]:
+    client = EmbeddedClient.load(bundled(BUNDLED_MODEL))
+    yield client
+    asyncio.run(client.aclose())
+
+
+@pytest.mark.parametrize("name", ON_ANSWERS)
+async def test_five_sure_answers_take_the_direct_route(name: str) -> None:
+    told, _ = await verify([sure("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
+    assert (told["route"], told["status"], told["reasons"]) == ("direct", "ok", [])
+    assert told["uncertainty"]["measure"] == name
+    assert told["uncertainty"]["value"] is not None
+
+
+@pytest.mark.parametrize("name", ON_LOGPROBS)
+async def test_where_no_logprobs_can_be_read_the_gate_stays_shut_and_says_why(name: str) -> None:
+    told, _ = await verify([bare("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
+    assert (told["route"], told["status"], told["answer"]) == ("reasoned", "degraded", "56")
+    assert told["uncertainty"]["value"] is None
+    assert told["reasons"][0] == f"5 of 5 fast answers came without the log-probabilities that the measure {name} needs"
+
+
+async def test_a_sample_without_logprobs_is_a_lost_voice() -> None:
+    told, _ = await verify([sure("56")] * 3 + [bare("56"), Fail("gone")], measure="deepconf_consensus", threshold=0.6)
+    assert told["uncertainty"]["value"] == pytest.approx(0.6)
+    assert (told["route"], told["status"]) == ("direct", "degraded")
+
+
+async def test_records_carry_what_the_measure_needs_and_nothing_otherwise() -> None:
+    for name, asked in (("consensus", 0), ("weighted_semantic_entropy", 1), ("deepconf_mean", 7)):
+        told, client = await verify([sure("56")] * 5, measure=name, threshold=0.5, top_logprobs=7)
+        assert {call.sampling.logprobs for call in client.calls if call.sampling} == {asked}
+    assert told["samples"][0]["logprobs"] == [math.log(0.99)]
+    assert told["samples"][0]["top_logprobs"] == [[math.log(0.99), math.log(0.0001)]]
+
+
+async def test_paths_carry_none() -> None:
+    told, _ = await verify([sure("56"), sure("57")], samples=2, measure="weighted_semantic_entropy")
+    assert [path["logprobs"] for path in told["paths"]] == [None] * 4
+
+
+@pytest.mark.parametrize("name", ON_ANSWERS)
+async def test_the_bundled_model_can_be_measured(name: str, model: Client) -> None:
+    graph = build_graph(Settings(measure=name, threshold=0.5), client=model, scorer=None)
+    easy = (await graph.ainvoke({"question": "17+48"}))["verification"]
+    hard = (await graph.ainvoke({"question": "71+58-18-30+39"}))["verification"]
+    values = easy["uncertainty"]["value"], hard["uncertainty"]["value"]
+    assert None not in values
+    assert (values[0] > values[1]) is MEASURES[name].higher_is_certain
+    assert [sample["logprobs"] is not None for sample in easy["samples"]] == [name in ON_LOGPROBS] * 5
+
+
+async def test_the_bundled_judges_orders_can_be_measured() -> None:
+    graph = build_graph(Settings(task="pairwise", measure="order_disagreement"), scorer=None)
+    told = (await graph.ainvoke(PAIR))["verification"]
+    assert told["uncertainty"]["value"] == pytest.approx(0, abs=0.34)
+
+
+@pytest.mark.parametrize(("name", "value"), [("label_entropy", 0.325), ("label_margin", 0.8)])
+async def test_labels_are_measured_where_their_probabilities_are_read(name: str, value: float) -> None:
+    def labels(prompt: Sequence[Message]) -> Mapping[str, float]:
+        text = prompt[-1]["content"]
+        first = text.index("\n65\n") < text.index("\n66\n")
+        return {"A": math.log(0.9 if first else 0.1), "B": math.log(0.1 if first else 0.9), "C": -math.inf}
+
+    graph = build_graph(Settings(task="pairwise", measure=name), client=ScriptedClient(labels=labels), scorer=None)
+    given: Any = {"question": "17+48?", "candidates": ["65", "66"]}
+    told = (await graph.ainvoke(given))["verification"]
+    assert told["uncertainty"]["value"] == pytest.approx(value, abs=1e-3)
+    assert (told["route"], told["winner"]) == ("direct", 0)
+
+
+async def test_a_measure_of_samples_draws_them_though_labels_could_be_read() -> None:
+    client = ScriptedClient(fast=[sure("A")] * 6, paths=["A"] * 4, labels={"A": -0.1, "B": -3.0, "C": -3.0})
+    graph = build_graph(Settings(task="pairwise", measure="deepconf_mean", threshold=0.5), client=client, scorer=None)
+    told = (await graph.ainvoke(PAIR))["verification"]
+    assert (len(told["samples"]), told["readings"]) == (6, [])
+    assert told["uncertainty"]["value"] is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"measure": "nope"}, f"no measure 'nope'; known are {', '.join(MEASURES)}"),
+        ({"measure": "order_disagreement"}, "the task 'arithmetic' shows none"),
+        ({"measure": "order_disagreement", "task": "pointwise"}, "the task 'pointwise' shows none"),
+        ({"measure": "label_entropy"}, "the answers of the task 'arithmetic' are no labels"),
+        ({"measure": "label_margin", "task": "pairwise", "label_probabilities": "never"}, "'never' reads none"),
+        ({"measure": "deepconf_tail"}, "'deepconf_tail' has no threshold that would suit every model; set threshold"),
+        ({"measure": "self_certainty", "task": "pairwise", "label_probabilities": "always"}, "'always' draws none"),
+    ],
+)
+def test_what_does_not_fit_the_measure_is_refused_at_build_time(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build_graph(Settings(**{"task": "arithmetic", **settings}), client=ScriptedClient(labels={}), scorer=None)
+
+
+def test_readings_and_logprobs_of_samples_are_not_had_together() -> None:
+    names = ("label_margin", "deepconf_mean")
+    both = Combination(names, (0.0, 0.0), (1.0, 1.0), (1.0, 1.0), 0.0).measure()
+    settings = Settings(task="pairwise", measure="combination")
+    with pytest.raises(SettingsError, match="'combination' needs readings of labels and log-probabilities of samples"):
+        build_graph(settings, client=ScriptedClient(labels={}), scorer=None, measures=[both])
+
+
+async def test_a_combination_decides_the_route() -> None:
+    # sigmoid(10 * (0.6 - 0.5)) and sigmoid(10 * (1 - 0.5)), over the threshold of 0.8 only in the second case.
+    combined = Combination(("consensus",), (0.5,), (1.0,), (10.0,), 0.0).measure()
+    for fast, value, route in ((["56"] * 3 + ["57"] * 2, 0.731, "reasoned"), (["56"] * 5, 0.993, "direct")):
+        client = ScriptedClient(fast=fast, paths=["#56"] * 4)
+        settings = Settings(task="arithmetic", measure="combination")
+        graph = build_graph(settings, client=client, scorer=None, measures=[combined])
+        told = (await graph.ainvoke(QUESTION))["verification"]
+        assert (told["uncertainty"]["value"], told["route"]) == (pytest.approx(value, abs=1e-3), route)
+
+
+def test_the_bundled_judge_has_no_labels_to_read() -> None:
+    client = ScriptedClient(labels={}, name=BUNDLED_JUDGE)
+    with pytest.raises(SettingsError, match=f"{BUNDLED_JUDGE} says more than a label"):
+        build_graph(Settings(task="pairwise", measure="label_entropy"), client=client, scorer=None)

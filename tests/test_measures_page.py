@@ -1,0 +1,48 @@
+"""docs/measures.md says what the measures are, and its Python runs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from egrm_graph.uncertainty.combination import Combination
+from egrm_graph.uncertainty.measures import MEASURES, Need
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "measures.md").read_text()
+NEEDS: dict[str, tuple[Need, ...]] = {
+    "": (),
+    "chosen tokens": ("logprobs",),
+    "top k": ("top_logprobs",),
+    "labels": ("readings",),
+    "orders": ("orders",),
+}
+
+
+def test_the_table_has_every_measure_as_it_is() -> None:
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in PAGE.splitlines() if line.startswith("| `")]
+    told = {row[0].strip("`"): (NEEDS[row[2]], row[4], row[5].partition(",")[0].partition(":")[0]) for row in rows}
+    assert told == {
+        name: (
+            measure.needs,
+            "high" if measure.higher_is_certain else "low",
+            "none" if abs(measure.threshold) == float("inf") else str(measure.threshold),
+        )
+        for name, measure in MEASURES.items()
+    }
+
+
+def test_the_snippets_run() -> None:
+    several, own = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(several, names)
+    assert isinstance(names["combination"], Combination)
+    assert names["measure"].needs == ("top_logprobs",)
+    exec(own, names)
+    assert names["graph"].invoke({"question": "2+3"})["verification"]["uncertainty"]["measure"] == "lead"
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", PAGE))
+def test_every_link_of_the_page_leads_somewhere(link: str) -> None:
+    assert (ROOT / "docs" / link).exists()
