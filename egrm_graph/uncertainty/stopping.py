@@ -95,8 +95,8 @@ def beta(standing: Standing) -> bool:
     """
     a, b = _two_leading(standing)
     n = a + b + 1
-    over = sum(math.comb(n, wins) for wins in range(a + 1, n + 1)) / 2**n
-    return 1 - over >= ENOUGH
+    over = sum(math.comb(n, wins) for wins in range(a + 1, n + 1))
+    return 1 - over / (1 << n) >= ENOUGH
 
 
 def windows(standing: Standing) -> bool:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
-from scipy.stats import entropy
 
 from egrm_graph.uncertainty.measures import MEASURES, Measure
 from egrm_graph.uncertainty.stopping import Standing, StopRule, beta, decided, everything, sequential, windows
@@ -28,10 +27,11 @@ def certain_by_consensus(votes: Sequence[Vote], threshold: float) -> bool:
 
 
 def certain_by_entropy(votes: Sequence[Vote], threshold: float) -> bool:
-    counts = list(Counter(vote for vote in votes if vote is not None).values())
+    counts = Counter(vote for vote in votes if vote is not None).values()
     if not counts:
         return False
-    nats = float(entropy(counts + [1] * list(votes).count(None)))
+    # H = log M - (1/M) sum c log c; the lost votes' terms are zero.
+    nats = math.log(len(votes)) - sum(count * math.log(count) for count in counts) / len(votes)
     return nats <= threshold * math.log(len(votes)) + 1e-9 if len(votes) > 1 else threshold > -1e-9
 
 
@@ -53,16 +53,6 @@ def numbered(votes: Sequence[Vote]) -> tuple[Vote, ...]:
     return tuple(None if vote is None else votes.index(vote) for vote in votes)
 
 
-def stopped(rule: StopRule, votes: Sequence[Vote], sizes: Sequence[int]) -> Sequence[Vote]:
-    """The votes that are drawn in waves of these sizes."""
-    end = 0
-    for size in sizes:
-        end += size
-        if rule(Standing(numbered(votes[:end]), len(votes))):
-            break
-    return votes[:end]
-
-
 def random_votes(draw: random.Random, planned: int) -> list[Vote]:
     """Of one to five answers, of which one may be much likelier, and lost ones."""
     answers: list[Vote] = [None, *range(draw.randint(1, 5))]
@@ -70,35 +60,35 @@ def random_votes(draw: random.Random, planned: int) -> list[Vote]:
     return draw.choices(answers, weights, k=planned)
 
 
-@pytest.mark.parametrize(("name", "sequences"), [("consensus", 100_000), ("vote_entropy", 20_000)])
+@pytest.mark.parametrize(("name", "sequences"), [("consensus", 100_000), ("vote_entropy", 100_000)])
 def test_decided_early_leads_where_all_votes_lead(name: str, sequences: int) -> None:
     draw, early, direct = random.Random(0), 0, 0
     thresholds = [0.0, 0.2, 0.25, 1 / 3, 0.4, 0.5, 0.6, 2 / 3, 0.75, 0.8, 0.9, 1.0]
     rules = {threshold: decided(MEASURES[name], threshold) for threshold in thresholds}
     for _ in range(sequences):
-        planned, threshold = draw.choice((1, 2, 3, 4, 5, 5, 6, 7, 8, 10, 12, 16)), draw.choice(thresholds)
+        planned, threshold = draw.choice((2, 3, 4, 5, 5, 6, 7, 8, 10, 12, 16)), draw.choice(thresholds)
         votes = random_votes(draw, planned)
-        cut = sorted(draw.sample(range(planned + 1), k=min(2, planned)))
-        sizes = [end - start for start, end in zip([0, *cut], [*cut, planned], strict=True) if end > start]
-        drawn = stopped(rules[threshold], votes, sizes)
-        told = outcome(votes, name, threshold)
-        assert outcome(drawn, name, threshold) == told, (votes, len(drawn), threshold)
-        early += len(drawn) < planned
-        direct += len(drawn) < planned and told[0] == "direct"
+        n = draw.randrange(planned)
+        if rules[threshold](Standing(numbered(votes[:n]), planned)):
+            told = outcome(votes, name, threshold)
+            assert outcome(votes[:n], name, threshold) == told, (votes, n, threshold)
+            early += 1
+            direct += told[0] == "direct"
     assert min(direct, early - direct) > sequences / 20  # of both kinds there are enough to be wrong about
 
 
 @pytest.mark.parametrize("name", ["consensus", "vote_entropy"])
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.6, 0.8, 1.0])
-@pytest.mark.parametrize("planned", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("planned", [1, 2, 3, 4])
 def test_it_stops_exactly_where_every_continuation_leads_to_the_same(name: str, threshold: float, planned: int) -> None:
     rule = decided(MEASURES[name], threshold)
+    every: list[Vote] = [None, *range(planned)]
     for n in range(planned + 1):
-        for drawn in product((None, *range(n)), repeat=n):
-            # The answers drawn so far, lost votes, and as many new answers as there are votes left.
-            more: list[Vote] = [None, *range(planned)]
-            ends = {outcome((*drawn, *rest), name, threshold) for rest in product(more, repeat=planned - n)}
-            assert rule(Standing(numbered(drawn), planned)) == (len(ends) == 1), drawn
+        ends: dict[tuple[Vote, ...], set[Outcome]] = {}
+        for votes in product(every, repeat=planned):
+            ends.setdefault(votes[:n], set()).add(outcome(votes, name, threshold))
+        for drawn, outcomes in ends.items():
+            assert rule(Standing(numbered(drawn), planned)) == (len(outcomes) == 1), drawn
 
 
 @pytest.mark.parametrize(
@@ -195,16 +185,16 @@ def test_the_sequential_test_keeps_its_error_where_its_hypothesis_holds() -> Non
         (decided(CONSENSUS, 0.8), 5, 5, (1, 1, 1, 1, 1)),
         (decided(CONSENSUS, 0.8), 5, 9, (1, 1, 1, 1, 1)),
         (decided(CONSENSUS, 0.8), 16, 2, (13, 3)),
-        (decided(CONSENSUS, 0.8), 16, 3, (5, 8, 3)),
-        (decided(CONSENSUS, 0.8), 16, 4, (5, 4, 4, 3)),
+        (decided(CONSENSUS, 0.8), 16, 3, (13, 1, 2)),
+        (decided(CONSENSUS, 0.8), 16, 5, (9, 4, 1, 1, 1)),
         (decided(CONSENSUS, 1.0), 5, 2, (5,)),  # all have to agree, so the easy questions need all
-        (decided(CONSENSUS, 1.0), 5, 3, (2, 2, 1)),
+        (decided(CONSENSUS, 1.0), 5, 3, (1, 2, 2)),
         (decided(ENTROPY, 0.32), 5, 2, (4, 1)),
         (decided(CONSENSUS, 0.8), 1, 3, (1,)),
         (beta, 16, 2, (4, 12)),
         (beta, 16, 3, (4, 6, 6)),
         (windows, 16, 2, (5, 11)),
-        (windows, 5, 2, (5,)),
+        (windows, 5, 3, (5,)),
         (sequential, 16, 2, (3, 13)),
         (everything, 16, 4, (16,)),
     ],
