@@ -1,0 +1,86 @@
+"""Saved runs as a log: what `egrm verify` wrote, beside the questions with their references.
+
+A run that is to be replayed has fast answers and paths of every question, so its gate must never open: `egrm verify
+QUESTIONS --threshold 2 --samples 16 --output RUN` with the measure consensus, and every fast answer drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from egrm_graph.errors import InputError
+from egrm_graph.replay.log import Draw, Saved, rows_of
+from egrm_graph.settings import explain
+from egrm_graph.uncertainty.votes import classes
+
+Same = Callable[[str, str], bool]
+"""Whether two answers mean the same."""
+
+COMPLETE = "draw both for every question with a gate that never opens: --measure consensus --threshold 2"
+
+
+class _Sample(BaseModel):
+    answer: str | None
+    n_tokens: int | None = None
+
+
+class _Run(BaseModel):
+    """What a log needs of a verification."""
+
+    route: str
+    answer: str | None
+    confidence: float | None
+    samples: list[_Sample]
+    paths: list[_Sample]
+
+
+def read_runs(file: Path, questions: Path, same: Same) -> list[Saved]:
+    """The questions of a file of `egrm verify`; `questions` has the "reference" of each by its id, or its line.
+
+    Raises:
+        InputError: a line has no answer, no reference, or no fast answers and paths.
+    """
+    references = {_key(row, number): row.get("reference") for number, row in rows_of(questions)}
+    return [_saved(f"{file}, line {number}", row, references, same) for number, row in rows_of(file)]
+
+
+def _key(row: Mapping[str, Any], number: int) -> str:
+    return repr(row.get("id", number))
+
+
+def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same: Same) -> Saved:
+    if row.get("error") is not None:
+        raise InputError(f"{where} was not answered: {row['error']}; ask it again, or take the line out")
+    try:
+        run = _Run(**row)
+    except ValidationError as error:
+        raise InputError(f"{where} is no verification: {explain(error)[:400]}") from error
+    reference = references.get(_key(row, -1))
+    if not isinstance(reference, str):
+        raise InputError(f"{where}: the questions have no reference for the id {row.get('id')!r}; add it there")
+    if run.route != "reasoned" or not run.paths or not run.samples:
+        lacking = "fast answers" if run.paths else "paths"
+        raise InputError(f"{where} has no {lacking}; {COMPLETE}")
+    spelled = _spelled([*run.samples, *run.paths], same)
+    draws = [
+        Draw(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)
+        for answer, sample in zip(spelled, [*run.samples, *run.paths], strict=True)
+    ]
+    correct = run.answer is not None and same(run.answer, reference)
+    return Saved(
+        id=row["id"],
+        fast=tuple(draws[: len(run.samples)]),
+        paths=tuple(draws[len(run.samples) :]),
+        reasoned=Draw(answer=run.answer, correct=correct),
+        confidence=run.confidence,
+    )
+
+
+def _spelled(samples: Sequence[_Sample], same: Same) -> list[str | None]:
+    """Each answer as the first of its class is spelled."""
+    answers = [sample.answer for sample in samples]
+    return [None if first is None else answers[first] for first in classes(answers, same)]
