@@ -23,10 +23,8 @@ from rich.table import Table as RichTable
 
 from egrm_graph.benchmark.statistics import Estimate, share
 from egrm_graph.replay.families import Family, Loss, certify, families
-from egrm_graph.replay.log import read_log
-from egrm_graph.replay.runs import read_runs
+from egrm_graph.replay.runs import read_labelled
 from egrm_graph.replay.table import Floats, Ints, Table, replayable, sizes_of, table_of
-from egrm_graph.tasks import task_named
 from egrm_graph.uncertainty.measures import MEASURES
 
 Sets = Literal["drawn", "split"]
@@ -107,9 +105,7 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     given = parser.parse_args()
-    same = task_named(given.task).same
-    log = read_log(given.log) if given.questions is None else read_runs(given.log, given.questions, same)
-    table = table_of(log)
+    table = table_of(read_labelled(given.log, given.questions, given.task))
     made = [row for loss in get_args(Loss) for row in rows(table, loss, n_sets=given.sets)]
     title = f"{given.log.name}: {table.n // 2} of {table.n} questions calibrate, {given.sets} sets, confidence 95 %"
     Console(width=120).print(shown(title, made))

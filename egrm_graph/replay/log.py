@@ -26,15 +26,9 @@ class Draw(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, use_attribute_docstrings=True)
 
     answer: str | None
-    """None where none could be read; it stays in the denominator."""
+    """None where none could be read; it stays in the denominator, and is nobody's vote, whether `correct` or not."""
     correct: bool
     n_tokens: int | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _lost_is_wrong(self) -> Self:
-        if self.answer is None and self.correct:
-            raise ValueError("an answer that is null cannot be correct; give the answer, or set correct to false")
-        return self
 
 
 class Saved(BaseModel):
@@ -50,12 +44,14 @@ class Saved(BaseModel):
     """What reasoning came to, where a run said so; None lets the paths vote."""
     confidence: float | None = None
     """The run's own confidence in that; of paths that vote it is their share."""
+    scored: bool = False
+    """Whether that confidence is a scorer's score."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        marks: dict[str | None, bool] = {None: False}
+        marks: dict[str, bool] = {}
         for draw in (*self.fast, *self.paths):
-            if marks.setdefault(draw.answer, draw.correct) != draw.correct:
+            if draw.answer is not None and marks.setdefault(draw.answer, draw.correct) != draw.correct:
                 raise ValueError(f"the answer {draw.answer!r} is both right and wrong; equal answers are equally right")
         return self
 

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.log import Draw, Saved, rows_of
-from egrm_graph.settings import explain
+from egrm_graph.replay.log import Draw, Saved, read_log, rows_of
+from egrm_graph.settings import TaskName, explain
+from egrm_graph.tasks import task_named
 from egrm_graph.uncertainty.votes import classes
 
 Same = Callable[[str, str], bool]
@@ -34,8 +35,22 @@ class _Run(BaseModel):
     route: str
     answer: str | None
     confidence: float | None
+    best_path: int | None = None
     samples: list[_Sample]
     paths: list[_Sample]
+
+
+def read_labelled(file: Path, questions: Path | None, task: TaskName) -> list[Saved]:
+    """The questions of a log or, with `questions` beside it, of a file of `egrm verify`.
+
+    Raises:
+        InputError: the file cannot be used; says which line, and what to do.
+    """
+    if questions is None:
+        return read_log(file)
+    if task not in ("answer", "arithmetic"):
+        raise InputError(f"runs of the task {task!r} have no references to be compared with; write a log of them")
+    return read_runs(file, questions, task_named(task).same)
 
 
 def read_runs(file: Path, questions: Path, same: Same) -> list[Saved]:
@@ -77,6 +92,7 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
         paths=tuple(draws[len(run.samples) :]),
         reasoned=Draw(answer=run.answer, correct=correct),
         confidence=run.confidence,
+        scored=run.best_path is not None,
     )
 
 

@@ -41,6 +41,8 @@ class Table:
     """(N, F) tokens of each fast answer; None where the log does not have those of every sample."""
     path_tokens: Floats | None
     """(N,) tokens of all paths of a question."""
+    scored: bool
+    """Whether confidences are scores, and no shares of votes."""
 
     @property
     def n(self) -> int:
@@ -75,6 +77,7 @@ def table_of(log: Sequence[Saved]) -> Table:
         reasoned_confidence=np.array([confidence for _, confidence in reasoned]),
         fast_tokens=np.array([[d.n_tokens for d in q.fast[:n_fast]] for q in log], float) if counted else None,
         path_tokens=np.array([sum(d.n_tokens or 0 for d in q.paths) for q in log], float) if counted else None,
+        scored=any(question.scored for question in log),
     )
 
 
@@ -95,7 +98,7 @@ def _reasoned(question: Saved) -> tuple[bool, float]:
     share = count / len(question.paths)
     if question.reasoned is not None:
         return question.reasoned.correct, share if question.confidence is None else question.confidence
-    return any(path.correct for path in question.paths if path.answer == top), share
+    return any(path.correct for path in question.paths if path.answer is not None and path.answer == top), share
 
 
 def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[Ints]:

@@ -22,8 +22,8 @@ def same(one: str, other: str) -> bool:
 def run(**changes: Any) -> dict[str, Any]:
     samples = [{"answer": answer, "n_tokens": 2} for answer in ("7.0", "7", None, "8")]
     paths = [{"answer": "7", "n_tokens": 9, "score": 0.9}]
-    told = {"id": "a", "route": "reasoned", "answer": "7", "confidence": 0.9, "samples": samples, "paths": paths}
-    return {**told, **changes}
+    told = {"id": "a", "route": "reasoned", "answer": "7", "confidence": 0.9, "best_path": 0}
+    return {**told, "samples": samples, "paths": paths, **changes}
 
 
 def read(folder: Path, row: dict[str, Any], questions: str = QUESTIONS) -> list[Saved]:
@@ -42,6 +42,7 @@ def test_equivalent_answers_are_one_and_the_runs_own_answer_is_kept(tmp_path: Pa
             paths=(Draw(answer="7.0", correct=True, n_tokens=9),),
             reasoned=Draw(answer="7", correct=True),
             confidence=0.9,
+            scored=True,
         )
     ]
 

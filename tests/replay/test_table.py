@@ -33,6 +33,12 @@ def test_without_any_answer_nothing_is_certain() -> None:
     assert seen.right.tolist() == [False, True]
 
 
+def test_an_answer_that_could_not_be_read_is_no_vote_even_where_it_is_marked_as_right() -> None:
+    lost = Draw(answer=None, correct=True)
+    table = table_of([Saved(id=1, fast=(lost, lost), paths=(lost,))])
+    assert (gate(table, CONSENSUS, np.arange(2)).right.tolist(), table.reasoned_right.tolist()) == ([False], [False])
+
+
 def test_a_measure_of_uncertainty_is_turned_round() -> None:
     seen = gate(table_of([question(1, "77"), question(2, "78")]), MEASURES["vote_entropy"], np.arange(2))
     assert seen.certainty.tolist() == [0.0, -1.0]

@@ -36,7 +36,7 @@ def test_the_upper_bound_is_the_risk_that_the_losses_just_rule_out() -> None:
 
 
 def test_a_risk_just_over_the_target_passes_as_often_as_stated_and_no_more() -> None:
-    """A thousand questions of which 5 % are lost, the target: up to 38 losses pass, and 4.3 % of all sets have no more."""
+    """A thousand questions of which 5 % are lost, the target: up to 38 losses pass, as 4.3 % of all sets have."""
     losses = np.random.default_rng(0).binomial(1000, 0.05, size=(200_000, 1))
     passed = (last_passed(losses, 1000, 0.05 - 1e-9, 0.05) == 0).mean()
     assert passed == pytest.approx(0.0433, abs=0.002)
