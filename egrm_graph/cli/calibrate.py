@@ -144,16 +144,19 @@ def _made(
 
 
 def _told(made: GateCalibration, found: Certified) -> list[str]:
-    kind = "wrong where reasoning is right" if made.loss == "excess" else "wrong"
+    kind = "a wrong fast answer where reasoning is right" if made.loss == "excess" else "a wrong answer"
     opens = f"{'>=' if made.higher_is_certain else '<='} {made.threshold:g}"
-    share, (gated, always, never) = made.direct / made.labelled, found.accuracy
+    share, right = made.direct / made.labelled, found.accuracy
     told = [
         f"Gate: {made.measure} of {made.samples} samples {opens}. Of these questions {share:.1%} skip reasoning.",
-        f"With confidence {made.confidence:g} at most {made.target_risk:.2%} of all questions like these are {kind} "
-        f"through it: {made.losses} of {made.questions:,} were, which leaves a risk of {made.risk_bound:.2%} at most "
-        f"(1 of {made.gates} gates that were tried).",
-        f"Right on these questions: gate {gated:.1%}, always reasoning {always:.1%}, never {never:.1%}.",
+        f"With confidence {made.confidence:g} at most {made.target_risk:.2%} of all questions like these get {kind}: "
+        f"{made.losses} of {made.questions:,} did, which leaves a risk of {made.risk_bound:.2%} at most (1 of "
+        f"{made.gates} gates that were tried).",
+        f"Right on these questions: gate {right.gated:.1%}, always reasoning {right.always:.1%}, never "
+        f"{right.never:.1%}; of the direct answers alone {right.direct:.1%}.",
     ]
+    if right.never >= right.always:
+        told.append("Reasoning is no better here than the fast answers are: never reasoning would lose nothing.")
     if made.abstention is not None:
         it = made.abstention
         told.append(

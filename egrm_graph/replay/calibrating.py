@@ -38,6 +38,8 @@ class Accuracy(NamedTuple):
     """Reasoning about all of them."""
     never: float
     """The vote of the same number of fast answers."""
+    direct: float
+    """Of the fast answers that the gate lets through only."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def calibrate(
             float(np.where(direct, gate.fast_right, table.reasoned_right).mean()),
             float(table.reasoned_right.mean()),
             float(gate.fast_right.mean()),
+            float(gate.fast_right[direct].mean()),
         ),
     )
 

@@ -46,7 +46,7 @@ def accuracies(mass: Floats, wrong: Floats, reasoned: Floats) -> Floats:
     n = mass.sum(axis=-1, keepdims=True)
     gained = (mass - wrong - reasoned).cumsum(axis=-1)
     start = reasoned.sum(axis=-1, keepdims=True)
-    return np.concatenate([start, start + gained], axis=-1) / n
+    return np.asarray(np.concatenate([start, start + gained], axis=-1) / n)
 
 
 def oracle_accuracy(direct: float, always: float, gain: float, loss: float) -> float:

@@ -73,6 +73,14 @@ def test_a_null_label_is_an_error_and_not_a_wrong_answer(tmp_path: Path) -> None
     assert "line 1: fast.3.correct=None: Input should be a valid boolean" in done.stderr
 
 
+def test_where_reasoning_is_no_better_that_is_told(tmp_path: Path) -> None:
+    log = written(tmp_path / "log.jsonl", [question(i, "77777", "7" if i < 150 else "8") for i in range(200)])
+    done = calibrated(log, tmp_path / "gate.json")
+    assert done.exit_code == 0, done.output
+    assert "gate 100.0%, always reasoning 75.0%, never 100.0%; of the direct answers alone 100.0%" in done.stdout
+    assert "Reasoning is no better here than the fast answers are" in done.stdout
+
+
 def test_a_calibration_is_replaced_only_where_that_is_wanted(tmp_path: Path) -> None:
     log = written(tmp_path / "log.jsonl", SAFE)
     assert calibrated(log, tmp_path / "gate.json").exit_code == 0

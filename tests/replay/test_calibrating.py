@@ -29,7 +29,7 @@ def test_the_loosest_safe_threshold_is_chosen_and_told_with_its_bound() -> None:
     assert (made.measure, made.samples, made.threshold) == (CONSENSUS, 4, 0.75)
     assert (made.questions, made.losses, made.gates, made.direct) == (100, 0, 1, 80)
     assert made.risk_bound == pytest.approx(1 - 0.05**0.01)
-    assert made.accuracy == Accuracy(gated=1.0, always=1.0, never=0.8)
+    assert made.accuracy == Accuracy(gated=1.0, always=1.0, never=0.8, direct=1.0)
     low, high = made.direct_between
     assert low < 0.8 < high
 
