@@ -58,7 +58,8 @@ def calibrate(
 
     LABELLED has a line {"id", "fast": [sample], "paths": [sample]} for each question, where a sample is {"answer",
     "correct", "n_tokens"}; plain or gzipped. Or it is what `egrm verify` wrote with a gate that never opens (--measure
-    consensus --threshold 2), and --questions has the references. No model is called. Use the result by --calibration.
+    consensus --threshold 2 --stopping all), and --questions has the references. No model is called. Use the result by
+    --calibration.
 
     Exit status: 0 with a calibration, 1 where nothing can be promised, and then none is written, 2 where LABELLED or
     the options cannot be used.

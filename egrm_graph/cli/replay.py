@@ -38,7 +38,7 @@ def replay(
 
     LOG has a line {"id", "fast": [sample], "paths": [sample]} for each question, where a sample is {"answer",
     "correct", "n_tokens"}; plain or gzipped. Or it is what `egrm verify` wrote with a gate that never opens (--measure
-    consensus --threshold 2), and --questions has the references.
+    consensus --threshold 2 --stopping all), and --questions has the references.
     """
     from egrm_graph.replay.curves import replay as curves
     from egrm_graph.replay.runs import read_labelled

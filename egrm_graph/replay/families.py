@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from egrm_graph.replay.table import Bools, Floats, Ints, Table, draws_of, gate
+from egrm_graph.replay.table import DIGITS, Bools, Floats, Ints, Table, certainty, draws_of, gate
 from egrm_graph.uncertainty.certification import last_passed
 from egrm_graph.uncertainty.measures import Measure
 
 Loss = Literal["excess", "error"]
 """`excess`: the fast answer is given and is wrong, where reasoning is right; its mean is at least what the gate loses
 against always reasoning. `error`: the answer that is given is wrong."""
+
+
+ENUMERATED = 16
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,39 @@ class Family:
 
 
 def families(table: Table, measures: Sequence[Measure], samples: Sequence[int], loss: Loss) -> list[Family]:
-    """One for each measure and M. A question is taken as a run would see it: with its first M fast answers.
+    """One for each measure and M; of measures that make the same gates, the first. A question is taken as a run would
+    see it: with its first M fast answers.
 
     Raises:
         InputError: the log has fewer fast answers than one of `samples`.
     """
-    return [_family(table, measure, m, loss) for measure in measures for m in samples]
+    return [_family(table, measure, m, loss) for m in samples for measure in distinct(measures, m)]
+
+
+def distinct(measures: Sequence[Measure], m: int) -> list[Measure]:
+    """The first of each group of measures that put all possible votes of M in the same order.
+
+    It does not depend on any data, and so costs nothing of what is promised. Of more than `ENUMERATED` votes there are
+    too many to look at, and all measures stay.
+    """
+    if m > ENUMERATED:
+        return list(measures)
+    found: dict[tuple[int, ...], Measure] = {}
+    votes = [counts for drawn in range(m + 1) for counts in _partitions(drawn, drawn)]
+    for measure in measures:
+        certainties = np.round([certainty(measure, counts, m) for counts in votes], DIGITS)
+        order = np.unique(certainties, return_inverse=True)[1]
+        found.setdefault(tuple(order.tolist()), measure)
+    return list(found.values())
+
+
+def _partitions(n: int, largest: int) -> Iterator[tuple[int, ...]]:
+    """The ways in which n votes fall into classes, the largest first."""
+    if n == 0:
+        yield ()
+    for first in range(min(n, largest), 0, -1):
+        for rest in _partitions(n - first, first):
+            yield (first, *rest)
 
 
 def _family(table: Table, measure: Measure, m: int, loss: Loss) -> Family:

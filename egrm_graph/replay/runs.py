@@ -1,7 +1,7 @@
 """Saved runs as a log: what `egrm verify` wrote, beside the questions with their references.
 
-A run that is to be replayed has fast answers and paths of every question, so its gate must never open: `egrm verify
-QUESTIONS --threshold 2 --samples 16 --output RUN` with the measure consensus, and every fast answer drawn.
+A run that is to be replayed has all fast answers and paths of every question, so its gate must never open, and drawing
+never stop: `egrm verify QUESTIONS --measure consensus --threshold 2 --stopping all --samples 16 --output RUN`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,19 @@ from egrm_graph.uncertainty.votes import classes
 Same = Callable[[str, str], bool]
 """Whether two answers mean the same."""
 
-COMPLETE = "draw both for every question with a gate that never opens: --measure consensus --threshold 2"
+COMPLETE = (
+    "draw all of them for every question with a gate that never opens: --measure consensus --threshold 2 --stopping all"
+)
 
 
 class _Sample(BaseModel):
     answer: str | None
     n_tokens: int | None = None
+
+
+class _Drawn(BaseModel):
+    samples: int
+    planned: int
 
 
 class _Run(BaseModel):
@@ -36,6 +43,7 @@ class _Run(BaseModel):
     answer: str | None
     confidence: float | None
     best_path: int | None = None
+    uncertainty: _Drawn
     samples: list[_Sample]
     paths: list[_Sample]
 
@@ -80,6 +88,9 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
     if run.route != "reasoned" or not run.paths or not run.samples:
         lacking = "fast answers" if run.paths else "paths"
         raise InputError(f"{where} has no {lacking}; {COMPLETE}")
+    if run.uncertainty.samples < run.uncertainty.planned:
+        told = f"{run.uncertainty.samples} of {run.uncertainty.planned} fast answers"
+        raise InputError(f"{where} has {told}, for drawing stopped early; {COMPLETE}")
     spelled = _spelled([*run.samples, *run.paths], same)
     draws = [
         Draw(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)

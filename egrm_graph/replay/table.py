@@ -125,19 +125,20 @@ def gate(table: Table, measure: Measure, drawn: Ints) -> Gate:
     first = np.where(counts > 0, hit.argmax(axis=1), m)
     top = (counts * (m + 1) - first).argmax(axis=1)
     kinds, kind = np.unique(-np.sort(-counts, axis=1), axis=0, return_inverse=True)
-    values = np.array([_certainty(measure, [int(c) for c in counted if c], m) for counted in kinds])
+    values = np.array([certainty(measure, [int(c) for c in counted if c], m) for counted in kinds])
     right = table.right[np.arange(table.n), top] & (counts.max(axis=1) > 0)
     return Gate(np.round(values[kind.reshape(-1)], DIGITS), right)
 
 
-def _certainty(measure: Measure, counts: Sequence[int], m: int) -> float:
+def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:
+    """Of votes by class, among M: the measure's value, its sign such that higher is more certain; -inf without any."""
     if not counts:
         return -math.inf
     lost = m - sum(counts)
     votes = Votes(tuple(map(str, range(len(counts)))), tuple(counts), lost)
     places = [place for place, count in enumerate(counts) for _ in range(count)]
-    value = measure.value(Evidence(votes, (*places, *[None] * lost)))
-    if value is None or math.isnan(value):
+    value = measure.measured(Evidence(votes, (*places, *[None] * lost)))
+    if value is None:
         return -math.inf
     return value if measure.higher_is_certain else -value
 

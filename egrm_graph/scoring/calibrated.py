@@ -14,6 +14,8 @@ from egrm_graph.uncertainty.watching import RateWatch
 from egrm_graph.verification import Path, Route, Uncertainty
 
 GATE = ("measure", "samples", "threshold")
+SAME_ROUTE = ("decided", "all")
+"""The rules of stopping under which a run takes the route that all M fast answers would."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class CalibratedGate:
 
     def holds_for(self, settings: RunSettings) -> bool:
         """Whether a run with these settings is what the calibration was made for."""
-        return not self.foreign and all(getattr(settings, name) == getattr(self.found, name) for name in GATE)
+        same = all(getattr(settings, name) == getattr(self.found, name) for name in GATE)
+        return same and not self.foreign and settings.stopping in SAME_ROUTE
 
     def applied(self, choice: Choice, route: Route, uncertainty: Uncertainty, paths: Sequence[Path]) -> Choice:
         """The choice with a calibrated confidence where there is one; a reasoned answer may be withheld."""
@@ -36,8 +39,8 @@ class CalibratedGate:
         if route == "reasoned" and abstention is not None and (shown is None or shown < abstention.below - 1e-9):
             return choice if choice.status == "abstained" else _withheld(choice, shown, abstention.below)
         if route == "direct" and uncertainty["value"] is not None and choice.status != "abstained":
-            sign = 1 if self.found.higher_is_certain else -1
-            found = probability(self.found.fast_right, sign * uncertainty["value"])
+            whole = uncertainty["samples"] == uncertainty["planned"]
+            found = self._direct(uncertainty["value"] if whole else None)
         else:
             found = None if shown is None else probability(self.found.reasoned_right, shown)
         return choice if found is None else replace(choice, confidence=found, calibrated=True)
@@ -53,6 +56,16 @@ class CalibratedGate:
                 CalibrationWarning,
                 stacklevel=2,
             )
+
+    def _direct(self, value: float | None) -> float | None:
+        """How often a direct answer is right at this value; without one, of all direct answers: of votes that were
+        decided before all were drawn, the measure's value is not known."""
+        sign = 1 if self.found.higher_is_certain else -1
+        if value is not None:
+            return probability(self.found.fast_right, sign * value)
+        opens = [step for step in self.found.fast_right if step.value >= sign * self.found.threshold - 1e-9]
+        n = sum(step.questions for step in opens)
+        return sum(step.probability * step.questions for step in opens) / n if n else None
 
     def _reasoned(self, choice: Choice, paths: Sequence[Path]) -> float | None:
         """The confidence in a reasoned answer, where it is of the kind that was calibrated."""
@@ -110,4 +123,6 @@ def _differences(found: GateCalibration, settings: Settings, *, has_scorer: bool
         told.append(f"the task {found.task!r}, not {settings.task_name!r}")
     if found.scored != has_scorer and not settings.judges:
         told.append("paths with a scorer" if found.scored else "paths without a scorer")
+    if settings.stopping not in SAME_ROUTE:
+        told.append(f"all votes, not those until the rule {settings.stopping!r} stops")
     return told

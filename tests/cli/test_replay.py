@@ -56,7 +56,8 @@ def test_without_matplotlib_the_page_names_the_extra(tmp_path: Path, monkeypatch
 
 
 def test_a_run_needs_its_questions(tmp_path: Path) -> None:
-    run = {"id": "a", "route": "reasoned", "answer": "7", "confidence": 0.5, "best_path": None}
+    run: dict[str, object] = {"id": "a", "route": "reasoned", "answer": "7", "confidence": 0.5, "best_path": None}
+    run["uncertainty"] = {"samples": 3, "planned": 3}
     draws = [{"answer": "7", "n_tokens": 1}] * 3
     (tmp_path / "run.jsonl").write_text(json.dumps({**run, "samples": draws, "paths": draws}) + "\n")
     (tmp_path / "questions.jsonl").write_text('{"id": "a", "question": "3+4", "reference": "7"}\n')

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from egrm_graph.replay.families import certify, families
+from egrm_graph.replay.families import certify, distinct, families
 from egrm_graph.replay.table import table_of
 from egrm_graph.uncertainty.measures import MEASURES
 from tests.replay.logs import question
@@ -45,6 +45,15 @@ def test_thresholds_are_told_in_the_measures_own_units() -> None:
     (found,) = families(table_of(LOG), [MEASURES["vote_entropy"]], [4], "excess")
     assert found.certainties.tolist() == [0, -0.5]
     assert [found.threshold(t) for t in range(2)] == [0, 0.5]
+
+
+def test_measures_that_make_the_same_gates_are_tried_once() -> None:
+    measures = [MEASURES[name] for name in ("consensus", "vote_entropy", "certaindex", "semantic_entropy")]
+    # Of three votes the largest class says all; of four, two and two are less torn than two, one and one.
+    assert [[measure.name for measure in distinct(measures, m)] for m in (3, 4)] == [
+        ["consensus"],
+        ["consensus", "vote_entropy"],
+    ]
 
 
 def test_the_loosest_gate_that_keeps_the_target_is_taken_for_each_set() -> None:

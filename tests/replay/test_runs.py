@@ -23,6 +23,7 @@ def run(**changes: Any) -> dict[str, Any]:
     samples = [{"answer": answer, "n_tokens": 2} for answer in ("7.0", "7", None, "8")]
     paths = [{"answer": "7", "n_tokens": 9, "score": 0.9}]
     told = {"id": "a", "route": "reasoned", "answer": "7", "confidence": 0.9, "best_path": 0}
+    told["uncertainty"] = {"samples": 4, "planned": 4}
     return {**told, "samples": samples, "paths": paths, **changes}
 
 
@@ -51,8 +52,12 @@ def test_equivalent_answers_are_one_and_the_runs_own_answer_is_kept(tmp_path: Pa
     ("row", "message"),
     [
         (run(error="the line is not JSON"), "was not answered: the line is not JSON"),
-        (run(route="direct", paths=[]), "has no paths; draw both for every question with a gate that never opens"),
+        (
+            run(route="direct", paths=[]),
+            "has no paths; draw all of them for every question with a gate that never opens",
+        ),
         (run(samples=[]), "has no fast answers"),
+        (run(uncertainty={"samples": 4, "planned": 16}), "has 4 of 16 fast answers, for drawing stopped early; .* all"),
         (run(id="b"), "no reference for the id 'b'"),
         ({"id": "a", "answer": "7"}, "is no verification: route"),
     ],
@@ -64,7 +69,7 @@ def test_a_run_that_is_no_log_is_told_with_the_fix(tmp_path: Path, row: dict[str
 
 async def test_a_run_whose_gate_never_opens_is_a_log(tmp_path: Path) -> None:
     client = ScriptedClient(fast=["7"] * 5, paths=["3+4=7;#7"] * 4)
-    graph = build_graph(Settings(task="arithmetic", threshold=2.0), client=client, scorer=None)
+    graph = build_graph(Settings(task="arithmetic", threshold=2.0, stopping="all"), client=client, scorer=None)
     told = (await graph.ainvoke({"question": "3+4"}))["verification"]
     (saved,) = read(tmp_path, {"id": "a", **told})
     assert [draw.correct for draw in (*saved.fast, *saved.paths)] == [True] * 9

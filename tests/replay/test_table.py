@@ -61,6 +61,8 @@ def test_the_gate_sees_what_a_run_would(name: str) -> None:
             thinking=None,
             answer=draw.answer,
             n_tokens=None,
+            logprobs=None,
+            top_logprobs=None,
             finish_reason=None,
             seed=0,
             request_id="",

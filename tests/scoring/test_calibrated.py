@@ -34,6 +34,21 @@ async def test_the_gate_is_that_of_the_calibration(tmp_path: Path) -> None:
     assert (found["route"], found["answer"], found["confidence"], found["calibrated"]) == ("direct", "7", 0.97, True)
 
 
+async def test_of_votes_that_were_decided_early_only_that_they_open_the_gate_is_known(tmp_path: Path) -> None:
+    """Three of four agree already: nothing can shut a gate at 0.75. It opens from there on: right in 0.6 and 0.9."""
+    file = written(tmp_path, threshold=0.75, fast_right=((0.5, 0.1, 10), (0.75, 0.6, 20), (1.0, 0.9, 40)))
+    found = await told(file, client(SURE))
+    assert (found["uncertainty"]["samples"], found["route"]) == (3, "direct")
+    assert found["confidence"] == pytest.approx((0.6 * 20 + 0.9 * 40) / 60)
+    whole = build_graph(Settings(calibration=file, stopping="all"), client=client(SURE), scorer=None)
+    assert (await whole.ainvoke({"question": "3+4"}))["verification"]["confidence"] == 0.9
+
+
+async def test_a_rule_that_may_stop_at_another_route_keeps_no_promise(tmp_path: Path) -> None:
+    with pytest.warns(CalibrationWarning, match="all votes, not those until the rule 'beta' stops"):
+        build_graph(Settings(calibration=written(tmp_path), stopping="beta"), client=client(SURE), scorer=None)
+
+
 async def test_a_reasoned_answer_has_its_own_probability(tmp_path: Path) -> None:
     found = await told(written(tmp_path), client(UNSURE, [SEVEN, SEVEN, SEVEN, EIGHT]))
     assert (found["route"], found["confidence"], found["calibrated"]) == ("reasoned", 0.8, True)
