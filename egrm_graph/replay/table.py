@@ -127,7 +127,7 @@ def gate(table: Table, measure: Measure, drawn: Ints) -> Gate:
     kinds, kind = np.unique(-np.sort(-counts, axis=1), axis=0, return_inverse=True)
     values = np.array([certainty(measure, [int(c) for c in counted if c], m) for counted in kinds])
     right = table.right[np.arange(table.n), top] & (counts.max(axis=1) > 0)
-    return Gate(np.round(values[kind.reshape(-1)], DIGITS), right)
+    return Gate(np.asarray(np.round(values[kind.reshape(-1)], DIGITS), np.float64), right)
 
 
 def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:

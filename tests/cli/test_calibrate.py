@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from egrm_graph.cli import app
 from egrm_graph.uncertainty.calibration import read_calibration
+from tests import calibrations
 from tests.replay.logs import line, question, written
 
 SAFE = [question(i, "77777" if i < 80 else "88877") for i in range(100)]
@@ -87,3 +88,13 @@ def test_a_calibration_is_replaced_only_where_that_is_wanted(tmp_path: Path) -> 
     again = calibrated(log, tmp_path / "gate.json")
     assert (again.exit_code, "add --overwrite" in again.stderr) == (2, True)
     assert calibrated(log, tmp_path / "gate.json", "--overwrite").exit_code == 0
+
+
+def test_a_question_is_asked_under_a_calibration(tmp_path: Path) -> None:
+    file = calibrations.written(tmp_path, threshold=0.5, samples=2)
+    asked = ["ask", "17+48", "--calibration", file, "--scorer", "none", "--stopping", "all", "--json"]
+    done = CliRunner().invoke(app, [str(each) for each in asked])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["uncertainty"]["samples"], told["uncertainty"]["threshold"], told["calibrated"]) == (2, 0.5, True)
+    assert told["confidence"] in (0.6, 0.97)

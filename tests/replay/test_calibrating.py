@@ -1,11 +1,12 @@
 """What is promised on labelled questions, and what is refused."""
 
+import numpy as np
 import pytest
 
 from egrm_graph.errors import InputError
 from egrm_graph.replay.calibrating import Accuracy, Certified, Promise, Refused, calibrate
 from egrm_graph.replay.log import Saved
-from egrm_graph.replay.table import table_of
+from egrm_graph.replay.table import Table, table_of
 from egrm_graph.uncertainty.calibration import Abstention
 from egrm_graph.uncertainty.measures import MEASURES
 from tests.replay.logs import question
@@ -91,6 +92,31 @@ def test_answers_are_withheld_until_few_of_those_given_are_wrong() -> None:
     assert made.abstention is not None
     assert (made.abstention.below, made.abstention.wrong) == (1.0, 0)
     assert made.questions + made.abstention.questions == 600
+
+
+def test_the_promise_of_abstaining_is_broken_no_more_often_than_stated() -> None:
+    """Direct are 0.6, of which 0.04 are wrong; 0.2 have a confidence of 0.8, of which 0.3 are wrong. With those,
+    (0.024 + 0.06) / 0.8 = 0.105 of the answers given are wrong, just over the target of 0.1."""
+    rng, n, broken, promised = np.random.default_rng(0), 600, 0, 0
+    for _ in range(200):
+        direct, sure = rng.random(n) < 0.6, rng.random(n) < 0.5
+        fast_right = rng.random(n) < np.where(direct, 0.96, 0.5)
+        reasoned_right = rng.random(n) < np.where(direct, 1.0, np.where(sure, 0.7, 0.2))
+        table = Table(
+            fast=np.where(direct[:, None], [[0, 0]], [[0, 1]]),
+            right=np.stack([fast_right, np.zeros(n, bool)], axis=1),
+            reasoned_right=reasoned_right,
+            reasoned_confidence=np.where(sure, 0.8, 0.4),
+            fast_tokens=None,
+            path_tokens=None,
+            scored=False,
+        )
+        made = calibrate(table, [CONSENSUS], [2], Promise(0.1, 0.95, abstain_risk=0.1))
+        if isinstance(made, Certified) and made.threshold == 1.0 and made.abstention is not None:
+            promised += 1
+            broken += made.abstention.below <= 0.8
+    assert promised > 150
+    assert broken <= 10 + 6  # 5 % of the sets, and two standard errors
 
 
 def test_where_direct_answers_are_too_often_wrong_nothing_is_promised_by_abstaining() -> None:

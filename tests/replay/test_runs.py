@@ -10,7 +10,7 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
 from egrm_graph.replay.log import Draw, Saved
-from egrm_graph.replay.runs import read_runs
+from egrm_graph.replay.runs import read_labelled, read_runs
 
 QUESTIONS = '{"id": "a", "question": "3+4", "reference": "7"}\n'
 
@@ -65,6 +65,11 @@ def test_equivalent_answers_are_one_and_the_runs_own_answer_is_kept(tmp_path: Pa
 def test_a_run_that_is_no_log_is_told_with_the_fix(tmp_path: Path, row: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(tmp_path, row)
+
+
+def test_verdicts_have_no_reference_to_be_compared_with(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="runs of the task 'pairwise' have no references"):
+        read_labelled(tmp_path / "run.jsonl", tmp_path / "questions.jsonl", "pairwise")
 
 
 async def test_a_run_whose_gate_never_opens_is_a_log(tmp_path: Path) -> None:

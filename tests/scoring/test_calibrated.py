@@ -120,6 +120,13 @@ def test_a_setting_that_contradicts_the_calibration_is_an_error(
         build_graph(Settings(calibration=written(tmp_path), **given), client=client(SURE), scorer=None)
 
 
+def test_verdicts_that_are_read_from_probabilities_are_not_those_that_were_calibrated(tmp_path: Path) -> None:
+    settings = Settings(task="pairwise", calibration=written(tmp_path, task="pairwise"))
+    reads = ScriptedClient(labels={"A": -0.1}, name=BUNDLED_MODEL)
+    with pytest.raises(SettingsError, match=r"label_probabilities='auto' reads verdicts .* set it to 'never'"):
+        build_graph(settings, client=reads, scorer=None)
+
+
 def test_a_setting_that_says_the_same_is_none(tmp_path: Path) -> None:
     build_graph(Settings(calibration=written(tmp_path), samples=4), client=client(SURE), scorer=None)
 
