@@ -10,6 +10,7 @@ from typing import Literal
 
 from egrm_graph.clients.client import Client
 from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.calibrated import CalibratedGate, calibrated
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
 from egrm_graph.tasks import task_named
@@ -31,6 +32,7 @@ class Parts:
     measures: Mapping[str, Measure]
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()
     """What was loaded here and not handed in."""
+    calibration: CalibratedGate | None = None
 
     def measure(self, settings: RunSettings) -> Measure:
         """The measure that the settings name.
@@ -83,7 +85,8 @@ def assemble(
         scorer = scorer_of(settings)
         closers += [] if scorer is None else [scorer.aclose]
     known = {**MEASURES, **{measure.name: measure for measure in measures}}
-    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers))
+    settings, gate = calibrated(settings, has_scorer=scorer is not None, reads_labels=client.gives_logprobs)
+    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate)
     parts.measure(settings)
     return parts
 

@@ -160,6 +160,9 @@ class Settings(RunSettings):
     task: Literal["auto", "answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"] = "auto"
     """What is asked, and how it is read. Questions: `answer`, `arithmetic`; `auto` is the latter for the bundled model.
     Candidates that are handed in: `pairwise`, `best_of_n`, `tool_calls`, `pointwise`."""
+    calibration: Path | None = None
+    """A file of `egrm calibrate`: its measure, samples and threshold are the gate, `confidence` is calibrated by it,
+    and answers may be withheld. A setting beside it that says something else is an error."""
     prompts: str = "auto"
     """A set of prompts, `default` or `tiny`, or a folder whose files replace those of the task's own set."""
     endpoint: Literal["chat", "completions"] = "chat"

@@ -164,10 +164,12 @@ class Verification(TypedDict):
     tie: float | None
     """The estimated probability of a tie, where the model may say so."""
     confidence: float | None
-    """Direct: the share of the votes, which is not calibrated. Reasoned: the winner's score, or without scores its
-    answer's share of the paths. For candidates the winner's reward."""
+    """With a calibration, the estimated probability that the answer is right. Else, direct: the share of the votes,
+    which is not calibrated; reasoned: the winner's score, or without scores its answer's share of the paths. For
+    candidates the winner's reward."""
     calibrated: bool | None
-    """Whether the paths' scores were fitted to be probabilities on held-out data; None where no path has a score."""
+    """Whether that is a probability fitted on labelled data: by the run's calibration or, of paths' scores, on held-out
+    ones. None where there is no calibration and no path has a score."""
     uncertainty: Uncertainty
     samples: list[Sample]
     readings: list[Reading]

@@ -35,6 +35,10 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     else:
         told = verdict(judged, gated["route"], drawn["samples"], drawn["readings"], paths, failed=failed)
         choice, winner, rewards, unrewarded, tie = told.choice, told.winner, told.rewards, told.unrewarded, told.tie
+    calibration = run.parts.calibration
+    if calibration is not None and calibration.holds_for(run.settings):
+        choice = calibration.applied(choice, gated["route"], gated["uncertainty"], paths)
+        calibration.saw(gated["route"])
     reference, answer = asked["reference"], choice.answer
     verification = Verification(
         run_id=asked["run_id"],
@@ -48,7 +52,7 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
         unrewarded=unrewarded,
         tie=tie,
         confidence=choice.confidence,
-        calibrated=_calibrated(run.parts.scorer, paths),
+        calibrated=choice.calibrated or _calibrated(run.parts.scorer, paths),
         uncertainty=gated["uncertainty"],
         samples=drawn["samples"],
         readings=drawn["readings"],

@@ -12,7 +12,7 @@ import egrm_graph
 ROOT = Path(egrm_graph.__file__).parent
 # Each room may import from its own and from those below it.
 ROOMS = (
-    {"cli", "benchmark", "training", "integrations", "served", "__main__"},
+    {"cli", "benchmark", "replay", "training", "integrations", "served", "__main__"},
     {"graph"},
     {"nodes"},
     {"context"},

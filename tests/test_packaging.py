@@ -48,6 +48,7 @@ def test_the_wheel_holds_the_nodes_the_prompts_and_the_models(tmp_path: Path) ->
         "egrm_graph/models/egrm-tiny-scorer/egrm.json",
         "egrm_graph/models/held_out.jsonl",
         "egrm_graph/py.typed",
+        "egrm_graph/replay/page.html.jinja",
         "egrm_graph/training/report.html.jinja",
     } <= names
     tops = {name.split("/")[0] for name in names}

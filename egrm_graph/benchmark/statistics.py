@@ -57,3 +57,16 @@ def bootstrap(
     values = np.array([statistic(columns[:, rng.integers(0, n, n)]) for _ in range(draws)])
     low, high = np.nanpercentile(values, [2.5, 97.5]) if not np.isnan(values).all() else (math.nan, math.nan)
     return Estimate(statistic(columns), float(low), float(high))
+
+
+def resampled(n: int, *, draws: int = 2000, seed: int = 0) -> Columns:
+    """How often each of n questions is in each of the bootstrap's samples: (draws, n). The product with what questions
+    were measured by has the samples' sums."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+
+
+def percentiles(value: float, values: NDArray[np.float64]) -> Estimate:
+    """A figure with the percentile interval of its values in the bootstrap's samples; NaNs are left out."""
+    known = values[~np.isnan(values)]
+    low, high = np.percentile(known, [2.5, 97.5]) if known.size else (math.nan, math.nan)
+    return Estimate(float(value), float(low), float(high))

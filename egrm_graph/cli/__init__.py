@@ -17,7 +17,9 @@ import egrm_graph
 from egrm_graph.cli.ablation import ablation
 from egrm_graph.cli.ask import ask
 from egrm_graph.cli.bench import bench
+from egrm_graph.cli.calibrate import calibrate
 from egrm_graph.cli.demo import demo
+from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
 from egrm_graph.cli.text import tell_error
@@ -86,6 +88,8 @@ app.command(epilog=_ENVIRONMENT)(ask)
 app.command(epilog=_ENVIRONMENT)(verify)
 app.command(epilog=_ENVIRONMENT)(demo)
 app.command(epilog=_ENVIRONMENT)(bench)
+app.command()(replay)
+app.command()(calibrate)
 app.command("serve-model")(serve_model)
 app.command(epilog=_ENVIRONMENT)(rollouts)
 train.command("scorer")(scorer)

@@ -24,8 +24,9 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: a value is out of range, or options do not fit together.
     """
-    values = {**dict(settings_from_environment()), **given}
-    if values["scorer"] == "none":  # from the environment, which has only text
+    environment = settings_from_environment()
+    values = {**{name: getattr(environment, name) for name in environment.model_fields_set}, **given}
+    if values.get("scorer") == "none":  # from the environment, which has only text
         values["scorer"] = None
     try:
         settings = Settings(**values)

@@ -26,6 +26,8 @@ class Choice:
     best_path: int | None
     confidence: float | None
     reasons: tuple[str, ...] = ()
+    calibrated: bool = False
+    """Whether the confidence is that of a calibrated gate."""
 
 
 def choose(

@@ -20,14 +20,14 @@ COLORS = {"scorer's choice": "C0", "majority": "C1", "any path right": "C2", "pa
 
 def plot_losses(curve: Curve) -> bytes:
     """Loss by step, in training and held out."""
-    figure = _Figure("step", "loss")
+    figure = Diagram("step", "loss")
     figure.lines(curve, {"loss": "training", "eval_loss": "held out"})
     return figure.png()
 
 
 def plot_shares(curve: Curve) -> bytes:
     """The held-out figures by step."""
-    figure = _Figure("step", "share of the held-out questions, or pairs")
+    figure = Diagram("step", "share of the held-out questions, or pairs")
     names = {"eval_best_of_n": "scorer's choice", "eval_majority": "majority", "eval_oracle": "any path right"}
     figure.lines(curve, {**names, "eval_pairwise": "pairs in order"})
     return figure.png()
@@ -35,7 +35,7 @@ def plot_shares(curve: Curve) -> bytes:
 
 def plot_best_of_n(points: Sequence[BestOf]) -> bytes:
     """What is right of N paths, by N."""
-    figure = _Figure("paths to choose from", "share of the held-out questions that are right")
+    figure = Diagram("paths to choose from", "share of the held-out questions that are right")
     entries = [{name: value for name, value in point._asdict().items() if value is not None} for point in points]
     names = {"oracle": "any path right", "scorer": "scorer's choice", "majority": "majority"}
     figure.lines(entries, names, by="n_paths")
@@ -46,7 +46,7 @@ def plot_best_of_n(points: Sequence[BestOf]) -> bytes:
 
 def plot_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> bytes:
     """Share of right paths by score, before and after calibration; a larger dot stands for more paths."""
-    figure = _Figure("score", "share of right paths")
+    figure = Diagram("score", "share of right paths")
     figure.axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="a probability")
     for bins, label in ((before, "before"), (after, "after")):
         scores, right = [part.score for part in bins], [part.right for part in bins]
@@ -56,7 +56,7 @@ def plot_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> bytes:
     return figure.png()
 
 
-class _Figure:
+class Diagram:
     """One diagram with a legend."""
 
     def __init__(self, across: str, up: str) -> None:

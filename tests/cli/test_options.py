@@ -26,6 +26,11 @@ def test_without_options_the_defaults_hold() -> None:
     assert parsed() == Settings()
 
 
+def test_only_what_is_given_counts_as_given() -> None:
+    """A calibration's gate gives way to nothing that merely is a default."""
+    assert parsed("--samples", "5").model_fields_set == {"samples"}
+
+
 def test_every_option_reaches_its_setting() -> None:
     given = [
         *("--samples", "7", "--threshold", "0.6", "--measure", "vote_entropy", "--seed", "3"),

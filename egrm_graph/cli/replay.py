@@ -1,0 +1,111 @@
+"""`egrm replay`: what gates would have made of a log. No model is called."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from egrm_graph.cli.calibrate import Measures, Questions, Samples, measures_named, samples_named
+from egrm_graph.cli.text import inert
+from egrm_graph.settings import TaskName
+
+if TYPE_CHECKING:
+    from egrm_graph.benchmark.statistics import Estimate
+    from egrm_graph.replay.curves import Curve
+    from egrm_graph.replay.table import Table
+
+
+def replay(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="A log, or a file of `egrm verify`.")],
+    *,
+    measure: Measures = None,
+    samples: Samples = None,
+    questions: Questions = None,
+    task: Annotated[TaskName, typer.Option(help="With --questions: the task that was asked.")] = "answer",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with the curves.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> None:
+    """See what a gate by each measure would have made of saved answers: no model is called.
+
+    LOG has a line {"id", "fast": [sample], "paths": [sample]} for each question, where a sample is {"answer",
+    "correct", "n_tokens"}; plain or gzipped. Or it is what `egrm verify` wrote with a gate that never opens (--measure
+    consensus --threshold 2 --stopping all), and --questions has the references.
+    """
+    from egrm_graph.replay.curves import replay as curves
+    from egrm_graph.replay.runs import read_labelled
+    from egrm_graph.replay.table import table_of
+
+    table = table_of(read_labelled(log, questions, task))
+    made = list(curves(table, measures_named(measure), samples_named(samples, table)))
+    if html is not None:
+        from egrm_graph.replay.page import page
+
+        html.write_text(page(log.name, table, made), "utf-8")
+    if as_json:
+        typer.echo(json.dumps(_plain(table, made), indent=1, allow_nan=False))
+    else:
+        _show(log.name, table, made, Console(highlight=False))
+
+
+def _plain(table: Table, made: Sequence[Curve]) -> dict[str, Any]:
+    always = float(table.reasoned_right.mean())
+    told = {"questions": table.n, "always": always, "curves": [asdict(curve) for curve in made]}
+    plain: dict[str, Any] = _without_nan(told)
+    return plain
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _show(name: str, table: Table, made: Sequence[Curve], out: Console) -> None:
+    always = made[0].points[0]
+    ranking = _table(f"{name}: {table.n:,} questions", "AUROC", "AURC", "random", "oracle")
+    for curve in made:
+        bounds = [f"{curve.aurc_random:.3f}", f"{curve.aurc_oracle:.3f}"]
+        ranking.add_row(curve.measure, str(curve.samples), _short(curve.auroc), _short(curve.aurc), *bounds)
+    out.print(ranking)
+    tokens = ("tokens",) if always.tokens is not None else ()
+    gates = _table("At each measure's own threshold", "opens at", "reasoned", "accuracy", *tokens, "random", "oracle")
+    for curve in made:
+        at = curve.default
+        cells = ["never" if at.threshold is None else f"{at.threshold:.2f}", f"{at.reasoned:.1%}", _short(at.accuracy)]
+        cells += [] if at.tokens is None else [f"{at.tokens:.1f}"]
+        gates.add_row(curve.measure, str(curve.samples), *cells, f"{at.random:.3f}", f"{at.oracle:.3f}")
+    out.print(gates)
+    told = f"Always reasoning: accuracy {_short(always.accuracy)}"
+    told += "" if always.tokens is None else f", {always.tokens - _fast_tokens(table, made[0]):.1f} tokens"
+    for m, never in sorted({curve.samples: 1 - curve.aurc_random for curve in made}.items()):
+        told += f"; never, {m} votes: {never:.3f}"
+    out.print(Text(told + "."), soft_wrap=True)
+    out.print(Text("Random and oracle gates reason about as many questions. Brackets are 95 % intervals.", "dim"))
+
+
+def _table(title: str, *headings: str) -> RichTable:
+    table = RichTable(title=Text(inert(title)), title_justify="left")
+    table.add_column("gate", no_wrap=True)
+    for heading in ("M", *headings):
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _fast_tokens(table: Table, curve: Curve) -> float:
+    assert table.fast_tokens is not None  # the curve has tokens
+    return float(table.fast_tokens.mean()) * curve.samples
+
+
+def _short(found: Estimate) -> str:
+    return "none" if math.isnan(found.value) else f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

@@ -1,0 +1,151 @@
+"""A gate on a log, at every threshold: how it ranks the answers, and what it makes of accuracy and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from egrm_graph.benchmark.statistics import Estimate, percentiles, resampled
+from egrm_graph.replay.levels import accuracies, aurc, auroc, oracle_accuracy, oracle_aurc
+from egrm_graph.replay.table import Floats, Table, draws_of, gate
+from egrm_graph.uncertainty.measures import Measure
+
+
+@dataclass(frozen=True)
+class Point:
+    """The gate at one threshold."""
+
+    threshold: float | None
+    """In the measure's own units; None for a gate that never opens."""
+    reasoned: float
+    """The share of questions that are reasoned about."""
+    accuracy: Estimate
+    tokens: float | None
+    """Completion tokens a question, mean; None where the log does not have them."""
+    random: float
+    """The accuracy of a gate that reasons about as many questions, but any."""
+    oracle: float
+    """The accuracy of the best gate that reasons about as many."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One measure at one M. Intervals are over questions, 95 %."""
+
+    measure: str
+    samples: int
+    drawn: int
+    """In how many ways M of the fast answers were drawn; all figures are means over them."""
+    auroc: Estimate
+    """How far certainty tells right fast answers from wrong ones; NaN where there is only one kind."""
+    aurc: Estimate
+    """Area under the risk-coverage curve; less is better."""
+    aurc_random: float
+    """That of an order by chance: the share of fast answers that are wrong."""
+    aurc_oracle: float
+    risk_coverage: tuple[tuple[float, float], ...]
+    """For each level of certainty the share of questions that have at least it, and the share of wrong fast answers
+    among them."""
+    points: tuple[Point, ...]
+    """From the gate that never opens to the one that does for all questions with a fast answer."""
+    default: Point
+    """At the measure's own threshold."""
+
+
+@dataclass(frozen=True)
+class _Levels:
+    certainties: Floats
+    """(L,) the most certain first."""
+    mass: Floats
+    """(N, L) the share of draws in which a question is at a level."""
+    wrong: Floats
+    """(N, L) the same, of those in which its fast answer is wrong."""
+    drawn: int
+
+
+def replay(table: Table, measures: Sequence[Measure], samples: Sequence[int], seed: int = 0) -> Iterator[Curve]:
+    """A curve for each measure and M.
+
+    Raises:
+        InputError: the log has fewer fast answers than one of `samples`.
+    """
+    weights = resampled(table.n, seed=seed)
+    for measure in measures:
+        for m in samples:
+            yield _curve(table, measure, m, weights)
+
+
+def _curve(table: Table, measure: Measure, m: int, weights: Floats) -> Curve:
+    levels = _levels(table, measure, m)
+    mass, wrong, n = levels.mass.sum(axis=0), levels.wrong.sum(axis=0), table.n
+    resampled_mass, resampled_wrong = weights @ levels.mass, weights @ levels.wrong
+    points = _points(table, measure, m, levels, weights)
+    asked = 1 if measure.higher_is_certain else -1
+    known = [p for p in points if p.threshold is not None and measure.certain(p.threshold, measure.threshold)]
+    covered = mass.cumsum()
+    return Curve(
+        measure=measure.name,
+        samples=m,
+        drawn=levels.drawn,
+        auroc=percentiles(float(auroc(mass, wrong)), auroc(resampled_mass, resampled_wrong)),
+        aurc=percentiles(float(aurc(mass, wrong)), aurc(resampled_mass, resampled_wrong)),
+        aurc_random=float(wrong.sum() / n),
+        aurc_oracle=oracle_aurc(float(wrong.sum() / n)),
+        risk_coverage=tuple(zip((covered / n).tolist(), (wrong.cumsum() / covered).tolist(), strict=True)),
+        points=tuple(points),
+        default=min(known, key=lambda p: asked * (p.threshold or 0.0)) if known else points[0],
+    )
+
+
+def _levels(table: Table, measure: Measure, m: int) -> _Levels:
+    ways = draws_of(table.n_fast, m)
+    seen = [gate(table, measure, drawn) for drawn in ways]
+    certainties = np.unique(np.concatenate([each.certainty for each in seen]))[::-1]
+    mass = np.zeros((table.n, len(certainties)))
+    wrong = np.zeros_like(mass)
+    questions = np.arange(table.n)
+    for each in seen:
+        level = np.searchsorted(-certainties, -each.certainty)
+        mass[questions, level] += 1 / len(ways)
+        wrong[questions, level] += ~each.right / len(ways)
+    return _Levels(certainties, mass, wrong, len(ways))
+
+
+def _points(table: Table, measure: Measure, m: int, levels: _Levels, weights: Floats) -> list[Point]:
+    reasoned = levels.mass * table.reasoned_right[:, None]
+    found = accuracies(levels.mass.sum(axis=0), levels.wrong.sum(axis=0), reasoned.sum(axis=0))
+    samples = accuracies(weights @ levels.mass, weights @ levels.wrong, weights @ reasoned)
+    direct = np.concatenate([[0.0], levels.mass.sum(axis=0).cumsum() / table.n])
+    right = 1 - levels.wrong.sum(axis=1)
+    always, never = float(table.reasoned_right.mean()), float(right.mean())
+    gain = float((right * ~table.reasoned_right).mean())
+    loss = float(((1 - right) * table.reasoned_right).mean())
+    tokens = _tokens(table, m, levels)
+    points = []
+    for t in range(len(direct)):
+        if t > 0 and not np.isfinite(levels.certainties[t - 1]):
+            break  # no gate opens without an answer
+        certainty = None if t == 0 else float(levels.certainties[t - 1])
+        share = float(direct[t])
+        points.append(
+            Point(
+                threshold=None if certainty is None else certainty * (1 if measure.higher_is_certain else -1) + 0.0,
+                reasoned=1 - share,
+                accuracy=percentiles(float(found[t]), samples[:, t]),
+                tokens=None if tokens is None else float(tokens[t]),
+                random=always + share * (never - always),
+                oracle=oracle_accuracy(share, always, gain, loss),
+            )
+        )
+    return points
+
+
+def _tokens(table: Table, m: int, levels: _Levels) -> Floats | None:
+    """(L + 1,) a question's mean: M fast answers, and the paths where the gate does not open."""
+    if table.fast_tokens is None or table.path_tokens is None:
+        return None
+    saved = (levels.mass * table.path_tokens[:, None]).mean(axis=0).cumsum()
+    start = table.fast_tokens.mean() * m + table.path_tokens.mean()
+    return np.concatenate([[start], start - saved])

@@ -1,0 +1,100 @@
+"""`egrm calibrate`, as a user runs it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from egrm_graph.cli import app
+from egrm_graph.uncertainty.calibration import read_calibration
+from tests import calibrations
+from tests.replay.logs import line, question, written
+
+SAFE = [question(i, "77777" if i < 80 else "88877") for i in range(100)]
+
+
+def calibrated(log: Path, output: Path, *more: object) -> Result:
+    command = ["calibrate", log, "--model", "m", "--task", "answer", "--output", output, "--target-risk", "0.05", *more]
+    return CliRunner().invoke(app, [str(each) for each in command])
+
+
+def test_a_promise_is_written_and_told(tmp_path: Path) -> None:
+    log = written(tmp_path / "log.jsonl", SAFE)
+    done = calibrated(log, tmp_path / "gate.json", "--measure", "consensus", "--samples", 5)
+    assert done.exit_code == 0, done.output
+    made = read_calibration(tmp_path / "gate.json")
+    assert (made.model, made.task, made.measure, made.samples, made.threshold) == ("m", "answer", "consensus", 5, 1.0)
+    assert (made.target_risk, made.confidence, made.loss, made.gates) == (0.05, 0.95, "excess", 1)
+    assert (made.questions, made.labelled, made.losses, made.direct) == (100, 100, 0, 80)
+    assert (made.data, made.data_sha256) == ("log.jsonl", hashlib.sha256(log.read_bytes()).hexdigest())
+    assert set(made.versions) == {"egrm-graph", "numpy", "scipy"}
+    assert "Gate: consensus of 5 samples >= 1. Of these questions 80.0% skip reasoning." in done.stdout
+    assert "a risk of 2.95% at most (1 of 1 gates that were tried)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (SAFE[:5], "Nothing is promised: 5 questions cannot promise a risk of 0.05"),
+        ([question(i, "77777") for i in range(200)], "Nothing is promised: every answer is right"),
+        ([question(i, "88888", "9") for i in range(200)], "Nothing is promised: every answer is wrong"),
+        ([question(i, "88888") for i in range(200)], "Nothing is promised: no gate keeps a risk"),
+    ],
+)
+def test_where_nothing_can_be_promised_no_threshold_is_written(tmp_path: Path, log: list, told: str) -> None:  # type: ignore[type-arg]
+    done = calibrated(written(tmp_path / "log.jsonl", log), tmp_path / "gate.json")
+    assert (done.exit_code, (tmp_path / "gate.json").exists()) == (1, False)
+    assert done.stdout.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--measure", "nope"], "--measure nope is no measure; known are consensus"),
+        (["--samples", "9"], "samples=9: the log has 5 fast answers a question"),
+        (["--confidence", "1"], "--confidence 1 cannot be promised by any number of questions"),
+        (["--task", "pairwise", "--abstain-risk", "0.1"], "the task pairwise judges candidates"),
+        (["--questions", "nowhere"], "nowhere cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(tmp_path: Path, more: list[str], told: str) -> None:
+    done = calibrated(written(tmp_path / "log.jsonl", SAFE), tmp_path / "gate.json", *more)
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert told in done.stderr
+
+
+def test_a_null_label_is_an_error_and_not_a_wrong_answer(tmp_path: Path) -> None:
+    row = line(SAFE[0])
+    row["fast"][3]["correct"] = None
+    (tmp_path / "log.jsonl").write_text(json.dumps(row) + "\n")
+    done = calibrated(tmp_path / "log.jsonl", tmp_path / "gate.json")
+    assert done.exit_code == 2
+    assert "line 1: fast.3.correct=None: Input should be a valid boolean" in done.stderr
+
+
+def test_where_reasoning_is_no_better_that_is_told(tmp_path: Path) -> None:
+    log = written(tmp_path / "log.jsonl", [question(i, "77777", "7" if i < 150 else "8") for i in range(200)])
+    done = calibrated(log, tmp_path / "gate.json")
+    assert done.exit_code == 0, done.output
+    assert "gate 100.0%, always reasoning 75.0%, never 100.0%; of the direct answers alone 100.0%" in done.stdout
+    assert "Reasoning is no better here than the fast answers are" in done.stdout
+
+
+def test_a_calibration_is_replaced_only_where_that_is_wanted(tmp_path: Path) -> None:
+    log = written(tmp_path / "log.jsonl", SAFE)
+    assert calibrated(log, tmp_path / "gate.json").exit_code == 0
+    again = calibrated(log, tmp_path / "gate.json")
+    assert (again.exit_code, "add --overwrite" in again.stderr) == (2, True)
+    assert calibrated(log, tmp_path / "gate.json", "--overwrite").exit_code == 0
+
+
+def test_a_question_is_asked_under_a_calibration(tmp_path: Path) -> None:
+    file = calibrations.written(tmp_path, threshold=0.5, samples=2)
+    asked = ["ask", "17+48", "--calibration", file, "--scorer", "none", "--stopping", "all", "--json"]
+    done = CliRunner().invoke(app, [str(each) for each in asked])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["uncertainty"]["samples"], told["uncertainty"]["threshold"], told["calibrated"]) == (2, 0.5, True)
+    assert told["confidence"] in (0.6, 0.97)
