@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from egrm_graph.settings import Stopping
+from egrm_graph.uncertainty.agreement import consensus, vote_entropy
 from egrm_graph.uncertainty.evidence import Evidence
-from egrm_graph.uncertainty.measures import Measure, consensus, vote_entropy
+from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.votes import Votes
 
 ENOUGH = 0.95

@@ -24,6 +24,8 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "seed": 0,
         "request_id": "r",
         "order": [],
+        "logprobs": None,
+        "top_logprobs": None,
         "error": error,
     }
     seen: Uncertainty = {
@@ -32,6 +34,7 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "threshold": 0.8,
         "votes": [],
         "samples": 1,
+        "planned": 1,
         "orders_agree": None,
         "contested": [],
     }

@@ -50,6 +50,8 @@ def path(answer: str | None = "A", error: str | None = None) -> Path:
         seed=0,
         request_id="r.expand_cot.0",
         order=[],
+        logprobs=None,
+        top_logprobs=None,
         error=error,
         score=None,
         unscored=None,

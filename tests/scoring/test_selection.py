@@ -17,6 +17,8 @@ def path(answer: str | None, score: float | None = None, unscored: str | None = 
         seed=0,
         request_id="r",
         order=[],
+        logprobs=None,
+        top_logprobs=None,
         error=None,
         score=score,
         unscored=unscored,
