@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from egrm_graph import Settings
 from egrm_graph.benchmark.bench import Folder, Planned, Result, Run, read_results, setup_of
@@ -92,7 +93,7 @@ async def test_results_of_other_questions_or_settings_are_not_gone_on_with(tmp_p
 def test_where_the_server_is_makes_no_other_benchmark() -> None:
     here, there = (Settings(engine="vllm", base_url=(f"http://{host}/v1",)) for host in ("a", "b"))
     assert setup_of(here, QUESTIONS) == setup_of(there, QUESTIONS)
-    assert "api_key" not in json.dumps(setup_of(Settings(api_key="secret"), QUESTIONS))
+    assert "api_key" not in json.dumps(setup_of(Settings(api_key=SecretStr("secret")), QUESTIONS))
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
