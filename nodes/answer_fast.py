@@ -86,14 +86,22 @@ async def _draw_samples(asked: Asked, drawn: Drawn, views: Sequence[View], calls
         )
         drawn["samples"], drawn["reasons"] = fast.samples, fast.reasons
         drawn["usage"] = add_usage(drawn["usage"], fast.usage)
-        evidence = evidence_of(fast.samples, [], parts.task.same)
-        if evidence.votes.top is not None and measure.certain(measure.value(evidence), threshold):
-            drawn["usage"] = add_usage(drawn["usage"], await ahead.discard())
-        elif (paths := await ahead.take()) is not None:
-            drawn["ahead"] = DrawnAhead(paths=paths.paths, reasons=paths.reasons)
-            drawn["usage"] = add_usage(drawn["usage"], paths.usage)
+        if ahead.started:
+            evidence = evidence_of(fast.samples, [], parts.task.same)
+            certain = evidence.votes.top is not None and measure.certain(measure.value(evidence), threshold)
+            await _settle(ahead, drawn, certain=certain)
     finally:
         ahead.close()
+
+
+async def _settle(ahead: Ahead, drawn: Drawn, *, certain: bool) -> None:
+    """Where the gate will reason, waits for the paths that were started; where it will not, cancels them."""
+    if certain:
+        usage = await ahead.discard()
+    else:
+        paths = await ahead.take()
+        drawn["ahead"], usage = DrawnAhead(paths=paths.paths, reasons=paths.reasons), paths.usage
+    drawn["usage"] = add_usage(drawn["usage"], usage)
 
 
 def _paths(asked: Asked, run: Run, unneeded: asyncio.Event) -> Coroutine[Any, Any, Paths]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from egrm_graph.clients.client import Client, Completion, no_usage
+from egrm_graph.clients.client import Client, Completion
 from egrm_graph.clients.drawing import Call, Limits, Lost, cancelled, draw
 from egrm_graph.reasoning.samples import lost_reasons, path_of
 from egrm_graph.tasks.task import Task, View
@@ -49,27 +49,31 @@ async def draw_paths(
 
 
 class Ahead:
-    """Paths under way. Whoever starts them takes or discards them, or closes this."""
+    """Paths under way. Whoever starts them takes or discards them, and closes this in the end."""
 
     def __init__(self, paths: Callable[[asyncio.Event], Coroutine[Any, Any, Paths]]) -> None:
         self._paths = paths
         self._unneeded = asyncio.Event()
         self._task: asyncio.Task[Paths] | None = None
 
+    @property
+    def started(self) -> bool:
+        return self._task is not None
+
     def start(self) -> None:
         self._task = asyncio.ensure_future(self._paths(self._unneeded))
 
-    async def take(self) -> Paths | None:
-        """The paths, once all have ended; None where none were started."""
-        return None if self._task is None else await self._task
+    async def take(self) -> Paths:
+        """The paths, once all have ended; only after `start`."""
+        assert self._task is not None
+        return await self._task
 
     async def discard(self) -> Usage:
         """Cancels what still runs, and gives what all of it cost: for nothing."""
         self._unneeded.set()
-        paths = await self.take()
-        return no_usage() if paths is None else cancelled(paths.usage)
+        return cancelled((await self.take()).usage)
 
     def close(self) -> None:
-        """Where the run itself was cancelled."""
+        """Cancels what still runs where the run itself ends before its time."""
         if self._task is not None:
             self._task.cancel()
