@@ -38,7 +38,7 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     calibration = run.parts.calibration
     if calibration is not None and calibration.holds_for(run.settings):
         choice = calibration.applied(choice, gated["route"], gated["uncertainty"], paths)
-        calibration.saw(gated["route"])
+        calibration.saw(gated["route"], gated["uncertainty"])
     reference, answer = asked["reference"], choice.answer
     verification = Verification(
         run_id=asked["run_id"],

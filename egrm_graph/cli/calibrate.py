@@ -39,7 +39,7 @@ def calibrate(
     *,
     model: Annotated[str, typer.Option(help="The model that was asked, as the setting `model` names it.")],
     task: Annotated[TaskName, typer.Option(help="The task that it was asked.")],
-    output: Annotated[Path, typer.Option(help="Where the calibration goes.")],
+    output: Annotated[Path, typer.Option(help="Where the calibration goes.")] = Path("calibration.json"),
     target_risk: Annotated[float, typer.Option(min=0, max=1, help="The loss that is to be kept under.")] = 0.02,
     confidence: Annotated[float, typer.Option(min=0, max=1, help="With what confidence.")] = 0.95,
     loss: Annotated[

@@ -45,9 +45,10 @@ class CalibratedGate:
             found = None if shown is None else probability(self.found.reasoned_right, shown)
         return choice if found is None else replace(choice, confidence=found, calibrated=True)
 
-    def saw(self, route: Route) -> None:
-        """Counts a run, and warns once where the share of direct ones has left that of the calibration."""
-        if self.watch.saw(direct=route == "direct"):
+    def saw(self, route: Route, uncertainty: Uncertainty) -> None:
+        """Counts a run, and warns once where the share of direct ones has left that of the calibration. A run that had
+        nothing to draw does not count."""
+        if uncertainty["planned"] and self.watch.saw(direct=route == "direct"):
             low, high = self.found.direct_between
             told = f"{self.watch.n_direct} of {self.watch.n} runs so far took the direct route"
             warnings.warn(

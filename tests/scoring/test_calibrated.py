@@ -9,9 +9,12 @@ import pytest
 from egrm_graph import RunSettings, Settings, Verification, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.calibrated import CalibratedGate
 from egrm_graph.settings import BUNDLED_MODEL
 from egrm_graph.uncertainty.calibration import Abstention, CalibrationWarning
-from tests.calibrations import written
+from egrm_graph.uncertainty.watching import RateWatch
+from egrm_graph.verification import Uncertainty
+from tests.calibrations import calibration, written
 
 SURE, UNSURE = ["7"] * 4, ["7", "8", "7", "8"]
 SEVEN, EIGHT = "3+4=7;#7", "3+4=8;#8"
@@ -141,3 +144,20 @@ async def test_a_share_of_direct_runs_that_departs_warns_once(tmp_path: Path) ->
     with pytest.warns(CalibrationWarning, match="of [0-9]+ runs so far took the direct route") as caught:
         await graph.abatch([{"question": "3+4"}] * 40)
     assert len(caught) == 1
+
+
+@pytest.mark.parametrize(("planned", "counted"), [(0, 0), (4, 1)])
+def test_a_run_that_had_nothing_to_draw_is_not_counted(planned: int, counted: int) -> None:
+    gate = CalibratedGate(calibration(), foreign=False, watch=RateWatch((0.4, 0.6)))
+    seen = Uncertainty(
+        measure="consensus",
+        value=None,
+        threshold=1.0,
+        votes=[],
+        samples=planned,
+        planned=planned,
+        orders_agree=None,
+        contested=[],
+    )
+    gate.saw("direct", seen)
+    assert gate.watch.n == counted
