@@ -75,7 +75,8 @@ async def test_the_three_strategies_draw_what_they_are_named_for() -> None:
     assert (never.right, never.completion_tokens, never.escalated) == (False, n_fast, False)
     assert (always.right, always.completion_tokens, always.escalated) == (True, n_paths, True)
     assert (always.majority_right, always.best_right) == (True, True)
-    assert (gated.right, gated.completion_tokens, gated.escalated) == (True, n_fast + n_paths, True)
+    # After two against two the fifth fast answer, of one token, cannot make four of five, and is not drawn.
+    assert (gated.right, gated.completion_tokens, gated.escalated) == (True, n_fast - 1 + n_paths, True)
     assert len(done) == 3
 
 
