@@ -20,6 +20,7 @@ Thinking = Literal["off", "on", "default"]
 Selection = Literal["best_score", "weighted_vote", "majority_best"]
 TaskName = Literal["answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"]
 ToolVotes = Literal["whole", "name", "arguments", "hierarchical"]
+Stopping = Literal["decided", "beta", "windows", "sequential", "all"]
 
 
 class RunSettings(BaseModel):
@@ -32,6 +33,17 @@ class RunSettings(BaseModel):
 
     samples: int = Field(default=5, ge=1, le=1024)
     """Fast answers drawn (M). The published setting is 5."""
+    stopping: Stopping = "decided"
+    """When drawing fast answers stops before all M: `decided`, when the others could change neither the route nor a
+    direct answer; `beta`, `windows`, `sequential`: by a test of the votes, which can; `all`: never."""
+    waves: int = Field(default=2, ge=1)
+    """In how many waves fast answers are drawn at most; between them it may stop, and each costs a round trip."""
+    single_requests: bool = False
+    """Whether each fast answer is a request of its own, and is cancelled as soon as those before it are enough; else a
+    wave is one request, with one prefill."""
+    speculate: bool = False
+    """Whether paths are started where the first wave of fast answers was not enough, before the gate has decided; they
+    are cancelled if it converges. Not for candidates, nor under `max_completion_tokens`."""
     measure: str = "consensus"
     """How convergence is measured: `consensus`, `vote_entropy`, or a measure handed to `build_graph`."""
     threshold: float | None = None

@@ -37,9 +37,19 @@ class Stage(TypedDict):
     reasons: list[str]
 
 
+class DrawnAhead(TypedDict):
+    """Paths that were drawn before the gate had decided; `answer_fast` told their usage."""
+
+    paths: list[Path]
+    reasons: list[str]
+
+
 class Drawn(Stage):
     samples: list[Sample]
     readings: list[Reading]
+    planned: int
+    """How many fast answers there are where drawing does not stop early."""
+    ahead: DrawnAhead | None
 
 
 class Gated(Stage):

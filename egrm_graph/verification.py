@@ -122,13 +122,16 @@ class Vote(TypedDict):
 
 class Uncertainty(TypedDict):
     """What the gate saw. `value` is in the measure's own units and None where nothing could be measured; `samples`
-    is the denominator, lost and unparsable voters included."""
+    is the denominator, lost and unparsable voters included. Where drawing stopped early, it is less than `planned`: the
+    votes that were not drawn are neither voters nor lost."""
 
     measure: str
     value: float | None
     threshold: float
     votes: list[Vote]
     samples: int
+    planned: int
+    """How many fast answers there would be if drawing had not stopped early (M)."""
     orders_agree: bool | None
     """Whether every order of the candidates has the same winner; None where there are not two orders to compare."""
     contested: list[str]

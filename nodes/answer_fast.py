@@ -1,25 +1,36 @@
-"""Draws the fast answers: short, parallel, without reasoning. For candidates, in every order."""
+"""Draws the fast answers: short, parallel, without reasoning, in waves. For candidates, in every order."""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
 import uuid
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from egrm_graph.clients.client import add_usage, no_usage
+from egrm_graph.clients.drawing import Call
 from egrm_graph.context import Run
-from egrm_graph.reasoning.fast import draw_fast, fast_calls, read_fast, readable
-from egrm_graph.reasoning.samples import lost_reasons
-from egrm_graph.state import Drawn, State
+from egrm_graph.reasoning.ahead import Ahead, Paths, draw_paths
+from egrm_graph.reasoning.fast import fast_calls, read_fast, readable
+from egrm_graph.reasoning.plain import path_calls
+from egrm_graph.reasoning.waves import draw_waves, waves_of
+from egrm_graph.state import Drawn, DrawnAhead, State
 from egrm_graph.tasks.judging import undecided
-from egrm_graph.verification import Asked
+from egrm_graph.tasks.task import View
+from egrm_graph.uncertainty.evidence import evidence_of
+from egrm_graph.uncertainty.stopping import everything, stop_rule
+from egrm_graph.uncertainty.waves import wave_sizes
+from egrm_graph.verification import Asked, Sample
 
 
 async def answer_fast(state: State, run: Run) -> dict[str, Any]:
-    """Reads the input and draws M fast answers or, where the client can tell, the probabilities of what they'd be."""
+    """Reads the input and draws fast answers, M at the most, or, where the client can tell, reads the probabilities of
+    what they'd be."""
     started = time.perf_counter()
     asked = Asked(**run.parts.task.ask(state, run.settings), run_id=uuid.uuid4().hex, started_at=time.time())
-    drawn = Drawn(samples=[], readings=[], usage=no_usage(), ms=0.0, reasons=[])
+    drawn = Drawn(samples=[], readings=[], planned=0, ahead=None, usage=no_usage(), ms=0.0, reasons=[])
     if undecided(asked["judged"]):
         await _draw(asked, drawn, run)
     drawn["ms"] = (time.perf_counter() - started) * 1e3
@@ -30,6 +41,7 @@ async def answer_fast(state: State, run: Run) -> dict[str, Any]:
 async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:
     parts, settings = run.parts, run.settings
     views = parts.task.views(asked, settings.samples)
+    drawn["planned"] = sum(view.samples for view in views)
     calls = fast_calls(asked, views, parts.prompts, settings)
     if readable(views, parts.client, settings):
         drawn["readings"], drawn["usage"], drawn["reasons"] = await read_fast(
@@ -39,9 +51,60 @@ async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:
             run.emit({"egrm": "reading", "node": "answer_fast", "i": i, **reading})
         if drawn["readings"]:
             return
+    await _draw_samples(asked, drawn, views, calls, run)
+
+
+async def _draw_samples(asked: Asked, drawn: Drawn, views: Sequence[View], calls: Sequence[Call], run: Run) -> None:
+    parts, settings = run.parts, run.settings
+    measure = parts.measure(settings)
+    threshold = measure.threshold if settings.threshold is None else settings.threshold
+    # Rewards and contested candidates are shares of all votes, so for candidates nothing is decided before the last.
+    judges = asked["judged"] is not None
+    rule = everything if judges and settings.stopping == "decided" else stop_rule(settings.stopping, measure, threshold)
+    sizes = wave_sizes(rule, drawn["planned"], settings.waves)
+    waves = waves_of(parts.task, calls, views, sizes, single=settings.single_requests)
     limits = run.limits(asked["started_at"], drawn["usage"])
-    drawn["samples"], drawing = await draw_fast(parts.client, parts.task, calls, views, limits)
-    for i, sample in enumerate(drawn["samples"]):
-        run.emit({"egrm": "sample", "node": "answer_fast", "i": i, **sample})
-    drawn["usage"] = add_usage(drawn["usage"], drawing.usage)
-    drawn["reasons"] = lost_reasons("fast answers", [each for call in drawing.outcomes for each in call])
+    told = itertools.count()
+
+    def landed(samples: Sequence[Sample]) -> None:
+        for sample in samples:
+            run.emit({"egrm": "sample", "node": "answer_fast", "i": next(told), **sample})
+
+    ahead = Ahead(lambda unneeded: _paths(asked, run, unneeded))
+    # A budget of tokens is there to be kept, not to be shared by two stages at once.
+    speculates = settings.speculate and not judges and settings.max_completion_tokens is None
+    try:
+        fast = await draw_waves(
+            parts.client,
+            parts.task.same,
+            waves,
+            limits,
+            rule,
+            landed=landed,
+            undecided=ahead.start if speculates else lambda: None,
+        )
+        drawn["samples"], drawn["reasons"] = fast.samples, fast.reasons
+        drawn["usage"] = add_usage(drawn["usage"], fast.usage)
+        if ahead.started:
+            evidence = evidence_of(fast.samples, [], parts.task.same)
+            certain = evidence.votes.top is not None and measure.certain(measure.value(evidence), threshold)
+            await _settle(ahead, drawn, certain=certain)
+    finally:
+        ahead.close()
+
+
+async def _settle(ahead: Ahead, drawn: Drawn, *, certain: bool) -> None:
+    """Where the gate will reason, waits for the paths that were started; where it will not, cancels them."""
+    if certain:
+        usage = await ahead.discard()
+    else:
+        paths = await ahead.take()
+        drawn["ahead"], usage = DrawnAhead(paths=paths.paths, reasons=paths.reasons), paths.usage
+    drawn["usage"] = add_usage(drawn["usage"], usage)
+
+
+def _paths(asked: Asked, run: Run, unneeded: asyncio.Event) -> Coroutine[Any, Any, Paths]:
+    views = run.parts.task.views(asked, run.settings.paths)
+    drawn_in = path_calls(asked, views, run.parts.prompts, run.settings)
+    limits = run.limits(asked["started_at"])
+    return draw_paths(run.parts.client, run.parts.task, drawn_in, limits, unneeded=unneeded)

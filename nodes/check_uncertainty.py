@@ -36,6 +36,7 @@ def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
         threshold=threshold,
         votes=[Vote(answer=answer, count=n) for answer, n in zip(votes.answers, votes.counts, strict=True)],
         samples=round(votes.total),
+        planned=state["drawn"]["planned"],
         orders_agree=orders_agree(tops),
         contested=list(contested(votes, settings.contested_share, but=TIE)) if asked["judged"] else [],
     )

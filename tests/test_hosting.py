@@ -53,7 +53,7 @@ def test_stream_gives_updates_by_node_and_an_event_for_each_sample() -> None:
     nodes = [next(iter(update)) for mode, update in events if mode == "updates"]
     samples = [(event["node"], event["i"]) for mode, event in events if mode == "custom"]
     assert nodes == ["answer_fast", "check_uncertainty", "expand_cot", "score_paths", "select_answer"]
-    assert samples == [("answer_fast", i) for i in range(5)] + [("expand_cot", i) for i in range(4)]
+    assert samples == [("answer_fast", i) for i in range(4)] + [("expand_cot", i) for i in range(4)]
 
 
 async def test_astream_hands_out_a_path_as_it_lands_not_when_all_have() -> None:

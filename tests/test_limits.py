@@ -35,14 +35,14 @@ async def test_a_deadline_during_the_fast_answers_abstains_without_reasoning_at_
     client = ScriptedClient(fast=[Stall()] * 5, paths=[PATH] * 4)
     told, _ = await verify(client, deadline_s=0.2)
     assert (told["status"], told["answer"]) == ("abstained", None)
-    assert "5 of 5 fast answers lost: the deadline was reached" in told["reasons"]
+    assert "4 of 4 fast answers lost: the deadline was reached" in told["reasons"]
     assert [call.state for call in client.calls] == ["cancelled"]
 
 
 async def test_a_deadline_before_the_paths_gives_the_fast_votes() -> None:
     client = ScriptedClient(fast=WAVERING, paths=[Stall()] * 4)
     told, _ = await verify(client, deadline_s=0.2)
-    assert (told["status"], told["answer"], told["confidence"]) == ("degraded", "57", 0.6)
+    assert (told["status"], told["answer"], told["confidence"]) == ("degraded", "57", 0.5)
 
 
 async def test_a_deadline_while_scoring_lets_the_paths_vote() -> None:
@@ -70,13 +70,13 @@ async def test_a_budget_cancels_what_still_runs_and_counts_its_tokens_as_spent()
     assert told["reasons"][0] == "3 of 4 paths lost: the budget of completion tokens was spent"
     usage = told["usage"]
     assert usage["cancelled_tokens"] > 0
-    assert usage["completion_tokens"] == len("".join(WAVERING)) + len(PATH) + usage["cancelled_tokens"]
+    assert usage["completion_tokens"] == len("".join(WAVERING[:4])) + len(PATH) + usage["cancelled_tokens"]
     assert 60 <= usage["completion_tokens"] <= 70  # what was under way when the budget ran out
 
 
 async def test_a_budget_that_the_fast_answers_spend_leaves_nothing_for_paths() -> None:
     client = ScriptedClient(fast=WAVERING, paths=[PATH] * 4)
-    told, _ = await verify(client, max_completion_tokens=10)
+    told, _ = await verify(client, max_completion_tokens=8)
     assert (told["status"], told["answer"], len(client.calls)) == ("degraded", "57", 1)
 
 

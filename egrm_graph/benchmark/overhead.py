@@ -162,7 +162,9 @@ async def measure(base_url: str, questions: int, rounds: int, in_flight: int, de
     """The rounds, after one of each that does not count."""
     draw = random.Random(0)
     asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(questions)]
-    settings = Settings(engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None, threshold=0)
+    settings = Settings(
+        engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None, threshold=0, stopping="all"
+    )
     client = VllmClient(settings.model, settings.base_url)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         bare = through_aiohttp(settings, base_url, session)

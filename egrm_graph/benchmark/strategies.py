@@ -104,7 +104,7 @@ def _choice(parts: Parts, asked: Asked, paths: Sequence[Path], *, failed: bool) 
     if asked["judged"] is not None:
         return verdict(asked["judged"], "reasoned", [], [], paths, failed=failed).choice
     nothing = Uncertainty(
-        measure="none", value=None, threshold=0.0, votes=[], samples=1, orders_agree=None, contested=[]
+        measure="none", value=None, threshold=0.0, votes=[], samples=1, planned=1, orders_agree=None, contested=[]
     )
     return choose("reasoned", nothing, paths, parts.task.same, rule=parts.settings.selection, failed=failed)
 

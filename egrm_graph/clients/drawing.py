@@ -1,7 +1,8 @@
 """Draws completions by any number of calls at once, within a deadline and a budget of tokens.
 
 All of the graph's sampling goes through `draw`: a call that fails becomes lost samples with their reason, a limit
-that is reached cancels what still runs, and the tokens of what was cancelled are counted as spent.
+that is reached cancels what still runs, and so does whoever has enough; the tokens of what was cancelled are counted as
+spent.
 """
 
 from __future__ import annotations
@@ -62,26 +63,43 @@ class Lost:
     by_limit: bool = False
 
 
+Outcomes = tuple[Completion | Lost, ...]
+"""What came of one call: an outcome a seed."""
+
+
 @dataclass(frozen=True)
 class Drawing:
-    """What came of the calls: for each call, one outcome a seed."""
+    """What came of the calls: of all, or of the first ones where these were enough."""
 
-    outcomes: tuple[tuple[Completion | Lost, ...], ...]
+    outcomes: tuple[Outcomes, ...]
     usage: Usage
+    """Of all calls. What was drawn and is not among the outcomes counts as cancelled."""
 
 
-Landed = Callable[[int, tuple[Completion | Lost, ...]], None]
+Landed = Callable[[int, Outcomes], None]
+Enough = Callable[[Sequence[Outcomes]], bool]
 
 
-async def draw(client: Client, calls: Sequence[Call], limits: Limits, landed: Landed | None = None) -> Drawing:
+async def draw(
+    client: Client,
+    calls: Sequence[Call],
+    limits: Limits,
+    landed: Landed | None = None,
+    *,
+    enough: Enough | None = None,
+    unneeded: asyncio.Event | None = None,
+) -> Drawing:
     """Runs the calls at once until all have ended or a limit is reached. Never raises an `EgrmError`.
 
-    `landed(i, outcomes)` is called as call i ends, in the caller's event loop.
+    `landed(i, outcomes)` is called as call i ends, in the caller's event loop. `enough` is asked with the outcomes of
+    the first call, of the first two and so on, as soon as these have ended; when it says so, the calls after them are
+    cancelled, and what they may have brought already is left out: so the outcomes do not depend on which call was
+    faster. Setting `unneeded` cancels all that still runs.
     """
     if limits.reached:
         lost = [tuple(Lost(limits.reached, by_limit=True) for _ in call.seeds) for call in calls]
         return Drawing(tuple(lost), no_usage())
-    pending = _Pending(client, calls, limits, landed)
+    pending = _Pending(client, calls, limits, landed=landed, enough=enough, unneeded=unneeded)
     try:
         await pending.finish()
     finally:
@@ -92,18 +110,30 @@ async def draw(client: Client, calls: Sequence[Call], limits: Limits, landed: La
 class _Pending:
     """The calls under way."""
 
-    def __init__(self, client: Client, calls: Sequence[Call], limits: Limits, landed: Landed | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        calls: Sequence[Call],
+        limits: Limits,
+        *,
+        landed: Landed | None,
+        enough: Enough | None,
+        unneeded: asyncio.Event | None,
+    ) -> None:
         self._calls = calls
         self._limits = limits
         self._landed = landed
-        self._outcomes: dict[int, tuple[Completion | Lost, ...]] = {}
-        self._usages: list[Usage] = []
-        self._stop = asyncio.Event()
+        self._enough = enough
+        self._asked = 0
+        self._kept = len(calls)
+        self._outcomes: dict[int, Outcomes] = {}
+        self._usages: dict[int, Usage] = {}
+        self._stop = unneeded or asyncio.Event()
         self._stopped_by: str | None = None
-        # Counting tokens while they come costs a streamed response, so only a run with limits does it.
-        limited = limits != Limits()
+        # Counting tokens while they come costs a streamed response, so only what may be cancelled does it.
+        stoppable = limits != Limits() or enough is not None or unneeded is not None
         self._loop = asyncio.get_running_loop()
-        self._meters = [Meter(on_change=self._counted) if limited else None for _ in calls]
+        self._meters = [Meter(on_change=self._counted) if stoppable else None for _ in calls]
         self._tasks: dict[asyncio.Future[Completions], int] = {
             asyncio.ensure_future(
                 client.sample(
@@ -123,7 +153,7 @@ class _Pending:
             self._stop.set()
 
     async def finish(self) -> None:
-        """Until all calls have ended or a limit is reached."""
+        """Until all calls have ended, the first of them are enough, or a limit is reached."""
         stop = asyncio.ensure_future(self._stop.wait())
         running = set(self._tasks)
         try:
@@ -135,10 +165,18 @@ class _Pending:
                     self._take(task)
                 running -= set(ended)
                 self._stopped_by = self._limits.less(self._metered()).reached
-                if self._stopped_by:
+                if self._have_enough() or self._stopped_by or self._stop.is_set():
                     return
         finally:
             stop.cancel()
+
+    def _have_enough(self) -> bool:
+        while self._enough is not None and self._asked in self._outcomes:
+            self._asked += 1
+            if self._enough([self._outcomes[i] for i in range(self._asked)]):
+                self._kept = self._asked
+                return True
+        return False
 
     def _metered(self) -> int:
         """Tokens generated so far, by calls that ended and calls that run; 0 where there are no limits."""
@@ -149,8 +187,8 @@ class _Pending:
         try:
             result = task.result()
         except EgrmError as error:
-            outcomes: tuple[Completion | Lost, ...] = tuple(Lost(str(error)) for _ in self._calls[i].seeds)
-            self._usages.append({**no_usage(), "requests": 1})
+            outcomes: Outcomes = tuple(Lost(str(error)) for _ in self._calls[i].seeds)
+            self._usages[i] = {**no_usage(), "requests": 1}
         else:
             outcomes = tuple(
                 Lost(completion.error or "the server broke the sample off")
@@ -158,7 +196,7 @@ class _Pending:
                 else completion
                 for completion in result.completions
             )
-            self._usages.append(result.usage)
+            self._usages[i] = result.usage
         self._outcomes[i] = outcomes
         if self._landed is not None:
             self._landed(i, outcomes)
@@ -173,11 +211,16 @@ class _Pending:
             i = self._tasks[task]
             meter = self._meters[i]
             n_tokens = meter.n_tokens if meter is not None else 0
-            self._usages.append(
-                {**no_usage(), "requests": 1, "completion_tokens": n_tokens, "cancelled_tokens": n_tokens}
-            )
+            self._usages[i] = cancelled({**no_usage(), "requests": 1, "completion_tokens": n_tokens})
             reason = self._stopped_by or "cancelled"
             self._outcomes[i] = tuple(Lost(reason, by_limit=True) for _ in self._calls[i].seeds)
 
     def drawing(self) -> Drawing:
-        return Drawing(tuple(self._outcomes[i] for i in range(len(self._calls))), add_usage(*self._usages))
+        left_out = range(self._kept, len(self._calls))
+        usages = [cancelled(usage) if i in left_out else usage for i, usage in self._usages.items()]
+        return Drawing(tuple(self._outcomes[i] for i in range(self._kept)), add_usage(*usages))
+
+
+def cancelled(usage: Usage) -> Usage:
+    """What was spent, as spent for nothing."""
+    return {**usage, "cancelled_tokens": usage["completion_tokens"]}

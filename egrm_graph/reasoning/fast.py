@@ -8,18 +8,17 @@ say something else, and what little is left for the labels says nothing.
 from __future__ import annotations
 
 import asyncio
-import functools
 import math
 from collections.abc import Sequence
 
 from egrm_graph.clients.client import Client, Completion, LabelLogprobs, Sampling, add_usage, no_usage
-from egrm_graph.clients.drawing import Call, Drawing, Limits, Lost, draw
+from egrm_graph.clients.drawing import Call, Limits, Lost
 from egrm_graph.errors import DeadlineReached, EgrmError, SettingsError, Unsupported
-from egrm_graph.reasoning.samples import lost_reasons, sample_of, seeds
+from egrm_graph.reasoning.samples import lost_reasons, seeds
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks.prompting import Prompts
-from egrm_graph.tasks.task import Task, View
-from egrm_graph.verification import Asked, Reading, Sample, Usage
+from egrm_graph.tasks.task import View
+from egrm_graph.verification import Asked, Reading, Usage
 
 ASKED: Usage = {**no_usage(), "requests": 1}
 _FOUND = Completion("", "stop", None)
@@ -41,20 +40,6 @@ def fast_calls(asked: Asked, views: Sequence[View], prompts: Prompts, settings: 
         request_id = f"{asked['run_id']}.answer_fast.{first}"
         calls.append(Call(prompt, sampling, left[first : first + view.samples], request_id))
     return calls
-
-
-async def draw_fast(
-    client: Client, task: Task, calls: Sequence[Call], views: Sequence[View], limits: Limits
-) -> tuple[list[Sample], Drawing]:
-    """The samples of all views, in order."""
-    drawing = await draw(client, calls, limits)
-    samples = []
-    for view, call, outcomes in zip(views, calls, drawing.outcomes, strict=True):
-        # Many samples are the same text: each is read once.
-        read = functools.cache(lambda text, complete, view=view: task.read(text, view, fast=True, complete=complete))
-        for outcome, seed in zip(outcomes, call.seeds, strict=True):
-            samples.append(sample_of(outcome, seed, call.request_id, read, view.order))
-    return samples, drawing
 
 
 def readable(views: Sequence[View], client: Client, settings: RunSettings) -> bool:

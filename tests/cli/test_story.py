@@ -27,7 +27,7 @@ def shown(told: Verification) -> str:
 
 
 def test_a_direct_answer_comes_first_and_then_its_votes() -> None:
-    lines = shown(asked(ScriptedClient(fast=["56", "56", "56", "56", "?"]))).splitlines()
+    lines = shown(asked(ScriptedClient(fast=["56", "?", "56", "56", "56"]))).splitlines()
     assert lines[:2] == ["56", "ok · direct · confidence 0.80 · right"]
     assert [line.split() for line in lines[4:7]] == [
         ["56", "█" * 16, "4", "of", "5"],

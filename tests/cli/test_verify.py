@@ -15,8 +15,8 @@ import pytest
 
 from tests.clients.fake_server import Action, FakeServer, Seen, disconnect, say, stall
 
-FIVE = say("56", "56", "56", "56", "56")
-UNSURE = say("1", "2", "3", "4", "5")
+SURE = say("56", "56", "56", "56")  # the first wave of five
+UNSURE = say("1", "2", "3", "4")
 QUESTION = {"question": "17+48-9"}
 # A shell starts what runs in the background deaf to interrupts, and its children with it: these have to hear them.
 HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -79,7 +79,7 @@ async def test_every_line_has_its_result_in_its_place(tmp_path: Path) -> None:
         {"id": 7, "question": "who are you"},
         {"messages": [{"role": "user", "content": "17+48-9"}]},
     )
-    async with server_that(FIVE) as server, egrm("verify", given, *served(server)) as process:
+    async with server_that(SURE) as server, egrm("verify", given, *served(server)) as process:
         done = await ended(process)
     assert done.status == 1
     assert [line["id"] for line in done.lines] == ["a", 3, 7, 5]
@@ -87,24 +87,24 @@ async def test_every_line_has_its_result_in_its_place(tmp_path: Path) -> None:
     assert done.lines[0]["correct"] is True
     assert [line.get("line") for line in done.lines] == [None, 3, 4, None]
     assert "is no chain of + and -" in done.lines[2]["error"]
-    assert "2 direct, 0 reasoned, 0 abstained, 2 bad lines; 30 completion tokens" in done.err
+    assert "2 direct, 0 reasoned, 0 abstained, 2 bad lines; 24 completion tokens" in done.err
 
 
 async def test_where_every_line_has_its_answer_the_status_is_0(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", QUESTION)
-    async with server_that(FIVE) as server, egrm("verify", given, *served(server)) as process:
+    async with server_that(SURE) as server, egrm("verify", given, *served(server)) as process:
         assert (await ended(process)).status == 0
 
 
 async def test_an_abstention_makes_the_status_1(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", QUESTION)
-    async with server_that(say(*"?????"), say("?")) as server, egrm("verify", given, *served(server)) as process:
+    async with server_that(say(*"????"), say("?")) as server, egrm("verify", given, *served(server)) as process:
         done = await ended(process)
     assert (done.status, done.lines[0]["status"]) == (1, "abstained")
 
 
 async def test_results_come_while_the_input_is_still_open() -> None:
-    async with server_that(FIVE) as server, egrm("verify", "-", *served(server)) as process:
+    async with server_that(SURE) as server, egrm("verify", "-", *served(server)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for name in ("first", "second"):
@@ -117,7 +117,7 @@ async def test_results_come_while_the_input_is_still_open() -> None:
 async def test_resume_asks_only_what_has_no_result(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "aab"))
     output = tmp_path / "out.jsonl"
-    async with server_that(FIVE) as server:
+    async with server_that(SURE) as server:
         async with egrm("verify", given, *served(server, "--output", output)) as process:
             assert (await ended(process)).status == 0
         whole = output.read_bytes()
@@ -144,7 +144,7 @@ async def test_an_interrupted_run_leaves_whole_lines_and_says_how_to_go_on(tmp_p
     given = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "abc"))
     output = tmp_path / "out.jsonl"
     arguments = ["--output", output, "--concurrency", 1]
-    async with server_that(FIVE, stall) as server, egrm("verify", given, *served(server, *arguments)) as process:
+    async with server_that(SURE, stall) as server, egrm("verify", given, *served(server, *arguments)) as process:
         await server.arrived(2)
         process.send_signal(signal.SIGINT)
         done = await ended(process)
@@ -156,7 +156,7 @@ async def test_an_interrupted_run_leaves_whole_lines_and_says_how_to_go_on(tmp_p
 
 
 async def test_an_interrupt_ends_a_run_that_waits_for_its_input() -> None:
-    async with server_that(FIVE) as server, egrm("verify", "-", *served(server)) as process:
+    async with server_that(SURE) as server, egrm("verify", "-", *served(server)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(QUESTION).encode() + b"\n")
@@ -177,7 +177,7 @@ async def test_a_server_or_model_that_is_not_there_is_told_before_the_first_line
 ) -> None:
     given, output = written(tmp_path / "in.jsonl", QUESTION), tmp_path / "out.jsonl"
     async with (
-        server_that(FIVE) as server,
+        server_that(SURE) as server,
         egrm("verify", given, *served(server, "--output", output, *change)) as process,
     ):
         done = await ended(process)
@@ -197,7 +197,7 @@ async def test_a_server_that_dies_ends_the_run_and_the_rest_can_be_resumed(tmp_p
 
     arguments = ["--output", output, "--concurrency", 1, "--attempts", 2]
     async with AsyncExitStack() as stack:
-        async with server_that(FIVE, die) as server:
+        async with server_that(SURE, die) as server:
             process = await stack.enter_async_context(egrm("verify", given, *served(server, *arguments)))
             await gone.wait()
         done = await ended(process)
@@ -207,7 +207,7 @@ async def test_a_server_that_dies_ends_the_run_and_the_rest_can_be_resumed(tmp_p
 
 
 async def test_ask_is_for_people_and_plain_where_there_is_no_terminal() -> None:
-    async with server_that(FIVE) as server, egrm("ask", "17+48-9", *served(server)) as process:
+    async with server_that(SURE) as server, egrm("ask", "17+48-9", *served(server)) as process:
         done = await ended(process)
     assert done.status == 0
     assert done.out.startswith("56\nok · direct")
@@ -226,13 +226,13 @@ async def test_ask_can_print_the_verification() -> None:
 
 
 async def test_ask_without_an_answer_has_the_status_1() -> None:
-    async with server_that(say(*"?????"), say("?")) as server, egrm("ask", "17+48-9", *served(server)) as process:
+    async with server_that(say(*"????"), say("?")) as server, egrm("ask", "17+48-9", *served(server)) as process:
         assert (await ended(process)).status == 1
 
 
 async def test_a_terminal_that_lacks_characters_stops_nothing() -> None:
     async with (
-        server_that(FIVE) as server,
+        server_that(SURE) as server,
         egrm("ask", "17+48-9", *served(server), PYTHONIOENCODING="ascii") as process,
     ):
         done = await ended(process)

@@ -42,7 +42,7 @@ async def test_a_question_is_answered_shortly_and_the_verification_is_the_artifa
     asked = call("verified_answer", question="17+48-9")
     for message in (tool.invoke(asked), await tool.ainvoke(asked)):
         assert json.loads(message.content) == {"answer": "56", "status": "ok", "confidence": 1.0}
-        assert message.artifact["uncertainty"]["votes"] == [{"answer": "56", "count": 5}]
+        assert message.artifact["uncertainty"]["votes"] == [{"answer": "56", "count": 4}]
 
 
 def test_of_candidates_the_winner_and_the_rewards_are_told() -> None:

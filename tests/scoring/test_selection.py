@@ -31,6 +31,7 @@ def fast(*votes: tuple[str, int], samples: int = 5) -> Uncertainty:
         threshold=0.8,
         votes=counted,
         samples=samples,
+        planned=samples,
         orders_agree=None,
         contested=[],
     )
