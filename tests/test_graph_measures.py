@@ -96,7 +96,7 @@ async def test_paths_carry_none() -> None:
 
 @pytest.mark.parametrize("name", ON_ANSWERS)
 async def test_the_bundled_model_can_be_measured(name: str, model: Client) -> None:
-    graph = build_graph(Settings(measure=name, threshold=0.5), client=model, scorer=None)
+    graph = build_graph(Settings(measure=name, threshold=0.5, stopping="all"), client=model, scorer=None)
     easy = (await graph.ainvoke({"question": "17+48"}))["verification"]
     hard = (await graph.ainvoke({"question": "71+58-18-30+39"}))["verification"]
     values = easy["uncertainty"]["value"], hard["uncertainty"]["value"]

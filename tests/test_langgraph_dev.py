@@ -141,4 +141,4 @@ async def test_the_request_on_the_page_of_integrations_is_answered(dev_server: s
     [url] = [word for word in curl if word.startswith("http://localhost:2024")]
     body = json.loads(curl[curl.index("-d") + 1])
     told = (await post(url.replace("http://localhost:2024", dev_server), body))["verification"]
-    assert (told["answer"], told["correct"], told["uncertainty"]["samples"]) == ("65", True, 7)
+    assert (told["answer"], told["correct"], told["uncertainty"]["planned"]) == ("65", True, 7)

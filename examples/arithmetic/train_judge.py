@@ -3,9 +3,8 @@
     python examples/arithmetic/train_judge.py build/egrm-tiny --output build/egrm-tiny-judge
 
 It starts from the weights that answer, with rows for the letters and bars that are new. First it only learns to find a
-number among others, which comes all at once after some two hundred steps, or not at all where other examples are mixed
-in. Then every step has a batch of each kind: drills, fast and reasoned verdicts, fast answers and paths. In the end it
-settles, with letters behind paths as a kind of their own.
+number among others, which comes all at once after some hundred steps, or not at all where other examples are mixed
+in. Then every step has a batch of each kind: drills, fast and reasoned verdicts, fast answers and paths.
 
 The model that answers stays as it is: this one pays for its verdicts with some of its sums.
 """
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 import torch
 import verdicts
 import world
-from train_generator import ATTENTION, IGNORED, complete, configuration, initialised
+from train_generator import IGNORED, complete, configuration, initialised
 from train_generator import build_tokenizer as answering_tokenizer
 from transformers import LlamaForCausalLM, set_seed
 
@@ -43,16 +42,12 @@ class Recipe:
     """It looks up once the loss on its drills, a mean over some ten steps, is under this many nats."""
     most_look_up_steps: int = 3000
     judge_steps: int = 3200
-    settle_steps: int = 500
     look_up_rate: float = 1e-3
     judge_rate: float = 8e-4
-    settle_rate: float = 4e-4
     drills: int = 64
     """A batch while it only looks up."""
     mixture: tuple[int, ...] = (12, 12, 8, 64, 6)
     """Batches of drills, fast verdicts, reasoned verdicts, fast answers and paths."""
-    settling: tuple[int, ...] = (4, 8, 8, 32, 6, 16)
-    """The same, and letters alone behind a path."""
     seed: int = 0
 
 
@@ -84,12 +79,6 @@ def examples(rng: random.Random) -> tuple[Callable[[], Example], ...]:
         item = verdicts.draw(next(questions), rng)
         return Example(item.text + trigger, item.completion(trigger))
 
-    def letter() -> Example:
-        # Of a reasoned verdict the letter is one token in fifty, and hardly counts beside the steps.
-        item = verdicts.draw(next(paths), rng)
-        text = item.text + verdicts.REASONED + item.completion(verdicts.REASONED)
-        return Example(text, "", [len(text) - 1])
-
     def answer() -> Example:
         question = next(fast)
         return Example(f"{question.text}=", str(question.answer))
@@ -104,7 +93,6 @@ def examples(rng: random.Random) -> tuple[Callable[[], Example], ...]:
         lambda: verdict(verdicts.REASONED, paths),
         answer,
         path,
-        letter,
     )
 
 
@@ -163,33 +151,26 @@ class Learning:
         return total
 
 
-def train(base: Path, output: Path, recipe: Recipe, judging: Path | None = None) -> Path:
-    """Trains and saves to `output`. `judging` has weights of the first two stages."""
+def train(base: Path, output: Path, recipe: Recipe) -> Path:
+    """Trains and saves to `output`."""
     torch.set_num_threads(1)  # another number adds up in another order, and gives other weights
     set_seed(recipe.seed)
     tokenizer = build_tokenizer()
-    progress = Progress(tokenizer)
-    if judging is None:
-        learning = Learning(extended(base, tokenizer), tokenizer, recipe.seed)
-        _look_up(recipe, learning)
-        _fall(learning, recipe.judge_steps, recipe.judge_rate, recipe.mixture, progress)
-        learning.model.save_pretrained(output / "judging")
-        model = learning.model
-    else:
-        model = LlamaForCausalLM.from_pretrained(judging, dtype=torch.float32, attn_implementation=ATTENTION)
-    settling = Learning(model, tokenizer, recipe.seed + 1)
-    _fall(settling, recipe.settle_steps, recipe.settle_rate, recipe.settling, progress)
-    model.generation_config.do_sample = True
-    model.save_pretrained(output)
+    learning = Learning(extended(base, tokenizer), tokenizer, recipe.seed)
+    _look_up(recipe, learning)
+    _judge(recipe, learning, Progress(tokenizer))
+    learning.model.generation_config.do_sample = True
+    learning.model.save_pretrained(output)
     build_tokenizer().save_pretrained(output)  # the one here may remember how it padded
     return output
 
 
-def _fall(learning: Learning, steps: int, rate: float, mixture: Sequence[int], progress: Progress) -> None:
-    """So many steps at a rate that warms up and then falls to nothing along a cosine."""
-    for step in range(steps):
-        falling = 0.5 + 0.5 * math.cos(math.pi * step / steps)
-        learning.step(rate * min(1.0, (step + 1) / WARM_UP_STEPS) * falling, mixture)
+def _judge(recipe: Recipe, learning: Learning, progress: Progress) -> None:
+    """Learns verdicts, at a rate that warms up and then falls to nothing along a cosine."""
+    for step in range(recipe.judge_steps):
+        falling = 0.5 + 0.5 * math.cos(math.pi * step / recipe.judge_steps)
+        rate = recipe.judge_rate * min(1.0, (step + 1) / WARM_UP_STEPS) * falling
+        learning.step(rate, recipe.mixture)
         if (step + 1) % 100 == 0:
             progress.tell(learning.model, step + 1)
 
@@ -237,6 +218,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("base", type=Path, help="the model that answers")
     parser.add_argument("--output", type=Path, default=Path("build/egrm-tiny-judge"))
-    parser.add_argument("--judging", type=Path, help="weights of the first two stages: only the last one runs")
     options = parser.parse_args()
-    train(options.base, options.output, Recipe(), options.judging)
+    train(options.base, options.output, Recipe())
