@@ -32,7 +32,7 @@ bench: $(VENV)/.core
 bench-judge: $(VENV)/.core $(VLLM_VENV)/.installed
 	$(BIN)/python -m egrm_graph.benchmark.judging --vllm-python $(VLLM_VENV)/bin/python --levels
 
-# The bundled model, from nothing (somewhat over an hour on two cores).
+# The bundled models, from nothing (some three hours on two cores).
 model: $(VENV)/.dev
 	$(BIN)/python examples/arithmetic/recipe.py
 
