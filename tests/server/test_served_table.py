@@ -79,9 +79,8 @@ def test_the_same_table_through_a_server(real_server: Served, tmp_path: Path) ->
 
 
 def test_the_same_verdicts_on_pairs_through_a_server(real_judge: Served, tmp_path: Path) -> None:
-    # Four paths may leave one of the two orders without a verdict that can be read: 32 in 1,000 runs that always reason
-    # did (`make bench-judge`), so more than 12 in 150 have a chance of one in a thousand.
-    hold_together(real_judge, tmp_path, "--task", "pairwise", most_failed=12)
+    # Four paths may leave one of the two orders without a verdict that can be read.
+    hold_together(real_judge, tmp_path, "--task", "pairwise", most_failed=5)
 
 
 def hold_together(server: Served, tmp_path: Path, *task: str, most_failed: int) -> None:
