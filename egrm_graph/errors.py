@@ -65,3 +65,7 @@ class DeadlineReached(RunError):
 
 class Abstained(RunError):
     """No verdict was reached, and the caller asked that nothing be done without one."""
+
+
+OF_ONE_ITEM = (InputError, ContextTooLong, RunError)
+"""What is wrong with one item of many, and costs the others nothing. Any other error is the set-up's."""

@@ -16,7 +16,7 @@ from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, Ru
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
-from egrm_graph.uncertainty.measures import MEASURES, Measure
+from egrm_graph.uncertainty.measures import MEASURES, Gate, Measure
 from egrm_graph.uncertainty.needs import why_unmet
 
 
@@ -46,6 +46,15 @@ class Parts:
         if (unmet := why_unmet(measure, settings, self.client, self.task)) is not None:
             raise SettingsError(f"the measure {measure.name!r} {unmet}")
         return measure
+
+    def gate(self, settings: RunSettings) -> Gate:
+        """That measure, with the threshold that the settings give it or its own.
+
+        Raises:
+            SettingsError: as for `measure`.
+        """
+        measure = self.measure(settings)
+        return Gate(measure, measure.threshold if settings.threshold is None else settings.threshold)
 
     async def check(self) -> None:
         """Raises the error that names the fix where a model, or a server for one, cannot be used."""

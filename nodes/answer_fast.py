@@ -57,11 +57,10 @@ async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:
 
 async def _draw_samples(asked: Asked, drawn: Drawn, views: Sequence[View], calls: Sequence[Call], run: Run) -> None:
     parts, settings = run.parts, run.settings
-    measure = parts.measure(settings)
-    threshold = measure.threshold if settings.threshold is None else settings.threshold
+    gate = parts.gate(settings)
     # Rewards and contested candidates are shares of all votes, so for candidates nothing is decided before the last.
     judges = asked["judged"] is not None
-    rule = everything if judges and settings.stopping == "decided" else stop_rule(settings.stopping, measure, threshold)
+    rule = everything if judges and settings.stopping == "decided" else stop_rule(settings.stopping, gate)
     sizes = wave_sizes(rule, drawn["planned"], settings.waves)
     waves = waves_of(parts.task, calls, views, sizes, single=settings.single_requests)
     limits = run.limits(asked["started_at"], drawn["usage"])
@@ -87,8 +86,7 @@ async def _draw_samples(asked: Asked, drawn: Drawn, views: Sequence[View], calls
         drawn["samples"], drawn["reasons"] = fast.samples, fast.reasons
         drawn["usage"] = add_usage(drawn["usage"], fast.usage)
         if ahead.started:
-            evidence = evidence_of(fast.samples, [], parts.task.same)
-            certain = evidence.votes.top is not None and measure.certain(measure.value(evidence), threshold)
+            certain = gate.certain(evidence_of(fast.samples, [], parts.task.same))
             await _settle(ahead, drawn, certain=certain)
     finally:
         ahead.close()

@@ -20,28 +20,25 @@ def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
     started = time.perf_counter()
     settings, task = run.settings, run.parts.task
     asked, samples, readings = state["asked"], state["drawn"]["samples"], state["drawn"]["readings"]
-    measure = run.parts.measure(settings)
-    threshold = measure.threshold if settings.threshold is None else settings.threshold
+    gate = run.parts.gate(settings)
     evidence = evidence_of(samples, readings, task.same)
     votes = evidence.votes
     if readings:
         tops = [(reading["order"], reading["probabilities"] or {}) for reading in readings]
     else:
         tops = [(sample["order"], {sample["answer"]: 1.0}) for sample in samples if sample["answer"] is not None]
-    value = measure.measured(evidence)
-    certain = votes.top is not None and value is not None and measure.certain(value, threshold)
-    route: Route = "direct" if certain or not undecided(asked["judged"]) else "reasoned"
+    route: Route = "direct" if gate.certain(evidence) or not undecided(asked["judged"]) else "reasoned"
     uncertainty = Uncertainty(
-        measure=measure.name,
-        value=value,
-        threshold=threshold,
+        measure=gate.measure.name,
+        value=gate.measure.measured(evidence),
+        threshold=gate.threshold,
         votes=[Vote(answer=answer, count=n) for answer, n in zip(votes.answers, votes.counts, strict=True)],
         samples=round(votes.total),
         planned=state["drawn"]["planned"],
         orders_agree=orders_agree(tops),
         contested=list(contested(votes, settings.contested_share, but=TIE)) if asked["judged"] else [],
     )
-    reasons = lacking(measure, evidence)
+    reasons = lacking(gate.measure, evidence)
     ms = (time.perf_counter() - started) * 1e3
     return {"gated": Gated(uncertainty=uncertainty, route=route, usage=no_usage(), ms=ms, reasons=reasons)}
 

@@ -14,12 +14,11 @@ from typing import Any
 
 from egrm_graph.benchmark.questions import Question
 from egrm_graph.benchmark.strategies import Strategy
-from egrm_graph.errors import ContextTooLong, InputError, RunError
+from egrm_graph.errors import OF_ONE_ITEM, InputError
 from egrm_graph.settings import Settings
 
 RESULTS, SETUP = "results.jsonl", "setup.json"
 VERSION = 1
-OF_ONE_ITEM = (InputError, ContextTooLong, RunError)
 
 
 @dataclass(frozen=True)

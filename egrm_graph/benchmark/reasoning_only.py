@@ -16,6 +16,7 @@ from egrm_graph.clients.client import Completion, add_usage, no_usage
 from egrm_graph.clients.drawing import Call, Limits, draw
 from egrm_graph.parts import Parts
 from egrm_graph.reasoning.plain import path_calls
+from egrm_graph.reasoning.samples import path_of
 from egrm_graph.tasks.task import View
 from egrm_graph.uncertainty.stopping import Standing, StopRule
 from egrm_graph.uncertainty.votes import Votes, classes, tally
@@ -56,16 +57,12 @@ class Paths:
         """The answers of the next `n` paths; fewer where there are no more."""
         calls = list(islice(self._rest, n))
         drawing = await draw(self.parts.client, [call for call, _ in calls], Limits())
-        for (_, view), (outcome,) in zip(calls, drawing.outcomes, strict=True):
+        for (call, view), (outcome,) in zip(calls, drawing.outcomes, strict=True):
             completion = outcome if isinstance(outcome, Completion) else None
             self.drawn.append(completion)
-            self.answers.append(None if completion is None else self._read(completion, view))
+            self.answers.append(path_of(outcome, call, view, self.parts.task)["answer"])
         self.usage = add_usage(self.usage, drawing.usage)
         return self.answers[len(self.answers) - len(calls) :]
-
-    def _read(self, completion: Completion, view: View) -> str | None:
-        complete = completion.finish_reason == "stop"
-        return self.parts.task.read(completion.text, view, fast=False, complete=complete)
 
 
 def _in_turn(calls: Sequence[tuple[Call, View]]) -> Iterator[tuple[Call, View]]:

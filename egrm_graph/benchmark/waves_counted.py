@@ -16,7 +16,7 @@ from egrm_graph.nodes.answer_fast import answer_fast
 from egrm_graph.parts import Parts
 from egrm_graph.settings import Stopping
 from egrm_graph.uncertainty.evidence import evidence_of
-from egrm_graph.uncertainty.measures import Measure
+from egrm_graph.uncertainty.measures import Gate
 from egrm_graph.uncertainty.stopping import Standing, StopRule, stop_rule
 from egrm_graph.uncertainty.votes import classes
 from egrm_graph.uncertainty.waves import wave_sizes
@@ -64,8 +64,7 @@ async def draw_all(parts: Parts, questions: Sequence[Question], samples: int) ->
 
 def counted(parts: Parts, drawn: Sequence[Drawn], samples: int) -> list[Counted]:
     """The fewest first; then `decided` in one, two and three waves, and the other rules one by one."""
-    measure = parts.measure(parts.settings)
-    threshold = measure.threshold if parts.settings.threshold is None else parts.settings.threshold
+    gate = parts.gate(parts.settings)
     plans: list[tuple[str, Stopping, int]] = [
         ("decided: the fewest", "decided", samples),
         *(("decided", "decided", waves) for waves in (1, 2, 3)),
@@ -74,7 +73,7 @@ def counted(parts: Parts, drawn: Sequence[Drawn], samples: int) -> list[Counted]
     ends: list[list[int]] = []
     rows = []
     for name, stopping, waves in plans:
-        rule = stop_rule(stopping, measure, threshold)
+        rule = stop_rule(stopping, gate)
         sizes = wave_sizes(rule, samples, waves)
         stops = list(accumulate(sizes))
         ends.append([_end(rule, each.classes, stops) for each in drawn])
@@ -91,8 +90,7 @@ def counted(parts: Parts, drawn: Sequence[Drawn], samples: int) -> list[Counted]
                     np.mean([sum(sample["n_tokens"] or 0 for sample in each.samples[:end]) for each, end in cut])
                 ),
                 changed=sum(
-                    decision(parts, measure, threshold, each.samples[:end])
-                    != decision(parts, measure, threshold, each.samples)
+                    decision(parts, gate, each.samples[:end]) != decision(parts, gate, each.samples)
                     for each, end in cut
                 ),
             )
@@ -100,11 +98,10 @@ def counted(parts: Parts, drawn: Sequence[Drawn], samples: int) -> list[Counted]
     return rows
 
 
-def decision(parts: Parts, measure: Measure, threshold: float, samples: Sequence[Sample]) -> str | None:
+def decision(parts: Parts, gate: Gate, samples: Sequence[Sample]) -> str | None:
     """The direct answer, or None where it reasons."""
     evidence = evidence_of(samples, [], parts.task.same)
-    top = evidence.votes.top
-    return top if top is not None and measure.certain(measure.value(evidence), threshold) else None
+    return evidence.votes.top if gate.certain(evidence) else None
 
 
 def _end(rule: StopRule, votes: tuple[int | None, ...], stops: Sequence[int]) -> int:

@@ -102,7 +102,6 @@ def _timed(way: str, drawn: Sequence[_Once]) -> Timed:
 
 def _undecided(parts: Parts, drawn: Drawn, samples: int) -> bool:
     """Whether the first of two waves does not do."""
-    measure, settings = parts.measure(parts.settings), parts.settings
-    rule = stop_rule("decided", measure, measure.threshold if settings.threshold is None else settings.threshold)
+    rule = stop_rule("decided", parts.gate(parts.settings))
     first, *rest = wave_sizes(rule, samples, 2)
     return bool(rest) and not rule(Standing(drawn.classes[:first], samples))

@@ -7,16 +7,13 @@ from typing import Any, TypeAlias
 
 from langgraph.graph.state import CompiledStateGraph
 
-from egrm_graph.errors import ContextTooLong, InputError, RunError, SettingsError
+from egrm_graph.errors import OF_ONE_ITEM, SettingsError
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
 from egrm_graph.verification import Verification
 
 Graph: TypeAlias = CompiledStateGraph[State, RunSettings, Input, Output]
-
-OF_ONE_ITEM = (InputError, ContextTooLong, RunError)
-"""What is wrong with one item alone, which then has no reward. Any other error is the set-up's, and is raised."""
 
 
 def built(graph: Graph | Settings) -> Graph:

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from egrm_graph.errors import SettingsError
-from egrm_graph.integrations.calling import OF_ONE_ITEM, Graph, built, rewards_of
+from egrm_graph.errors import OF_ONE_ITEM, SettingsError
+from egrm_graph.integrations.calling import Graph, built, rewards_of
 from egrm_graph.settings import Settings
 
 Among = Literal["group", "none"]

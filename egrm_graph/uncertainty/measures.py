@@ -65,6 +65,19 @@ class Measure:
         return 1 if "logprobs" in self.needs else 0
 
 
+@dataclass(frozen=True)
+class Gate:
+    """A measure and its threshold."""
+
+    measure: Measure
+    threshold: float
+
+    def certain(self, evidence: Evidence) -> bool:
+        """Whether the direct route is taken: not where nothing could be measured, or there is no answer to give."""
+        value = self.measure.measured(evidence)
+        return evidence.votes.top is not None and value is not None and self.measure.certain(value, self.threshold)
+
+
 # Four of five, or 0.8 and 0.2: what the published threshold of the consensus comes to.
 _FOUR_OF_FIVE_NATS = 0.51  # 0.8 log 1/0.8 + 0.2 log 1/0.2 = 0.5004
 MEASURES = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from egrm_graph.settings import Stopping
 from egrm_graph.uncertainty.agreement import consensus, vote_entropy
 from egrm_graph.uncertainty.evidence import Evidence
-from egrm_graph.uncertainty.measures import Measure
+from egrm_graph.uncertainty.measures import Gate, Measure
 from egrm_graph.uncertainty.votes import Votes
 
 ENOUGH = 0.95
@@ -53,10 +53,10 @@ class Standing:
 StopRule = Callable[[Standing], bool]
 
 
-def stop_rule(name: Stopping, measure: Measure, threshold: float) -> StopRule:
-    """The rule of that name, for a gate of this measure and threshold."""
+def stop_rule(name: Stopping, gate: Gate) -> StopRule:
+    """The rule of that name, for this gate."""
     if name == "decided":
-        return decided(measure, threshold)
+        return decided(gate.measure, gate.threshold)
     return {"all": everything, "beta": beta, "windows": windows, "sequential": sequential}[name]
 
 
