@@ -183,6 +183,26 @@ class Settings(RunSettings):
     score_timeout_s: float = Field(default=60.0, gt=0)
     """Seconds to wait for the scorer."""
 
+    trace_level: Literal["off", "summary", "full"] = "off"
+    """Whether runs are recorded: `summary`, without prompts and without the texts of samples and paths; or `full`."""
+    trace_store: Path = Path("egrm-traces.db")
+    """Where records go: an SQLite file, or a folder (a name that ends in / or is one) of JSON lines."""
+    trace_share: float = Field(default=1.0, ge=0, le=1)
+    """The share of all runs that is recorded."""
+    trace_texts: bool = True
+    """Whether records hold texts. Without them, questions, prompts and what models wrote are left out, and different
+    answers are numbered."""
+    trace_tokens: int = Field(default=0, ge=0, le=1024)
+    """How many alternatives of each token are recorded with it; above 0, log-probabilities are asked for and answers
+    are streamed, so that the time of the first token is known, too. Not for LangChain chat models."""
+    trace_keep_days: float | None = Field(default=30, gt=0)
+    """Records that are older are deleted; None keeps them."""
+    trace_keep_mb: float | None = Field(default=1024, gt=0)
+    """The oldest records are deleted where all together have more megabytes; None keeps them."""
+    telemetry: Literal["off", "on", "content"] = "off"
+    """Whether OpenTelemetry spans and metrics are told to the providers that the program has set up; `content`: with
+    prompts and answers. Needs the extra `otel`."""
+
     @property
     def bundled(self) -> bool:
         """True where the model is the bundled one, in-process or served under its name."""

@@ -12,11 +12,12 @@ import egrm_graph
 ROOT = Path(egrm_graph.__file__).parent
 # Each room may import from its own and from those below it.
 ROOMS = (
-    {"cli", "benchmark", "replay", "training", "integrations", "served", "__main__"},
+    {"cli", "benchmark", "replay", "viewing", "training", "integrations", "served", "__main__"},
     {"graph"},
     {"nodes"},
     {"context"},
     {"parts"},
+    {"tracing"},
     {"tasks", "clients", "uncertainty", "reasoning", "scoring"},
     {"state", "settings", "errors", "verification", "background", "quiet", "prompts"},
 )

@@ -41,6 +41,8 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
 
 
 def _panel(name: str) -> str:
+    if name.startswith(("trace_", "telemetry")):
+        return "Tracing"
     if name not in RunSettings.model_fields:
         return "Model and server"
     return "Sampling" if name.startswith(("fast_", "path_")) else "Gate and limits"
