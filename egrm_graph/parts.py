@@ -103,8 +103,8 @@ def assemble(
         closers += [] if scorer is None else [scorer.aclose]
     known = {**MEASURES, **{measure.name: measure for measure in measures}}
     settings, gate = calibrated(settings, has_scorer=scorer is not None, reads_labels=client.gives_logprobs)
-    folder = None if scorer is None else scorer_folder(settings)
-    tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=folder, redact=redact)
+    scored_by = None if scorer is None else scorer.name
+    tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
     parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer)
     parts.measure(settings)
     return parts

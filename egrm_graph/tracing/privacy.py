@@ -97,7 +97,10 @@ def _rewritten(record: Record, text: Rewrite, answer: Rewrite) -> Record:
         "error": _maybe(record["error"], text),
         "metadata": {name: text(value) for name, value in record["metadata"].items()},
         "asked": None if asked is None else _asked(asked, text, answer),
-        "nodes": [{**node, "error": _maybe(node["error"], text)} for node in record["nodes"]],
+        "nodes": [
+            {**node, "reasons": [text(why) for why in node["reasons"]], "error": _maybe(node["error"], text)}
+            for node in record["nodes"]
+        ],
         "prompts": [[{**part, "content": text(part["content"])} for part in prompt] for prompt in record["prompts"]],
         "calls": [_call(call, text) for call in record["calls"]],
         "why": [text(sentence) for sentence in record["why"]],
@@ -151,9 +154,10 @@ def _textless(sample: Drawn) -> Drawn:
     return {**sample, "text": None, "thinking": None, "logprobs": None, "top_logprobs": None}
 
 
-def _sample(sample: Drawn, text: Rewrite, answer: Rewrite) -> Drawn:
+def _sample(sample: Any, text: Rewrite, answer: Rewrite) -> Any:
     return {
         **sample,
+        **({"unscored": _maybe(sample["unscored"], text)} if "unscored" in sample else {}),
         "text": _maybe(sample["text"], text),
         "thinking": _maybe(sample["thinking"], text),
         "answer": _maybe(sample["answer"], answer),

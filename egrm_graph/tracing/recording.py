@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from egrm_graph.clients.client import Client
@@ -126,13 +125,14 @@ class Tracer:
         if recording is None:
             yield Stay(self._client)
             return
-        run = NodeRun(name=name, started_ms=recording.ms(), ended_ms=0.0, error=None)
+        run = NodeRun(name=name, started_ms=recording.ms(), ended_ms=0.0, usage=None, reasons=[], error=None)
         recording.nodes.append(run)
         stay = Stay(WatchedClient(self._client, recording.log, name, self._settings.trace_tokens))
         try:
             with nullcontext() if recording.span is None else recording.span.node(run):
                 try:
                     yield stay
+                    _note(run, recording.nodes, stay.update)
                 except BaseException as error:
                     run["error"] = self._scrubbed(error)
                     raise
@@ -255,6 +255,16 @@ class Tracer:
         return scrubbed(f"{type(error).__name__}: {error}", self._secret)
 
 
+def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> None:
+    """What a node says that it spent and what went wrong; the last one tells of all of them again."""
+    if run["name"] == LAST:
+        told = sum(len(node["reasons"]) for node in before)
+        run["reasons"] = update["verification"]["reasons"][told:]
+        return
+    stage = next(stage for key, stage in update.items() if stage is not None and key != "asked")
+    run["usage"], run["reasons"] = stage["usage"], stage["reasons"]
+
+
 class TraceWarning(UserWarning):
     """A record was lost, and no run with it."""
 
@@ -266,7 +276,7 @@ def tracer_of(
     same: Callable[[str, str], bool],
     store: Store | None,
     *,
-    scorer: Path | None,
+    scorer: str | None,
     redact: Rewrite | None,
 ) -> Tracer | None:
     """What the settings say is to be recorded; None where nothing is.
@@ -282,7 +292,7 @@ def tracer_of(
         client,
         same,
         store,
-        scorer=None if scorer is None else scorer.name,
+        scorer=scorer,
         spans=_spans(settings),
         redact=redact,
     )
