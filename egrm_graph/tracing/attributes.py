@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from egrm_graph.settings import Settings
-from egrm_graph.tracing.record import ModelCall, Record
+from egrm_graph.tracing.privacy import Rewrite
+from egrm_graph.tracing.record import ModelCall, NodeRun, Record
 from egrm_graph.verification import Message
 
 Value: TypeAlias = str | bool | int | float | list[str] | list[int] | list[float]
@@ -104,6 +105,13 @@ def run_ended(record: Record) -> Attributes:
     return told_only(found)
 
 
+def node_ended(node: NodeRun) -> Attributes:
+    """Of a node's span, as it ends. Its reasons are counted: they may quote an answer."""
+    usage = node["usage"]
+    tokens = {} if usage is None else {f"egrm.tokens.{kind}": n for kind, n in tokens_of(usage).items()}
+    return told_only({"egrm.reasons": len(node["reasons"]), **tokens})
+
+
 def tokens_of(usage: Mapping[str, Any]) -> dict[str, int]:
     """Tokens by kind: `cached` are part of the input, `cancelled` part of the output."""
     return {
@@ -177,32 +185,32 @@ def error_type(error: str | None) -> str:
     return name if name.isidentifier() else OTHER
 
 
-def prompt_text(prompt: Sequence[Message]) -> str:
+def prompt_text(prompt: Sequence[Message], rewrite: Rewrite) -> str:
     """A prompt's texts in the conventions' form, as JSON."""
-    return json.dumps([_message(message["role"], message["content"]) for message in prompt])
+    return json.dumps([_message(message["role"], rewrite(message["content"])) for message in prompt])
 
 
-def answers_text(texts: Sequence[str | None], finish_reasons: Sequence[str | None]) -> str:
-    """Answers' texts in the conventions' form, as JSON. A text that is missing has no parts."""
+def answers_text(texts: Sequence[str], finish_reasons: Sequence[str | None], rewrite: Rewrite) -> str:
+    """Answers' texts in the conventions' form, as JSON."""
     return json.dumps(
         [
-            {**_message("assistant", text), "finish_reason": reason or "error"}
+            {**_message("assistant", rewrite(text)), "finish_reason": reason or "error"}
             for text, reason in zip(texts, finish_reasons, strict=True)
         ]
     )
 
 
-def run_texts(record: Record) -> Attributes:
-    """Question, candidates and answer of a run, and why it has none."""
+def run_texts(record: Record, rewrite: Rewrite) -> Attributes:
+    """Question, candidates and answer of a run."""
     asked, told = record["asked"], record["verification"]
     found: dict[str, object] = {}
     if asked is not None:
         question = Message(role="user", content=asked["question"])
-        found["gen_ai.input.messages"] = prompt_text([*asked["history"], question])
+        found["gen_ai.input.messages"] = prompt_text([*asked["history"], question], rewrite)
         if asked["judged"] is not None:
-            found["egrm.candidates"] = [clean(text) for text in asked["judged"]["texts"]]
+            found["egrm.candidates"] = [clean(rewrite(text)) for text in asked["judged"]["texts"]]
     if told is not None and told["answer"] is not None:
-        found["gen_ai.output.messages"] = answers_text([told["answer"]], ["stop"])
+        found["gen_ai.output.messages"] = answers_text([told["answer"]], ["stop"], rewrite)
     return told_only(found)
 
 
@@ -220,14 +228,12 @@ def told_only(given: Mapping[str, object]) -> Attributes:
     for name, value in given.items():
         if isinstance(value, str):
             found[name] = clean(value)
-        elif (
-            isinstance(value, bool | int)
-            or (isinstance(value, float) and math.isfinite(value))
-            or (isinstance(value, list) and value)
-        ):
+        elif isinstance(value, float):
+            found |= {name: value} if math.isfinite(value) else {}
+        elif isinstance(value, bool | int) or (isinstance(value, list) and value):
             found[name] = value
     return found
 
 
-def _message(role: str, text: str | None) -> dict[str, object]:
-    return {"role": role, "parts": [] if text is None else [{"type": "text", "content": clean(text)}]}
+def _message(role: str, text: str) -> dict[str, object]:
+    return {"role": role, "parts": [{"type": "text", "content": clean(text)}]}

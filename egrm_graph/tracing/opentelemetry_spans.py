@@ -17,9 +17,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import egrm_graph
 from egrm_graph.tracing import attributes as described
-from egrm_graph.tracing.attributes import CANCELLED, OTHER, Attributes, Service
+from egrm_graph.tracing.attributes import CANCELLED, Attributes, Service
 from egrm_graph.tracing.guard import Guard
 from egrm_graph.tracing.opentelemetry_metrics import Metrics
+from egrm_graph.tracing.privacy import Rewrite
 from egrm_graph.tracing.record import ModelCall, NodeRun, Record
 from egrm_graph.verification import Message
 
@@ -28,19 +29,19 @@ _w3c = TraceContextTextMapPropagator()
 
 
 class OpenTelemetrySpans:
-    """Tells spans and metrics to the program's providers, or to the ones given. With `texts`, prompts, answers and the
-    words of errors are told, too."""
+    """Tells spans and metrics to the program's providers, or to the ones given. Prompts, answers and the words of
+    errors are told as `rewrite` lets them through; without it, not at all."""
 
     def __init__(
         self,
         service: Service,
         *,
-        texts: bool = False,
+        rewrite: Rewrite | None = None,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         self.service = service
-        self.texts = texts
+        self.rewrite = rewrite
         self.guard = Guard()
         self.tracer = trace.get_tracer("egrm_graph", egrm_graph.__version__, tracer_provider)
         self.metrics = Metrics(metrics.get_meter("egrm_graph", egrm_graph.__version__, meter_provider))
@@ -84,7 +85,7 @@ class OpenTelemetryRun:
         finally:
             if current is not None:
                 failure = failure or (described.error_type(node["error"]) if node["error"] else None)
-                self._guard(lambda: self._fail(current.span, failure, node["error"]))
+                self._guard(lambda: self._end_node(current.span, node, failure))
                 self._guard(current.close)
 
     @contextmanager
@@ -110,10 +111,10 @@ class OpenTelemetryRun:
             self._guard(lambda: self._told.metrics.call(call, self._named, failure))
 
     def answered(self, call: ModelCall, texts: Sequence[str]) -> None:
-        span = self._open.get(id(call))
-        if span is not None and self._told.texts:
+        span, rewrite = self._open.get(id(call)), self._told.rewrite
+        if span is not None and rewrite is not None:
             reasons = [each["finish_reason"] for each in call["generated"]]
-            self._guard(lambda: _set(span, {"gen_ai.output.messages": described.answers_text(texts, reasons)}))
+            self._guard(lambda: _set(span, {"gen_ai.output.messages": described.answers_text(texts, reasons, rewrite)}))
 
     def ended(self, record: Record) -> None:
         if self._ended:
@@ -128,8 +129,8 @@ class OpenTelemetryRun:
     def _start_call(self, call: ModelCall, prompt: Sequence[Message]) -> Span:
         service = self._told.service
         asked = {**self._named, **described.call_started(call)}
-        if self._told.texts:
-            asked["gen_ai.input.messages"] = described.prompt_text(prompt)
+        if self._told.rewrite is not None:
+            asked["gen_ai.input.messages"] = described.prompt_text(prompt, self._told.rewrite)
         return self._told.tracer.start_span(
             f"{service.operation} {self._named['gen_ai.request.model']}",
             kind=SpanKind.INTERNAL if service.in_process else SpanKind.CLIENT,
@@ -143,28 +144,35 @@ class OpenTelemetryRun:
         now_ns = time.time_ns()
         for retry in call["retries"]:
             ago_ms = max(0.0, call["ended_ms"] - retry["at_ms"])
-            said: Attributes = {"egrm.reason": described.clean(retry["reason"])} if self._told.texts else {}
-            span.add_event("egrm.retry", said, now_ns - int(ago_ms * 1e6))
+            words = self._words(retry["reason"])
+            span.add_event("egrm.retry", {"egrm.reason": words} if words else {}, now_ns - int(ago_ms * 1e6))
         self._fail(span, failure, call["error"])
 
     def _end_run(self, span: Span, record: Record) -> None:
         if not span.is_recording():
             return
         _set(span, described.run_ended(record))
-        if self._told.texts:
-            _set(span, described.run_texts(record))
+        if self._told.rewrite is not None:
+            _set(span, described.run_texts(record, self._told.rewrite))
         if record["ending"] == "failed":
             self._fail(span, described.error_type(record["error"]), record["error"])
         elif record["ending"] in (CANCELLED, "unfinished"):
             self._fail(span, record["ending"], record["error"])
 
+    def _end_node(self, span: Span, node: NodeRun, failure: str | None) -> None:
+        if span.is_recording():
+            _set(span, described.node_ended(node))
+            self._fail(span, failure, node["error"])
+
     def _fail(self, span: Span, failure: str | None, error: str | None) -> None:
-        """An error's words may quote a prompt, so that they are told only with texts; its class is told always."""
-        if failure is None:
-            return
-        span.set_attribute("error.type", failure)
-        words = described.clean(error) if error is not None and self._told.texts else None
-        span.set_status(Status(StatusCode.ERROR, words))
+        if failure is not None:
+            span.set_attribute("error.type", failure)
+            span.set_status(Status(StatusCode.ERROR, self._words(error)))
+
+    def _words(self, error: str | None) -> str | None:
+        """An error may quote a prompt or a server, so that it is told as texts are."""
+        rewrite = self._told.rewrite
+        return None if error is None or rewrite is None else described.clean(rewrite(error))
 
 
 class _Current:
@@ -188,7 +196,7 @@ def _headers() -> dict[str, str]:
 def _name_of(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return CANCELLED
-    return type(error).__name__ or OTHER
+    return type(error).__name__
 
 
 def _set(span: Span, told: Attributes) -> None:

@@ -293,14 +293,14 @@ def tracer_of(
         same,
         store,
         scorer=scorer,
-        spans=_spans(settings),
+        spans=_spans(settings, redact),
         redact=redact,
     )
 
 
-def _spans(settings: Settings) -> Spans | None:
+def _spans(settings: Settings, redact: Rewrite | None) -> Spans | None:
     if settings.telemetry == "off":
         return None
     from egrm_graph.tracing.telemetry import telemetry
 
-    return telemetry(settings)
+    return telemetry(settings, redact)

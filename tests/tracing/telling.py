@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from egrm_graph.settings import Settings
 from egrm_graph.tracing.attributes import service_of
 from egrm_graph.tracing.opentelemetry_spans import OpenTelemetrySpans
-from egrm_graph.tracing.record import ModelCall, NodeRun, Record
+from egrm_graph.tracing.privacy import Rewrite
+from egrm_graph.tracing.record import ModelCall, Record
 from egrm_graph.tracing.spans import RunSpan
 
 VLLM = Settings(engine="vllm", model="egrm-tiny")
@@ -25,14 +26,14 @@ VLLM = Settings(engine="vllm", model="egrm-tiny")
 class Told:
     """What arrives at providers."""
 
-    def __init__(self, settings: Settings = VLLM, *, texts: bool = False) -> None:
+    def __init__(self, settings: Settings = VLLM, *, rewrite: Rewrite | None = None) -> None:
         self._exporter = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.provider = TracerProvider()
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.spans_to = OpenTelemetrySpans(
             service_of(settings),
-            texts=texts,
+            rewrite=rewrite,
             tracer_provider=self.provider,
             meter_provider=MeterProvider([self._reader]),
         )
@@ -96,8 +97,9 @@ async def _call(run: RunSpan, call: ModelCall, record: Record) -> Mapping[str, s
     return headers
 
 
-def node(name: str = "answer_fast", error: str | None = None) -> NodeRun:
-    return NodeRun(name=name, started_ms=0.0, ended_ms=1.0, error=error)
+def plain(text: str) -> str:
+    """Lets every text through."""
+    return text
 
 
 def changed(call: ModelCall, **changes: Any) -> ModelCall:

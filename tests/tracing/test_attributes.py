@@ -10,7 +10,7 @@ from egrm_graph.settings import Settings
 from egrm_graph.tracing import attributes as described
 from egrm_graph.tracing.attributes import Service
 from egrm_graph.verification import Usage
-from tests.tracing.records import call, path, record, sample, verification
+from tests.tracing.records import call, node, path, record, sample, verification
 
 
 @pytest.mark.parametrize(
@@ -143,22 +143,32 @@ def test_an_error_is_told_by_its_class(error: str | None, kind: str) -> None:
     assert described.error_type(error) == kind
 
 
-def test_texts_have_the_conventions_form() -> None:
-    assert json.loads(described.prompt_text([{"role": "user", "content": "17+25"}])) == [
-        {"role": "user", "parts": [{"type": "text", "content": "17+25"}]}
+def test_texts_have_the_conventions_form_and_are_rewritten() -> None:
+    assert json.loads(described.prompt_text([{"role": "user", "content": "a+b"}], str.upper)) == [
+        {"role": "user", "parts": [{"type": "text", "content": "A+B"}]}
     ]
-    assert json.loads(described.answers_text(["42", None], ["stop", None])) == [
-        {"role": "assistant", "parts": [{"type": "text", "content": "42"}], "finish_reason": "stop"},
-        {"role": "assistant", "parts": [], "finish_reason": "error"},
+    assert json.loads(described.answers_text(["a", ""], ["stop", None], str.upper)) == [
+        {"role": "assistant", "parts": [{"type": "text", "content": "A"}], "finish_reason": "stop"},
+        {"role": "assistant", "parts": [{"type": "text", "content": ""}], "finish_reason": "error"},
     ]
 
 
 def test_question_and_answer_of_a_run() -> None:
-    told = described.run_texts(record())
-    assert told == {
-        "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "17+25"}]}]',
-        "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "text", "content": "42"}], '
+    assert described.run_texts(record(), lambda text: f"<{text}>") == {
+        "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "<17+25>"}]}]',
+        "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "text", "content": "<42>"}], '
         '"finish_reason": "stop"}]',
+    }
+
+
+def test_a_node_gives_its_tokens_and_counts_its_reasons() -> None:
+    usage = Usage(requests=2, prompt_tokens=24, cached_tokens=12, completion_tokens=9, cancelled_tokens=4)
+    assert described.node_ended(node("expand_cot", 0.0, 1.0, usage=usage, reasons=["one path was lost"])) == {
+        "egrm.reasons": 1,
+        "egrm.tokens.input": 24,
+        "egrm.tokens.output": 9,
+        "egrm.tokens.cached": 12,
+        "egrm.tokens.cancelled": 4,
     }
 
 

@@ -15,7 +15,6 @@ from langgraph.graph.state import CompiledStateGraph
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.chat_model import ChatModelClient
-from egrm_graph.tracing.langsmith import run_config
 from tests.tracing.collector import Collector, collecting
 
 SETTINGS = Settings(engine="chat_model", model="test:model", task="answer")
@@ -58,8 +57,7 @@ class Recorder(AsyncCallbackHandler):
 
 
 def graph() -> CompiledStateGraph[Any, Any, Any, Any]:
-    built = build_graph(SETTINGS, client=ChatModelClient(Streaming()), scorer=None)
-    return built.with_config(run_config(SETTINGS))
+    return build_graph(SETTINGS, client=ChatModelClient(Streaming()), scorer=None)
 
 
 def host() -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -121,7 +119,7 @@ async def test_a_run_is_found_by_its_tags_and_metadata(collector: Collector) -> 
     given: Any = {"callbacks": [collector.tracer()], "tags": ["mine"], "metadata": {"thread": "7"}}
     await graph().ainvoke(QUESTION, given)
     run = collector.named("egrm")
-    assert set(run["tags"]) == {"mine", "egrm", "egrm:answer"}
+    assert set(run["tags"]) == {"mine", "egrm", "egrm:answer", "egrm:reasoned", "egrm:ok"}
     told = {name: value for name, value in run["extra"]["metadata"].items() if name == "thread" or "egrm" in name}
     assert told == {
         "thread": "7",
@@ -131,5 +129,17 @@ async def test_a_run_is_found_by_its_tags_and_metadata(collector: Collector) -> 
         "egrm_measure": "consensus",
         "egrm_samples": 5,
         "egrm_paths": 4,
+        "egrm_route": "reasoned",
+        "egrm_status": "ok",
+        "egrm_confidence": 0.25,
     }
-    assert run["outputs"]["verification"]["route"] == "reasoned"
+
+
+async def test_what_the_outcome_adds_is_not_added_to_the_callers_own(collector: Collector) -> None:
+    given: Any = {"callbacks": [collector.tracer()], "tags": ["mine"], "metadata": {"thread": "7"}}
+    await host().ainvoke(QUESTION, given)
+    assert (given["tags"], given["metadata"]) == (["mine"], {"thread": "7"})
+    assert collector.named("LangGraph")["tags"] == ["mine"]
+    assert "egrm_route" not in collector.named("LangGraph")["extra"]["metadata"]
+    assert collector.under("verify") == ["egrm"]
+    assert "egrm:reasoned" in collector.named("egrm")["tags"]

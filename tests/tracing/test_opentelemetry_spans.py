@@ -10,6 +10,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
+from pydantic import SecretStr
 
 import egrm_graph
 from egrm_graph.clients.observing import Observation, observed
@@ -18,12 +19,14 @@ from egrm_graph.settings import Settings
 from egrm_graph.tracing.attributes import service_of
 from egrm_graph.tracing.guard import TelemetryWarning
 from egrm_graph.tracing.opentelemetry_spans import OpenTelemetrySpans
+from egrm_graph.tracing.privacy import Rewrite
 from egrm_graph.tracing.telemetry import telemetry
 from tests.clients.asking import ask, client_of
 from tests.clients.fake_server import FakeServer, refuse, say
-from tests.tracing.records import PROMPT, call, record
-from tests.tracing.telling import VLLM, Told, attributes, changed, drive, node, parents
+from tests.tracing.records import PROMPT, call, node, record
+from tests.tracing.telling import VLLM, Told, attributes, changed, drive, parents, plain
 
+NODE = node("answer_fast", 0.0, 1.0)
 CALL = call("answer_fast", 0, [1], 1.0, 29.0)
 
 
@@ -48,7 +51,7 @@ async def test_a_call_is_within_its_node_and_a_node_within_its_run() -> None:
 async def test_what_the_spans_say() -> None:
     told = Told()
     run = told.spans_to.started("egrm-tiny", "arithmetic")
-    with run.node(node()), run.call(CALL, PROMPT):
+    with run.node(NODE), run.call(CALL, PROMPT):
         pass
     run.ended(record())
     span = told.named("chat egrm-tiny")
@@ -100,7 +103,7 @@ async def test_a_model_in_this_process_is_no_client() -> None:
 
 
 async def test_texts_are_sent_only_when_asked_for() -> None:
-    silent, speaking = Told(), Told(texts=True)
+    silent, speaking = Told(), Told(rewrite=plain)
     for told in (silent, speaking):
         await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
     everything = json.dumps([attributes(span) for span in silent.spans])
@@ -119,7 +122,11 @@ async def test_texts_are_sent_only_when_asked_for() -> None:
 def fails(told: Told, error: BaseException, **changes: Any) -> None:
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     words = f"{type(error).__name__}: {error}"
-    with pytest.raises(type(error)), run.node(node(error=words)), run.call(changed(CALL, error=words, **changes), []):
+    with (
+        pytest.raises(type(error)),
+        run.node(node("answer_fast", 0.0, 1.0, error=words)),
+        run.call(changed(CALL, error=words, **changes), []),
+    ):
         raise error
     ending: Any = "cancelled" if changes["ending"] == "cancelled" else "failed"
     run.ended(record(ending=ending, error=words, verification=None))
@@ -138,7 +145,7 @@ def test_a_failure_ends_every_span_with_its_class_and_without_its_words() -> Non
 
 
 def test_with_texts_a_failure_is_told_in_its_words() -> None:
-    told = Told(texts=True)
+    told = Told(rewrite=plain)
     fails(told, ServerError("17+25 broke off"), ending="failed")
     assert ends(told) == {(StatusCode.ERROR, "ServerError", "ServerError: 17+25 broke off")}
 
@@ -164,9 +171,9 @@ def test_no_verdict_is_no_error(ending: Any) -> None:
     assert (span.status.status_code, attributes(span)["egrm.status"]) == (StatusCode.UNSET, ending)
 
 
-@pytest.mark.parametrize(("texts", "said"), [(False, {}), (True, {"egrm.reason": "503"})])
-def test_retries_are_events_at_their_time(texts: bool, said: dict[str, str]) -> None:
-    told = Told(texts=texts)
+@pytest.mark.parametrize(("rewrite", "said"), [(None, {}), (plain, {"egrm.reason": "503"})])
+def test_retries_are_events_at_their_time(rewrite: Rewrite | None, said: dict[str, str]) -> None:
+    told = Told(rewrite=rewrite)
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     retries = [{"at_ms": 9.0, "reason": "503"}, {"at_ms": 19.0, "reason": "503"}]
     with run.call(changed(CALL, retries=retries), []):
@@ -197,7 +204,7 @@ def test_a_run_is_a_part_of_its_callers_span() -> None:
     told = Told()
     with told.provider.get_tracer("caller").start_as_current_span("request") as caller:
         run = told.spans_to.started("egrm-tiny", "arithmetic")
-        with run.node(node()):
+        with run.node(NODE):
             assert trace.get_current_span().get_span_context().span_id != caller.get_span_context().span_id
         assert trace.get_current_span() is caller
         run.ended(record())
@@ -248,7 +255,7 @@ def test_headers_tell_the_calls_span_and_carry_no_baggage() -> None:
     told = Told()
     token = context.attach(baggage.set_baggage("authorization", "Bearer secret"))
     run = told.spans_to.started("egrm-tiny", "arithmetic")
-    with run.node(node()), run.call(CALL, PROMPT) as headers:
+    with run.node(NODE), run.call(CALL, PROMPT) as headers:
         current = trace.get_current_span().get_span_context()
     context.detach(token)
     assert headers == {"traceparent": f"00-{run.trace_id}-{current.span_id:016x}-{current.trace_flags:02x}"}
@@ -275,14 +282,14 @@ async def test_the_headers_reach_the_server_on_the_clients_own_loop() -> None:
 
 def test_without_a_provider_nothing_is_told_and_nothing_is_sent() -> None:
     run = OpenTelemetrySpans(service_of(VLLM), tracer_provider=trace.NoOpTracerProvider()).started("m", "answer")
-    with run.node(node()), run.call(CALL, PROMPT) as headers:
+    with run.node(NODE), run.call(CALL, PROMPT) as headers:
         assert headers == {}
     run.ended(record())
     assert run.trace_id is None
 
 
 async def test_a_run_that_is_not_sampled_tells_the_server_so() -> None:
-    spans = OpenTelemetrySpans(service_of(VLLM), texts=True, tracer_provider=TracerProvider(sampler=ALWAYS_OFF))
+    spans = OpenTelemetrySpans(service_of(VLLM), rewrite=plain, tracer_provider=TracerProvider(sampler=ALWAYS_OFF))
     run = spans.started("egrm-tiny", "arithmetic")
     sent = await drive(run, record())
     assert {int(headers["traceparent"][-2:], 16) & TraceFlags.SAMPLED for headers in sent} == {0}
@@ -315,18 +322,26 @@ class BrokenProvider(trace.TracerProvider):
 @pytest.mark.parametrize("after", [0, 1, 2])
 async def test_a_broken_provider_is_told_once_and_the_run_goes_on(after: int) -> None:
     spans = OpenTelemetrySpans(service_of(VLLM), tracer_provider=BrokenProvider(after))
-    with pytest.warns(TelemetryWarning, match="the provider is broken") as caught:
+
+    async def three() -> None:
         for _ in range(3):
             await drive(spans.started("egrm-tiny", "arithmetic"), record())
+
+    with pytest.warns(TelemetryWarning, match="the provider is broken") as caught:
+        await three()
     assert len(caught) == 1
 
 
 def test_a_broken_provider_hides_no_error_of_the_run() -> None:
     spans = OpenTelemetrySpans(service_of(VLLM), tracer_provider=BrokenProvider(0))
-    with pytest.warns(TelemetryWarning), pytest.raises(ServerError, match="lost"):
+
+    def lost() -> None:
         run = spans.started("egrm-tiny", "arithmetic")
-        with run.node(node()), run.call(CALL, PROMPT):
+        with run.node(NODE), run.call(CALL, PROMPT):
             raise ServerError("lost")
+
+    with pytest.warns(TelemetryWarning), pytest.raises(ServerError, match="lost"):
+        lost()
 
 
 async def test_where_warnings_are_errors_a_broken_provider_still_is_none() -> None:
@@ -339,7 +354,20 @@ def test_off_is_none_and_on_are_spans() -> None:
     on, content = telemetry(Settings(telemetry="on")), telemetry(Settings(telemetry="content"))
     assert isinstance(on, OpenTelemetrySpans)
     assert isinstance(content, OpenTelemetrySpans)
-    assert (on.texts, content.texts) == (False, True)
+    assert on.rewrite is None
+    assert content.rewrite is not None
+
+
+def test_texts_are_redacted_and_the_key_is_in_none() -> None:
+    told = telemetry(Settings(telemetry="content", api_key=SecretStr("sk-1")), lambda text: text.replace("Ann", "N."))
+    assert isinstance(told, OpenTelemetrySpans)
+    assert told.rewrite is not None
+    assert told.rewrite("Ann sent sk-1, and Bearer xyz") == "N. sent ***, and Bearer ***"
+
+
+def test_texts_that_are_to_be_told_and_not_to_be_told_are_refused() -> None:
+    with pytest.raises(SettingsError, match="trace_texts=False"):
+        telemetry(Settings(telemetry="content", trace_texts=False))
 
 
 def test_without_opentelemetry_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
