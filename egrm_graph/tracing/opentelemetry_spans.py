@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import egrm_graph
 from egrm_graph.tracing import attributes as described
-from egrm_graph.tracing.attributes import CANCELLED, Attributes, Service
+from egrm_graph.tracing.attributes import CANCELLED, Service
 from egrm_graph.tracing.guard import Guard
 from egrm_graph.tracing.opentelemetry_metrics import Metrics
 from egrm_graph.tracing.privacy import Rewrite
@@ -114,7 +114,9 @@ class OpenTelemetryRun:
         span, rewrite = self._open.get(id(call)), self._told.rewrite
         if span is not None and rewrite is not None:
             reasons = [each["finish_reason"] for each in call["generated"]]
-            self._guard(lambda: _set(span, {"gen_ai.output.messages": described.answers_text(texts, reasons, rewrite)}))
+            self._guard(
+                lambda: span.set_attribute("gen_ai.output.messages", described.answers_text(texts, reasons, rewrite))
+            )
 
     def ended(self, record: Record) -> None:
         if self._ended:
@@ -127,20 +129,22 @@ class OpenTelemetryRun:
         self._guard(lambda: self._told.metrics.run(record, self._started))
 
     def _start_call(self, call: ModelCall, prompt: Sequence[Message]) -> Span:
-        service = self._told.service
-        asked = {**self._named, **described.call_started(call)}
-        if self._told.rewrite is not None:
-            asked["gen_ai.input.messages"] = described.prompt_text(prompt, self._told.rewrite)
-        return self._told.tracer.start_span(
+        service, rewrite = self._told.service, self._told.rewrite
+        span = self._told.tracer.start_span(
             f"{service.operation} {self._named['gen_ai.request.model']}",
             kind=SpanKind.INTERNAL if service.in_process else SpanKind.CLIENT,
-            attributes=asked,
+            attributes=self._named,  # what a sampler may decide by
         )
+        if span.is_recording():
+            span.set_attributes(described.call_started(call))
+            if rewrite is not None:
+                span.set_attribute("gen_ai.input.messages", described.prompt_text(prompt, rewrite))
+        return span
 
     def _end_call(self, span: Span, call: ModelCall, failure: str | None) -> None:
         if not span.is_recording():
             return
-        _set(span, described.call_ended(call))
+        span.set_attributes(described.call_ended(call))
         now_ns = time.time_ns()
         for retry in call["retries"]:
             ago_ms = max(0.0, call["ended_ms"] - retry["at_ms"])
@@ -151,9 +155,9 @@ class OpenTelemetryRun:
     def _end_run(self, span: Span, record: Record) -> None:
         if not span.is_recording():
             return
-        _set(span, described.run_ended(record))
+        span.set_attributes(described.run_ended(record))
         if self._told.rewrite is not None:
-            _set(span, described.run_texts(record, self._told.rewrite))
+            span.set_attributes(described.run_texts(record, self._told.rewrite))
         if record["ending"] == "failed":
             self._fail(span, described.error_type(record["error"]), record["error"])
         elif record["ending"] in (CANCELLED, "unfinished"):
@@ -161,7 +165,7 @@ class OpenTelemetryRun:
 
     def _end_node(self, span: Span, node: NodeRun, failure: str | None) -> None:
         if span.is_recording():
-            _set(span, described.node_ended(node))
+            span.set_attributes(described.node_ended(node))
             self._fail(span, failure, node["error"])
 
     def _fail(self, span: Span, failure: str | None, error: str | None) -> None:
@@ -197,8 +201,3 @@ def _name_of(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return CANCELLED
     return type(error).__name__
-
-
-def _set(span: Span, told: Attributes) -> None:
-    for name, value in told.items():
-        span.set_attribute(name, value)

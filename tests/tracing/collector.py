@@ -20,8 +20,12 @@ class Collector:
         self.url = url
         self.runs: dict[str, dict[str, Any]] = {}
 
+    def client(self) -> Client:
+        """Sends every run at once, so that all are there when a graph has ended."""
+        return Client(self.url, api_key="none", auto_batch_tracing=False)
+
     def tracer(self) -> LangChainTracer:
-        return LangChainTracer(client=Client(self.url, api_key="none", auto_batch_tracing=False), project_name="tests")
+        return LangChainTracer(client=self.client(), project_name="tests")
 
     def named(self, name: str) -> dict[str, Any]:
         """The one run of that name."""

@@ -57,11 +57,13 @@ class Told:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     points: Any = metric.data.data_points
-                    found[metric.name] = [
-                        (dict(point.attributes or {}), getattr(point, "sum", None) or getattr(point, "value", 0))
-                        for point in points
-                    ]
+                    found[metric.name] = [(dict(point.attributes or {}), _total(point)) for point in points]
         return found
+
+
+def _total(point: Any) -> float:
+    """Of a histogram the sum, of a counter the value."""
+    return float(point.sum if hasattr(point, "sum") else point.value)
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:

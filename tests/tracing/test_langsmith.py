@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langsmith import tracing_context
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.chat_model import ChatModelClient
@@ -39,7 +40,7 @@ class Streaming(BaseChatModel):
 
     def _stream(self, messages: list[BaseMessage], *_: Any, **options: Any) -> Iterator[ChatGenerationChunk]:
         for word in self._said().split(" "):
-            yield ChatGenerationChunk(message=AIMessageChunk(f"{word} "))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=f"{word} "))
 
 
 class Host(TypedDict, total=False):
@@ -83,13 +84,13 @@ def collector() -> Iterator[Collector]:
 
 
 async def test_a_hosts_token_stream_has_its_own_tokens_only() -> None:
-    stream = host().astream(QUESTION, stream_mode="messages", subgraphs=True)
+    stream: Any = host().astream(QUESTION, stream_mode="messages", subgraphs=True)
     said = [(str(message.text), tuple(where)) async for where, (message, _) in stream if message.text]
     assert said == [("The ", ()), ("answer ", ()), ("is ", ()), ("1. ", ())]
 
 
 async def test_a_hosts_events_have_its_own_model_call_only() -> None:
-    events = [event async for event in host().astream_events(QUESTION, version="v2")]
+    events: list[Any] = [event async for event in host().astream_events(QUESTION, version="v2")]
     assert [event["metadata"]["langgraph_node"] for event in events if event["event"] == "on_chat_model_start"] == [
         "speak"
     ]
@@ -112,6 +113,19 @@ async def test_langsmith_sees_every_model_call_within_its_node(collector: Collec
 
 def test_langsmith_sees_them_in_a_sync_run_too(collector: Collector) -> None:
     graph().invoke(QUESTION, {"callbacks": [collector.tracer()]})
+    assert len([name for name in collector.under("expand_cot") if ".expand_cot." in name]) == 4
+
+
+async def test_tracing_that_is_switched_on_around_a_run_sees_them_too(collector: Collector) -> None:
+    with tracing_context(enabled=True, client=collector.client()):
+        await graph().ainvoke(QUESTION)
+    assert collector.under("egrm") == [
+        "answer_fast",
+        "check_uncertainty",
+        "expand_cot",
+        "score_paths",
+        "select_answer",
+    ]
     assert len([name for name in collector.under("expand_cot") if ".expand_cot." in name]) == 4
 
 

@@ -35,7 +35,6 @@ def sending(provider: TracerProvider, phoenix: Phoenix) -> Iterator[None]:
     provider.add_span_processor(processor)
     yield
     processor.on = False
-    processor.shutdown()
 
 
 class Switched(SimpleSpanProcessor):
@@ -99,7 +98,8 @@ async def test_an_error_arrives_as_one(phoenix: Phoenix) -> None:
 async def test_hostile_texts_arrive_and_lose_no_span(phoenix: Phoenix) -> None:
     hostile = "<script>alert(1)</script>\x00\x1b[31m\u202e\ud800 #56"
     _, trace_id = await run(ScriptedClient(fast=[hostile] * 5, paths=[hostile] * 4), "content")
-    spans = phoenix.spans("tests", trace_id, 12)
+    spans = phoenix.spans("tests", trace_id, 6)
+    assert len(spans) == 6  # the caller's, the run's, those of three nodes and of one call: it is sure
     (first,) = [
         span for span in spans if span["attributes"].get("egrm.node") == "answer_fast" and "chat" in span["name"]
     ]
