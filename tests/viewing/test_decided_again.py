@@ -105,7 +105,8 @@ async def test_what_is_told_of_a_run_that_stopped_early_is_what_a_fresh_run_give
 
 async def test_another_rule_and_measure() -> None:
     whole = await runs(stopping="all", threshold=2.0)
-    for changes in ({"selection": "best_score"}, {"selection": "majority_best"}):
+    rules: list[dict[str, Any]] = [{"selection": "best_score"}, {"selection": "majority_best"}]
+    for changes in rules:
         fresh = await runs(stopping="all", threshold=2.0, **changes)
         assert [decide_again(kept, changes) for _, kept in whole] == [as_recorded(told) for told, _ in fresh]
     changes = {"measure": "vote_entropy", "threshold": None}
