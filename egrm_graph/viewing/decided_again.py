@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -92,6 +92,11 @@ def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> De
     with warnings.catch_warnings():  # a replay is no stream of runs that a calibration could be watched on
         warnings.simplefilter("ignore", CalibrationWarning)
         return as_recorded(select_answer(state, run)["verification"])
+
+
+def same_answers(record: Record) -> Callable[[str, str], bool]:
+    """When two answers of this record are the same."""
+    return _run(record, {}).parts.task.same
 
 
 def _run(record: Record, changes: Mapping[str, Any]) -> Run:
