@@ -195,7 +195,7 @@ class Tracer:
         """The store; one of the settings' is opened for its first record, not for a graph that is never run."""
         with self._lock:
             if self._store is None:
-                from egrm_graph.tracing.stores import open_store
+                from egrm_graph.tracing.opening import open_store
 
                 settings = self._settings
                 self._store = open_store(settings.trace_store, settings.trace_keep_days, settings.trace_keep_mb)
