@@ -38,6 +38,7 @@ def tell_outcome(verification: Verification) -> None:
         run = None if node is None else tracer.run_map.get(str(node.parent_run_id))
         if run is not None:
             # Copies: the run's own may be the caller's.
-            before = run.extra.get("metadata") or {}
-            run.extra = {**run.extra, "metadata": {**before, **{f"egrm_{name}": value for name, value in told.items()}}}
+            extra = run.extra or {}
+            metadata = {**(extra.get("metadata") or {}), **{f"egrm_{name}": value for name, value in told.items()}}
+            run.extra = {**extra, "metadata": metadata}
             run.tags = [*(run.tags or []), f"egrm:{verification['route']}", f"egrm:{verification['status']}"]

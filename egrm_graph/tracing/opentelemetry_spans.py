@@ -56,8 +56,8 @@ class OpenTelemetryRun:
     def __init__(self, told: OpenTelemetrySpans, model: str, task: str) -> None:
         self._told = told
         self._guard = told.guard
-        self._named = described.call_named(model, told.service)
-        self._started = described.run_started(model, task)
+        self._named = self._guard(lambda: described.call_named(model, told.service)) or {}
+        self._started = self._guard(lambda: described.run_started(model, task)) or {}
         self._span = self._guard(lambda: told.tracer.start_span("invoke_workflow egrm", attributes=self._started))
         self._open: dict[int, Span] = {}
         self._ended = False

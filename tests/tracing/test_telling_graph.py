@@ -15,7 +15,7 @@ from opentelemetry.trace import StatusCode
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import Delay, Fail, ScriptedClient, Stall
 from tests.clients.asking import client_of
-from tests.clients.fake_server import FakeServer, echo_seeds
+from tests.clients.fake_server import FakeServer, echo_seeds, refuse
 from tests.tracing.telling import attributes, parents
 
 PATH = "17+48=65;65-9=56;#56"
@@ -134,3 +134,16 @@ async def test_a_server_is_told_the_span_of_each_request(spans: InMemorySpanExpo
     calls = [span for span in spans.get_finished_spans() if span.name == "chat tiny"]
     assert sent == {f"{span.context.span_id:016x}" for span in calls if span.context}
     assert len(sent) == len(server.seen)
+
+
+@pytest.mark.parametrize("telemetry", ["on", "content"])
+async def test_the_key_is_in_no_span_even_where_the_server_echoes_it(
+    spans: InMemorySpanExporter, telemetry: str
+) -> None:
+    echo = refuse(400, "Bearer sk-123 is no good; nor is sk-123")
+    async with FakeServer(echo).running() as server, client_of(server, api_key="sk-123") as client:
+        await graph(client, engine="vllm", model="tiny", api_key="sk-123", telemetry=telemetry).ainvoke(QUESTION)
+    found = spans.get_finished_spans()
+    told = [(attributes(span), span.status.description) for span in found]
+    assert "is no good" in json.dumps(told) or telemetry == "on"
+    assert "sk-123" not in json.dumps(told)
