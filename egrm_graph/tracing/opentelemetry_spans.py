@@ -16,6 +16,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import egrm_graph
+from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.tracing import attributes as described
 from egrm_graph.tracing.attributes import CANCELLED, Service
 from egrm_graph.tracing.guard import Guard
@@ -76,6 +77,8 @@ class OpenTelemetryRun:
             return self._told.tracer.start_span(node["name"], within, attributes={"egrm.node": node["name"]})
 
         current = self._guard(lambda: _Current(start()))
+        # For what a node asks of servers outside of model calls: scores.
+        before = observed.set(Observation({} if current is None else self._guard(_headers) or {}))
         failure: str | None = None
         try:
             yield
@@ -83,6 +86,7 @@ class OpenTelemetryRun:
             failure = _name_of(error)
             raise
         finally:
+            observed.reset(before)
             if current is not None:
                 failure = failure or (described.error_type(node["error"]) if node["error"] else None)
                 self._guard(lambda: self._end_node(current.span, node, failure))

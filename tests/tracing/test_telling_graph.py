@@ -14,6 +14,9 @@ from opentelemetry.trace import StatusCode
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import Delay, Fail, ScriptedClient, Stall
+from egrm_graph.parts import bundled
+from egrm_graph.scoring.remote import RemoteScorer
+from egrm_graph.settings import BUNDLED_SCORER
 from tests.clients.asking import client_of
 from tests.clients.fake_server import FakeServer, echo_seeds, refuse
 from tests.tracing.telling import attributes, parents
@@ -134,6 +137,19 @@ async def test_a_server_is_told_the_span_of_each_request(spans: InMemorySpanExpo
     calls = [span for span in spans.get_finished_spans() if span.name == "chat tiny"]
     assert sent == {f"{span.context.span_id:016x}" for span in calls if span.context}
     assert len(sent) == len(server.seen)
+
+
+async def test_a_scorers_server_is_told_the_span_of_its_node(spans: InMemorySpanExporter) -> None:
+    server = FakeServer(refuse(400), served=(BUNDLED_SCORER,), context=256)
+    client = ScriptedClient(fast=WAVERING, paths=[PATH] * 4)
+    async with server.running():
+        scorer = RemoteScorer(bundled(BUNDLED_SCORER), [server.url])
+        await build_graph(Settings(task="arithmetic", telemetry="on"), client=client, scorer=scorer).ainvoke(QUESTION)
+        await scorer.aclose()
+    context = span_of(spans, "score_paths").context
+    assert context is not None
+    sent = {seen.headers["traceparent"] for seen in server.seen if seen.path == "/pooling"}
+    assert [header.split("-")[2] for header in sent] == [f"{context.span_id:016x}"]
 
 
 @pytest.mark.parametrize("telemetry", ["on", "content"])
