@@ -108,8 +108,8 @@ def run_ended(record: Record) -> Attributes:
 def node_ended(node: NodeRun) -> Attributes:
     """Of a node's span, as it ends. Its reasons are counted: they may quote an answer."""
     usage = node["usage"]
-    tokens = {} if usage is None else {f"egrm.tokens.{kind}": n for kind, n in tokens_of(usage).items()}
-    return told_only({"egrm.reasons": len(node["reasons"]), **tokens})
+    spent = {} if usage is None or not usage["requests"] else tokens_of(usage)
+    return told_only({"egrm.reasons": len(node["reasons"]), **{f"egrm.tokens.{kind}": n for kind, n in spent.items()}})
 
 
 def tokens_of(usage: Mapping[str, Any]) -> dict[str, int]:

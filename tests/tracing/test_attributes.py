@@ -172,6 +172,10 @@ def test_a_node_gives_its_tokens_and_counts_its_reasons() -> None:
     }
 
 
+def test_a_node_that_asked_nobody_gives_no_tokens() -> None:
+    assert described.node_ended(node("check_uncertainty", 0.0, 1.0)) == {"egrm.reasons": 0}
+
+
 def test_half_a_character_is_replaced_and_ten_megabytes_are_cut() -> None:
     assert described.clean("a\ud800b") == "a?b"
     assert described.clean("x" * 10_000_000) == "x" * 32_768 + " (9967232 more characters)"

@@ -19,6 +19,7 @@ from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.settings import BUNDLED_SCORER
 from tests.clients.asking import client_of
 from tests.clients.fake_server import FakeServer, echo_seeds, refuse
+from tests.tracing.kept import Kept, recording_graph
 from tests.tracing.telling import attributes, parents
 
 PATH = "17+48=65;65-9=56;#56"
@@ -55,6 +56,16 @@ async def test_a_run_is_one_tree(spans: InMemorySpanExporter, sync: bool) -> Non
     whole = attributes(span_of(spans, "invoke_workflow egrm"))
     assert (whole["egrm.run_id"], whole["egrm.route"]) == (verification["run_id"], "reasoned")
     assert whole["egrm.tokens.output"] == verification["usage"]["completion_tokens"]
+
+
+async def test_a_record_names_the_trace_that_its_spans_are_in(spans: InMemorySpanExporter) -> None:
+    kept = Kept()
+    told = recording_graph(ScriptedClient(fast=["56"] * 5), kept, telemetry="on")
+    await told.ainvoke(QUESTION, {"metadata": {"order": "7"}})
+    context = span_of(spans, "invoke_workflow egrm").context
+    assert context is not None
+    (record,) = kept.records
+    assert (record["trace_id"], record["metadata"]) == (f"{context.trace_id:032x}", {"order": "7"})
 
 
 async def test_a_run_is_a_part_of_the_callers_span(spans: InMemorySpanExporter) -> None:
