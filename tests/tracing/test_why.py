@@ -22,8 +22,8 @@ def gate(**changes: Any) -> Any:
         (
             {"route": "direct", "uncertainty": gate(value=1.0, votes=[{"answer": "42", "count": 4}], samples=4)},
             [
-                "4 of 4 fast answers (5 planned) say 42; there is no other. consensus 1, threshold 0.8: certain, so it did "
-                "not reason.",
+                "4 of 4 fast answers (5 planned) say 42; there is no other. consensus 1, threshold 0.8: certain, "
+                "so it did not reason.",
                 "The most frequent fast answer is given, 42.",
             ],
         ),
@@ -37,7 +37,8 @@ def gate(**changes: Any) -> Any:
         (
             {"best_path": None},
             [
-                "3 of 5 fast answers say 42; there is 1 other. consensus 0.6, threshold 0.8: not certain, so it reasoned.",
+                "3 of 5 fast answers say 42; there is 1 other. consensus 0.6, threshold 0.8: not certain, "
+                "so it reasoned.",
                 "No score decided; by votes the answer is 42.",
             ],
         ),
