@@ -109,7 +109,7 @@ def _together(rows: Sequence[Row]) -> list[tuple[tuple[float, float], str]]:
     groups: list[tuple[tuple[float, float], list[int]]] = []
     for i, row in enumerate(rows, start=1):
         x, y = row.tokens.value, 100 * row.accuracy.value
-        near = (members for (a, b), members in groups if abs(x / a - 1) < 0.04 and abs(y - b) < 0.25)
+        near = (members for (a, b), members in groups if abs(x / a - 1) < 0.08 and abs(y - b) < 0.25)
         if (members := next(near, None)) is not None:
             members.append(i)
         else:
