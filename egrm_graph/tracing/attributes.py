@@ -1,22 +1,19 @@
 """What spans and metrics say of runs and calls: names and values as OpenTelemetry takes them.
 
 Names follow the GenAI semantic conventions 1.41; what they have no name for is under `egrm.`. No text of a prompt, an
-answer or an error is among the values but where a function's name says so.
+answer or an error is among the values: contents.py has those.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from egrm_graph.settings import Settings
-from egrm_graph.tracing.privacy import Rewrite
 from egrm_graph.tracing.record import ModelCall, NodeRun, Record
-from egrm_graph.verification import Message
 
 Value: TypeAlias = str | bool | int | float | list[str] | list[int] | list[float]
 Attributes: TypeAlias = dict[str, Value]
@@ -185,35 +182,6 @@ def error_type(error: str | None) -> str:
     return name if name.isidentifier() else OTHER
 
 
-def prompt_text(prompt: Sequence[Message], rewrite: Rewrite) -> str:
-    """A prompt's texts in the conventions' form, as JSON."""
-    return json.dumps([_message(message["role"], rewrite(message["content"])) for message in prompt])
-
-
-def answers_text(texts: Sequence[str], finish_reasons: Sequence[str | None], rewrite: Rewrite) -> str:
-    """Answers' texts in the conventions' form, as JSON."""
-    return json.dumps(
-        [
-            {**_message("assistant", rewrite(text)), "finish_reason": reason or "error"}
-            for text, reason in zip(texts, finish_reasons, strict=True)
-        ]
-    )
-
-
-def run_texts(record: Record, rewrite: Rewrite) -> Attributes:
-    """Question, candidates and answer of a run."""
-    asked, told = record["asked"], record["verification"]
-    found: dict[str, object] = {}
-    if asked is not None:
-        question = Message(role="user", content=asked["question"])
-        found["gen_ai.input.messages"] = prompt_text([*asked["history"], question], rewrite)
-        if asked["judged"] is not None:
-            found["egrm.candidates"] = [clean(rewrite(text)) for text in asked["judged"]["texts"]]
-    if told is not None and told["answer"] is not None:
-        found["gen_ai.output.messages"] = answers_text([told["answer"]], ["stop"], rewrite)
-    return told_only(found)
-
-
 def clean(text: str) -> str:
     """The text as it can be sent: of bounded length, and without the halves of characters that UTF-8 has no bytes
     for, over which an exporter would lose everything it sends at once."""
@@ -233,7 +201,3 @@ def told_only(given: Mapping[str, object]) -> Attributes:
         elif isinstance(value, bool | int) or (isinstance(value, list) and value):
             found[name] = value
     return found
-
-
-def _message(role: str, text: str) -> dict[str, object]:
-    return {"role": role, "parts": [{"type": "text", "content": clean(text)}]}

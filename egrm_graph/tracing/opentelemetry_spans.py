@@ -18,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 import egrm_graph
 from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.tracing import attributes as described
+from egrm_graph.tracing import contents
 from egrm_graph.tracing.attributes import CANCELLED, Service
 from egrm_graph.tracing.guard import Guard
 from egrm_graph.tracing.opentelemetry_metrics import Metrics
@@ -119,7 +120,7 @@ class OpenTelemetryRun:
         if span is not None and rewrite is not None:
             reasons = [each["finish_reason"] for each in call["generated"]]
             self._guard(
-                lambda: span.set_attribute("gen_ai.output.messages", described.answers_text(texts, reasons, rewrite))
+                lambda: span.set_attribute("gen_ai.output.messages", contents.answers_text(texts, reasons, rewrite))
             )
 
     def ended(self, record: Record) -> None:
@@ -142,7 +143,7 @@ class OpenTelemetryRun:
         if span.is_recording():
             span.set_attributes(described.call_started(call))
             if rewrite is not None:
-                span.set_attribute("gen_ai.input.messages", described.prompt_text(prompt, rewrite))
+                span.set_attribute("gen_ai.input.messages", contents.prompt_text(prompt, rewrite))
         return span
 
     def _end_call(self, span: Span, call: ModelCall, failure: str | None) -> None:
@@ -161,7 +162,7 @@ class OpenTelemetryRun:
             return
         span.set_attributes(described.run_ended(record))
         if self._told.rewrite is not None:
-            span.set_attributes(described.run_texts(record, self._told.rewrite))
+            span.set_attributes(contents.run_texts(record, self._told.rewrite))
         if record["ending"] == "failed":
             self._fail(span, described.error_type(record["error"]), record["error"])
         elif record["ending"] in (CANCELLED, "unfinished"):

@@ -143,24 +143,6 @@ def test_an_error_is_told_by_its_class(error: str | None, kind: str) -> None:
     assert described.error_type(error) == kind
 
 
-def test_texts_have_the_conventions_form_and_are_rewritten() -> None:
-    assert json.loads(described.prompt_text([{"role": "user", "content": "a+b"}], str.upper)) == [
-        {"role": "user", "parts": [{"type": "text", "content": "A+B"}]}
-    ]
-    assert json.loads(described.answers_text(["a", ""], ["stop", None], str.upper)) == [
-        {"role": "assistant", "parts": [{"type": "text", "content": "A"}], "finish_reason": "stop"},
-        {"role": "assistant", "parts": [{"type": "text", "content": ""}], "finish_reason": "error"},
-    ]
-
-
-def test_question_and_answer_of_a_run() -> None:
-    assert described.run_texts(record(), lambda text: f"<{text}>") == {
-        "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "<17+25>"}]}]',
-        "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "text", "content": "<42>"}], '
-        '"finish_reason": "stop"}]',
-    }
-
-
 def test_a_node_gives_its_tokens_and_counts_its_reasons() -> None:
     usage = Usage(requests=2, prompt_tokens=24, cached_tokens=12, completion_tokens=9, cancelled_tokens=4)
     assert described.node_ended(node("expand_cot", 0.0, 1.0, usage=usage, reasons=["one path was lost"])) == {
