@@ -9,6 +9,7 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import Fail, ScriptedClient
 from egrm_graph.errors import ServerError
 from egrm_graph.tracing.privacy import metadata_of, redacted, scrubbed, summarised, without_texts
+from tests.clients.asking import client_of
 from tests.clients.fake_server import FakeServer, refuse
 from tests.test_graph import RIGHT, SCORER, WRONG
 from tests.tracing.kept import Kept, recording_graph
@@ -88,10 +89,10 @@ async def test_a_graph_without_texts() -> None:
 async def test_the_key_is_nowhere_even_where_the_server_echoes_it() -> None:
     key = "sk-very-secret"
     refused = refuse(500, f"Authorization: Bearer {key} is over its quota")
-    async with FakeServer(refused).running() as server:
-        store = Kept()
-        settings: dict[str, Any] = {"engine": "vllm", "base_url": (server.url,), "api_key": key, "attempts": 2}
-        graph = build_graph(Settings(trace_level="full", model="m", task="arithmetic", **settings), store=store)
+    store = Kept()
+    settings: dict[str, Any] = {"task": "arithmetic", "trace_level": "full", "api_key": key}
+    async with FakeServer(refused).running() as server, client_of(server, api_key=key, attempts=2) as client:
+        graph = build_graph(Settings(**settings), client=client, scorer=None, store=store)
         told = (await graph.ainvoke({"question": "1+1"}))["verification"]
     assert told["status"] == "abstained"
     (kept,) = store.records
