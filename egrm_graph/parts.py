@@ -114,7 +114,9 @@ def _sources(settings: Settings) -> dict[str, Source]:
     """Where each setting of the build comes from."""
     sources: dict[str, Source] = dict.fromkeys(Settings.model_fields, "default")
     sources |= dict.fromkeys(settings.model_fields_set, "build")
-    return sources if settings.calibration is None else sources | dict.fromkeys(GATE, "calibration")
+    if settings.calibration is not None:
+        sources |= dict.fromkeys(GATE, "calibration")
+    return sources
 
 
 def load_client(settings: Settings) -> Client:

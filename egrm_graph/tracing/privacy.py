@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from egrm_graph.tracing.record import ModelCall, Record
-from egrm_graph.verification import Asked, Path, Sample, Verification
+from egrm_graph.verification import Asked, Verification
 
 Rewrite = Callable[[str], str]
-Drawn = TypeVar("Drawn", Sample, Path)
 
 WITHHELD = "(withheld)"
 _SECRET_NAME = re.compile(r"key|token|secret|passw|authori[sz]ation|cookie|credential", re.IGNORECASE)
@@ -150,7 +149,7 @@ def _drawn(told: Verification | None, change: Callable[[Any], Any]) -> Any:
     }
 
 
-def _textless(sample: Drawn) -> Drawn:
+def _textless(sample: Any) -> Any:
     return {**sample, "text": None, "thinking": None, "logprobs": None, "top_logprobs": None}
 
 
