@@ -50,9 +50,9 @@ class LinesSink:
             n_written = 0
             while n_written < len(data):
                 n_written += os.write(file, data[n_written:])
-        except OSError:
+        except OSError as error:
             os.ftruncate(file, self._n_bytes)  # no part of a line stays
-            raise
+            raise OSError(f"{self._folder}: {error.strerror}") from error
         self._n_bytes += len(data)
 
     def tidy(self) -> None:

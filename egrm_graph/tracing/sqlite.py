@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ TIDY_SHARE = 0.01
 """Also tidied when so much of the allowed size was written since."""
 VACUUM_PAGES = 2000
 """Given back at once, so that nobody waits long for it."""
-_COLUMNS = [runs.c[field.name] for field in fields(Row)]
+_COLUMNS = [runs.c[name] for name in Row._fields]
 
 
 class SqliteSink:
@@ -42,7 +41,7 @@ class SqliteSink:
         if self._path.stat().st_ino != self._inode:
             raise OSError(f"{self._path} was replaced")
         with told(self._path), writing(self._connection):
-            self._connection.execute(_PUT_RUN, [asdict(entry.row) for entry in entries])
+            self._connection.execute(_PUT_RUN, [entry.row._asdict() for entry in entries])
             contents = [{"of_run": entry.row.run_id, "data": entry.data} for entry in entries]
             self._connection.execute(_PUT_RECORD, contents)
         self._written_bytes += sum(len(entry.data) for entry in entries)
@@ -99,7 +98,7 @@ class SqliteReader:
 def _put_run() -> sa.Insert:
     """A run that is put again, such as one that was interrupted and went on, takes the place of the first."""
     put = insert(runs)
-    names = [field.name for field in fields(Row) if field.name != "run_id"]
+    names = [name for name in Row._fields if name != "run_id"]
     return put.on_conflict_do_update(index_elements=["run_id"], set_={name: put.excluded[name] for name in names})
 
 

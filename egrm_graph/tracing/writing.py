@@ -13,8 +13,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.record import Record
@@ -23,11 +22,11 @@ from egrm_graph.tracing.row import Row, row_of
 PAUSE_S = 0.1
 RETRY_S = 1.0
 CLOSE_S = 10.0
+FORK_S = 10.0
 MAX_WAITING_BYTES = 64_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A record on its way to the disk."""
 
     row: Row
@@ -79,15 +78,19 @@ class WrittenBehind:
         if pid in self._writers:
             return self._writers[pid]
         made = Writer(self._name, self._open_sink, self._max_waiting_bytes)
-        # A fork's parent stays in here: its connection must not even be closed by another process.
         writer = self._writers.setdefault(pid, made)
         if writer is made:
             weakref.finalize(self, made.close)  # at the end of the program, too
+            made.let_go_before_forks()
         return writer
 
 
 class Writer:
-    """One process's queue and the thread that empties it. The thread starts with the first record."""
+    """One process's queue and the thread that empties it. The thread starts with the first record.
+
+    It lets go of its sink before the process forks: SQLite would take the parent's locks for the child's own, and the
+    child's log would be deleted under it.
+    """
 
     def __init__(self, name: str, open_sink: Callable[[], Sink], max_waiting_bytes: int) -> None:
         self._name = name
@@ -95,6 +98,8 @@ class Writer:
         self._max_waiting_bytes = max_waiting_bytes
         self._pid = os.getpid()
         self._changed = threading.Condition()
+        self._using = threading.Lock()  # the sink
+        self._sink: Sink | None = None
         self._waiting: list[Entry] = []
         self._waiting_bytes = 0
         self._n_put = self._n_written = self._n_lost = 0
@@ -121,7 +126,7 @@ class Writer:
         """Counts a record that will never be written; the first of them is told."""
         with self._changed:
             self._n_lost += 1
-        self._tell("lost", why)
+        self._tell("lost", f"traces: {self._name}: {why}")
 
     def flush(self, timeout_s: float) -> bool:
         """Waits for what was put before; False too where something was lost since the last time."""
@@ -147,7 +152,23 @@ class Writer:
             n_lost = self._n_lost + len(self._waiting)
             self._closing = thread is not None and thread.is_alive()
         if n_lost:
-            self._tell("closed", f"{n_lost:,} records were not written")
+            self._tell("closed", f"traces: {self._name}: {n_lost:,} records were not written")
+
+    def let_go_before_forks(self) -> None:
+        """To be called once."""
+        this, held = weakref.ref(self), list[Writer]()
+
+        def before() -> None:
+            writer = this()
+            if writer is not None and writer._pid == os.getpid() and writer._using.acquire(timeout=FORK_S):
+                held.append(writer)
+                writer._let_go()
+
+        def after() -> None:
+            while held:
+                held.pop()._using.release()
+
+        os.register_at_fork(before=before, after_in_parent=after)
 
     def _start(self) -> None:
         if self._thread is None and not self._closing:
@@ -155,21 +176,20 @@ class Writer:
             self._thread.start()
 
     def _run(self) -> None:
-        sink: Sink | None = None
         while self._pause():
             try:
-                sink = sink or self._open_sink()
-                self._write(sink)
-                sink.tidy()
+                with self._using:
+                    self._write()
             except Exception as error:  # it is told; nothing that a disk does may end the thread
-                self._tell("trouble", f"{error}; {len(self._waiting):,} records wait to be written")
-                _let_go(sink)
-                sink = None
+                self._tell("trouble", f"traces: {error}; {len(self._waiting):,} records wait to be written")
+                with self._using:
+                    self._let_go()
                 with self._changed:
                     if self._closing:
                         break
                     self._changed.wait_for(lambda: self._closing, RETRY_S)
-        _let_go(sink)
+        with self._using:
+            self._let_go()
 
     def _pause(self) -> bool:
         """Waits until there is something to write; False where it is over."""
@@ -181,15 +201,23 @@ class Writer:
             self._idle = False
             return bool(self._waiting)
 
-    def _write(self, sink: Sink) -> None:
+    def _write(self) -> None:
+        self._sink = self._sink or self._open_sink()
         with self._changed:
             entries = self._waiting[:]
-        sink.write(entries)
+        self._sink.write(entries)
         with self._changed:
             del self._waiting[: len(entries)]
             self._waiting_bytes -= sum(len(entry.data) for entry in entries)
             self._n_written += len(entries)
             self._changed.notify_all()
+        self._sink.tidy()
+
+    def _let_go(self) -> None:
+        sink, self._sink = self._sink, None
+        with suppress(Exception):  # what matters is written already
+            if sink is not None:
+                sink.close()
 
     def _tell(self, kind: str, what: str) -> None:
         """Warns, once of each kind."""
@@ -197,10 +225,4 @@ class Writer:
             return
         self._told.add(kind)
         with suppress(RuntimeWarning):  # where warnings are errors, a record is still not worth a verdict
-            warnings.warn(f"traces: {self._name}: {what}", RuntimeWarning, stacklevel=2)
-
-
-def _let_go(sink: Sink | None) -> None:
-    with suppress(Exception):  # what matters is written already
-        if sink is not None:
-            sink.close()
+            warnings.warn(what, RuntimeWarning, stacklevel=2)
