@@ -20,7 +20,7 @@ from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits, Pruned
 from egrm_graph.tracing.private import make_folder
 from egrm_graph.tracing.row import Row, row_of
-from egrm_graph.tracing.writing import Entry
+from egrm_graph.tracing.writer import Entry
 
 FILE_BYTES = 64_000_000
 FILES_IN_LIMIT = 16

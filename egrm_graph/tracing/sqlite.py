@@ -16,7 +16,7 @@ from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits
 from egrm_graph.tracing.pruning import give_back, prune
 from egrm_graph.tracing.row import Row
-from egrm_graph.tracing.writing import Entry
+from egrm_graph.tracing.writer import Entry
 
 PAGE_ROWS = 500
 AT_ONCE = 32

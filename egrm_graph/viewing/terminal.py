@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -29,23 +29,23 @@ def show(record: Record, out: Console) -> None:
     asked = record["asked"]
     question = "the question was not recorded" if asked is None else shortened(asked["question"], SHOWN)
     out.print(Text(question), soft_wrap=True)
+    _print_part("Why", [Text(shortened(why, SHOWN)) for why in record["why"]], out)
     out.print()
     if record["verification"] is not None:
         show_verdict(_bounded(record["verification"]), out)
     else:
         reason = "" if record["error"] is None else f": {shortened(record['error'], SHOWN)}"
         out.print(Text(f"no verdict, the run {_ended(record)}{reason}", COLOURS["abstained"]), soft_wrap=True)
-    parts = (
-        ("Why", [Text(shortened(why, SHOWN)) for why in record["why"]]),
-        ("Nodes and calls", [_waterfall(record)] if record["nodes"] or record["calls"] else []),
-        ("Retries and failures", [Text(line) for line in _trouble(record)]),
-        ("Settings that are not the default", [Text(line) for line in _settings(record)]),
-    )
-    for title, lines in parts:
-        if lines:
-            out.print()
-            out.print(Text(title, "bold"))
-            out.print(Padding(Group(*lines), (0, 0, 0, 2), expand=False))
+    _print_part("Nodes and calls", [_waterfall(record)] if record["nodes"] or record["calls"] else [], out)
+    _print_part("Retries and failures", [Text(line) for line in _trouble(record)], out)
+    _print_part("Settings that are not the default", [Text(line) for line in _settings(record)], out)
+
+
+def _print_part(title: str, lines: Sequence[RenderableType], out: Console) -> None:
+    if lines:
+        out.print()
+        out.print(Text(title, "bold"))
+        out.print(Padding(Group(*lines), (0, 0, 0, 2), expand=False))
 
 
 def _headline(record: Record) -> str:
@@ -57,10 +57,15 @@ def _made_with(record: Record) -> str:
     parts = [f"{record['task']} by {record['model']} ({record['engine']})"]
     parts += [] if record["scorer"] is None else [f"scorer {record['scorer']}"]
     parts += [] if record["server_version"] is None else [f"server {record['server_version']}"]
+    parts += _servers(record) if len(_servers(record)) == 1 else []
     parts += [f"egrm-graph {record['package']}", f"recorded: {record['level']}"]
     parts += [] if record["texts"] else ["without texts"]
     parts += [f"{name} {value}" for name, value in record["metadata"].items()]
     return " · ".join(shortened(part, 120) for part in parts)
+
+
+def _servers(record: Record) -> list[str]:
+    return sorted({call["server"] for call in record["calls"] if call["server"] is not None})
 
 
 def _ended(record: Record) -> str:
@@ -79,13 +84,14 @@ def _waterfall(record: Record) -> RenderableType:
     table.add_column()
     ends = [step["ended_ms"] for step in (*record["nodes"], *record["calls"])]
     whole_ms = max([record["ms"], *ends])
+    several = len(_servers(record)) > 1
     told = set()
     for node in record["nodes"]:
         calls = [] if node["name"] in told else [call for call in record["calls"] if call["node"] == node["name"]]
         told.add(node["name"])
         _node_row(table, node, whole_ms)
-        _call_rows(table, calls, whole_ms)
-    _call_rows(table, [call for call in record["calls"] if call["node"] not in told], whole_ms)
+        _call_rows(table, calls, whole_ms, several)
+    _call_rows(table, [call for call in record["calls"] if call["node"] not in told], whole_ms, several)
     return table
 
 
@@ -96,24 +102,25 @@ def _node_row(table: Table, node: NodeRun, whole_ms: float) -> None:
     table.add_row(Text(shortened(node["name"], 30), "bold"), bar, took)
 
 
-def _call_rows(table: Table, calls: list[ModelCall], whole_ms: float) -> None:
+def _call_rows(table: Table, calls: list[ModelCall], whole_ms: float, several: bool) -> None:
     for call in calls[:CALLS]:
         name = f"  {call['kind']}" + (f" x{len(call['seeds'])}" if len(call["seeds"]) > 1 else "")
         bar = Text(_bar(call["started_ms"], call["ended_ms"], whole_ms), "blue" if call["ending"] == "ok" else "red")
-        table.add_row(Text(name), bar, Text(_call(call), "dim"))
+        table.add_row(Text(name), bar, Text(_call(call, several), "dim"))
     if len(calls) > CALLS:
         table.add_row(Text(f"  and {len(calls) - CALLS} more"))
 
 
-def _call(call: ModelCall) -> str:
+def _call(call: ModelCall, several: bool) -> str:
+    """`several`: there is more than one server, so that it matters which."""
     parts = [f"{call['started_ms']:,.0f} to {call['ended_ms']:,.0f} ms"]
     if call["first_token_ms"] is not None:
         parts.append(f"first token at {call['first_token_ms']:,.0f}")
     if call["usage"] is not None:
         parts.append(f"{call['usage']['completion_tokens']:,} tokens")
     parts += [] if call["ending"] == "ok" else [call["ending"]]
-    parts += [f"{len(call['retries'])} retries"] if call["retries"] else []
-    parts += [] if call["server"] is None else [call["server"]]
+    parts += [f"after {len(call['retries'])} failed"] if call["retries"] else []
+    parts += [call["server"]] if several and call["server"] is not None else []
     return " · ".join(shortened(part, 120) for part in parts)
 
 

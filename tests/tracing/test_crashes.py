@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def write(path: Path, writer: int, n: int) -> None:
     os._exit(0 if store.flush(60) else 1)
 
 
-def read(path: Path, over: "multiprocessing.synchronize.Event") -> None:
+def read(path: Path, over: Event) -> None:
     """A process that reads until it is over: there are never fewer runs than before, and each can be read."""
     n_before = 0
     while not over.is_set():
@@ -94,7 +95,7 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path, name:
         process = FORK.Process(target=write_until_killed, args=(path, writer, theirs))
         process.start()
         os.close(theirs)
-        time.sleep(chance.uniform(0.005, 0.15))
+        time.sleep(chance.uniform(0.005, 0.1))
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join()

@@ -76,7 +76,8 @@ def test_files_that_are_not_the_stores_are_neither_read_nor_deleted(tmp_path: Pa
 def test_pruning_goes_by_whole_files(tmp_path: Path) -> None:
     fill(tmp_path, 5)
     [old] = tmp_path.iterdir()
-    os.utime(old, (time.time() - 200_000,) * 2)
+    long_ago = time.time() - 200_000
+    os.utime(old, (long_ago, long_ago))
     size = old.stat().st_size
     fill(tmp_path, 5, first=5)
     assert prune(tmp_path, 1, None, dry=True) == Pruned(5, size)

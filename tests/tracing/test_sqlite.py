@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -16,6 +17,8 @@ from egrm_graph.tracing.opening import open_store, prune
 from egrm_graph.tracing.reading import reading, record_of, runs
 from tests.tracing.records import record
 from tests.tracing.warned import Warned, texts
+
+NOBODY = 65534
 
 
 def mode(path: Path) -> int:
@@ -159,6 +162,23 @@ def test_a_store_that_is_taken_away_is_made_again(tmp_path: Path, seen: Warned) 
     store.close()
     assert len(texts(seen)) == 1
     assert names(path) == ["kept"]
+
+
+def test_a_store_is_read_without_the_right_to_write() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "runs.db"
+        fill(path, [0])
+        if (child := os.fork()) == 0:
+            if os.geteuid() == 0:  # nothing is forbidden to root
+                os.chown(path, NOBODY, NOBODY)
+                Path(name).chmod(0o555)
+                os.seteuid(NOBODY)
+            else:
+                Path(name).chmod(0o500)
+            os._exit(0 if names(path) == ["0000"] and not os.access(name, os.W_OK, effective_ids=True) else 1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        Path(name).chmod(0o700)
+    assert status == 0
 
 
 def test_a_reader_can_only_read(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.reading import runs
-from egrm_graph.tracing.writing import Entry, WrittenBehind
+from egrm_graph.tracing.writer import Entry
+from egrm_graph.tracing.writing import WrittenBehind
 from tests.tracing.records import record
 from tests.tracing.warned import Warned, texts
 

@@ -26,8 +26,8 @@ def lines_of(made: Record, part: str) -> list[str]:
 def test_the_verdict_and_why_come_first() -> None:
     text = shown(record())
     assert text.startswith("Run 0123456789abcdef0123456789abcdef · 2026-")
-    assert "arithmetic by egrm-tiny (vllm) · scorer egrm-tiny-scorer · server 0.32.0 · egrm-graph 0.1.0" in text
-    assert "thread_id 7" in text
+    assert "arithmetic by egrm-tiny (vllm) · scorer egrm-tiny-scorer · server 0.32.0 · " in text
+    assert "http://localhost:8000/v1 · egrm-graph 0.1.0 · recorded: full · thread_id 7" in text
     assert "consensus 0.60, threshold 0.80: they do not converge, so it reasoned" in text
     assert lines_of(record(), "Why")[0] == (
         "3 of 5 fast answers are 42: consensus 0.6, under the threshold 0.8, so it reasoned."
@@ -42,14 +42,14 @@ def test_nodes_and_calls_stand_where_they_were_in_time() -> None:
             NodeRun(name="expand_cot", started_ms=50.0, ended_ms=100.0, error="it broke"),
         ],
         calls=[
-            call("answer_fast", 0, [1, 2], 0.0, 25.0),
+            call("answer_fast", 0, [1, 2], 0.0, 25.0, server="http://a/v1"),
             call("expand_cot", 0, [3], 50.0, 75.0, ending="cancelled", first_token_ms=None, usage=None, server=None),
             call("lost_node", 0, [3], 90.0, 100.0),
         ],
     )
     assert lines_of(made, "Nodes and calls") == [
         f"answer_fast {'█' * 20}{'·' * 20} 50.0 ms",
-        f"sample x2 {'█' * 10}{'·' * 30} 0 to 25 ms · first token at 2 · 8 tokens · http://localhost:8000/v1",
+        f"sample x2 {'█' * 10}{'·' * 30} 0 to 25 ms · first token at 2 · 8 tokens · http://a/v1",
         f"expand_cot {'·' * 20}{'█' * 20} 50.0 ms · it broke",
         f"sample {'·' * 20}{'█' * 10}{'·' * 10} 50 to 75 ms · cancelled",
         f"sample {'·' * 36}{'█' * 4} 90 to 100 ms · first token at 92 · 4 tokens · http://localhost:8000/v1",
