@@ -144,6 +144,7 @@ def test_while_the_disk_is_full_the_program_goes_on_and_is_warned(tmp_path: Path
     assert {row.run_id for row in runs(path)} == {"before", *(f"full {i:03}" for i in range(100))}
 
 
+@pytest.mark.slow
 def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, seen: Warned) -> None:
     path = tmp_path / "runs.db"
     store = open_store(path, None, None)
