@@ -18,3 +18,8 @@ trace.command("diff")(diff)
 trace.command("stats")(stats)
 trace.command("export")(export)
 trace.command("prune")(prune)
+from egrm_graph.cli.trace.replay_runs import replay_runs
+
+trace = typer.Typer(no_args_is_help=True, help="See why: list, look at and compare runs that were recorded.")
+trace.command("list")(list_runs)
+trace.command("replay")(replay_runs)
