@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -20,11 +21,21 @@ def inert(text: str) -> str:
 
 def shortened(text: str, width: int) -> str:
     """The text on one line of at most `width` characters, its middle left out; its end says how it came out."""
+    if len(text) > 16 * width:  # no need to go through megabytes
+        text = f"{text[: 8 * width]} … {text[-8 * width :]}"
     line = " ".join(inert(text).split())
     if len(line) <= width:
         return line
     tail = (width - 3) // 2
     return f"{line[: width - 3 - tail]} … {line[-tail:]}"
+
+
+def when(started_at: float) -> str:
+    """Local time, of seconds since the epoch."""
+    try:
+        return f"{datetime.fromtimestamp(started_at):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return "at no known time"
 
 
 def tell_recorded(settings: Settings, err: Console) -> None:

@@ -1,9 +1,10 @@
-"""The process's own OpenTelemetry providers, which can be set once, and a real backend for them."""
+"""Warnings of any thread; the process's own OpenTelemetry providers, which can be set once, and a real backend."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.tracing.phoenix import PROJECT, Phoenix, started
+from tests.tracing.warned import Warned
+
+
+@pytest.fixture
+def seen() -> Iterator[Warned]:
+    """The warnings of the test, from any thread."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield found
 
 
 @pytest.fixture(scope="session")
