@@ -23,6 +23,7 @@ from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
 from egrm_graph.cli.text import tell_error
+from egrm_graph.cli.trace import trace
 from egrm_graph.cli.train import scorer
 from egrm_graph.cli.verify import verify
 from egrm_graph.errors import EgrmError
@@ -95,3 +96,4 @@ app.command(epilog=_ENVIRONMENT)(rollouts)
 train.command("scorer")(scorer)
 train.command("ablation")(ablation)
 app.add_typer(train, name="train")
+app.add_typer(trace, name="trace")

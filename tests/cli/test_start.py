@@ -7,7 +7,17 @@ import pytest
 
 import egrm_graph
 
-HEAVY = {"torch", "transformers", "vllm", "langgraph", "langchain_core", "math_verify", "matplotlib", "aiohttp"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "vllm",
+    "langgraph",
+    "langchain_core",
+    "math_verify",
+    "matplotlib",
+    "aiohttp",
+    "sqlalchemy",
+}
 CODE = """
 import sys
 sys.argv = ["egrm", *{arguments!r}]
@@ -34,6 +44,7 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["rollouts", "--help"],
         ["serve-model", "--help"],
         ["train", "scorer", "--help"],
+        ["trace", "list", "--help"],
     ],
     ids=" ".join,
 )

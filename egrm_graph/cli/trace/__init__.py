@@ -1,0 +1,10 @@
+"""`egrm trace`: what runs left behind."""
+
+from __future__ import annotations
+
+import typer
+
+from egrm_graph.cli.trace.list_runs import list_runs
+
+trace = typer.Typer(no_args_is_help=True, help="See why: list, look at and compare runs that were recorded.")
+trace.command("list")(list_runs)

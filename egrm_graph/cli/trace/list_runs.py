@@ -1,0 +1,78 @@
+"""`egrm trace list`: the runs of a store, the newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from egrm_graph.cli.story import COLOURS
+from egrm_graph.cli.text import inert, shortened
+from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.tracing.filter import Filter
+from egrm_graph.tracing.row import Row
+
+SHOWN_ID = 8
+
+
+@with_filter
+def list_runs(
+    which: Filter,
+    store: Store = DEFAULT_STORE,
+    limit: Annotated[int, typer.Option(min=1, help="Runs at most.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """List recorded runs, the newest first."""
+    from egrm_graph.tracing.reading import runs
+
+    found = islice(runs(store, which), limit)
+    if as_json:
+        for row in found:
+            typer.echo(json.dumps(asdict(row), allow_nan=False))
+    else:
+        show(store, list(found), Console(highlight=False))
+
+
+def show(store: Path, rows: Sequence[Row], out: Console) -> None:
+    """A table of the runs."""
+    if not rows:
+        out.print(Text(shortened(f"There are no such runs in {store}.", 500)), soft_wrap=True)
+        return
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for heading in ("run", "started", "ending", "route"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("value", "tokens", "ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("answer", no_wrap=True)
+    table.add_column("question", no_wrap=True, ratio=1)
+    for row in rows:
+        table.add_row(*_cells(row))
+    out.print(table)
+
+
+def _cells(row: Row) -> list[Text]:
+    ending = Text(shortened(row.ending, 12), COLOURS.get(row.ending, "bold red"))
+    value = "" if row.value is None or row.threshold is None else f"{row.value:.2f} / {row.threshold:.2f}"
+    answer = Text("" if row.answer is None else shortened(row.answer, 24))
+    if row.correct is not None:
+        answer.append(" ✓" if row.correct else " ✗", "green" if row.correct else "red")
+    return [
+        Text(inert(row.run_id[:SHOWN_ID]).replace("\n", " ")),
+        Text(f"{datetime.fromtimestamp(row.started_at):%Y-%m-%d %H:%M:%S}"),
+        ending,
+        Text(row.route or ""),
+        Text(value),
+        Text(f"{row.completion_tokens:,}"),
+        Text(f"{row.ms:,.0f}"),
+        answer,
+        Text("" if row.question is None else shortened(row.question, 80), "dim"),
+    ]

@@ -1,0 +1,114 @@
+"""Runs in an SQLite file: writing and reading them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from egrm_graph.tracing.database import records, runs, to_read, to_write, told, writing
+from egrm_graph.tracing.filter import Filter
+from egrm_graph.tracing.limits import Limits
+from egrm_graph.tracing.pruning import give_back, prune
+from egrm_graph.tracing.row import Row
+from egrm_graph.tracing.writing import Entry
+
+PAGE_ROWS = 500
+TIDY_S = 60.0
+TIDY_SHARE = 0.01
+"""Also tidied when so much of the allowed size was written since."""
+VACUUM_PAGES = 2000
+"""Given back at once, so that nobody waits long for it."""
+_COLUMNS = [runs.c[field.name] for field in fields(Row)]
+
+
+class SqliteSink:
+    """Writes batches of records, each in a transaction."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._path = path
+        self._limits = limits
+        self._connection = to_write(path)
+        self._inode = path.stat().st_ino
+        self._tidied_at = -TIDY_S
+        self._written_bytes = 0
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        if self._path.stat().st_ino != self._inode:
+            raise OSError(f"{self._path} was replaced")
+        with told(self._path), writing(self._connection):
+            self._connection.execute(_PUT_RUN, [asdict(entry.row) for entry in entries])
+            contents = [{"of_run": entry.row.run_id, "data": entry.data} for entry in entries]
+            self._connection.execute(_PUT_RECORD, contents)
+        self._written_bytes += sum(len(entry.data) for entry in entries)
+
+    def tidy(self) -> None:
+        due = self._limits.bytes is not None and self._written_bytes > TIDY_SHARE * self._limits.bytes
+        if due or time.monotonic() - self._tidied_at > TIDY_S:
+            self._tidied_at, self._written_bytes = time.monotonic(), 0
+            with told(self._path):
+                prune(self._connection, self._limits)
+                give_back(self._connection, VACUUM_PAGES)
+
+    def close(self) -> None:
+        with told(self._path):
+            self._connection.close()
+
+
+class SqliteReader:
+    """Reads a store while others write it. It holds no lock between two pages."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = to_read(path)
+
+    def rows(self, which: Filter) -> Iterator[Row]:
+        conditions = [compared(runs.c[name], value) for name, compared, value in which.conditions()]
+        newest_first = (runs.c.started_at.desc(), runs.c.run_id.desc())
+        query = sa.select(*_COLUMNS).where(*conditions).order_by(*newest_first).limit(PAGE_ROWS)
+        page = self._fetched(query)
+        while page:
+            yield from page
+            last = sa.tuple_(sa.literal(page[-1].started_at), sa.literal(page[-1].run_id))
+            page = self._fetched(query.where(sa.tuple_(runs.c.started_at, runs.c.run_id) < last))
+
+    def data(self, run_id: str) -> bytes | None:
+        query = sa.select(records.c.json).join(runs, runs.c.id == records.c.id).where(runs.c.run_id == run_id)
+        with told(self._path):
+            found: bytes | None = self._connection.execute(query).scalar_one_or_none()
+            return found
+
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        query = sa.select(runs.c.run_id).where(runs.c.run_id.startswith(prefix, autoescape=True))
+        with told(self._path):
+            return list(self._connection.execute(query.order_by(runs.c.run_id).limit(limit)).scalars())
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _fetched(self, query: sa.Select[*tuple[Any, ...]]) -> list[Row]:
+        with told(self._path):
+            return [Row(*found) for found in self._connection.execute(query).all()]
+
+
+def _put_run() -> sa.Insert:
+    """A run that is put again, such as one that was interrupted and went on, takes the place of the first."""
+    put = insert(runs)
+    names = [field.name for field in fields(Row) if field.name != "run_id"]
+    return put.on_conflict_do_update(index_elements=["run_id"], set_={name: put.excluded[name] for name in names})
+
+
+def _put_record() -> sa.Insert:
+    id_of = sa.select(runs.c.id, sa.bindparam("data", type_=sa.LargeBinary)).where(
+        runs.c.run_id == sa.bindparam("of_run")
+    )
+    return insert(records).prefix_with("OR REPLACE").from_select(["id", "json"], id_of)
+
+
+_PUT_RUN = _put_run()
+_PUT_RECORD = _put_record()

@@ -1,0 +1,72 @@
+"""`egrm trace list`, as a user runs it."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from tests.cli.trace.tracing import run, stored, trace
+from tests.tracing.records import STARTED, verification
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    wrong = verification(route="direct", correct=False, answer="32")
+    failed = run("cccc0000cccc", 5, ending="failed", verification=None, error="no server", asked=None)
+    return stored(tmp_path / "runs.db", run("aaaa0000aaaa", 10), run("bbbb0000bbbb", verification=wrong), failed)
+
+
+def test_the_newest_runs_come_first(store: Path) -> None:
+    done = trace("list", "--store", store)
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["run", "started", "ending", "route", "value", "tokens", "ms", "answer", "question"]
+    assert [line[0] for line in lines[1:]] == ["bbbb0000", "cccc0000", "aaaa0000"]
+    assert lines[3][3:] == ["ok", "reasoned", "0.60", "/", "0.80", "116", "131", "42", "✓", "17+25"]
+    assert lines[2][3:] == ["failed", "36", "131"]
+    assert lines[1][4:] == ["direct", "0.60", "/", "0.80", "116", "131", "32", "✗", "17+25"]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (["--route", "direct"], ["bbbb"]),
+        (["--wrong"], ["bbbb"]),
+        (["--right"], ["aaaa"]),
+        (["--ending", "failed"], ["cccc"]),
+        (["--until", str(STARTED)], None),
+        (["--uncertainty", "0.5..0.7", "--limit", "1"], ["bbbb"]),
+        (["--min-tokens", "100", "--model", "egrm-tiny"], ["bbbb", "aaaa"]),
+        (["--task", "answer"], []),
+    ],
+)
+def test_filters_choose(store: Path, given: list[str], found: list[str] | None) -> None:
+    done = trace("list", "--store", store, "--json", *given)
+    if found is None:
+        assert (done.exit_code, "give a date" in done.stderr) == (2, True)
+    else:
+        assert [json.loads(line)["run_id"][:4] for line in done.stdout.splitlines()] == found
+
+
+def test_the_store_is_taken_from_the_environment(store: Path) -> None:
+    assert len(trace("list", "--json", EGRM_TRACE_STORE=str(store)).stdout.splitlines()) == 3
+
+
+def test_where_there_are_none_it_says_so(store: Path) -> None:
+    assert "There are no such runs in" in " ".join(trace("list", "--store", store, "--task", "x").stdout.split())
+
+
+def test_without_a_store_it_says_how_to_record(tmp_path: Path) -> None:
+    done = trace("list", "--store", tmp_path / "none.db")
+    assert (done.exit_code, "--trace-level full" in done.stderr) == (2, True)
+
+
+def test_hostile_text_is_inert(tmp_path: Path) -> None:
+    hostile = "[red]\x1b]0;title\x07\u202e\x00\x9b31m[red]\ud800\n" + "x" * 1000
+    store = stored(tmp_path / "runs.db", run(hostile, verification=verification(answer=hostile), task=hostile))
+    for done in (trace("list", "--store", store), trace("list", "--store", store, "--json")):
+        assert done.exit_code == 0, done.output
+        kinds = {unicodedata.category(character) for character in done.stdout.replace("\n", "")}
+        assert not kinds & {"Cc", "Cf", "Cs"}
+    assert "[red]" in trace("list", "--store", store).stdout

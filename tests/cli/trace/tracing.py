@@ -1,0 +1,28 @@
+"""Stores to look into, and the commands that do."""
+
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from egrm_graph.cli import app
+from egrm_graph.tracing.opening import open_store
+from egrm_graph.tracing.record import Record
+from tests.tracing.records import STARTED, record
+
+
+def trace(*given: object, **environment: str) -> Result:
+    return CliRunner().invoke(app, ["trace", *map(str, given)], env={"COLUMNS": "140", **environment})
+
+
+def run(run_id: str, age_s: float = 0, **changes: Any) -> Record:
+    return record(run_id=run_id, started_at=STARTED - age_s, **changes)
+
+
+def stored(path: Path, *made: Record) -> Path:
+    store = open_store(path, None, None)
+    for each in made:
+        store.put(each)
+    assert store.flush()
+    store.close()
+    return path

@@ -1,0 +1,69 @@
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from egrm_graph.tracing.filter import Filter, moment
+from egrm_graph.tracing.row import row_of
+from tests.tracing.records import STARTED, record
+
+ROW = row_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 tokens, 131 ms
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({}, True),
+        ({"route": "reasoned"}, True),
+        ({"route": "direct"}, False),
+        ({"ending": "ok"}, True),
+        ({"ending": "failed"}, False),
+        ({"task": "arithmetic", "model": "egrm-tiny", "measure": "consensus"}, True),
+        ({"task": "arithmetic", "model": "another"}, False),
+        ({"since": STARTED}, True),
+        ({"since": STARTED + 1}, False),
+        ({"until": STARTED}, False),
+        ({"until": STARTED + 1}, True),
+        ({"uncertainty": "0.6..0.6"}, True),
+        ({"uncertainty": "..0.5"}, False),
+        ({"uncertainty": "0.7.."}, False),
+        ({"min_tokens": 116}, True),
+        ({"min_tokens": 117}, False),
+        ({"min_ms": 131}, True),
+        ({"min_ms": 131.5}, False),
+        ({"right": True}, True),
+        ({"wrong": True}, False),
+    ],
+)
+def test_every_condition_has_to_hold(given: dict[str, Any], taken: bool) -> None:
+    assert Filter(**given).takes(ROW) is taken
+
+
+@pytest.mark.parametrize("given", [{"route": "direct"}, {"uncertainty": "..1"}, {"wrong": True}, {"right": True}])
+def test_a_run_without_a_verdict_fulfils_no_condition_on_it(given: dict[str, Any]) -> None:
+    assert not Filter(**given).takes(row_of(record(verification=None, ending="failed", margin=None), 100))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"route": "left"}, "'direct' or 'reasoned'"),
+        ({"since": "yesterday"}, "give a date"),
+        ({"uncertainty": "0.5"}, "give a range such as 0.2..0.6"),
+        ({"uncertainty": "a..b"}, "valid number"),
+        ({"right": True, "wrong": True}, "no run is both right and wrong"),
+        ({"min_ms": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_what_cannot_be_meant_says_so(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Filter(**given)
+
+
+def test_a_moment_is_a_date_a_time_or_an_age() -> None:
+    assert moment("2026-03-01") == datetime(2026, 3, 1).timestamp()
+    assert moment("2026-03-01T14:30:00+00:00") == 1772375400.0
+    assert moment("2h") == pytest.approx(time.time() - 7200, abs=5)
+    assert moment("1.5d") == pytest.approx(time.time() - 129_600, abs=5)
