@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, TextIO
+from typing import TextIO
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.record import Record
-from egrm_graph.viewing.rows import Row, row_of
+from egrm_graph.tracing.row import Row, row_of
 
 STYLES = ("style", "charts", "reading")
 # Each may import from those before it.
@@ -49,11 +50,13 @@ def write_page(records: Iterable[Record], out: TextIO, title: str = "", of: int 
 
     def texts() -> Iterator[Markup]:
         for record in records:
-            rows.append(row_of(record))
-            yield _inert(record)
+            data = encoded(record)
+            rows.append(row_of(record, len(data)))
+            yield _inert(data.decode())
 
     def index() -> Markup:
-        return _inert({"title": title, "of": of if of is not None else len(rows), "runs": rows})
+        of_all = len(rows) if of is None else of
+        return _inert(json.dumps({"title": title, "of": of_all, "runs": [asdict(row) for row in rows]}))
 
     style, script = _style(), _script()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -95,21 +98,8 @@ def _source(name: str) -> str:
     return files("egrm_graph.viewing").joinpath("web", name).read_text("utf-8")
 
 
-def _inert(value: Any) -> Markup:
-    """JSON in ASCII that cannot end the element it stands in."""
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(value), allow_nan=False)
-    for character in "<>&":
+def _inert(text: str) -> Markup:
+    """JSON that cannot end the element it stands in."""
+    for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
-
-
-def _finite(value: Any) -> Any:
-    """Numbers that JSON does not have become their names."""
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

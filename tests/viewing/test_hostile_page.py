@@ -21,7 +21,7 @@ ATTACKS = (
     "\u2028\u2029",
 )
 UNSEEN = "a\x1b[31mred\x00\x7f\x9b\u202eevil\u2066\ud800\u200b\ufeffz"
-SPELLED = "a␛[31mred␀␡⟨U+009B⟩⟨U+202E⟩evil⟨U+2066⟩⟨U+D800⟩⟨U+200B⟩⟨U+FEFF⟩z"
+SPELLED = "a␛[31mred␀␡⟨U+009B⟩⟨U+202E⟩evil⟨U+2066⟩\\ud800⟨U+200B⟩⟨U+FEFF⟩z"
 
 
 def hostile(text: str, run_id: str) -> Record:

@@ -7,7 +7,7 @@ import { addressOf, count, shortId } from "./words.js";
 
 const index = JSON.parse(document.getElementById("index").textContent);
 const main = document.querySelector("main");
-const places = new Map(index.runs.map((row, i) => [addressOf(row.id), i]));
+const places = new Map(index.runs.map((row, i) => [addressOf(row.run_id), i]));
 let all = null; // the overview stays as it was left
 let left = 0; // and where it was scrolled to
 
@@ -29,9 +29,9 @@ function show(moved) {
     document.title = "Runs · egrm-graph";
   } else {
     if (!atRun && moved) left = scrolled;
-    main.dataset.run = index.runs[i].id;
+    main.dataset.run = index.runs[i].run_id;
     main.replaceChildren(...way(i), ...run(record(i)));
-    document.title = `Run ${shortId(index.runs[i].id)} · egrm-graph`;
+    document.title = `Run ${shortId(index.runs[i].run_id)} · egrm-graph`;
   }
   if (!moved) return;
   main.querySelector("h1").focus({ preventScroll: true });
@@ -41,7 +41,7 @@ function show(moved) {
 /** The links back, and to the neighbours. */
 function way(i) {
   if (index.runs.length === 1) return [];
-  const link = (to, label) => (index.runs[to] ? el("a", { href: addressOf(index.runs[to].id) }, label) : null);
+  const link = (to, label) => (index.runs[to] ? el("a", { href: addressOf(index.runs[to].run_id) }, label) : null);
   return [el("nav", { "aria-label": "Runs" }, el("a", { href: "#" }, "← All runs"), el("span", { class: "muted" }, `${count(i + 1)} of ${count(index.runs.length)}`), link(i - 1, "previous"), link(i + 1, "next"))];
 }
 

@@ -8,7 +8,7 @@ import { addressOf, count, duration, figure, known, moment, percent, plural, qua
 const STEP = 100; // rows that are shown at a time
 
 const COLUMNS = [
-  { key: "at", label: "began", show: (row) => moment(row.at) },
+  { key: "started_at", label: "began", show: (row) => moment(row.started_at) },
   { key: "question", label: "question", show: (row) => linkTo(row), heads: true },
   { key: "answer", label: "answer", show: (row) => (row.answer === null ? el("span", { class: "muted" }, "none") : said(row.answer, 60)) },
   { key: "ending", label: "status", show: (row) => badge(row.ending) },
@@ -16,7 +16,7 @@ const COLUMNS = [
   { key: "correct", label: "right", show: (row) => (row.correct === null ? "" : row.correct ? "✓ right" : "✕ wrong") },
   { key: "value", label: "measure", show: (row) => (row.value === null ? "" : figure(row.value)), number: true },
   { key: "ms", label: "took", show: (row) => duration(row.ms), number: true },
-  { key: "tokens", label: "tokens", show: (row) => (row.tokens === null ? "" : count(row.tokens)), number: true },
+  { key: "completion_tokens", label: "tokens", show: (row) => (count(row.completion_tokens)), number: true },
 ];
 
 const CHOICES = { ending: "status", route: "route", correct: "right", task: "task", model: "model" };
@@ -59,7 +59,7 @@ function byRoute(rows) {
     const some = rows.filter((row) => row.route === route);
     const judged = some.filter((row) => row.correct !== null);
     const right = judged.length ? percent(judged.filter((row) => row.correct).length / judged.length) : "unknown";
-    return [route, count(some.length), right, some.length ? duration(median(some, "ms")) : "", some.length ? count(median(some, "tokens")) : ""];
+    return [route, count(some.length), right, some.length ? duration(median(some, "ms")) : "", some.length ? count(median(some, "completion_tokens")) : ""];
   });
   return table("Runs by route", ["route", "runs", "right", "median time", "median tokens"], lines, { class: "numbers" });
 }
@@ -70,7 +70,7 @@ function distributions(rows) {
   const made = [
     measure ? distribution(measure, rows.filter((row) => row.measure === measure), (row) => row.value, figure) : null,
     distribution("time", rows, (row) => row.ms, duration),
-    distribution("completion tokens", rows, (row) => row.tokens, count),
+    distribution("completion tokens", rows, (row) => row.completion_tokens, count),
   ].filter(Boolean);
   return made.length ? el("div", { class: "distributions" }, made) : null;
 }
@@ -90,7 +90,7 @@ function filtering(rows, onChange) {
     const words = search.value.toLowerCase();
     const kept = rows.filter((row) =>
       selects.every(({ key, values, select }) => select.value === "" || row[key] === values[Number(select.value)]) &&
-      (words === "" || [row.id, row.question, row.answer].some((text) => text?.toLowerCase().includes(words))),
+      (words === "" || [row.run_id, row.question, row.answer].some((text) => text?.toLowerCase().includes(words))),
     );
     told.textContent = kept.length === rows.length ? "" : `${count(kept.length)} of ${count(rows.length)} runs`;
     onChange(kept);
@@ -103,7 +103,7 @@ function filtering(rows, onChange) {
 
 function runTable() {
   let rows = [];
-  let by = { key: "at", descending: true };
+  let by = { key: "started_at", descending: true };
   let limit = STEP;
   const body = el("tbody");
   const heads = COLUMNS.map((column) => {
@@ -135,7 +135,7 @@ function runRow(row) {
 }
 
 function linkTo(row) {
-  return el("a", { href: addressOf(row.id) }, row.question === null ? `run ${row.id.slice(0, 8)}` : said(row.question, 80));
+  return el("a", { href: addressOf(row.run_id) }, row.question === null ? `run ${row.run_id.slice(0, 8)}` : said(row.question, 80));
 }
 
 /** What is missing comes last, whichever way the rest is sorted. */
