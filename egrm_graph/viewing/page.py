@@ -19,7 +19,7 @@ from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.record import Record
 from egrm_graph.tracing.row import Row, row_of
 
-STYLES = ("style", "charts", "reading")
+STYLES = ("style", "run", "charts", "timeline", "reading")
 # Each may import from those before it.
 MODULES = (
     "dom",
@@ -28,10 +28,16 @@ MODULES = (
     "differences",
     "tokens",
     "reader",
+    "call",
     "timeline",
     "votes",
+    "candidates",
+    "drawn",
+    "details",
     "run",
     "distributions",
+    "filters",
+    "runtable",
     "overview",
     "main",
 )

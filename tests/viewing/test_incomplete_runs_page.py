@@ -42,8 +42,8 @@ def test_without_texts_the_verdict_is_shown_all_the_same(opened: Open) -> None:
 def test_judged_candidates_have_rewards_readings_and_a_winner(opened: Open) -> None:
     page = opened(runs.judged())
     assert rows(page.locator(".candidates")) == [
-        ["A ★ won", "0.8", "It is 65.", "contested"],
-        ["B", "0.2", "It is 66.", "contested"],
+        ["A ★ won", "0.800", "It is 65.", "contested"],
+        ["B", "0.200", "It is 66.", "contested"],
     ]
     assert rows(page.locator("table", has_text="on labels")) == [
         ["A B", "90 %", "10 %", "90 %", ""],

@@ -5,8 +5,9 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
+from importlib.resources import files
 
-from egrm_graph.viewing.page import page_of
+from egrm_graph.viewing.page import MODULES, STYLES, page_of
 from tests.tracing.records import record
 from tests.viewing import runs
 
@@ -61,3 +62,15 @@ def test_only_the_pages_own_script_and_style_may_act() -> None:
 def test_nothing_is_loaded_from_anywhere() -> None:
     page = page_of([])
     assert re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(|@import", page) == ["data:,"]
+
+
+def test_every_source_is_in_the_page_after_those_that_it_needs() -> None:
+    sources = files("egrm_graph.viewing").joinpath("web")
+    assert {each.name for each in sources.iterdir()} == {
+        "page.html.jinja",
+        *(f"{name}.css" for name in STYLES),
+        *(f"{name}.js" for name in MODULES),
+    }
+    for i, name in enumerate(MODULES):
+        needed = re.findall(r'from "\./(\w+)\.js"', sources.joinpath(f"{name}.js").read_text("utf-8"))
+        assert set(needed) <= set(MODULES[:i])

@@ -25,7 +25,7 @@ def test_the_headline_says_what_came_out_and_why(opened: Open) -> None:
         "took\n352 ms",
         "completion tokens\n171",
         "requests\n6",
-        "margin to the gate\n-0.2",
+        "threshold\nmissed by 0.2",
     ]
 
 
@@ -66,13 +66,13 @@ def test_another_measure_stands_on_an_axis_with_its_certain_side(opened: Open) -
 def test_the_paths_show_scores_and_which_won(opened: Open) -> None:
     paths = part(opened(runs.escalated()), "Paths")
     assert rows(paths) == [
-        ["Path 1", "48", "0.11", "40", "left right", ""],
-        ["Path 2 ★ won", "58", "0.96", "40", "left right", ""],
-        ["Path 3", "58", "0.93", "40", "left right", ""],
+        ["Path 1", "48", "0.110", "40", "left right", ""],
+        ["Path 2 ★ won", "58", "0.960", "40", "left right", ""],
+        ["Path 3", "58", "0.930", "40", "left right", ""],
         ["Path 4", "no answer", "none", "31", "left right", "there is no answer in it"],
     ]
     # The winner, and the first path with another answer.
-    assert paths.locator("article h3").all_inner_texts() == ["Path 2 ★ won: 58, score 0.96", "Path 1: 48, score 0.11"]
+    assert paths.locator("article h3").all_inner_texts() == ["Path 2 ★ won: 58, score 0.960", "Path 1: 48, score 0.110"]
     assert paths.locator("article .text").all_inner_texts() == [runs.STEPS["58"], runs.STEPS["48"]]
 
 
@@ -201,3 +201,13 @@ def test_tokens_can_be_read_with_the_keyboard_alone(opened: Open) -> None:
     expect(article.locator(".panel p").first).to_contain_text("Token 7 of 39: 8")
     page.keyboard.press("Home")
     expect(article.locator(".panel p").first).to_contain_text("Token 1 of 39: 4")
+
+
+def test_a_long_question_is_cut_and_can_be_opened(opened: Open) -> None:
+    record = runs.escalated()
+    assert record["asked"] is not None
+    record["asked"]["question"] = "1+" * 400 + "1"
+    page = opened(record)
+    expect(page.locator(".question summary")).to_have_text("1+" * 300 + " …")
+    page.locator(".question summary").click()
+    expect(page.locator(".question .text")).to_have_text("1+" * 400 + "1")

@@ -1,4 +1,5 @@
-// Which parts of two texts are not in the other: the longest common subsequence of words, or of lines where that is too much.
+// Which parts of two texts are not in the other, by the longest common subsequence of words, or of lines where that is
+// too much.
 
 const WORDS = /(?:[\p{L}\p{M}]+|\p{N}+|[^\s\p{L}\p{M}\p{N}])\s*|\s+/gu;
 const LINES = /[^\n]*\n|[^\n]+/g;
@@ -9,7 +10,10 @@ const MOST_CELLS = 40_000_000; // a byte each; two texts of 6,000 words take abo
  * many to compare.
  */
 export function differences(left, right) {
-  for (const [unit, pattern] of [["word", WORDS], ["line", LINES]]) {
+  for (const [unit, pattern] of [
+    ["word", WORDS],
+    ["line", LINES],
+  ]) {
     const a = left.match(pattern) ?? [];
     const b = right.match(pattern) ?? [];
     const [start, end] = frame(a, b);
@@ -73,7 +77,7 @@ function inBoth(a, b) {
 
 function walked(steps, n, m) {
   const common = { a: new Uint8Array(n), b: new Uint8Array(m) };
-  for (let i = 0, j = 0; i < n && j < m; ) {
+  for (let i = 0, j = 0; i < n && j < m;) {
     const step = steps[i * m + j];
     if (step === 1) common.a[i] = common.b[j] = 1;
     if (step !== 3) i += 1;

@@ -14,19 +14,42 @@ export function distribution(title, rows, valueOf, show) {
   const sorted = values.toSorted((a, b) => a - b);
   const [low, high] = [Math.min(0, sorted[0]), sorted.at(-1)];
   const logarithmic = sorted[0] > 0 && high > 50 * quantile(sorted, 0.5);
-  const scale = logarithmic ? (x) => Math.log(x / sorted[0]) / Math.log(high / sorted[0] || 2) : (x) => (high > low ? (x - low) / (high - low) : 0.5);
-  const routes = ["direct", "reasoned"].map((route) => ({ route, values: rows.filter((row) => row.route === route).map(valueOf).filter(known).toSorted((a, b) => a - b) }));
+  const scale = logarithmic
+    ? (x) => Math.log(x / sorted[0]) / Math.log(high / sorted[0] || 2)
+    : (x) => (high > low ? (x - low) / (high - low) : 0.5);
+  const routes = ["direct", "reasoned"].map((route) => ({
+    route,
+    values: rows
+      .filter((row) => row.route === route)
+      .map(valueOf)
+      .filter(known)
+      .toSorted((a, b) => a - b),
+  }));
   const counted = routes.map((each) => ({ ...each, bins: binned(each.values, scale) }));
   const most = Math.max(...counted.flatMap((each) => each.bins));
   return el(
     "figure",
     { class: "distribution" },
     el("h3", {}, title),
-    counted.filter((each) => each.values.length).map((each) => [
-      el("p", { class: "route" }, el("span", { class: `swatch ${each.route}`, "aria-hidden": "true" }), ` ${each.route}: ${plural(each.values.length, "run")}, median ${show(quantile(each.values, 0.5))}, 90 % within ${show(quantile(each.values, 0.9))}`),
-      histogram(each, most, title),
-    ]),
-    el("figcaption", { class: "axis muted" }, el("span", {}, show(logarithmic ? sorted[0] : low)), logarithmic ? el("span", {}, "log scale") : null, el("span", {}, show(high))),
+    counted
+      .filter((each) => each.values.length)
+      .map((each) => [
+        el(
+          "p",
+          { class: "route" },
+          el("span", { class: `swatch ${each.route}`, "aria-hidden": "true" }),
+          ` ${each.route}: ${plural(each.values.length, "run")}, median ${show(quantile(each.values, 0.5))}`,
+          `, 90 % within ${show(quantile(each.values, 0.9))}`,
+        ),
+        histogram(each, most, title),
+      ]),
+    el(
+      "figcaption",
+      { class: "axis muted" },
+      el("span", {}, show(logarithmic ? sorted[0] : low)),
+      logarithmic ? el("span", {}, "log scale") : null,
+      el("span", {}, show(high)),
+    ),
   );
 }
 
@@ -42,5 +65,10 @@ function histogram({ route, bins }, most, title) {
     const height = n === 0 ? 0 : Math.max(2, (n / most) * HEIGHT);
     return svg("rect", { class: route, x: i * step + 0.5, y: HEIGHT - height, width: step - 1, height });
   });
-  return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Histogram of ${title} on the ${route} route` }, bars, svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT }));
+  return svg(
+    "svg",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Histogram of ${title} on the ${route} route` },
+    bars,
+    svg("line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT }),
+  );
 }

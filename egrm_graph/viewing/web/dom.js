@@ -44,12 +44,23 @@ export function styled(element, properties) {
 export function table(caption, headings, rows, attributes = {}) {
   const head = headings.map((heading) => el("th", { scope: "col" }, heading));
   const body = rows.map(([first, ...cells]) =>
-    el("tr", {}, el("th", { scope: "row" }, first), cells.map((cell) => el("td", {}, cell))),
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, first),
+      cells.map((cell) => el("td", {}, cell)),
+    ),
   );
   return el(
     "div",
     { class: "wide", tabindex: 0, role: "group", "aria-label": caption },
-    el("table", attributes, el("caption", { class: "unseen" }, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)),
+    el(
+      "table",
+      attributes,
+      el("caption", { class: "unseen" }, caption),
+      el("thead", {}, el("tr", {}, head)),
+      el("tbody", {}, body),
+    ),
   );
 }
 

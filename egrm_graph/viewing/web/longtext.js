@@ -1,6 +1,6 @@
 // Texts of any length: a part is shown, and more of it on demand.
 
-import { button, el, spelled } from "./dom.js";
+import { button, el, folded, said, spelled } from "./dom.js";
 import { count } from "./words.js";
 
 const FIRST = 12_000;
@@ -24,6 +24,11 @@ export function longText(text, attributes = {}) {
   holder.append(more);
   grow(text.length <= FIRST * 1.5 ? text.length : FIRST);
   return holder;
+}
+
+/** The text in its line where it is short; else its beginning, which opens. */
+export function atLength(text, longest) {
+  return text.length <= longest ? said(text, longest) : folded([said(text, longest)], () => longText(text));
 }
 
 /** A place near `at` that is not in the middle of a character. */

@@ -42,11 +42,23 @@ function show(moved) {
 function way(i) {
   if (index.runs.length === 1) return [];
   const link = (to, label) => (index.runs[to] ? el("a", { href: addressOf(index.runs[to].run_id) }, label) : null);
-  return [el("nav", { "aria-label": "Runs" }, el("a", { href: "#" }, "← All runs"), el("span", { class: "muted" }, `${count(i + 1)} of ${count(index.runs.length)}`), link(i - 1, "previous"), link(i + 1, "next"))];
+  return [
+    el(
+      "nav",
+      { "aria-label": "Runs" },
+      el("a", { href: "#" }, "← All runs"),
+      el("span", { class: "muted" }, `${count(i + 1)} of ${count(index.runs.length)}`),
+      link(i - 1, "previous"),
+      link(i + 1, "next"),
+    ),
+  ];
 }
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const theme = button("", () => paint(document.documentElement.dataset.theme !== "dark"), { class: "small", id: "theme" });
+const theme = button("", () => paint(document.documentElement.dataset.theme !== "dark"), {
+  class: "small",
+  id: "theme",
+});
 
 function paint(isDark) {
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
@@ -54,7 +66,13 @@ function paint(isDark) {
 }
 
 let scrolled = 0;
-window.addEventListener("scroll", () => { if (main.dataset.run === undefined) scrolled = window.scrollY; }, { passive: true });
+window.addEventListener(
+  "scroll",
+  () => {
+    if (main.dataset.run === undefined) scrolled = window.scrollY;
+  },
+  { passive: true },
+);
 window.addEventListener("hashchange", () => show(true));
 dark.addEventListener("change", () => paint(dark.matches));
 document.querySelector("header").append(theme);

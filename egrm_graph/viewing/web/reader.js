@@ -4,28 +4,42 @@ import { button, el, said, spelled, styled, table } from "./dom.js";
 import { differences } from "./differences.js";
 import { longText } from "./longtext.js";
 import { tokenText } from "./tokens.js";
-import { count, figure } from "./words.js";
+import { count, fixed, plural } from "./words.js";
 
 const COMPARED = 200_000; // characters of a text, at most
 
 const MODES = { text: "Texts", differences: "Differences", tokens: "Tokens" };
 
 /**
- * `items`: {name, answer, score, scored, note, nTokens, text, thinking, tokens, missing, won}; `scored` says whether the
- * items have scores. `left` and `right` are shown first.
+ * `items`: {name, answer, score, note, nTokens, text, thinking, tokens, missing, won}; `scored` says whether they have
+ * scores. `left` and `right` are shown first.
  */
-export function reader(items, { what, scored, left, right, whyMissing }) {
+export function reader(items, { what, each, scored, left, right, whyMissing }) {
   const chosen = { left, right };
   let mode = "text";
   const sides = el("div", { class: "sides" });
   const choosers = [];
   const switches = Object.entries(MODES).map(([name, label]) => {
-    const made = button(label, () => { mode = name; show(); }, { class: "small" });
+    const made = button(
+      label,
+      () => {
+        mode = name;
+        show();
+      },
+      { class: "small" },
+    );
     made.dataset.mode = name;
     return made;
   });
   function chooser(side, i) {
-    const made = button(side, () => { chosen[side] = i; show(); }, { class: "small", "aria-label": `Show ${items[i].name} on the ${side}` });
+    const made = button(
+      side,
+      () => {
+        chosen[side] = i;
+        show();
+      },
+      { class: "small", "aria-label": `Show ${items[i].name} on the ${side}` },
+    );
     choosers.push({ made, side, i });
     return made;
   }
@@ -42,7 +56,7 @@ export function reader(items, { what, scored, left, right, whyMissing }) {
     el("div", { class: "choice" }, chooser("left", i), chooser("right", i)),
     item.note ? said(item.note, 160) : "",
   ]);
-  const headings = [what.toLowerCase(), "answer", ...(scored ? ["score"] : []), "tokens", "show", "note"];
+  const headings = [each, "answer", ...(scored ? ["score"] : []), "tokens", "show", "note"];
   const made = el(
     "div",
     { class: "reader" },
@@ -57,8 +71,10 @@ export function reader(items, { what, scored, left, right, whyMissing }) {
 
 function scoreOf(item) {
   if (item.score === null) return el("span", { class: "muted" }, "none");
-  const bar = styled(el("span", { class: "bar", "aria-hidden": "true" }), { "--share": Math.max(0, Math.min(1, item.score)) });
-  return el("span", { class: "scored" }, bar, el("span", { class: "number" }, figure(item.score)));
+  const bar = styled(el("span", { class: "bar", "aria-hidden": "true" }), {
+    "--share": Math.max(0, Math.min(1, item.score)),
+  });
+  return el("span", { class: "scored" }, bar, el("span", { class: "number" }, fixed(item.score)));
 }
 
 function shown(mode, left, right, whyMissing) {
@@ -69,17 +85,25 @@ function shown(mode, left, right, whyMissing) {
 
 function side(item, content) {
   const answer = item.answer === null ? "no answer" : [said(item.answer, 60)];
-  const score = item.score === null || item.score === undefined ? null : `, score ${figure(item.score)}`;
+  const score = item.score === null || item.score === undefined ? null : `, score ${fixed(item.score)}`;
   return el(
     "article",
     { "aria-label": item.name, class: item.won ? "winner" : null },
-    el("h3", {}, item.name, item.won ? el("span", { class: "won" }, " ★ won") : null, el("span", { class: "muted" }, ": ", answer, score)),
+    el(
+      "h3",
+      {},
+      item.name,
+      item.won ? el("span", { class: "won" }, " ★ won") : null,
+      el("span", { class: "muted" }, ": ", answer, score),
+    ),
     content,
   );
 }
 
 function asText(item, whyMissing) {
-  const thinking = item.thinking ? [el("p", { class: "muted" }, "It thought:"), longText(item.thinking, { class: "text thinking" })] : null;
+  const thinking = item.thinking
+    ? [el("p", { class: "muted" }, "It thought:"), longText(item.thinking, { class: "text thinking" })]
+    : null;
   if (item.text === null) return el("div", {}, thinking, el("p", { class: "muted" }, item.missing ?? whyMissing));
   return el("div", {}, thinking, thinking ? el("p", { class: "muted" }, "It wrote:") : null, longText(item.text));
 }
@@ -96,14 +120,27 @@ function byToken(item) {
 }
 
 function compared(left, right, whyMissing) {
-  if (left === right) return [el("p", { class: "muted" }, "Choose another one on the left or on the right."), side(left, asText(left, whyMissing))];
+  if (left === right)
+    return [
+      el("p", { class: "muted" }, "Choose another one on the left or on the right."),
+      side(left, asText(left, whyMissing)),
+    ];
   if (left.text === null || right.text === null) return shown("text", left, right, whyMissing);
   const found = differences(left.text.slice(0, COMPARED), right.text.slice(0, COMPARED));
-  if (found === null) return [el("p", { class: "muted" }, "These texts are too long to compare."), ...shown("text", left, right, whyMissing)];
+  if (found === null)
+    return [
+      el("p", { class: "muted" }, "These texts are too long to compare."),
+      ...shown("text", left, right, whyMissing),
+    ];
   const cut = left.text.length > COMPARED || right.text.length > COMPARED;
   const told = [left, right].map((item, i) => alone(item, i === 0 ? found.left : found.right, found.unit));
   return [
-    el("p", { class: "told", role: "status" }, `Marked is what the other one does not have: ${told.join("; ")}.`, cut ? ` Compared are the first ${count(COMPARED)} characters.` : null),
+    el(
+      "p",
+      { class: "told", role: "status" },
+      `Marked is what the other one does not have: ${told.join("; ")}.`,
+      cut ? ` Compared are the first ${count(COMPARED)} characters.` : null,
+    ),
     side(left, marked(found.left)),
     side(right, marked(found.right)),
   ];
@@ -112,7 +149,7 @@ function compared(left, right, whyMissing) {
 function alone(item, pieces, unit) {
   const characters = pieces.reduce((sum, piece) => (piece.common ? sum : sum + piece.text.length), 0);
   const places = pieces.filter((piece) => !piece.common).length;
-  return `${item.name} has ${count(places)} such ${places === 1 ? "place" : "places"} (${count(characters)} characters, by ${unit})`;
+  return `${item.name} has ${plural(places, "such place")} (${plural(characters, "character")}, by ${unit})`;
 }
 
 function marked(pieces) {

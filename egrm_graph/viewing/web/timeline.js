@@ -1,7 +1,8 @@
 // The run on a time axis: its nodes, and under each its calls of the model.
 
+import { aboutCall, calledFor } from "./call.js";
 import { button, el, said, styled } from "./dom.js";
-import { count, duration, plural } from "./words.js";
+import { count, duration } from "./words.js";
 
 const MOST_CALLS = 40; // of a node, before a button shows the others
 
@@ -29,7 +30,18 @@ export function timeline(record) {
         "table",
         { class: "timeline" },
         el("caption", { class: "unseen" }, "Nodes and calls of the model, in milliseconds since the run began"),
-        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "what"), el("th", { scope: "col" }, axis(end)), el("th", { scope: "col", class: "start" }, "start"), el("th", { scope: "col" }, "took"))),
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            el("th", { scope: "col" }, "what"),
+            el("th", { scope: "col" }, axis(end)),
+            el("th", { scope: "col", class: "start" }, "start"),
+            el("th", { scope: "col" }, "took"),
+          ),
+        ),
         body,
       ),
     ),
@@ -38,7 +50,12 @@ export function timeline(record) {
 
 function nodeRow(node, end) {
   const failed = node.error === null ? null : el("span", { class: "bad" }, " ✕ ", said(node.error));
-  return row("node", [el("span", {}, node.name), failed], bar(node, end, [["stay", node.started_ms, node.ended_ms]]), node);
+  return row(
+    "node",
+    [el("span", {}, node.name), failed],
+    bar(node, end, [["stay", node.started_ms, node.ended_ms]]),
+    node,
+  );
 }
 
 function addCalls(body, calls, record, end) {
@@ -46,7 +63,11 @@ function addCalls(body, calls, record, end) {
   body.append(...rows.slice(0, MOST_CALLS));
   if (rows.length <= MOST_CALLS) return;
   const place = el("tr");
-  const more = button(`Show ${count(rows.length - MOST_CALLS)} more calls`, () => place.replaceWith(...rows.slice(MOST_CALLS)), { class: "small" });
+  const more = button(
+    `Show ${count(rows.length - MOST_CALLS)} more calls`,
+    () => place.replaceWith(...rows.slice(MOST_CALLS)),
+    { class: "small" },
+  );
   place.append(el("td", { colspan: 4 }, more));
   body.append(place);
 }
@@ -65,67 +86,85 @@ function callRow(call, record, end) {
 }
 
 function row(kind, what, drawn, { started_ms: start, ended_ms: ended }) {
-  return el("tr", { class: kind }, el("th", { scope: "row" }, what), el("td", {}, drawn), el("td", { class: "start number" }, duration(start)), el("td", { class: "number" }, duration(ended - start)));
+  return el(
+    "tr",
+    { class: kind },
+    el("th", { scope: "row" }, what),
+    el("td", {}, drawn),
+    el("td", { class: "start number" }, duration(start)),
+    el("td", { class: "number" }, duration(ended - start)),
+  );
 }
 
 function outcome(call) {
   const found = [];
   if (call.ending === "cancelled") found.push("⊘ cancelled");
   if (call.ending === "failed") found.push(el("span", { class: "bad" }, "✕ failed"));
-  if (call.retries.length) found.push(el("span", { class: "warn" }, `↻ ${call.retries.length === 1 ? "1 retry" : `${count(call.retries.length)} retries`}`));
-  return found.length ? el("span", { class: "outcome" }, found.map((each) => [" ", each])) : null;
+  if (call.retries.length)
+    found.push(
+      el(
+        "span",
+        { class: "warn" },
+        `↻ ${call.retries.length === 1 ? "1 retry" : `${count(call.retries.length)} retries`}`,
+      ),
+    );
+  return found.length
+    ? el(
+        "span",
+        { class: "outcome" },
+        found.map((each) => [" ", each]),
+      )
+    : null;
 }
 
 function parts(call) {
   const after = call.first_token_ms;
   if (after === null) return [["whole", call.started_ms, call.ended_ms]];
-  return [["waiting", call.started_ms, after], ["writing", after, call.ended_ms]];
+  return [
+    ["waiting", call.started_ms, after],
+    ["writing", after, call.ended_ms],
+  ];
 }
 
 function bar(each, end, drawn) {
   const track = el("div", { class: "track", "aria-hidden": "true" });
   for (const [kind, from, to] of drawn) {
-    track.append(styled(el("span", { class: kind }), { left: `${(100 * from) / end}%`, width: `${(100 * Math.max(0, to - from)) / end}%` }));
+    track.append(
+      styled(el("span", { class: kind }), {
+        left: `${(100 * from) / end}%`,
+        width: `${(100 * Math.max(0, to - from)) / end}%`,
+      }),
+    );
   }
-  for (const retry of each.retries ?? []) track.append(styled(el("span", { class: "again" }, "↻"), { left: `${(100 * retry.at_ms) / end}%` }));
+  for (const retry of each.retries ?? [])
+    track.append(styled(el("span", { class: "again" }, "↻"), { left: `${(100 * retry.at_ms) / end}%` }));
   return track;
 }
 
-/** Which samples, paths or labels a call was made for. */
-function calledFor(call, record) {
-  if (call.kind === "labels") return `labels ${call.labels.slice(0, 6).join(", ")}`;
-  const told = record.verification;
-  const drawn = call.node === "expand_cot" ? ["path", told?.paths ?? []] : ["fast answer", told?.samples ?? []];
-  const places = drawn[1].flatMap((each, i) => (each.request_id === call.request_id && call.seeds.includes(each.seed) ? [i + 1] : []));
-  if (places.length === 0) return plural(call.seeds.length, "sample");
-  return places.length === 1 ? `${drawn[0]} ${places[0]}` : `${drawn[0]}s ${places[0]} to ${places.at(-1)}`;
-}
-
-function aboutCall(call, record) {
-  const sampling = Object.entries(call.sampling).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-  const finishes = [...new Set(call.generated.map((each) => each.finish_reason ?? "unknown"))];
-  const facts = [
-    ["request", call.request_id],
-    ["server", call.server ?? "none: the model is in this process"],
-    ["first token", call.first_token_ms === null ? "unknown: the answer was not streamed" : `after ${duration(call.first_token_ms - call.started_ms)}`],
-    ["prompt", call.prompt === null || !record.prompts[call.prompt] ? "not recorded" : `prompt ${call.prompt + 1}, below`],
-    ["seeds", call.seeds.join(", ")],
-    ["sampling", sampling.join(", ")],
-    ["finished by", finishes.join(", ")],
-    ["spent", call.usage ? `${count(call.usage.prompt_tokens)} prompt tokens (${count(call.usage.cached_tokens)} cached), ${count(call.usage.completion_tokens)} completion tokens` : "unknown: the call did not come to its end"],
-    ...call.retries.map((retry) => [`retry at ${duration(retry.at_ms)}`, retry.reason]),
-    ...(call.error === null ? [] : [["error", call.error]]),
-    ...call.generated.filter((each) => each.error !== null).map((each) => [`seed ${each.seed}`, each.error]),
-  ];
-  return el("dl", {}, facts.filter(([, value]) => value !== "").map(([name, value]) => [el("dt", {}, name), el("dd", {}, said(value, 2000))]));
-}
-
 function axis(end) {
-  return el("span", { class: "axis" }, el("span", {}, "0"), el("span", { class: "half" }, duration(end / 2)), el("span", {}, duration(end)));
+  return el(
+    "span",
+    { class: "axis" },
+    el("span", {}, "0"),
+    el("span", { class: "half" }, duration(end / 2)),
+    el("span", {}, duration(end)),
+  );
 }
 
 function legend(calls) {
   const streamed = calls.some((call) => call.first_token_ms !== null);
-  const kinds = streamed ? [["waiting", "until the first token"], ["writing", "writing"]] : [["whole", "a call of the model (not streamed)"]];
-  return el("p", { class: "legend muted" }, [["stay", "node"], ...kinds].map(([kind, label]) => [el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), ` ${label} `]));
+  const kinds = streamed
+    ? [
+        ["waiting", "until the first token"],
+        ["writing", "writing"],
+      ]
+    : [["whole", "a call of the model (not streamed)"]];
+  return el(
+    "p",
+    { class: "legend muted" },
+    [["stay", "node"], ...kinds].map(([kind, label]) => [
+      el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
+      ` ${label} `,
+    ]),
+  );
 }

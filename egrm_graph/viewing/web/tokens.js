@@ -26,14 +26,22 @@ export function entropyNats(found) {
 /** The tokens; hovering or the arrow keys show what else there might have been. */
 export function tokenText(tokens, name) {
   const entropies = tokens.texts.map((_, i) => entropyNats(likeliest(tokens, i)));
-  const panel = el("div", { class: "panel", "aria-live": "polite" }, "Point at a token, or step with the arrow keys, to see its alternatives.");
+  const panel = el(
+    "div",
+    { class: "panel", "aria-live": "polite" },
+    "Point at a token, or step with the arrow keys, to see its alternatives.",
+  );
   const spans = tokens.texts.map((text, i) => {
     const made = el("span", { class: `token unsure-${level(entropies[i])}` });
     made.textContent = seen(text);
     made.dataset.i = i;
     return made;
   });
-  const keys = { role: "group", tabindex: 0, "aria-label": `Tokens of ${name}, ${count(spans.length)}: left and right arrow keys step through them` };
+  const keys = {
+    role: "group",
+    tabindex: 0,
+    "aria-label": `Tokens of ${name}, ${count(spans.length)}: left and right arrow keys step through them`,
+  };
   const body = el("div", { class: "text tokens", ...keys }, spans);
   let current = -1;
   function choose(i, scroll) {
@@ -81,7 +89,13 @@ function about(tokens, i, nats) {
   return el(
     "div",
     {},
-    el("p", {}, `Token ${count(i + 1)} of ${count(tokens.texts.length)}: `, el("code", {}, said(seen(tokens.texts[i]), 40)), `, entropy at least ${figure(nats)} nats`),
+    el(
+      "p",
+      {},
+      `Token ${count(i + 1)} of ${count(tokens.texts.length)}: `,
+      el("code", {}, said(seen(tokens.texts[i]), 40)),
+      `, entropy at least ${figure(nats)} nats`,
+    ),
     el("ol", {}, bars),
     missing > 0.0005 ? el("p", { class: "muted" }, `${percent(missing)} is on tokens that were not recorded.`) : null,
   );

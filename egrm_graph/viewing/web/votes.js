@@ -1,20 +1,28 @@
 // The votes of the fast answers, and where they stand against the threshold.
 
 import { el, said, styled, table } from "./dom.js";
-import { candidateName, count, figure, percent, plural } from "./words.js";
+import { count, figure, percent, plural } from "./words.js";
 
 const SHARES = new Set(["consensus"]); // the measures whose value is the first vote's share
 
-export function votes(verification) {
-  const seen = verification.uncertainty;
+export function votes(record) {
+  const { uncertainty: seen, answer, readings: read } = record.verification;
   if (seen.samples === 0 && seen.votes.length === 0) return el("p", { class: "muted" }, "No fast answer was drawn.");
-  return el("div", {}, bars(seen, verification.answer), gate(seen), readings(verification.readings));
+  return el("div", {}, bars(seen, answer), gate(seen), axis(seen, record.margin), readings(read));
 }
 
 function bars(seen, answer) {
   const shared = SHARES.has(seen.measure);
   const lost = seen.samples - seen.votes.reduce((sum, vote) => sum + vote.count, 0);
-  const rows = seen.votes.map((vote, i) => voteRow(said(vote.answer, 60), vote.count, seen, `vote-${Math.min(i, 3)}`, vote.answer === answer ? "the verdict" : null));
+  const rows = seen.votes.map((vote, i) =>
+    voteRow(
+      said(vote.answer, 60),
+      vote.count,
+      seen,
+      `vote-${Math.min(i, 3)}`,
+      vote.answer === answer ? "the verdict" : null,
+    ),
+  );
   if (lost > 1e-9) rows.push(voteRow(el("em", {}, "lost"), lost, seen, "lost", "no answer to be read"));
   const made = table("Votes of the fast answers", ["answer", "votes", "count"], rows, { class: "votes" });
   if (shared) styled(made, { "--at": Math.max(0, Math.min(1, seen.threshold)) });
@@ -24,39 +32,82 @@ function bars(seen, answer) {
     "div",
     {},
     made,
-    shared ? el("p", { class: "legend muted" }, el("span", { class: "swatch line", "aria-hidden": "true" }), ` threshold ${figure(seen.threshold)}: ${figure(seen.threshold * seen.samples)} of ${count(seen.samples)} votes`) : null,
-    undrawn > 0 ? el("p", { class: "muted" }, `${plural(undrawn, "fast answer")} of ${count(seen.planned)} not drawn: drawing stopped early.`) : null,
+    shared
+      ? el(
+          "p",
+          { class: "legend muted" },
+          el("span", { class: "swatch line", "aria-hidden": "true" }),
+          ` threshold ${figure(seen.threshold)}: `,
+          `${figure(seen.threshold * seen.samples)} of ${count(seen.samples)} votes`,
+        )
+      : null,
+    undrawn > 0
+      ? el(
+          "p",
+          { class: "muted" },
+          `${plural(undrawn, "fast answer")} of ${count(seen.planned)} not drawn: drawing stopped early.`,
+        )
+      : null,
   );
 }
 
 function voteRow(answer, n, seen, kind, note) {
-  const bar = styled(el("span", { class: `bar ${kind}` }), { "--share": seen.samples ? Math.min(1, n / seen.samples) : 0 });
-  return [answer, el("div", { class: "track", "aria-hidden": "true" }, bar), el("div", {}, el("span", { class: "number" }, `${figure(n)} of ${count(seen.samples)}`), note ? [" ", el("span", { class: "muted" }, note)] : null)];
+  const bar = styled(el("span", { class: `bar ${kind}` }), {
+    "--share": seen.samples ? Math.min(1, n / seen.samples) : 0,
+  });
+  return [
+    answer,
+    el("div", { class: "track", "aria-hidden": "true" }, bar),
+    el(
+      "div",
+      {},
+      el("span", { class: "number" }, `${figure(n)} of ${count(seen.samples)}`),
+      note ? [" ", el("span", { class: "muted" }, note)] : null,
+    ),
+  ];
 }
 
 function gate(seen) {
-  if (seen.value === null) return el("p", {}, `${seen.measure} could not be measured; threshold ${figure(seen.threshold)}.`);
-  return el("p", {}, el("strong", {}, `${seen.measure} ${figure(seen.value)}`), `, threshold ${figure(seen.threshold)}`, seen.orders_agree === null ? null : `; the orders of the candidates ${seen.orders_agree ? "agree" : "disagree"}`, ".");
+  if (seen.value === null)
+    return el("p", {}, `${seen.measure} could not be measured; threshold ${figure(seen.threshold)}.`);
+  return el(
+    "p",
+    {},
+    el("strong", {}, `${seen.measure} ${figure(seen.value)}`),
+    `, threshold ${figure(seen.threshold)}`,
+    seen.orders_agree === null ? null : `; the orders of the candidates ${seen.orders_agree ? "agree" : "disagree"}`,
+    ".",
+  );
 }
 
 /** Value and threshold on an axis, for measures that are not shares of votes. */
-export function axis(record) {
-  const { value, threshold, measure } = record.verification.uncertainty;
+function axis({ value, threshold, measure }, margin) {
   if (SHARES.has(measure) || typeof value !== "number" || typeof threshold !== "number") return null;
   const low = Math.min(0, value, threshold);
   const high = Math.max(1, value, threshold) * 1.05;
   const at = (x) => `${(100 * (x - low)) / (high - low)}%`;
-  const margin = record.margin;
-  const certain = typeof margin !== "number" || margin === 0 ? null : margin > 0 === value > threshold ? "higher" : "lower";
+  const certain =
+    typeof margin !== "number" || margin === 0 ? null : margin > 0 === value > threshold ? "higher" : "lower";
   const side = el("span", { class: "certain" });
   if (certain === "higher") styled(side, { left: at(threshold), right: "0" });
   if (certain === "lower") styled(side, { left: "0", width: at(threshold) });
-  const drawn = [certain ? side : null, styled(el("span", { class: "threshold" }), { left: at(threshold) }), styled(el("span", { class: "value" }), { left: at(value) })];
+  const drawn = [
+    certain ? side : null,
+    styled(el("span", { class: "threshold" }), { left: at(threshold) }),
+    styled(el("span", { class: "value" }), { left: at(value) }),
+  ];
   return el(
     "figure",
     {},
     el("div", { class: "gate", "aria-hidden": "true" }, drawn),
-    el("figcaption", { class: "muted" }, `● ${measure} ${figure(value)}, | threshold ${figure(threshold)}${certain ? `, certain where ${certain} (shaded)` : ""}${typeof margin === "number" ? `, margin ${figure(margin)}` : ""}. The axis goes from ${figure(low)} to ${figure(high)}.`),
+    el(
+      "figcaption",
+      { class: "muted" },
+      `● ${measure} ${figure(value)}, | threshold ${figure(threshold)}`,
+      certain ? `, certain where ${certain} (shaded)` : null,
+      typeof margin === "number" ? `, margin ${figure(margin)}` : null,
+      `. The axis goes from ${figure(low)} to ${figure(high)}.`,
+    ),
   );
 }
 
@@ -70,29 +121,10 @@ function readings(all) {
     each.mass === null ? "none" : percent(each.mass),
     each.error === null ? "" : said(each.error),
   ]);
-  return el("div", {}, el("h3", {}, "Label probabilities, by order of the candidates"), table("Label probabilities", ["order", ...outcomes, "on labels", "error"], rows));
-}
-
-/** The candidates with their rewards, where some were judged. */
-export function candidates(record) {
-  const told = record.verification;
-  const judged = record.asked?.judged ?? null;
-  const n = told?.rewards?.length ?? judged?.texts.length ?? 0;
-  if (n === 0) return null;
-  const contested = new Set(told?.uncertainty.contested ?? []);
-  const rows = Array.from({ length: n }, (_, i) => {
-    const name = candidateName(i, n);
-    const reward = told?.rewards?.[i] ?? null;
-    const bar = reward === null ? null : styled(el("span", { class: "bar", "aria-hidden": "true" }), { "--share": reward });
-    const standsFor = judged && judged.same_as[i] !== i ? `equal to ${candidateName(judged.same_as[i], n)}` : null;
-    const notes = [told?.unrewarded?.[i], judged?.unfit[i], standsFor, contested.has(name) ? "contested" : null];
-    return [
-      [name, told?.winner === i ? el("strong", { class: "won" }, " ★ won") : null],
-      reward === null ? el("span", { class: "muted" }, "none") : el("span", { class: "scored" }, bar, el("span", { class: "number" }, figure(reward))),
-      judged?.texts[i] ? said(judged.texts[i], 300) : el("span", { class: "muted" }, "text not recorded"),
-      said([...new Set(notes.filter(Boolean))].join("; "), 300),
-    ];
-  });
-  const tie = typeof told?.tie === "number" ? el("p", {}, `A tie: ${figure(told.tie)}.`) : null;
-  return el("div", {}, table("Candidates and their rewards", ["candidate", "reward", "text", "note"], rows, { class: "candidates" }), tie);
+  return el(
+    "div",
+    {},
+    el("h3", {}, "Label probabilities, by order of the candidates"),
+    table("Label probabilities", ["order", ...outcomes, "on labels", "error"], rows),
+  );
 }

@@ -20,6 +20,11 @@ export function figure(value) {
   return known(value) ? FIGURE.format(value) : value === null ? "none" : String(value);
 }
 
+/** For what is in [0, 1] and stands below others of its kind. */
+export function fixed(value) {
+  return known(value) ? value.toFixed(3) : "none";
+}
+
 export function percent(share) {
   return known(share) ? `${(100 * share).toFixed(share > 0.0995 || share === 0 ? 0 : 1)} %` : "unknown";
 }
@@ -33,7 +38,9 @@ export function duration(ms) {
 
 export function moment(seconds) {
   const date = new Date(seconds * 1000);
-  return Number.isNaN(date.getTime()) ? "at an unknown time" : date.toISOString().replace("T", " ").slice(0, 19) + " UTC";
+  return Number.isNaN(date.getTime())
+    ? "at an unknown time"
+    : date.toISOString().replace("T", " ").slice(0, 19) + " UTC";
 }
 
 /** How candidate `i` of `n` is called, here as in the verification. */
