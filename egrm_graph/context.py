@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -17,6 +18,8 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.parts import Parts
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import State
+from egrm_graph.tracing.record import Source
+from egrm_graph.tracing.recording import Called, Stay
 from egrm_graph.verification import Usage
 
 
@@ -29,6 +32,8 @@ class Run:
     """Those of the build with this run's overrides."""
     emit: Callable[[Mapping[str, Any]], None]
     """Hands a custom event to whoever streams the graph."""
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """Of the settings that this run overrides, where each comes from."""
 
     def limits(self, started_at: float, *spent: Usage) -> Limits:
         """What the run may still use, after what its earlier stages spent."""
@@ -46,17 +51,20 @@ def current_run(parts: Parts, config: RunnableConfig) -> Run:
     `configurable` but the key `egrm`.
     """
     runtime = get_runtime()
-    settings = parts.settings
+    settings, sources = parts.settings, dict[str, Source]()
     overrides = config.get("configurable", {}).get("egrm")
     if overrides is not None:
         if not isinstance(overrides, dict | RunSettings):
             raise SettingsError(f"configurable['egrm'] is {overrides!r}; it takes a dict of settings or a RunSettings")
         settings = settings.overridden(overrides)
+        names = overrides.model_fields_set if isinstance(overrides, RunSettings) else overrides
+        sources |= dict.fromkeys(names, "configurable")
     if isinstance(runtime.context, RunSettings):
         settings = settings.overridden(runtime.context)
+        sources |= dict.fromkeys(runtime.context.model_fields_set, "context")
     if settings is not parts.settings:
         parts.measure(settings)
-    return Run(parts, settings, runtime.stream_writer)
+    return Run(parts, settings, runtime.stream_writer, sources)
 
 
 class Bound(Runnable[State, Any]):
@@ -89,9 +97,8 @@ class Binder:
 
     def node(self, work: Callable[[State, Run], Any]) -> Bound:
         """A node: a function of the state and the run, sync or async, that returns an update of the state."""
-        return Bound(
-            work.__name__, lambda state, config: work(state, current_run(self._parts, config)), self._background
-        )
+        node = _traced(self._parts, work)
+        return Bound(work.__name__, node, self._background)
 
     def way(self, work: Callable[[State], str]) -> Bound:
         """The choice of a way after a node: a function of the state."""
@@ -99,9 +106,35 @@ class Binder:
 
     def close(self) -> None:
         """Closes what the graph loaded for itself, from whatever thread the last reference was dropped in."""
+        if self._parts.tracer is not None:
+            self._parts.tracer.close()
         if self._parts.closers:
             closing = self._background.submit(self._parts.aclose())
             if threading.current_thread().name == "egrm-sync":
                 return
             closing.result(timeout=10)
         self._background.close()
+
+
+def _traced(parts: Parts, work: Callable[[State, Run], Any]) -> Callable[[State, RunnableConfig], Any]:
+    """The node as it is called; where runs are traced, with a client that is watched."""
+    tracer = parts.tracer
+    if tracer is None:
+        return lambda state, config: work(state, current_run(parts, config))
+
+    @contextmanager
+    def stay(state: State, config: RunnableConfig) -> Iterator[tuple[Run, Stay]]:
+        run = current_run(parts, config)
+        called = Called(run.settings, run.sources, config.get("metadata", {}))
+        with tracer.node(work.__name__, state, called) as found:
+            yield replace(run, parts=replace(parts, client=found.client)), found
+
+    def node(state: State, config: RunnableConfig) -> Any:
+        with stay(state, config) as (run, found):
+            return found.returned(work(state, run))
+
+    async def async_node(state: State, config: RunnableConfig) -> Any:
+        with stay(state, config) as (run, found):
+            return found.returned(await work(state, run))
+
+    return async_node if inspect.iscoroutinefunction(work) else node

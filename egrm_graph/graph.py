@@ -21,6 +21,8 @@ from egrm_graph.parts import assemble
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
+from egrm_graph.tracing.privacy import Rewrite
+from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Measure
 
 # Requests are retried where they are sent, in the client. A node that ran twice would draw and pay twice.
@@ -34,16 +36,19 @@ def build_graph(
     scorer: Scorer | Literal["settings"] | None = "settings",
     measures: Sequence[Measure] = (),
     checkpointer: Checkpointer = None,
+    store: Store | None = None,
+    redact: Rewrite | None = None,
 ) -> CompiledStateGraph[State, RunSettings, Input, Output]:
     """The compiled graph `egrm`: a question in, a `verification` out.
 
-    Without a `client` or `scorer`, those that the settings name are loaded, and closed when the graph is no longer
-    used; handed in, they stay the caller's to close. With `scorer=None` there is none, and paths vote.
+    Without a `client`, `scorer` or `store`, those that the settings name are loaded, and closed when the graph is no
+    longer used; handed in, they stay the caller's to close. With `scorer=None` there is none, and paths vote. Records
+    of runs (`trace_level`) go to the store, with every text as `redact` lets it through.
 
     Raises:
         SetupError: the settings do not fit together, or a model cannot be loaded.
     """
-    bind = Binder(assemble(settings or Settings(), client, scorer, measures))
+    bind = Binder(assemble(settings or Settings(), client, scorer, measures, store=store, redact=redact))
     builder = StateGraph(State, context_schema=RunSettings, input_schema=Input, output_schema=Output)
 
     for node in (answer_fast, check_uncertainty, expand_cot, score_paths, select_answer):

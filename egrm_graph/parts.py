@@ -10,12 +10,16 @@ from typing import Literal
 
 from egrm_graph.clients.client import Client
 from egrm_graph.errors import SettingsError
-from egrm_graph.scoring.calibrated import CalibratedGate, calibrated
+from egrm_graph.scoring.calibrated import GATE, CalibratedGate, calibrated
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
+from egrm_graph.tracing.privacy import Rewrite
+from egrm_graph.tracing.record import Source
+from egrm_graph.tracing.recording import Tracer, tracer_of
+from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import MEASURES, Gate, Measure
 from egrm_graph.uncertainty.needs import why_unmet
 
@@ -33,6 +37,7 @@ class Parts:
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()
     """What was loaded here and not handed in."""
     calibration: CalibratedGate | None = None
+    tracer: Tracer | None = None
 
     def measure(self, settings: RunSettings) -> Measure:
         """The measure that the settings name.
@@ -75,6 +80,9 @@ def assemble(
     client: Client | None = None,
     scorer: Scorer | Literal["settings"] | None = "settings",
     measures: Sequence[Measure] = (),
+    *,
+    store: Store | None = None,
+    redact: Rewrite | None = None,
 ) -> Parts:
     """Loads what was not handed in.
 
@@ -95,9 +103,18 @@ def assemble(
         closers += [] if scorer is None else [scorer.aclose]
     known = {**MEASURES, **{measure.name: measure for measure in measures}}
     settings, gate = calibrated(settings, has_scorer=scorer is not None, reads_labels=client.gives_logprobs)
-    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate)
+    scored_by = None if scorer is None else scorer.name
+    tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
+    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer)
     parts.measure(settings)
     return parts
+
+
+def _sources(settings: Settings) -> dict[str, Source]:
+    """Where each setting of the build comes from."""
+    sources: dict[str, Source] = dict.fromkeys(Settings.model_fields, "default")
+    sources |= dict.fromkeys(settings.model_fields_set, "build")
+    return sources if settings.calibration is None else sources | dict.fromkeys(GATE, "calibration")
 
 
 def load_client(settings: Settings) -> Client:

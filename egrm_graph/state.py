@@ -55,6 +55,10 @@ class Drawn(Stage):
 class Gated(Stage):
     uncertainty: Uncertainty
     route: Route
+    classes: list[int | None]
+    """For each sample which of the votes it counts for."""
+    margin: float | None
+    """How far the value is on the certain side of the threshold."""
 
 
 class Expanded(Stage):

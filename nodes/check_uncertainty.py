@@ -38,9 +38,16 @@ def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
         orders_agree=orders_agree(tops),
         contested=list(contested(votes, settings.contested_share, but=TIE)) if asked["judged"] else [],
     )
-    reasons = lacking(gate.measure, evidence)
-    ms = (time.perf_counter() - started) * 1e3
-    return {"gated": Gated(uncertainty=uncertainty, route=route, usage=no_usage(), ms=ms, reasons=reasons)}
+    gated = Gated(
+        uncertainty=uncertainty,
+        route=route,
+        classes=list(evidence.classes),
+        margin=gate.margin(uncertainty["value"]),
+        usage=no_usage(),
+        ms=(time.perf_counter() - started) * 1e3,
+        reasons=lacking(gate.measure, evidence),
+    )
+    return {"gated": gated}
 
 
 def certainty(state: State) -> Literal["certain", "uncertain"]:

@@ -68,10 +68,11 @@ class Folder:
 def setup_of(settings: Settings, questions: Sequence[Question]) -> dict[str, Any]:
     """What has to be the same for results to be of one benchmark."""
     asked = json.dumps([asdict(question) for question in questions])
+    tracing = {name for name in type(settings).model_fields if name.startswith(("trace_", "telemetry"))}
     return {
         "version": VERSION,
         "package": version("egrm-graph"),
-        "settings": settings.model_dump(mode="json", exclude={"api_key", "base_url"}),
+        "settings": settings.model_dump(mode="json", exclude={"api_key", "base_url", *tracing}),
         "questions": len(questions),
         "questions_sha256": hashlib.sha256(asked.encode()).hexdigest(),
     }

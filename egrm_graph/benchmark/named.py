@@ -48,21 +48,22 @@ def strategies_named(parts: Parts, names: Sequence[str]) -> list[Strategy]:
     """
     graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
 
-    async def gated(question: Question, context: RunSettings) -> Outcome:
-        told: Verification = (await graph.ainvoke(question.given, context=context))["verification"]
+    async def gated(question: Question, context: RunSettings, name: str) -> Outcome:
+        about = {"strategy": name, "question": question.id}
+        told: Verification = (await graph.ainvoke(question.given, {"metadata": about}, context=context))["verification"]
         return outcome_of(parts, question, told)
 
     def one(name: str) -> Strategy:
         if name == "never":
             context = RunSettings(measure="consensus", threshold=0.0)
-            return Strategy(name, lambda question: gated(question, context))
+            return Strategy(name, lambda question: gated(question, context, name))
         if name == "always":
             return Strategy(name, lambda question: always_reason(parts, question))
         if (found := _GATED.fullmatch(name)) is not None:
             overrides = _overrides(*found.groups())
             parts.measure(parts.settings.overridden(overrides))
             context = RunSettings(**overrides)
-            return Strategy(name, lambda question: gated(question, context))
+            return Strategy(name, lambda question: gated(question, context, name))
         return Strategy(name, _reasoning_only(parts, name))
 
     return [one(name) for name in names if name not in WORKED_OUT]

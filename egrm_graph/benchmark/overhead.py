@@ -80,8 +80,10 @@ def figure(values: Sequence[float]) -> Figure:
     return Figure(statistics.median(ordered), ordered[k], ordered[n - 1 - k])
 
 
-async def round_of(work: Work, questions: Sequence[str], in_flight: int) -> Cost:
-    """All questions, so many at a time."""
+async def round_of(
+    work: Work, questions: Sequence[str], in_flight: int, finish: Callable[[], object] = lambda: None
+) -> Cost:
+    """All questions, so many at a time; what `finish` does counts, too."""
     rest = iter(questions)
 
     async def worker() -> None:
@@ -90,6 +92,7 @@ async def round_of(work: Work, questions: Sequence[str], in_flight: int) -> Cost
 
     wall, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(worker() for _ in range(in_flight)))
+    finish()
     scale = 1e3 / len(questions)
     return Cost((time.process_time() - cpu) * scale, (time.perf_counter() - wall) * scale)
 

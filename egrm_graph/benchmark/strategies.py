@@ -63,14 +63,18 @@ class Trial:
 def strategies(parts: Parts) -> list[Strategy]:
     """Never, always and E-GRM, on the same models."""
     graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
+    untraced = parts.settings.model_copy(update={"trace_level": "off", "telemetry": "off"})
+    ungated = build_graph(untraced, client=parts.client, scorer=parts.scorer)
 
-    async def gated(question: Question, context: RunSettings | None = None) -> Outcome:
-        told: Verification = (await graph.ainvoke(question.given, context=context))["verification"]
+    async def gated(question: Question) -> Outcome:
+        told: Verification = (await graph.ainvoke(question.given))["verification"]
         return outcome_of(parts, question, told)
 
     async def never(question: Question) -> Outcome:
         # One path at most: it is drawn only where not a single fast answer could be read.
-        return await gated(question, RunSettings(measure="consensus", threshold=0.0))
+        context = RunSettings(measure="consensus", threshold=0.0)
+        told: Verification = (await ungated.ainvoke(question.given, context=context))["verification"]
+        return outcome_of(parts, question, told)
 
     async def always(question: Question) -> Outcome:
         return await always_reason(parts, question)

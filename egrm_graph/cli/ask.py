@@ -13,6 +13,7 @@ from rich.console import Console
 from egrm_graph.cli.interruption import interruptible
 from egrm_graph.cli.options import with_settings
 from egrm_graph.cli.story import show
+from egrm_graph.cli.text import tell_recorded
 from egrm_graph.settings import Settings, TaskName
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def ask(
         typer.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
         show(told, Console(highlight=False))
+    tell_recorded(settings, err)
     raise typer.Exit(1 if told["status"] == "abstained" else 0)
 
 

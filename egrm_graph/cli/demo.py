@@ -17,6 +17,7 @@ from rich.text import Text
 from egrm_graph.cli.interruption import interruptible
 from egrm_graph.cli.options import with_settings
 from egrm_graph.cli.story import show
+from egrm_graph.cli.text import tell_recorded
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def demo(
         out.print()
         out.print(Text(f"One question step by step: {told[1].text} (right is {told[1].reference})", "bold"))
         show(told[0], out)
+    tell_recorded(settings, err)
 
 
 async def trials(

@@ -68,6 +68,11 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _flags(name: str, kind: Any) -> str:
+    """A flag can be taken back: its default, or the environment, may have set it."""
+    return f"{flag(name)}/--no-{flag(name).removeprefix('--')}" if kind is bool else flag(name)
+
+
 def _parameter(
     name: str, field: FieldInfo, positional: bool, panel: str | None, metavar: str | None
 ) -> inspect.Parameter:
@@ -75,7 +80,9 @@ def _parameter(
     # Every default is None, for a field that was not given; the field's own default is told in the help.
     shared: dict[str, Any] = {"help": _help(field), "metavar": metavar or default_metavar, "show_default": False}
     default = inspect.Parameter.empty if field.is_required() else None
-    info: Any = typer.Argument(**shared) if positional else typer.Option(flag(name), rich_help_panel=panel, **shared)
+    info: Any = (
+        typer.Argument(**shared) if positional else typer.Option(_flags(name, kind), rich_help_panel=panel, **shared)
+    )
     annotation = Annotated[kind if field.is_required() else Union[kind, None], info]  # type: ignore[valid-type]  # noqa: UP007 - a type that is made here
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -24,6 +24,7 @@ from egrm_graph.cli.counting import Counts, advance, progress_bar
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.lines import Id, read_lines
 from egrm_graph.cli.results import done_before, encode, not_done, open_results, pass_over, put_in_order
+from egrm_graph.cli.text import tell_recorded
 from egrm_graph.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Job:
             err.print(counts.told(), soft_wrap=True)
             raise typer.Exit(INTERRUPTED) from None
         err.print(counts.told(), soft_wrap=True)
+        tell_recorded(settings, err)
         raise typer.Exit(0 if counts.all_answered else 1)
 
     async def _answer(

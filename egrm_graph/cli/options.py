@@ -16,6 +16,15 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings, explain, settings_from_environment
 
 ONLY_FOR_VLLM = ("base_url", "endpoint")
+WHOLE = {"trace_level": "full", "trace_tokens": 5}
+
+
+class Options(Settings):
+    """The settings, and what the command line has beside them."""
+
+    trace: bool = False
+    """Record runs whole, tokens and their alternatives included (--trace-level full --trace-tokens 5), to be looked at
+    with `egrm trace`."""
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:
@@ -25,6 +34,9 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
         SettingsError: a value is out of range, or options do not fit together.
     """
     environment = settings_from_environment()
+    given = dict(given)
+    if given.pop("trace", False):
+        given = {**WHOLE, **given}
     values = {**{name: getattr(environment, name) for name in environment.model_fields_set}, **given}
     if values.get("scorer") == "none":  # from the environment, which has only text
         values["scorer"] = None
@@ -41,7 +53,7 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
 
 
 def _panel(name: str) -> str:
-    if name.startswith(("trace_", "telemetry")):
+    if name.startswith(("trace", "telemetry")):
         return "Tracing"
     if name not in RunSettings.model_fields:
         return "Model and server"
@@ -49,7 +61,7 @@ def _panel(name: str) -> str:
 
 
 with_settings = with_fields(
-    Settings,
+    Options,
     "settings",
     settings_of,
     without=("api_key",),
@@ -61,6 +73,7 @@ with_settings = with_fields(
         "scorer": "PATH|none",
         "scorer_url": "URL|none",
         "base_url": "URL",
+        "trace_store": "PATH",
     },
 )
 """Gives a command an option for every setting; it gets them all as its argument `settings`."""

@@ -7,6 +7,8 @@ import unicodedata
 from rich.console import Console
 from rich.text import Text
 
+from egrm_graph.settings import Settings
+
 JOINERS = "\u200c\u200d"  # parts of words in Persian, and of pictures
 UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 
@@ -23,6 +25,12 @@ def shortened(text: str, width: int) -> str:
         return line
     tail = (width - 3) // 2
     return f"{line[: width - 3 - tail]} … {line[-tail:]}"
+
+
+def tell_recorded(settings: Settings, err: Console) -> None:
+    """Where the runs of a command can be looked at, if they were recorded."""
+    if settings.trace_level != "off":
+        err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
 
 
 def tell_error(message: str) -> None:

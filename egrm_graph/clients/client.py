@@ -40,6 +40,8 @@ class Completion:
     thinking: str | None = None
     """What a thinking model thought, where the server keeps it apart from the text."""
     token_ids: tuple[int, ...] | None = None
+    tokens: tuple[str, ...] | None = None
+    """Each token's text, where log-probabilities were asked for."""
     logprobs: tuple[float, ...] | None = None
     """The log-probability (nats) of each chosen token."""
     top_logprobs: tuple[Mapping[str, float], ...] | None = None

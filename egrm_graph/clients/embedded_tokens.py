@@ -53,6 +53,7 @@ class ModelTokens:
             finish_reason=row.finish_reason or "abort",
             n_tokens=len(ids),
             token_ids=tuple(ids),
+            tokens=tuple(self._decoded([token]) for token in ids) if wanted else None,
             logprobs=tuple(row.logprobs) if wanted else None,
             top_logprobs=tuple(self._named(top) for top in row.top_logprobs) if wanted else None,
         )

@@ -17,6 +17,8 @@ class Observation:
     """Told why a try failed that is going to be repeated."""
     server: str | None = None
     """The base URL that was asked last."""
+    server_version: str | None = None
+    """What the server says that it is."""
 
 
 observed: ContextVar[Observation | None] = ContextVar("observed", default=None)

@@ -25,6 +25,7 @@ from tenacity import (
 )
 
 from egrm_graph.background import BackgroundLoop
+from egrm_graph.clients.observing import observed
 from egrm_graph.clients.vllm_errors import Broken, Fixes, checked_url, refusal
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
 
@@ -110,6 +111,7 @@ class Transport:
             stop=stop_after_attempt(self._attempts),
             wait=_pause,
             retry=retry_if_exception_type(Broken),
+            before_sleep=_tell,
             reraise=True,
         )
         try:
@@ -135,6 +137,8 @@ class Transport:
 
     async def _once(self, request: Request, read: Read[Result], base_url: str | None) -> Result:
         base_url = base_url or self.base_urls[next(self._turn) % len(self.base_urls)]
+        if (observation := observed.get()) is not None:
+            observation.server = base_url
         try:
             async with self._session().request(
                 "GET" if request.body is None else "POST",
@@ -230,6 +234,11 @@ def _pause(state: RetryCallState) -> float:
     if isinstance(error, Broken) and error.retry_after_s is not None:
         return min(error.retry_after_s, RETRY_AFTER_MOST_S)
     return _backoff(state)
+
+
+def _tell(state: RetryCallState) -> None:
+    if (observation := observed.get()) is not None:
+        observation.retried(str(state.outcome.exception() if state.outcome else ""))
 
 
 async def _close_sessions(sessions: list[aiohttp.ClientSession]) -> None:

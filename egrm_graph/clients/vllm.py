@@ -10,6 +10,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage
+from egrm_graph.clients.observing import observed
 from egrm_graph.clients.transport import Request, Transport, all_results, read_json, served_models
 from egrm_graph.clients.vllm_errors import SwitchRefused
 from egrm_graph.clients.vllm_protocol import (
@@ -128,7 +129,10 @@ class VllmClient:
                 self._endpoint, self._model, ask.prompt, ask.sampling, seeds, switch=self._switch, whole=whole
             )
             body |= {} if tally is None else STREAMED
-            return await self._transport.send(Request(route(self._endpoint), body, request_id), read)
+            told = await self._transport.send(Request(route(self._endpoint), body, request_id), read)
+            if (observation := observed.get()) is not None:
+                observation.server_version = told.get("system_fingerprint")
+            return told
 
         async def fit() -> dict[str, Any]:
             return await self._fitting(ask.sampling.max_tokens, send)

@@ -142,13 +142,14 @@ def read_label_logprobs(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[int
 def _completion(choice: Mapping[str, Any], count: int, completion_tokens: int | None) -> Completion:
     message = choice.get("message") or {"content": choice.get("text")}
     token_ids = None if choice.get("token_ids") is None else tuple(choice["token_ids"])
-    chosen, top = _read_logprobs(choice.get("logprobs") or {}, count) if count else (None, None)
+    tokens, chosen, top = _read_logprobs(choice.get("logprobs") or {}, count) if count else (None, None, None)
     return Completion(
         text=message["content"] or "",
         finish_reason=_FINISH.get(choice["finish_reason"], "abort"),
         n_tokens=completion_tokens if token_ids is None else len(token_ids),
         thinking=message.get("reasoning") or message.get("reasoning_content") or None,
         token_ids=token_ids,
+        tokens=tokens,
         logprobs=chosen,
         top_logprobs=top,
     )
@@ -156,15 +157,17 @@ def _completion(choice: Mapping[str, Any], count: int, completion_tokens: int | 
 
 def _read_logprobs(
     logprobs: Mapping[str, Any], count: int
-) -> tuple[tuple[float, ...], tuple[Mapping[str, float], ...]]:
+) -> tuple[tuple[str, ...], tuple[float, ...], tuple[Mapping[str, float], ...]]:
     if "content" in logprobs:
         content = logprobs["content"]
+        tokens = tuple(str(item["token"]) for item in content)
         chosen = tuple(float(item["logprob"]) for item in content)
         tops = [[(top["token"], top["logprob"]) for top in item["top_logprobs"]] for item in content]
     else:
+        tokens = tuple(map(str, logprobs["tokens"]))
         chosen = tuple(float(value) for value in logprobs["token_logprobs"])
         tops = [list(top.items()) for top in logprobs["top_logprobs"]]
-    return chosen, tuple(_most_likely(pairs, count) for pairs in tops)
+    return tokens, chosen, tuple(_most_likely(pairs, count) for pairs in tops)
 
 
 def _most_likely(pairs: list[tuple[str, float]], count: int) -> dict[str, float]:

@@ -73,8 +73,10 @@ class _Answer:
         self._choices: dict[int, dict[str, Any]] = {}
         self._tokens: dict[int, int] = {}
         self._usage: dict[str, Any] = {}
+        self._fingerprint: str | None = None
 
     def add(self, chunk: dict[str, Any], tally: Tally) -> None:
+        self._fingerprint = chunk.get("system_fingerprint") or self._fingerprint
         for part in chunk.get("choices", []):
             self._add_choice(part)
             tally.add(self._grown(part, chunk.get("usage") or {}))
@@ -82,7 +84,11 @@ class _Answer:
             self._usage = chunk.get("usage") or {}
 
     def whole(self) -> dict[str, Any]:
-        return {"choices": list(self._choices.values()), "usage": self._usage}
+        return {
+            "choices": list(self._choices.values()),
+            "usage": self._usage,
+            "system_fingerprint": self._fingerprint,
+        }
 
     def _add_choice(self, part: dict[str, Any]) -> None:
         choice = self._choices.setdefault(part["index"], {"index": part["index"], "finish_reason": None})

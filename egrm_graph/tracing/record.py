@@ -87,6 +87,10 @@ class NodeRun(TypedDict):
     name: str
     started_ms: float
     ended_ms: float
+    usage: Usage | None
+    """What was spent in it; None where it failed, and for the last."""
+    reasons: list[str]
+    """What went wrong in it without ending the run; for the last node, why its answer is what it is."""
     error: str | None
 
 

@@ -77,6 +77,13 @@ class Gate:
         value = self.measure.measured(evidence)
         return evidence.votes.top is not None and value is not None and self.measure.certain(value, self.threshold)
 
+    def margin(self, value: float | None) -> float | None:
+        """How far the value is on the certain side of the threshold, in the measure's units; negative where it is on
+        the other, None where one of the two is no number."""
+        if value is None or not math.isfinite(self.threshold):
+            return None
+        return value - self.threshold if self.measure.higher_is_certain else self.threshold - value
+
 
 # Four of five, or 0.8 and 0.2: what the published threshold of the consensus comes to.
 _FOUR_OF_FIVE_NATS = 0.51  # 0.8 log 1/0.8 + 0.2 log 1/0.2 = 0.5004

@@ -156,7 +156,7 @@ async def test_consecutive_seeds_are_one_request() -> None:
 
 
 async def test_other_seeds_are_requests_side_by_side_in_the_order_of_the_seeds() -> None:
-    async with FakeServer(echo_seeds(delay_s=0.1)).running() as server, client_of(server) as client:
+    async with FakeServer(echo_seeds(delay_s=0.5)).running() as server, client_of(server) as client:
         started = monotonic()
         drawn = await ask(client, seeds=(7, 8, 20, 3))
         took_s = monotonic() - started
@@ -164,7 +164,7 @@ async def test_other_seeds_are_requests_side_by_side_in_the_order_of_the_seeds()
     assert [completion.text for completion in drawn.completions] == ["7", "8", "20", "3"]
     assert sorted(seen.headers["X-Request-Id"][-2:] for seen in server.seen) == [".0", ".1", ".2"]
     assert drawn.usage["requests"] == 3
-    assert took_s < 0.25
+    assert took_s < 1.2
 
 
 async def test_greedy_decoding_is_asked_for_one_by_one() -> None:

@@ -45,6 +45,12 @@ def tokens(*texts: str) -> Tokens:
     )
 
 
+def node(name: str, started_ms: float, ended_ms: float, **changes: Any) -> NodeRun:
+    usage = None if name == "select_answer" else no_usage()
+    whole: dict[str, Any] = {"usage": usage, "reasons": [], "error": None}
+    return NodeRun(name=name, started_ms=started_ms, ended_ms=ended_ms, **{**whole, **changes})  # type: ignore[typeddict-item]
+
+
 def call(node: str, first: int, seeds: list[int], started_ms: float, ended_ms: float, **changes: Any) -> ModelCall:
     whole: dict[str, Any] = {
         "node": node,
@@ -138,11 +144,11 @@ def record(**changes: Any) -> Record:
             question="17+25", history=[], reference="42", key="17+25", judged=None, run_id=RUN, started_at=STARTED
         ),
         nodes=[
-            NodeRun(name="answer_fast", started_ms=0.0, ended_ms=30.0, error=None),
-            NodeRun(name="check_uncertainty", started_ms=30.5, ended_ms=30.7, error=None),
-            NodeRun(name="expand_cot", started_ms=31.0, ended_ms=121.0, error=None),
-            NodeRun(name="score_paths", started_ms=121.5, ended_ms=129.5, error=None),
-            NodeRun(name="select_answer", started_ms=130.0, ended_ms=130.3, error=None),
+            node("answer_fast", 0.0, 30.0),
+            node("check_uncertainty", 30.5, 30.7),
+            node("expand_cot", 31.0, 121.0),
+            node("score_paths", 121.5, 129.5),
+            node("select_answer", 130.0, 130.3),
         ],
         prompts=[PROMPT, REASONING],
         calls=[

@@ -1,0 +1,133 @@
+"""What recording runs costs: `python -m egrm_graph.benchmark.tracing_overhead`.
+
+The same rounds of questions go in turn through graphs that record nothing, summaries, and whole runs, into an SQLite
+store each, against the canned server of the overhead benchmark; a round ends when its records are written. Ratios are
+taken within a round, over recording nothing. With `--base-url` a real vLLM server that serves the bundled model answers
+in its place, and tokens with their alternatives are recorded, too, which has the server's answers streamed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from egrm_graph.benchmark.canned_server import canned_server
+from egrm_graph.benchmark.overhead import Cost, Figure, Work, figure, round_of
+from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.graph import build_graph
+from egrm_graph.settings import BUNDLED_MODEL, Settings
+from egrm_graph.tracing.opening import open_store
+from egrm_graph.tracing.store import Store
+
+LEVELS: dict[str, dict[str, Any]] = {
+    "off": {},
+    "summary": {"trace_level": "summary"},
+    "full": {"trace_level": "full"},
+}
+TOKENS: dict[str, dict[str, Any]] = {"full, 5 alternatives a token": {"trace_level": "full", "trace_tokens": 5}}
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a question costs at one level."""
+
+    name: str
+    cpu_ms: Figure
+    cpu_ratio: Figure
+    wall_ratio: Figure
+    record_bytes: float
+
+
+async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: argparse.Namespace) -> list[Level]:
+    """The rounds, after one of each that does not count."""
+    draw = random.Random(0)
+    asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(args.questions)]
+    client = VllmClient(BUNDLED_MODEL, (base_url,))
+    costs: dict[str, list[Cost]] = {name: [] for name in levels}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as open_stores:
+        files = {name: Path(folder) / f"{i}.db" for i, name in enumerate(levels)}
+        stores = {name: open_store(file, None, None) for name, file in files.items()}
+        for store in stores.values():
+            open_stores.callback(store.close)
+        works = {name: _through(base_url, client, stores[name], dict(levels[name])) for name in levels}
+        for i in range(args.rounds + 1):
+            for name in sorted(works, reverse=i % 2 == 0):
+                cost = await round_of(works[name], asked, args.in_flight, stores[name].flush)
+                costs[name] += [cost] if i > 0 else []
+        n_records = (args.rounds + 1) * args.questions
+        sizes = {name: file.stat().st_size / n_records if file.exists() else 0.0 for name, file in files.items()}
+    await client.aclose()
+    return [_level(name, costs[name], costs["off"], sizes[name]) for name in levels]
+
+
+def _through(base_url: str, client: VllmClient, store: Store, changes: dict[str, Any]) -> Work:
+    settings = {"engine": "vllm", "base_url": (base_url,), "scorer": None, "threshold": 0, "stopping": "all", **changes}
+    graph = build_graph(Settings(**settings), client=client, scorer=None, store=store)
+
+    async def work(question: str) -> None:
+        verification = (await graph.ainvoke({"question": question}))["verification"]
+        assert (verification["route"], verification["status"]) == ("direct", "ok"), verification
+
+    return work
+
+
+def _level(name: str, costs: list[Cost], off: list[Cost], record_bytes: float) -> Level:
+    pairs = list(zip(costs, off, strict=True))
+    return Level(
+        name,
+        cpu_ms=figure([cost.cpu_ms for cost in costs]),
+        cpu_ratio=figure([one.cpu_ms / other.cpu_ms for one, other in pairs]),
+        wall_ratio=figure([one.wall_ms / other.wall_ms for one, other in pairs]),
+        record_bytes=record_bytes,
+    )
+
+
+def table(levels: list[Level], title: str) -> Table:
+    shown = Table("recorded", "client CPU ms/question", "CPU over off", "wall over off", "kB a run", title=title)
+    for level in levels:
+        figures = (f"{each.median:.2f} ({each.low:.2f}-{each.high:.2f})" for each in _figures(level))
+        shown.add_row(level.name, *figures, f"{level.record_bytes / 1e3:.1f}")
+    return shown
+
+
+def _figures(level: Level) -> tuple[Figure, Figure, Figure]:
+    return level.cpu_ms, level.cpu_ratio, level.wall_ratio
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
+    parser.add_argument("--rounds", type=int, default=15, help="counted rounds (default 15)")
+    parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
+    parser.add_argument("--delay-ms", type=float, default=100.0, help="mean delay until the server answers")
+    parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
+    given = parser.parse_args()
+    if given.base_url:
+        levels = asyncio.run(measure(given.base_url, LEVELS | TOKENS, given))
+        answered = "answered by a vLLM server"
+    else:
+        with canned_server(given.delay_ms / 1e3) as base_url:
+            levels = asyncio.run(measure(base_url, LEVELS, given))
+        answered = f"answered after {given.delay_ms:g} ms on average"
+    if given.json:
+        for level in levels:
+            print(json.dumps(asdict(level)))
+    else:
+        title = f"{given.rounds} rounds of {given.questions} questions, {given.in_flight} in flight, {answered}"
+        Console().print(table(levels, title))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""Writes down what runs do: from the first node to the verdict, or to whatever ended them before.
+
+Nodes know nothing of it. A run that goes on in another process, from a checkpoint, is not recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from egrm_graph.clients.client import Client
+from egrm_graph.settings import RunSettings, Settings
+from egrm_graph.tracing.privacy import Rewrite, metadata_of, redacted, scrubbed, summarised, without_texts
+from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Setting, Source
+from egrm_graph.tracing.spans import RunSpan, Spans
+from egrm_graph.tracing.store import Store
+from egrm_graph.tracing.watched import CallLog, WatchedClient
+from egrm_graph.tracing.why import why
+from egrm_graph.verification import Verification
+
+FIRST, LAST = "answer_fast", "select_answer"
+IN_FLIGHT_MOST = 10_000
+"""A run that was given up between two nodes tells nobody; so many may be under way before the oldest counts as that."""
+_PACKAGE = version("egrm-graph")
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a run was called with."""
+
+    settings: RunSettings
+    overrides: Mapping[str, Source]
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run came to its end, and what it had come to."""
+
+    run_id: str
+    ending: Ending
+    error: str | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    verification: Verification | None = None
+
+
+@dataclass
+class Stay:
+    """A node in a run: the client that it works with, and what it returned."""
+
+    client: Client
+    update: Mapping[str, Any] = field(default_factory=dict)
+
+    def returned(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.update = update
+        return update
+
+
+@dataclass
+class Recording:
+    """One run under way."""
+
+    called: Called
+    kept: bool
+    """Whether its record is stored; else only spans are told."""
+    span: RunSpan | None
+    started_at: float = field(default_factory=time.time)
+    begun: float = field(default_factory=time.perf_counter)
+    nodes: list[NodeRun] = field(default_factory=list)
+    log: CallLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = CallLog(self.ms, self.span)
+
+    def ms(self) -> float:
+        return round((time.perf_counter() - self.begun) * 1e3, 3)
+
+
+class Tracer:
+    """Records the runs of one graph, and tells them as spans.
+
+    Whatever goes wrong in here costs a record, and a warning, but never a run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Mapping[str, Source],
+        client: Client,
+        same: Callable[[str, str], bool],
+        store: Store | None,
+        *,
+        scorer: str | None = None,
+        spans: Spans | None = None,
+        redact: Rewrite | None = None,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._same = same
+        self._store = store
+        self._own = store is None
+        self._spans = spans
+        self._redact = redact
+        self._secret = "" if settings.api_key is None else settings.api_key.get_secret_value().strip()
+        values = settings.model_dump(mode="json", exclude={"api_key"})
+        self._known = {name: Setting(value=value, source=sources[name]) for name, value in values.items()}
+        self._scorer = scorer
+        self._in_flight: dict[str, Recording] = {}
+        self._lock = threading.Lock()
+        self._warned = False
+
+    @contextmanager
+    def node(self, name: str, state: Mapping[str, Any], called: Called) -> Iterator[Stay]:
+        """Around one node of a run."""
+        recording = self._recording(name, state, called)
+        if recording is None:
+            yield Stay(self._client)
+            return
+        run = NodeRun(name=name, started_ms=recording.ms(), ended_ms=0.0, usage=None, reasons=[], error=None)
+        recording.nodes.append(run)
+        stay = Stay(WatchedClient(self._client, recording.log, name, self._settings.trace_tokens))
+        try:
+            with nullcontext() if recording.span is None else recording.span.node(run):
+                try:
+                    yield stay
+                    _note(run, recording.nodes, stay.update)
+                except BaseException as error:
+                    run["error"] = self._scrubbed(error)
+                    raise
+                finally:
+                    run["ended_ms"] = recording.ms()
+        except BaseException as error:
+            # A thread that a checkpointer remembers has the state of an earlier run until the first node has written.
+            known = {} if name == FIRST else state
+            run_id = known["asked"]["run_id"] if known else uuid.uuid4().hex
+            ending: Ending = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+            self._ended(recording, End(run_id, ending, run["error"], known))
+            raise
+        if name == FIRST:
+            self._begun(recording, stay.update["asked"]["run_id"])
+        elif name == LAST:
+            told: Verification = stay.update["verification"]
+            self._ended(recording, End(told["run_id"], told["status"], None, state, told))
+
+    def close(self) -> None:
+        """Tells of the runs that nobody ended, and writes what is left."""
+        with self._lock:
+            left = list(self._in_flight.items())
+        for run_id, recording in left:
+            self._ended(recording, End(run_id, "unfinished"))
+        if self._store is not None and self._own:
+            self._store.close()
+
+    def _recording(self, name: str, state: Mapping[str, Any], called: Called) -> Recording | None:
+        if name != FIRST:
+            with self._lock:
+                return self._in_flight.get(state["asked"]["run_id"])
+        kept = self._settings.trace_level != "off" and random.random() < self._settings.trace_share
+        if not kept and self._spans is None:
+            return None
+        span = None if self._spans is None else self._spans.started(self._client.name, self._settings.task_name)
+        return Recording(called, kept, span)
+
+    def _begun(self, recording: Recording, run_id: str) -> None:
+        with self._lock:
+            self._in_flight[run_id] = recording
+            given_up = next(iter(self._in_flight.items())) if len(self._in_flight) > IN_FLIGHT_MOST else None
+        if given_up is not None:
+            self._ended(given_up[1], End(given_up[0], "unfinished"))
+
+    def _ended(self, recording: Recording, end: End) -> None:
+        with self._lock:
+            self._in_flight.pop(end.run_id, None)
+        try:
+            record = self._record(recording, end)
+            if recording.span is not None:
+                recording.span.ended(record)
+            if recording.kept:
+                self._opened().put(self._allowed(record))
+        except Exception as problem:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(f"a run was not recorded: {self._scrubbed(problem)}", TraceWarning, stacklevel=2)
+
+    def _opened(self) -> Store:
+        """The store; one of the settings' is opened for its first record, not for a graph that is never run."""
+        with self._lock:
+            if self._store is None:
+                from egrm_graph.tracing.opening import open_store
+
+                settings = self._settings
+                self._store = open_store(settings.trace_store, settings.trace_keep_days, settings.trace_keep_mb)
+            return self._store
+
+    def _record(self, recording: Recording, end: End) -> Record:
+        log, gated, told = recording.log, end.state.get("gated"), end.verification
+        for call in log.calls:
+            call["error"] = None if call["error"] is None else scrubbed(call["error"], self._secret)
+            for retry in call["retries"]:
+                retry["reason"] = scrubbed(retry["reason"], self._secret)
+        return Record(
+            version=VERSION,
+            level="full",
+            texts=True,
+            run_id=end.run_id,
+            trace_id=None if recording.span is None else recording.span.trace_id,
+            started_at=recording.started_at,
+            ms=recording.ms(),
+            ending=end.ending,
+            error=end.error,
+            package=_PACKAGE,
+            engine=self._settings.engine,
+            model=self._client.name,
+            task=self._settings.task_name,
+            scorer=self._scorer,
+            server_version=log.server_version,
+            metadata=metadata_of(recording.called.metadata),
+            settings=self._in_force(recording.called),
+            asked=end.state.get("asked"),
+            nodes=recording.nodes,
+            prompts=log.prompts,
+            calls=log.calls,
+            classes=gated["classes"] if gated else [],
+            margin=gated["margin"] if gated else None,
+            why=[] if told is None else why(told, recording.called.settings.selection, self._same),
+            verification=told,
+        )
+
+    def _in_force(self, called: Called) -> dict[str, Setting]:
+        if not called.overrides:
+            return self._known
+        changed = called.settings.model_dump(mode="json", include=set(called.overrides))
+        return self._known | {
+            name: Setting(value=changed[name], source=source) for name, source in called.overrides.items()
+        }
+
+    def _allowed(self, record: Record) -> Record:
+        """What the settings let be kept of it."""
+        if self._settings.trace_level == "summary":
+            record = summarised(record)
+        if self._redact is not None:
+            record = redacted(record, self._redact)
+        return record if self._settings.trace_texts else without_texts(record, self._same)
+
+    def _scrubbed(self, error: BaseException) -> str:
+        return scrubbed(f"{type(error).__name__}: {error}", self._secret)
+
+
+def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> None:
+    """What a node says that it spent and what went wrong; the last one tells of all of them again."""
+    if run["name"] == LAST:
+        told = sum(len(node["reasons"]) for node in before)
+        run["reasons"] = update["verification"]["reasons"][told:]
+        return
+    stage = next(stage for key, stage in update.items() if stage is not None and key != "asked")
+    run["usage"], run["reasons"] = stage["usage"], stage["reasons"]
+
+
+class TraceWarning(UserWarning):
+    """A record was lost, and no run with it."""
+
+
+def tracer_of(
+    settings: Settings,
+    sources: Mapping[str, Source],
+    client: Client,
+    same: Callable[[str, str], bool],
+    store: Store | None,
+    *,
+    scorer: str | None,
+    redact: Rewrite | None,
+) -> Tracer | None:
+    """What the settings say is to be recorded; None where nothing is.
+
+    Raises:
+        SettingsError: telemetry is asked for, and OpenTelemetry is not installed.
+    """
+    if settings.trace_level == "off" and settings.telemetry == "off":
+        return None
+    return Tracer(
+        settings,
+        sources,
+        client,
+        same,
+        store,
+        scorer=scorer,
+        spans=_spans(settings),
+        redact=redact,
+    )
+
+
+def _spans(settings: Settings) -> Spans | None:
+    if settings.telemetry == "off":
+        return None
+    from egrm_graph.tracing.telemetry import telemetry
+
+    return telemetry(settings)

@@ -1,0 +1,39 @@
+"""A store in memory, and graphs that record into it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from egrm_graph import Settings, build_graph
+from egrm_graph.clients.client import Client
+from egrm_graph.scoring.scorer import Scorer
+from egrm_graph.tracing.record import Record
+
+
+class Kept:
+    """Keeps records as JSON, so that what is changed afterwards does not change them, and what is no JSON is seen."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self.closed = False
+
+    @property
+    def records(self) -> list[Record]:
+        return [json.loads(line) for line in self._lines]
+
+    def put(self, record: Record) -> None:
+        self._lines.append(json.dumps(record, allow_nan=False))
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def recording_graph(
+    client: Client, store: Kept, scorer: Scorer | None = None, redact: Any = None, **changes: Any
+) -> Any:
+    settings: dict[str, Any] = {"task": "arithmetic", "trace_level": "full", **changes}
+    return build_graph(Settings(**settings), client=client, scorer=scorer, store=store, redact=redact)

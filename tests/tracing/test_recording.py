@@ -1,0 +1,210 @@
+"""From a run of the graph to its record: whatever led to the verdict, and however it ended."""
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+
+from egrm_graph import RunSettings
+from egrm_graph.clients.client import Completion
+from egrm_graph.clients.scripted import Fail, Item, ScriptedClient, Stall
+from egrm_graph.errors import InputError
+from egrm_graph.tracing.record import Record
+from tests.test_graph import RIGHT, SCORER, WRONG
+from tests.tracing.kept import Kept, recording_graph
+
+FAST: list[Item] = ["57", "56", "57", "56", "57"]
+PATHS: list[Item] = [WRONG, RIGHT, WRONG, Fail("the server went away")]
+
+
+async def recorded(client: ScriptedClient, asked: dict[str, Any] | None = None, **changes: Any) -> Record:
+    store = Kept()
+    graph = recording_graph(client, store, changes.pop("scorer", SCORER), **changes)
+    await graph.ainvoke(asked or {"question": "17+48-9"})
+    (record,) = store.records
+    return record
+
+
+async def test_a_reasoned_run() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER, stopping="all")
+    told = (await graph.ainvoke({"question": "17+48-9", "reference": "56"}))["verification"]
+    (record,) = store.records
+    assert record["verification"] == told
+    assert record["asked"] is not None
+    assert (record["asked"]["question"], record["asked"]["reference"]) == ("17+48-9", "56")
+    assert (record["ending"], record["error"], record["model"], record["scorer"]) == (
+        "degraded",
+        None,
+        "scripted",
+        "table",
+    )
+    assert [node["name"] for node in record["nodes"]] == list(told["timing_ms"])
+    assert record["classes"] == [0, 1, 0, 1, 0]
+    assert record["margin"] == pytest.approx(-0.2)
+    assert [node["reasons"] for node in record["nodes"]] == [
+        [],
+        [],
+        ["1 of 4 paths lost: the server went away"],
+        [],
+        [],
+    ]
+    assert record["why"] == [
+        "fast answers: '57' has 3 and 1 other answer of 5: consensus 0.6 does not converge, so it reasoned "
+        "(threshold 0.8).",
+        "weighted_vote over scores ('56' 0.900 in 1, '57' 0.400 in 2 path(s)) gives path 2, score 0.900.",
+    ]
+
+
+async def test_every_call_is_there_with_its_prompt() -> None:
+    client = ScriptedClient(fast=FAST, paths=PATHS)
+    record = await recorded(client, waves=1)
+    assert [call["request_id"] for call in record["calls"]] == [call.request_id for call in client.calls]
+    assert [tuple(call["seeds"]) for call in record["calls"]] == [call.seeds for call in client.calls]
+    assert [record["prompts"][call["prompt"] or 0] for call in record["calls"]] == [
+        [dict(part) for part in call.prompt] for call in client.calls
+    ]
+    assert len(record["prompts"]) == 2
+    assert [call["ending"] for call in record["calls"]] == ["ok", "ok", "ok", "ok", "failed"]
+    assert record["calls"][-1]["error"] == "ServerError: the server went away"
+    assert record["calls"][0]["sampling"]["max_tokens"] == 64
+    for call in record["calls"]:
+        assert 0 <= call["started_ms"] <= call["ended_ms"] <= record["ms"]
+
+
+async def test_where_every_setting_came_from() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=["57"] * 4), store, SCORER, samples=3)
+    config: Any = {"configurable": {"egrm": {"threshold": 0.7, "seed": 5}}}
+    await graph.ainvoke({"question": "17+48-9"}, config, context=RunSettings(threshold=0.6))
+    (record,) = store.records
+    assert {name: setting for name, setting in record["settings"].items() if setting["source"] != "default"} == {
+        "samples": {"value": 3, "source": "build"},
+        "task": {"value": "arithmetic", "source": "build"},
+        "trace_level": {"value": "full", "source": "build"},
+        "model": {"value": "scripted", "source": "build"},
+        "seed": {"value": 5, "source": "configurable"},
+        "threshold": {"value": 0.6, "source": "context"},
+    }
+    assert "api_key" not in record["settings"]
+
+
+async def test_tokens_are_kept_and_the_run_comes_out_as_without() -> None:
+    text = Completion(
+        "57", "stop", 2, tokens=("5", "7"), logprobs=(-0.1, -0.2), top_logprobs=({"6": -3.0, "5": -0.1}, {"7": -0.2})
+    )
+    client = ScriptedClient(fast=[text] * 5, labels={})
+    record = await recorded(client, trace_tokens=1, waves=1)
+    assert record["calls"][0]["generated"][0]["tokens"] == {
+        "texts": ["5", "7"],
+        "logprobs": [-0.1, -0.2],
+        "alternatives": [{"5": -0.1}, {"7": -0.2}],
+    }
+    assert record["calls"][0]["first_token_ms"] is not None
+    assert client.calls[0].sampling is not None
+    assert client.calls[0].sampling.logprobs == 1
+    told = record["verification"]
+    assert told is not None
+    assert (told["samples"][0]["logprobs"], told["samples"][0]["top_logprobs"]) == (None, None)
+
+
+async def test_a_run_that_fails_leaves_a_record() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(), store)
+    with pytest.raises(InputError):
+        await graph.ainvoke({"question": ""})
+    (record,) = store.records
+    assert (record["ending"], record["verification"], record["asked"]) == ("failed", None, None)
+    assert record["error"] is not None
+    assert record["error"].startswith("InputError: ")
+    assert [(node["name"], node["error"] == record["error"]) for node in record["nodes"]] == [("answer_fast", True)]
+
+
+async def test_a_run_that_is_cancelled_leaves_a_record_of_what_was_under_way() -> None:
+    store, client = Kept(), ScriptedClient(fast=FAST, paths=[Stall()] * 4)
+    graph = recording_graph(client, store, SCORER)
+    run = asyncio.create_task(graph.ainvoke({"question": "17+48-9"}))
+    while sum(".expand_cot." in call.request_id for call in client.calls) < 4:
+        await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    (record,) = store.records
+    assert (record["ending"], record["verification"]) == ("cancelled", None)
+    assert record["asked"] is not None
+    assert [call["ending"] for call in record["calls"][-4:]] == ["cancelled"] * 4
+    assert [node["name"] for node in record["nodes"]] == ["answer_fast", "check_uncertainty", "expand_cot"]
+
+
+async def test_a_run_that_is_given_up_is_told_of_when_the_graph_is_closed() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store)
+    stream = graph.astream({"question": "17+48-9"}, stream_mode="updates")
+    assert "answer_fast" in await anext(stream)
+    await stream.aclose()
+    del graph, stream
+    gc.collect()
+    (record,) = store.records
+    assert record["ending"] == "unfinished"
+    assert not store.closed
+
+
+async def test_a_thread_that_is_remembered_leaves_a_record_a_run() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), store)
+    graph.checkpointer = InMemorySaver()
+    config: Any = {"configurable": {"thread_id": "7"}, "metadata": {"ticket": 12, "api_token": "hush"}}
+    first = (await graph.ainvoke({"question": "1+1"}, config))["verification"]
+    second = (await graph.ainvoke({"question": "2+2"}, config))["verification"]
+    assert [record["run_id"] for record in store.records] == [first["run_id"], second["run_id"]]
+    assert [record["metadata"] for record in store.records] == [{"thread_id": "7", "ticket": "12"}] * 2
+
+
+def test_a_sync_run_is_recorded() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), store)
+    told = graph.invoke({"question": "1+1"})["verification"]
+    assert [record["run_id"] for record in store.records] == [told["run_id"]]
+
+
+async def test_many_runs_at_once_do_not_mix() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER)
+    given = [{"question": f"{i}+48-9"} for i in range(40)]
+    told = await asyncio.gather(*(graph.ainvoke(each) for each in given))
+    by_id = {record["run_id"]: record for record in store.records}
+    assert len(by_id) == 40
+    for each in told:
+        record = by_id[each["verification"]["run_id"]]
+        assert record["verification"] == each["verification"]
+        assert {call["request_id"].split(".")[0] for call in record["calls"]} == {record["run_id"]}
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (1.0, 20)])
+async def test_a_share_of_the_runs(share: float, count: int) -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), store, trace_share=share)
+    for _ in range(20):
+        await graph.ainvoke({"question": "1+1"})
+    assert len(store.records) == count
+
+
+async def test_without_a_level_nothing_is_recorded() -> None:
+    store = Kept()
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), store, trace_level="off")
+    await graph.ainvoke({"question": "1+1"})
+    assert store.records == []
+
+
+class Broken(Kept):
+    def put(self, record: Record) -> None:
+        raise OSError("no space left on device")
+
+
+async def test_a_store_that_fails_costs_the_record_and_not_the_run() -> None:
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), Broken())
+    with pytest.warns(UserWarning, match="a run was not recorded: OSError: no space left"):
+        told = (await graph.ainvoke({"question": "1+1"}))["verification"]
+    assert told["answer"] == "57"
