@@ -36,5 +36,5 @@ def test_what_is_not_marked_is_the_same_on_both_sides(opened: Open, seed: int) -
     assert left == right
     # As many words as difflib finds at the least: it does not look for the longest sequence, but for a natural one.
     pieces = [[piece.strip() for piece in WORDS.findall(text)] for text in drawn(seed)]
-    blocks = difflib.SequenceMatcher(None, *pieces, autojunk=False).get_matching_blocks()
+    blocks = difflib.SequenceMatcher(None, pieces[0], pieces[1], autojunk=False).get_matching_blocks()
     assert len(left) >= sum(block.size for block in blocks)

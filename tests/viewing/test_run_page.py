@@ -211,3 +211,11 @@ def test_a_long_question_is_cut_and_can_be_opened(opened: Open) -> None:
     expect(page.locator(".question summary")).to_have_text("1+" * 300 + " …")
     page.locator(".question summary").click()
     expect(page.locator(".question .text")).to_have_text("1+" * 400 + "1")
+
+
+def test_equal_texts_are_said_to_be_the_same(opened: Open) -> None:
+    paths = part(opened(runs.escalated()), "Paths")
+    paths.get_by_role("button", name="Show Path 3 on the right").click()
+    paths.get_by_role("button", name="Differences").click()
+    expect(paths.get_by_role("status")).to_have_text("Both texts are the same.")
+    expect(paths.locator("mark")).to_have_count(0)

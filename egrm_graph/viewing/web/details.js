@@ -75,7 +75,7 @@ export function settings(record) {
       ["setting", "value", "from"],
       some.map(([name, { value, source }]) => [
         el("code", {}, name),
-        el("code", {}, atLength(typeof value === "string" ? value : JSON.stringify(value), 200)),
+        el("code", {}, atLength(spokenValue(value), 200)),
         source,
       ]),
     );
@@ -108,4 +108,9 @@ export function about(record) {
     { class: "about" },
     facts.map(([name, value]) => [el("dt", {}, said(name, 80)), el("dd", {}, atLength(value, 200))]),
   );
+}
+
+function spokenValue(value) {
+  if (value === null) return "none";
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

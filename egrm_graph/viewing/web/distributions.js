@@ -1,4 +1,4 @@
-// How a figure is spread over the runs, by route: two histograms on one axis.
+// How a figure is spread over the runs, by route: two histograms on one axis, each as high as its fullest bin.
 
 import { el, svg } from "./dom.js";
 import { known, plural, quantile } from "./words.js";
@@ -26,7 +26,6 @@ export function distribution(title, rows, valueOf, show) {
       .toSorted((a, b) => a - b),
   }));
   const counted = routes.map((each) => ({ ...each, bins: binned(each.values, scale) }));
-  const most = Math.max(...counted.flatMap((each) => each.bins));
   return el(
     "figure",
     { class: "distribution" },
@@ -41,7 +40,7 @@ export function distribution(title, rows, valueOf, show) {
           ` ${each.route}: ${plural(each.values.length, "run")}, median ${show(quantile(each.values, 0.5))}`,
           `, 90 % within ${show(quantile(each.values, 0.9))}`,
         ),
-        histogram(each, most, title),
+        histogram(each, title),
       ]),
     el(
       "figcaption",
@@ -59,7 +58,8 @@ function binned(values, scale) {
   return bins;
 }
 
-function histogram({ route, bins }, most, title) {
+function histogram({ route, bins }, title) {
+  const most = Math.max(...bins);
   const step = WIDTH / BINS;
   const bars = bins.map((n, i) => {
     const height = n === 0 ? 0 : Math.max(2, (n / most) * HEIGHT);

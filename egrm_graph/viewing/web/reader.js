@@ -132,6 +132,11 @@ function compared(left, right, whyMissing) {
       el("p", { class: "muted" }, "These texts are too long to compare."),
       ...shown("text", left, right, whyMissing),
     ];
+  if (left.text === right.text)
+    return [
+      el("p", { class: "told", role: "status" }, "Both texts are the same."),
+      ...shown("text", left, right, whyMissing),
+    ];
   const cut = left.text.length > COMPARED || right.text.length > COMPARED;
   const told = [left, right].map((item, i) => alone(item, i === 0 ? found.left : found.right, found.unit));
   return [

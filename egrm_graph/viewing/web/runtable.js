@@ -15,7 +15,7 @@ const COLUMNS = [
   },
   { key: "ending", label: "status", show: (row) => badge(row.ending) },
   { key: "route", label: "route", show: (row) => row.route ?? "none" },
-  { key: "correct", label: "right", show: ({ correct }) => (correct === null ? "" : correct ? "✓ right" : "✕ wrong") },
+  { key: "correct", label: "right", show: ({ correct }) => ({ true: "✓ right", false: "✕ wrong" })[correct] ?? "" },
   { key: "value", label: "measure", show: (row) => (row.value === null ? "" : figure(row.value)), number: true },
   { key: "ms", label: "took", show: (row) => duration(row.ms), number: true },
   { key: "completion_tokens", label: "tokens", show: (row) => count(row.completion_tokens), number: true },

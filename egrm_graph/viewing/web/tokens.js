@@ -1,7 +1,7 @@
 // A text token by token, each coloured by how unsure the model was there.
 
 import { button, el, said, spelled, styled } from "./dom.js";
-import { count, figure, percent } from "./words.js";
+import { count, fixed, percent } from "./words.js";
 
 const STEPS_NATS = [0.1, 0.3, 0.6, 1.0, 1.5];
 const UNSURE_NATS = 0.6;
@@ -94,7 +94,7 @@ function about(tokens, i, nats) {
       {},
       `Token ${count(i + 1)} of ${count(tokens.texts.length)}: `,
       el("code", {}, said(seen(tokens.texts[i]), 40)),
-      `, entropy at least ${figure(nats)} nats`,
+      `, entropy at least ${fixed(nats)} nats`,
     ),
     el("ol", {}, bars),
     missing > 0.0005 ? el("p", { class: "muted" }, `${percent(missing)} is on tokens that were not recorded.`) : null,
