@@ -100,3 +100,20 @@ def test_ten_megabytes_are_shown_in_steps(opened: Open) -> None:
     assert shown.locator(".chunk").nth(1).evaluate("each => each.textContent.length") == 100_000
     page.get_by_role("button", name="Differences").first.click()
     expect(page.locator(".told")).to_contain_text("Compared are the first 200,000 characters.")
+    expect(page.locator("article .more").first).to_have_text("Show 100,000 more characters of 188,000 not shown")
+
+
+def test_very_many_tokens_are_shown_in_steps(opened: Open) -> None:
+    record = runs.escalated()
+    record["calls"][2]["generated"][0]["tokens"] = tokens(*(["word "] * 12_000), "x" * 1_000_000)
+    page = opened(record)
+    page.get_by_role("button", name="Tokens", exact=True).click()
+    article = page.locator("article").first
+    assert article.locator(".tokens .token").count() == 5_000
+    article.get_by_role("button", name="Show 5,000 more tokens of 7,001 not shown").click()
+    article.locator(".tokens").press("End")
+    # 0.779, 0.174 and 0.047: 0.195 + 0.304 + 0.145
+    expect(article.locator(".panel p").first).to_have_text(
+        f"Token 12,001 of 12,001: {'x' * 40} …, entropy at least 0.643 nats"
+    )
+    assert article.locator(".tokens .token").count() == 12_001

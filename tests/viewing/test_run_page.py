@@ -131,6 +131,17 @@ def test_the_timeline_marks_retries_and_cancellations(opened: Open) -> None:
     ]
 
 
+def test_where_there_are_several_servers_each_call_says_which(opened: Open) -> None:
+    record = runs.escalated()
+    record["calls"][1]["server"] = "http://other:8000/v1"
+    told = rows(part(opened(record), "Timeline"))
+    assert [told[i][0] for i in (1, 4, 5)] == [
+        "fast answers 1 to 5 at http://localhost:8000/v1",
+        "path 1 at http://other:8000/v1",
+        "path 2 at http://localhost:8000/v1",
+    ]
+
+
 def test_a_call_tells_its_first_token_and_retries_on_demand(opened: Open) -> None:
     timeline = part(opened(runs.escalated()), "Timeline")
     call = timeline.get_by_role("button", name="path 3", exact=True)

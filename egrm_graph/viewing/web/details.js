@@ -74,7 +74,7 @@ export function settings(record) {
       "Settings",
       ["setting", "value", "from"],
       some.map(([name, { value, source }]) => [
-        el("code", {}, name),
+        el("code", {}, said(name, 80)),
         el("code", {}, atLength(spokenValue(value), 200)),
         source,
       ]),

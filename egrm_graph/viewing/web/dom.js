@@ -23,9 +23,15 @@ export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
+/** A place near `at` that is not in the middle of a character. */
+export function whole(text, at) {
+  const code = text.charCodeAt(at - 1);
+  return at < text.length && code >= 0xd800 && code < 0xdc00 ? at + 1 : at;
+}
+
 /** What somebody wrote, kept from turning the text around it. */
 export function said(text, longest = 200) {
-  return el("bdi", {}, text.length > longest ? `${text.slice(0, longest)} …` : text);
+  return el("bdi", {}, text.length > longest ? `${text.slice(0, whole(text, longest))} …` : text);
 }
 
 export function button(label, onClick, attributes = {}) {

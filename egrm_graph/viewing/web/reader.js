@@ -1,8 +1,8 @@
 // Paths, or fast answers, in a table; any two of them side by side.
 
-import { button, el, said, spelled, styled, table } from "./dom.js";
+import { button, el, said, styled, table } from "./dom.js";
 import { differences } from "./differences.js";
-import { longText } from "./longtext.js";
+import { inSteps, longText } from "./longtext.js";
 import { tokenText } from "./tokens.js";
 import { count, fixed, plural } from "./words.js";
 
@@ -146,8 +146,8 @@ function compared(left, right, whyMissing) {
       `Marked is what the other one does not have: ${told.join("; ")}.`,
       cut ? ` Compared are the first ${count(COMPARED)} characters.` : null,
     ),
-    side(left, marked(found.left)),
-    side(right, marked(found.right)),
+    side(left, inSteps(found.left.map(marked))),
+    side(right, inSteps(found.right.map(marked))),
   ];
 }
 
@@ -157,14 +157,6 @@ function alone(item, pieces, unit) {
   return `${item.name} has ${plural(places, "such place")} (${plural(characters, "character")}, by ${unit})`;
 }
 
-function marked(pieces) {
-  return el(
-    "div",
-    { class: "text" },
-    pieces.map((piece) => {
-      const made = el(piece.common ? "span" : "mark");
-      made.textContent = spelled(piece.text);
-      return made;
-    }),
-  );
+function marked({ text, common }) {
+  return { text, tag: common ? "span" : "mark" };
 }

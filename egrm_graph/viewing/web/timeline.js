@@ -50,12 +50,7 @@ export function timeline(record) {
 
 function nodeRow(node, end) {
   const failed = node.error === null ? null : el("span", { class: "bad" }, " ✕ ", said(node.error));
-  return row(
-    "node",
-    [el("span", {}, node.name), failed],
-    bar(node, end, [["stay", node.started_ms, node.ended_ms]]),
-    node,
-  );
+  return row("node", [said(node.name, 60), failed], bar(node, end, [["stay", node.started_ms, node.ended_ms]]), node);
 }
 
 function addCalls(body, calls, record, end) {
@@ -81,7 +76,12 @@ function callRow(call, record, end) {
     if (details) made.after(details);
     open.setAttribute("aria-expanded", String(details !== null));
   }
-  const made = row(`call ${call.ending}`, [open, outcome(call)], bar(call, end, parts(call)), call);
+  const made = row(
+    `call ${call.ending}`,
+    [open, server(call, record), outcome(call)],
+    bar(call, end, parts(call)),
+    call,
+  );
   return made;
 }
 
@@ -94,6 +94,12 @@ function row(kind, what, drawn, { started_ms: start, ended_ms: ended }) {
     el("td", { class: "start number" }, duration(start)),
     el("td", { class: "number" }, duration(ended - start)),
   );
+}
+
+/** Which server it was sent to, where there are several. */
+function server(call, record) {
+  const several = new Set(record.calls.map((each) => each.server)).size > 1;
+  return several && call.server !== null ? el("span", { class: "outcome muted" }, " at ", said(call.server, 60)) : null;
 }
 
 function outcome(call) {

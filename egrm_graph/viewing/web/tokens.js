@@ -1,10 +1,13 @@
 // A text token by token, each coloured by how unsure the model was there.
 
-import { button, el, said, spelled, styled } from "./dom.js";
+import { button, el, spelled, styled, whole } from "./dom.js";
 import { count, fixed, percent } from "./words.js";
 
 const STEPS_NATS = [0.1, 0.3, 0.6, 1.0, 1.5];
 const UNSURE_NATS = 0.6;
+const STEP = 5000; // tokens that are shown at a time
+const LONGEST = 200; // characters of a token
+const MOST_ALTERNATIVES = 20;
 
 /** The probabilities of the tokens that are known at place `i`, the chosen one's among them, the largest first. */
 export function likeliest(tokens, i) {
@@ -31,35 +34,48 @@ export function tokenText(tokens, name) {
     { class: "panel", "aria-live": "polite" },
     "Point at a token, or step with the arrow keys, to see its alternatives.",
   );
-  const spans = tokens.texts.map((text, i) => {
-    const made = el("span", { class: `token unsure-${level(entropies[i])}` });
-    made.textContent = seen(text);
-    made.dataset.i = i;
-    return made;
-  });
+  const all = tokens.texts.length;
   const keys = {
     role: "group",
     tabindex: 0,
-    "aria-label": `Tokens of ${name}, ${count(spans.length)}: left and right arrow keys step through them`,
+    "aria-label": `Tokens of ${name}, ${count(all)}: left and right arrow keys step through them`,
   };
-  const body = el("div", { class: "text tokens", ...keys }, spans);
+  const body = el("div", { class: "text tokens", ...keys });
+  const more = button("", () => grow(spans.length + STEP), { class: "more" });
+  const spans = [];
   let current = -1;
+  function grow(until) {
+    while (spans.length < Math.min(until, all)) {
+      const made = el("span", { class: `token unsure-${level(entropies[spans.length])}` });
+      made.textContent = seen(tokens.texts[spans.length], LONGEST);
+      made.dataset.i = spans.length;
+      spans.push(made);
+    }
+    body.replaceChildren(...spans);
+    const left = all - spans.length;
+    more.textContent = `Show ${count(Math.min(STEP, left))} more tokens of ${count(left)} not shown`;
+    more.hidden = left === 0;
+  }
   function choose(i, scroll) {
-    if (i < 0 || i >= spans.length) return;
+    if (i < 0 || i >= all) return;
+    if (i >= spans.length) grow(i + STEP);
     spans[current]?.classList.remove("current");
     current = i;
     spans[i].classList.add("current");
     if (scroll) spans[i].scrollIntoView({ block: "nearest" });
     panel.replaceChildren(about(tokens, i, entropies[i]));
   }
-  body.addEventListener("mouseover", (event) => {
-    if (event.target.dataset?.i) choose(Number(event.target.dataset.i), false);
+  grow(STEP);
+  body.addEventListener("mousemove", (event) => {
+    const moved = event.movementX !== 0 || event.movementY !== 0; // else the text was scrolled under the pointer
+    const i = Number(event.target.dataset?.i ?? current);
+    if (moved && i !== current) choose(i, false);
   });
   body.addEventListener("click", (event) => {
     if (event.target.dataset?.i) choose(Number(event.target.dataset.i), false);
   });
   body.addEventListener("keydown", (event) => {
-    const to = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: spans.length - 1 }[event.key];
+    const to = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: all - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     choose(to, true);
@@ -70,22 +86,24 @@ export function tokenText(tokens, name) {
   };
   const unsure = entropies.filter((nats) => nats >= UNSURE_NATS).length;
   const stepper = unsure ? button(`Next unsure token (${count(unsure)})`, next, { class: "small" }) : null;
-  return el("div", { class: "by-token" }, el("div", { class: "over" }, legend(), stepper), panel, body);
+  return el("div", { class: "by-token" }, el("div", { class: "over" }, legend(), stepper), panel, body, more);
 }
 
 function about(tokens, i, nats) {
   const found = likeliest(tokens, i);
   const missing = Math.max(0, 1 - found.reduce((sum, each) => sum + each.p, 0));
-  const bars = found.map((each) =>
-    el(
-      "li",
-      { class: each.text === tokens.texts[i] ? "chosen" : null },
-      el("code", {}, said(seen(each.text), 40)),
-      styled(el("span", { class: "bar", "aria-hidden": "true" }), { "--share": Math.min(1, each.p) }),
-      el("span", { class: "number" }, percent(each.p)),
-      each.text === tokens.texts[i] ? " chosen" : null,
-    ),
-  );
+  const bars = found
+    .slice(0, MOST_ALTERNATIVES)
+    .map((each) =>
+      el(
+        "li",
+        { class: each.text === tokens.texts[i] ? "chosen" : null },
+        el("code", {}, el("bdi", {}, seen(each.text, 40))),
+        styled(el("span", { class: "bar", "aria-hidden": "true" }), { "--share": Math.min(1, each.p) }),
+        el("span", { class: "number" }, percent(each.p)),
+        each.text === tokens.texts[i] ? " chosen" : null,
+      ),
+    );
   return el(
     "div",
     {},
@@ -93,10 +111,13 @@ function about(tokens, i, nats) {
       "p",
       {},
       `Token ${count(i + 1)} of ${count(tokens.texts.length)}: `,
-      el("code", {}, said(seen(tokens.texts[i]), 40)),
+      el("code", {}, el("bdi", {}, seen(tokens.texts[i], 40))),
       `, entropy at least ${fixed(nats)} nats`,
     ),
     el("ol", {}, bars),
+    found.length > bars.length
+      ? el("p", { class: "muted" }, `${count(found.length - bars.length)} less likely ones were recorded, too.`)
+      : null,
     missing > 0.0005 ? el("p", { class: "muted" }, `${percent(missing)} is on tokens that were not recorded.`) : null,
   );
 }
@@ -120,6 +141,7 @@ function probability(logprob) {
   return typeof logprob === "number" ? Math.min(1, Math.exp(logprob)) : 0;
 }
 
-function seen(text) {
-  return spelled(text.replaceAll("\n", "↵\n"));
+function seen(text, longest) {
+  const shown = text.length > longest ? `${text.slice(0, whole(text, longest))} …` : text;
+  return spelled(shown.replaceAll("\n", "↵\n"));
 }
