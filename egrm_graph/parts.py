@@ -89,7 +89,7 @@ def assemble(
     Raises:
         SetupError: the settings do not fit together, or a model cannot be loaded.
     """
-    if client is not None:
+    if client is not None and client.name != settings.model:
         # What goes with the bundled model goes with a client of its name, whatever the settings' model is.
         settings = settings.model_copy(update={"model": client.name})
     task = task_named(settings.task_name, bundled=settings.bundled)

@@ -18,6 +18,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from egrm_graph.tracing.reading import records
+
 ROOT = Path(__file__).parent.parent
 START_S = 120
 
@@ -94,9 +96,14 @@ async def mcp(url: str, method: str, **params: Any) -> Any:
 async def test_candidates_are_judged_over_http_by_a_server_that_is_set_up_to(tmp_path: Path) -> None:
     said = {"role": "assistant", "content": [{"type": "text", "text": " 65 "}]}
     given = {"question": "17+48", "candidates": ["65", said]}
-    with serving(tmp_path / "dev.log", EGRM_TASK="pairwise") as url:
+    store = tmp_path / "runs.db"
+    with serving(
+        tmp_path / "dev.log", EGRM_TASK="pairwise", EGRM_TRACE_LEVEL="full", EGRM_TRACE_STORE=str(store)
+    ) as url:
         out = await post(f"{url}/runs/wait", {"assistant_id": "egrm", "input": given})
     told = out["verification"]
+    (record,) = records(store)
+    assert (record["verification"], record["settings"]["task"]) == (told, {"value": "pairwise", "source": "build"})
     assert (told["answer"], told["winner"], told["rewards"], told["status"]) == ("tie", None, [None, None], "ok")
     assert told["reasons"] == ["all candidates are equal; nothing had to be judged"]
 

@@ -83,7 +83,7 @@ def plot(rows: Sequence[Row]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(10, max(5.0, 0.17 * len(rows))), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for row in rows:
@@ -92,10 +92,26 @@ def plot(rows: Sequence[Row]) -> bytes:
         across = [[x - row.tokens.low], [row.tokens.high - x]]
         color = "C1" if row.strategy.startswith("egrm") else "C7" if row.p50_s is None else "C0"
         filled = color if row.short_of is None else "white"
-        axes.errorbar(x, y, yerr=up, xerr=across, fmt="o", color=color, markerfacecolor=filled, elinewidth=0.7)
-        axes.annotate(row.strategy, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
+        axes.errorbar(x, y, yerr=up, xerr=across, fmt="o", color=color, markerfacecolor=filled, elinewidth=0.4)
+    for (x, y), numbers in _together(rows):
+        axes.annotate(numbers, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=7)
+    names = "\n".join(f"{i} {row.strategy}" for i, row in enumerate(rows, start=1))
+    axes.annotate(names, (1.02, 1.0), xycoords="axes fraction", va="top", fontsize=7, annotation_clip=False)
     axes.set(xlabel="completion tokens a question", ylabel="accuracy, %", xscale="log")
     axes.grid(alpha=0.3, which="both")
     written = BytesIO()
     figure.savefig(written, dpi=120)
     return written.getvalue()
+
+
+def _together(rows: Sequence[Row]) -> list[tuple[tuple[float, float], str]]:
+    """Where a label goes, and the numbers of the strategies that are too close to be labelled one by one."""
+    groups: list[tuple[tuple[float, float], list[int]]] = []
+    for i, row in enumerate(rows, start=1):
+        x, y = row.tokens.value, 100 * row.accuracy.value
+        near = (members for (a, b), members in groups if abs(x / a - 1) < 0.08 and abs(y - b) < 0.25)
+        if (members := next(near, None)) is not None:
+            members.append(i)
+        else:
+            groups.append(((x, y), [i]))
+    return [(place, ", ".join(map(str, members))) for place, members in groups]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -47,7 +47,7 @@ def runs(store: Path, which: Filter = ALL) -> Iterator[Row]:
         yield from reader.rows(which)
 
 
-def records(store: Path, which: Filter = ALL) -> Iterator[Record]:
+def records(store: Path, which: Filter = ALL) -> Generator[Record, None, None]:
     """The records of the runs, the newest first, one at a time. One that is deleted meanwhile is left out.
 
     Raises:

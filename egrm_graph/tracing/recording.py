@@ -99,6 +99,7 @@ class Tracer:
         same: Callable[[str, str], bool],
         store: Store | None,
         *,
+        own: bool = False,
         scorer: str | None = None,
         spans: Spans | None = None,
         redact: Rewrite | None = None,
@@ -107,7 +108,7 @@ class Tracer:
         self._client = client
         self._same = same
         self._store = store
-        self._own = store is None
+        self._own = own
         self._spans = spans
         self._redact = redact
         self._secret = "" if settings.api_key is None else settings.api_key.get_secret_value().strip()
@@ -164,7 +165,7 @@ class Tracer:
         if name != FIRST:
             with self._lock:
                 return self._in_flight.get(state["asked"]["run_id"])
-        kept = self._settings.trace_level != "off" and random.random() < self._settings.trace_share
+        kept = self._store is not None and random.random() < self._settings.trace_share
         if not kept and self._spans is None:
             return None
         span = None if self._spans is None else self._spans.started(self._client.name, self._settings.task_name)
@@ -184,22 +185,12 @@ class Tracer:
             record = self._record(recording, end)
             if recording.span is not None:
                 recording.span.ended(record)
-            if recording.kept:
-                self._opened().put(self._allowed(record))
+            if recording.kept and self._store is not None:
+                self._store.put(self._allowed(record))
         except Exception as problem:
             if not self._warned:
                 self._warned = True
                 warnings.warn(f"a run was not recorded: {self._scrubbed(problem)}", TraceWarning, stacklevel=2)
-
-    def _opened(self) -> Store:
-        """The store; one of the settings' is opened for its first record, not for a graph that is never run."""
-        with self._lock:
-            if self._store is None:
-                from egrm_graph.tracing.opening import open_store
-
-                settings = self._settings
-                self._store = open_store(settings.trace_store, settings.trace_keep_days, settings.trace_keep_mb)
-            return self._store
 
     def _record(self, recording: Recording, end: End) -> Record:
         log, gated, told = recording.log, end.state.get("gated"), end.verification
@@ -283,15 +274,22 @@ def tracer_of(
 
     Raises:
         SettingsError: telemetry is asked for, and OpenTelemetry is not installed.
+        InputError: what is at `trace_store` is no store.
     """
     if settings.trace_level == "off" and settings.telemetry == "off":
         return None
+    own = store is None and settings.trace_level != "off"
+    if own:
+        from egrm_graph.tracing.opening import open_store
+
+        store = open_store(settings.trace_store, settings.trace_keep_days, settings.trace_keep_mb)
     return Tracer(
         settings,
         sources,
         client,
         same,
-        store,
+        None if settings.trace_level == "off" else store,
+        own=own,
         scorer=scorer,
         spans=_spans(settings),
         redact=redact,

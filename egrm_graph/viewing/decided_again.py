@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -50,6 +50,9 @@ class Decision:
     best_path: int | None
     undecided: str | None = None
     """Why route or answer are not known; None where they are."""
+    partial: bool = False
+    """Whether more fast answers would have been drawn, which could change neither route nor answer; value and status
+    are of those that were."""
 
 
 def as_recorded(told: Verification) -> Decision:
@@ -80,18 +83,23 @@ def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> De
     if told is None or asked is None:
         raise InputError(f"run {record['run_id']} came to no verdict ({record['ending']}); there is nothing to decide")
     run = _run(record, changes)
-    n = _drawn_until(record, told, run)
+    n, partial = _drawn_until(record, told, run)
     if n is None:
         return _undecided(run, STOPPED.format(n=len(told["samples"]), planned=told["uncertainty"]["planned"]))
     state = cast(State, {"asked": asked, "drawn": _drawn(record, told, n), "expanded": None, "scored": None})
     gated = state["gated"] = check_uncertainty(state, run)["gated"]
     if gated["route"] == "reasoned":
-        if (unknown := _not_reasoned(told, gated)) is not None:
+        if (unknown := _not_reasoned(told, gated, partial=partial)) is not None:
             return _undecided(run, unknown, gated)
         state["scored"] = Expanded(paths=told["paths"], usage=no_usage(), ms=0.0, reasons=_reasons(record, after=2))
     with warnings.catch_warnings():  # a replay is no stream of runs that a calibration could be watched on
         warnings.simplefilter("ignore", CalibrationWarning)
-        return as_recorded(select_answer(state, run)["verification"])
+        return replace(as_recorded(select_answer(state, run)["verification"]), partial=partial)
+
+
+def same_answers(record: Record) -> Callable[[str, str], bool]:
+    """When two answers of this record are the same."""
+    return _run(record, {}).parts.task.same
 
 
 def _run(record: Record, changes: Mapping[str, Any]) -> Run:
@@ -133,27 +141,28 @@ def _reasons(record: Record, *, after: int = 0, before: int = 4) -> list[str]:
     return [reason for node in record["nodes"][after:before] for reason in node["reasons"]]
 
 
-def _drawn_until(record: Record, told: Verification, run: Run) -> int | None:
-    """After how many fast answers a run under these settings would have stopped; None where not so many were drawn.
-
-    Only the rule `decided` asks what the gate is.
-    """
+def _drawn_until(record: Record, told: Verification, run: Run) -> tuple[int | None, bool]:
+    """After how many fast answers a run under these settings would have stopped. Where more would have been drawn than
+    were: all of them, and True, if they decide; else None. Only the rule `decided` asks what the gate is."""
     n, planned, settings = len(told["samples"]), told["uncertainty"]["planned"], run.settings
     if told["rewards"] is not None or settings.stopping != "decided":
-        return n
+        return n, False
     rule = stop_rule("decided", run.parts.gate(settings))
     asked = range(1, planned + 1) if settings.single_requests else accumulate(wave_sizes(rule, planned, settings.waves))
     for end in asked:
         if end > n:
-            return None
+            decided = rule(Standing(tuple(record["classes"]), planned))
+            return (n, True) if decided else (None, False)
         if rule(Standing(tuple(record["classes"][:end]), planned)):
-            return end
-    return n
+            return end, False
+    return n, False
 
 
-def _not_reasoned(told: Verification, gated: Gated) -> str | None:
+def _not_reasoned(told: Verification, gated: Gated, *, partial: bool) -> str | None:
     if told["route"] == "direct":
         return NO_PATHS
+    if partial and all(path["answer"] is None for path in told["paths"]):
+        return "no path gave an answer, and of the fast answers that would decide more would have been drawn"
     if gated["uncertainty"]["contested"] != told["uncertainty"]["contested"]:
         return "it would have reasoned about other candidates"
     return None

@@ -52,9 +52,9 @@ async def test_a_reasoned_run() -> None:
         [],
     ]
     assert record["why"] == [
-        "fast answers: '57' has 3 and 1 other answer of 5: consensus 0.6 does not converge, so it reasoned "
-        "(threshold 0.8).",
-        "weighted_vote over scores ('56' 0.900 in 1, '57' 0.400 in 2 path(s)) gives path 2, score 0.900.",
+        "3 of 5 fast answers say 57; there is 1 other. consensus 0.6, threshold 0.8: not certain, so it reasoned.",
+        "Scores by answer: 56 0.900 in 1 path, 57 0.400 in 2 paths. "
+        "By weighted_vote, path 2 is chosen: 56, score 0.900.",
     ]
 
 

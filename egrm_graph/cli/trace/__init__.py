@@ -6,7 +6,9 @@ import typer
 
 from egrm_graph.cli.trace.list_runs import list_runs
 from egrm_graph.cli.trace.open_runs import open_runs
+from egrm_graph.cli.trace.replay_runs import replay_runs
 
 trace = typer.Typer(no_args_is_help=True, help="See why: list, look at and compare runs that were recorded.")
 trace.command("list")(list_runs)
 trace.command("open")(open_runs)
+trace.command("replay")(replay_runs)

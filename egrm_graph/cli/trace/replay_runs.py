@@ -1,0 +1,134 @@
+"""`egrm trace replay`: decides recorded runs again, with no model call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from egrm_graph.cli.fields import with_fields
+from egrm_graph.cli.text import inert, shortened
+from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, filter_of
+from egrm_graph.settings import Selection
+from egrm_graph.tracing.filter import Filter
+
+if TYPE_CHECKING:
+    from egrm_graph.viewing.decided_again import Decision
+    from egrm_graph.viewing.replayed import Replayed, Tally
+
+CHANGED_MOST = 20
+SHOWN_ID = 8
+
+
+# --measure is the one to decide by.
+_with_filter = with_fields(Filter, "which", filter_of, without=("measure",), panel=lambda _: "Which runs")
+
+
+@_with_filter
+def replay_runs(
+    *,
+    which: Filter,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run, or `latest`; without, all runs.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Decide by this threshold.")] = None,
+    measure: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Decide by this measure; without --threshold, at its own.")
+    ] = None,
+    rule: Annotated[Selection | None, typer.Option(help="Choose among the paths by this rule.")] = None,
+    store: Store = DEFAULT_STORE,
+    limit: Annotated[int | None, typer.Option(min=1, help="Runs at most, the newest.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each run.")] = False,
+) -> None:
+    """Decide recorded runs again, by another threshold, measure or rule, and see what changes. No model is called.
+
+    Where that would have drawn what was not drawn, the run is undecided. To know all, record with a gate that never
+    opens: --threshold 2 --stopping all. Without a change, runs are decided as they were.
+    """
+    from egrm_graph.tracing.reading import record_of, records
+    from egrm_graph.viewing.replayed import Tally, replay_one, replayed
+
+    changes: dict[str, Any] = {"selection": rule} if rule else {}
+    if measure is not None:  # the threshold of another measure would mean nothing to it
+        changes |= {"measure": measure, "threshold": None}
+    if threshold is not None:
+        changes["threshold"] = threshold
+    out, tally = Console(highlight=False), Tally()
+    if run is not None:
+        one = replay_one(record_of(store, run), changes)
+        if as_json:
+            typer.echo(json.dumps(asdict(one), allow_nan=False))
+        else:
+            _show_one(one, out)
+        return
+    kept: list[Replayed] = []
+    with closing(records(store, which)) as found:
+        for one in replayed(islice(found, limit), changes, tally):
+            if as_json:
+                typer.echo(json.dumps(asdict(one), allow_nan=False))
+            elif one.changed and len(kept) < CHANGED_MOST:
+                kept.append(one)
+    if not as_json:
+        _show_all(tally, kept, out)
+
+
+def _show_one(one: Replayed, out: Console) -> None:
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for heading in ("", "recorded", "decided again"):
+        table.add_column(heading)
+    for name in ("value", "threshold", "route", "status", "answer", "winner", "best_path"):
+        before, after = getattr(one.before, name), getattr(one.after, name)
+        style = "bold" if before != after and one.after.undecided is None else ""
+        table.add_row(name.replace("_", " "), _cell(before), Text.assemble(_cell(after), style=style))
+    out.print(table)
+    if one.after.undecided is not None:
+        out.print(Text(f"Undecided: {one.after.undecided}."), soft_wrap=True)
+
+
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("-", "dim")
+    return Text(f"{value:.4g}" if isinstance(value, float) else shortened(str(value), 60))
+
+
+def _show_all(tally: Tally, changed: Sequence[Replayed], out: Console) -> None:
+    lines = [
+        f"{tally.runs:,} runs decided again, with no model call; {tally.changed:,} come out otherwise"
+        + (f", {tally.undecided:,} are undecided" if tally.undecided else ""),
+        f"reasoned: {tally.reasoned_before:,} before, {tally.reasoned_after:,} now"
+        + (f", {tally.route_unknown:,} unknown" if tally.route_unknown else ""),
+    ]
+    if tally.referenced:
+        lines.append(
+            f"right, of {tally.referenced:,} decided runs with a reference: {tally.right_before:,} before, "
+            f"{tally.right_after:,} now"
+        )
+    if tally.no_verdict:
+        lines.append(f"{tally.no_verdict:,} runs came to no verdict, and were passed over")
+    for line in lines:
+        out.print(Text(line), soft_wrap=True)
+    if not changed:
+        return
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for heading in ("run", "recorded", "decided again", "question"):
+        table.add_column(heading, no_wrap=heading != "question")
+    for one in changed:
+        name = Text(inert(one.run_id[:SHOWN_ID]).replace("\n", " "))
+        table.add_row(name, _short(one.before), _short(one.after), Text(shortened(one.question, 60), "dim"))
+    out.print()
+    out.print(table)
+    if tally.changed > len(changed):
+        out.print(Text(f"... and {tally.changed - len(changed):,} more; --json tells all"))
+
+
+def _short(decision: Decision) -> Text:
+    if decision.route is None:
+        return Text("undecided", "dim")
+    answer = "undecided" if decision.undecided else "no answer" if decision.answer is None else decision.answer
+    return Text(f"{decision.route} {shortened(answer, 24)}")
