@@ -186,7 +186,7 @@ class Settings(RunSettings):
     trace_level: Literal["off", "summary", "full"] = "off"
     """Whether runs are recorded: `summary`, without prompts and without the texts of samples and paths; or `full`."""
     trace_store: Path = Path("egrm-traces.db")
-    """Where records go: an SQLite file, or a folder (a name that ends in / or is one) of JSON lines."""
+    """Where records go: an SQLite file (.db, .sqlite, .sqlite3, or a file that is there), or a folder of JSON lines."""
     trace_share: float = Field(default=1.0, ge=0, le=1)
     """The share of all runs that is recorded."""
     trace_texts: bool = True

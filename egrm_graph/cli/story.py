@@ -94,6 +94,8 @@ def _paths(told: Verification, width: int) -> RenderableType:
 
 
 def _text(path: Path, width: int) -> Text:
+    if path["text"] is None and path["error"] is None:
+        return Text("not recorded", "dim")
     if path["text"] is None:
         return Text(shortened(f"lost: {path['error']}", 2 * width), "dim")
     return Text(shortened(path["text"], 2 * width), "dim")

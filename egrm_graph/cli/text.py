@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -20,6 +21,8 @@ def inert(text: str) -> str:
 
 def shortened(text: str, width: int) -> str:
     """The text on one line of at most `width` characters, its middle left out; its end says how it came out."""
+    if len(text) > 16 * width:  # no need to go through megabytes
+        text = f"{text[: 8 * width]} … {text[-8 * width :]}"
     line = " ".join(inert(text).split())
     if len(line) <= width:
         return line
@@ -31,6 +34,14 @@ def tell_recorded(settings: Settings, err: Console) -> None:
     """Where the runs of a command can be looked at, if they were recorded."""
     if settings.trace_level != "off":
         err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
+
+
+def when(started_at: float) -> str:
+    """Local time, of seconds since the epoch."""
+    try:
+        return f"{datetime.fromtimestamp(started_at):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return "at no known time"
 
 
 def tell_error(message: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from egrm_graph.errors import InputError
 from egrm_graph.tracing.private import make_file, narrow
@@ -88,7 +89,7 @@ def to_read(path: Path) -> sa.Connection:
     with told(path):
         try:
             connection = _checked(path, "ro")
-        except sa.exc.OperationalError:
+        except OperationalError:
             if any(beside.exists() for beside in _beside(path)):
                 raise
             # In a folder that cannot be written to; nobody writes now, for then there would be a file beside it.
@@ -129,7 +130,7 @@ def told(path: Path) -> Iterator[None]:
     """The database's errors as ours: what is wrong, without the statement and its values."""
     try:
         yield
-    except sa.exc.DBAPIError as error:
+    except DBAPIError as error:
         if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise InputError(f"{path} is no SQLite file; name another store") from error
         raise OSError(f"{path}: {error.orig}") from error

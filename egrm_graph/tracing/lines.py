@@ -20,7 +20,7 @@ from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits, Pruned
 from egrm_graph.tracing.private import make_folder
 from egrm_graph.tracing.row import Row, row_of
-from egrm_graph.tracing.writing import Entry
+from egrm_graph.tracing.writer import Entry
 
 FILE_BYTES = 64_000_000
 FILES_IN_LIMIT = 16
@@ -50,9 +50,9 @@ class LinesSink:
             n_written = 0
             while n_written < len(data):
                 n_written += os.write(file, data[n_written:])
-        except OSError:
+        except OSError as error:
             os.ftruncate(file, self._n_bytes)  # no part of a line stays
-            raise
+            raise OSError(f"{self._folder}: {error.strerror}") from error
         self._n_bytes += len(data)
 
     def tidy(self) -> None:

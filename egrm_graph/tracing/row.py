@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from egrm_graph.tracing.record import Record
 
@@ -11,8 +11,7 @@ SHOWN = 120
 """Characters that are kept of a question and of an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A run in a list of runs."""
 
     run_id: str

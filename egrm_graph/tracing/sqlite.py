@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from egrm_graph.tracing.database import records, runs, to_read, to_write, told, writing
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits
 from egrm_graph.tracing.pruning import give_back, prune
 from egrm_graph.tracing.row import Row
-from egrm_graph.tracing.writing import Entry
+from egrm_graph.tracing.writer import Entry
 
 PAGE_ROWS = 500
+AT_ONCE = 32
+"""Runs in one statement. Python's lock changes hands at each, and a busy program gives it back only after a while."""
 TIDY_S = 60.0
 TIDY_SHARE = 0.01
 """Also tidied when so much of the allowed size was written since."""
 VACUUM_PAGES = 2000
 """Given back at once, so that nobody waits long for it."""
-_COLUMNS = [runs.c[field.name] for field in fields(Row)]
+_COLUMNS = [runs.c[name] for name in Row._fields]
 
 
 class SqliteSink:
@@ -42,9 +44,11 @@ class SqliteSink:
         if self._path.stat().st_ino != self._inode:
             raise OSError(f"{self._path} was replaced")
         with told(self._path), writing(self._connection):
-            self._connection.execute(_PUT_RUN, [asdict(entry.row) for entry in entries])
-            contents = [{"of_run": entry.row.run_id, "data": entry.data} for entry in entries]
-            self._connection.execute(_PUT_RECORD, contents)
+            for some in _chunks(entries):
+                rows = tuple(chain.from_iterable(entry.row for entry in some))
+                contents = tuple(chain.from_iterable((entry.row.run_id, entry.data) for entry in some))
+                self._connection.exec_driver_sql(_put_runs(len(some)), rows)
+                self._connection.exec_driver_sql(_put_records(len(some)), contents)
         self._written_bytes += sum(len(entry.data) for entry in entries)
 
     def tidy(self) -> None:
@@ -96,19 +100,25 @@ class SqliteReader:
             return [Row(*found) for found in self._connection.execute(query).all()]
 
 
-def _put_run() -> sa.Insert:
+def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """As few as there can be of two sizes, so that the statements are always the same."""
+    whole = len(entries) - len(entries) % AT_ONCE
+    yield from (entries[start : start + AT_ONCE] for start in range(0, whole, AT_ONCE))
+    yield from (entries[i : i + 1] for i in range(whole, len(entries)))
+
+
+@cache
+def _put_runs(n: int) -> str:
     """A run that is put again, such as one that was interrupted and went on, takes the place of the first."""
-    put = insert(runs)
-    names = [field.name for field in fields(Row) if field.name != "run_id"]
-    return put.on_conflict_do_update(index_elements=["run_id"], set_={name: put.excluded[name] for name in names})
+    marks = ", ".join([f"({', '.join('?' * len(Row._fields))})"] * n)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in Row._fields if name != "run_id")
+    names = ", ".join(Row._fields)
+    return f"INSERT INTO runs ({names}) VALUES {marks} ON CONFLICT (run_id) DO UPDATE SET {changes}"
 
 
-def _put_record() -> sa.Insert:
-    id_of = sa.select(runs.c.id, sa.bindparam("data", type_=sa.LargeBinary)).where(
-        runs.c.run_id == sa.bindparam("of_run")
-    )
-    return insert(records).prefix_with("OR REPLACE").from_select(["id", "json"], id_of)
-
-
-_PUT_RUN = _put_run()
-_PUT_RECORD = _put_record()
+@cache
+def _put_records(n: int) -> str:
+    """With the ids that the runs have. The join is a cross join to keep the order: the last of one run counts."""
+    new = f"(VALUES {', '.join(['(?, ?)'] * n)}) AS new"
+    ids = f"SELECT runs.id, new.column2 FROM {new} CROSS JOIN runs WHERE runs.run_id = new.column1"
+    return f"INSERT OR REPLACE INTO records (id, json) {ids}"

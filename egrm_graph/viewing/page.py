@@ -7,7 +7,6 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from hashlib import sha256
 from importlib.resources import files
 from typing import TextIO
@@ -62,7 +61,7 @@ def write_page(records: Iterable[Record], out: TextIO, title: str = "", of: int 
 
     def index() -> Markup:
         of_all = len(rows) if of is None else of
-        return _inert(json.dumps({"title": title, "of": of_all, "runs": [asdict(row) for row in rows]}))
+        return _inert(json.dumps({"title": title, "of": of_all, "runs": [row._asdict() for row in rows]}))
 
     style, script = _style(), _script()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from egrm_graph.cli.story import COLOURS
-from egrm_graph.cli.text import inert, shortened
+from egrm_graph.cli.text import inert, shortened, when
 from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.row import Row
@@ -37,7 +35,7 @@ def list_runs(
     found = islice(runs(store, which), limit)
     if as_json:
         for row in found:
-            typer.echo(json.dumps(asdict(row), allow_nan=False))
+            typer.echo(json.dumps(row._asdict(), allow_nan=False))
     else:
         show(store, list(found), Console(highlight=False))
 
@@ -67,7 +65,7 @@ def _cells(row: Row) -> list[Text]:
         answer.append(" ✓" if row.correct else " ✗", "green" if row.correct else "red")
     return [
         Text(inert(row.run_id[:SHOWN_ID]).replace("\n", " ")),
-        Text(f"{datetime.fromtimestamp(row.started_at):%Y-%m-%d %H:%M:%S}"),
+        Text(when(row.started_at)),
         ending,
         Text(row.route or ""),
         Text(value),

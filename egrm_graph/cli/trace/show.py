@@ -1,0 +1,27 @@
+"""`egrm trace show`: one run, and everything that led to its verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from egrm_graph.cli.trace.options import DEFAULT_STORE, Run, Store
+
+
+def show(
+    run: Run,
+    store: Store = DEFAULT_STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
+) -> None:
+    """Show one run: the verdict and why, its votes and paths, nodes and calls, retries and failures, and its cost."""
+    from egrm_graph.tracing.reading import record_of
+    from egrm_graph.viewing.terminal import show as tell
+
+    record = record_of(store, run)
+    if as_json:
+        typer.echo(json.dumps(record, indent=1))
+    else:
+        tell(record, Console(highlight=False))

@@ -1,0 +1,66 @@
+"""`egrm trace stats`: runs over time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.tracing.filter import Filter
+
+if TYPE_CHECKING:
+    from egrm_graph.viewing.statistics import Period
+
+
+@with_filter
+def stats(
+    which: Filter,
+    store: Store = DEFAULT_STORE,
+    by: Annotated[Literal["hour", "day", "all"], typer.Option(help="A line for each of these.")] = "day",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """See how many runs were reasoned about, what they cost, how long they took and, with references, how many were
+    right."""
+    from egrm_graph.tracing.reading import runs
+    from egrm_graph.viewing.statistics import periods
+
+    found = periods(runs(store, which), by)
+    if as_json:
+        typer.echo(json.dumps([asdict(period) for period in found], indent=1, allow_nan=False))
+    else:
+        out = Console(highlight=False)
+        out.print(_table(found))
+        out.print(Text("Tokens are completion tokens a run; brackets are 95 % intervals.", "dim"))
+
+
+def _table(found: Sequence[Period]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table.add_column("started", no_wrap=True)
+    for heading in ("runs", "not ok", "reasoned", "tokens, direct", "reasoned", "p50 ms", "p95 ms", "accuracy", "of"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for period in found:
+        table.add_row(*map(Text, _cells(period)))
+    return table
+
+
+def _cells(period: Period) -> list[str]:
+    direct, reasoned = (period.tokens.get(route) for route in ("direct", "reasoned"))
+    return [
+        period.name,
+        f"{period.runs:,}",
+        f"{period.runs - period.endings.get('ok', 0):,}",
+        "" if period.reasoned is None else period.reasoned.percent(),
+        "" if direct is None else f"{direct:,.1f}",
+        "" if reasoned is None else f"{reasoned:,.1f}",
+        f"{period.p50_ms:,.0f}",
+        f"{period.p95_ms:,.0f}",
+        "" if period.accuracy is None else period.accuracy.percent(),
+        f"{period.with_reference:,}" if period.with_reference else "",
+    ]

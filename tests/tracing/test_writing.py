@@ -1,0 +1,195 @@
+"""The thread behind a store: it never holds a run up, and loses nothing in silence."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from egrm_graph.tracing.opening import open_store
+from egrm_graph.tracing.reading import runs
+from egrm_graph.tracing.writer import Entry
+from egrm_graph.tracing.writing import WrittenBehind
+from tests.tracing.records import record
+from tests.tracing.warned import Warned, texts
+
+
+class Disk:
+    """Takes entries while it is free, and fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.free = threading.Event()
+        self.free.set()
+        self.failures = failures
+        self.written: list[list[str]] = []
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        assert self.free.wait(30)
+        if self.failures:
+            self.failures -= 1
+            raise OSError("no room")
+        self.written.append([entry.row.run_id for entry in entries])
+
+    def tidy(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def runs(self) -> list[str]:
+        return [run for batch in self.written for run in batch]
+
+
+def put(store: WrittenBehind, *names: str) -> None:
+    for name in names:
+        store.put(record(run_id=name))
+
+
+def test_nobody_waits_for_the_disk() -> None:
+    disk = Disk()
+    disk.free.clear()
+    store = WrittenBehind("disk", lambda: disk)
+    put(store, "a", "b", "c")
+    assert not store.flush(0.05)
+    disk.free.set()
+    assert store.flush()
+    assert disk.runs == ["a", "b", "c"]
+
+
+def test_what_came_meanwhile_is_written_at_once() -> None:
+    disk = Disk()
+    store = WrittenBehind("disk", lambda: disk)
+    put(store, "a")
+    assert store.flush()
+    put(store, *"bcdef")
+    assert store.flush()
+    assert disk.written == [["a"], list("bcdef")]
+
+
+def test_what_cannot_be_written_is_told_once_and_tried_again(seen: Warned) -> None:
+    disk = Disk(failures=2)
+    store = WrittenBehind("disk", lambda: disk)
+    put(store, "a")
+    assert store.flush(30)
+    assert texts(seen) == ["traces: no room; 1 records wait to be written"]
+    assert disk.runs == ["a"]
+
+
+def test_more_than_fits_is_dropped_and_told(seen: Warned) -> None:
+    disk = Disk()
+    disk.free.clear()
+    store = WrittenBehind("disk", lambda: disk, max_waiting_bytes=20_000)  # two records
+    put(store, *"abcd")
+    disk.free.set()
+    assert not store.flush()  # two of them never will be
+    put(store, "e")
+    assert store.flush()
+    store.close()
+    assert disk.runs == ["a", "b", "e"]
+    assert texts(seen) == [
+        "traces: disk: 20,000 bytes of records wait already, and more than that are dropped",
+        "traces: disk: 2 records were not written",
+    ]
+
+
+def test_what_cannot_be_written_before_the_end_is_counted(seen: Warned) -> None:
+    store = WrittenBehind("disk", lambda: Disk(failures=1))
+    put(store, "a", "b")
+    store.close()
+    assert texts(seen)[-1] == "traces: disk: 2 records were not written"
+
+
+def test_a_record_that_cannot_be_encoded_costs_only_itself(seen: Warned) -> None:
+    disk = Disk()
+    store = WrittenBehind("disk", lambda: disk)
+    loop: dict[str, Any] = {}
+    loop["loop"] = loop
+    store.put(record(settings=loop))
+    put(store, "a")
+    assert not store.flush()
+    assert disk.runs == ["a"]
+    assert "a record cannot be written as JSON: RecursionError" in texts(seen)[0]
+
+
+def test_where_warnings_are_errors_a_run_goes_on() -> None:
+    disk = Disk(failures=1)
+    store = WrittenBehind("disk", lambda: disk, max_waiting_bytes=10_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        put(store, "a", "b")
+        store.flush(30)
+    assert disk.runs == ["a"]
+
+
+def test_a_closed_store_can_be_used_again() -> None:
+    disk = Disk()
+    store = WrittenBehind("disk", lambda: disk)
+    put(store, "a")
+    store.close()
+    put(store, "b")
+    store.close()
+    assert disk.runs == ["a", "b"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "egrm-traces"]
+
+
+def test_records_come_from_many_threads() -> None:
+    disk = Disk()
+    store = WrittenBehind("disk", lambda: disk)
+    threads = [threading.Thread(target=put, args=(store, *(f"{i}.{j}" for j in range(50)))) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+    assert sorted(disk.runs) == sorted(f"{i}.{j}" for i in range(8) for j in range(50))
+
+
+@pytest.mark.parametrize("name", ["runs.db", "runs"])
+def test_a_fork_writes_through_a_connection_of_its_own(tmp_path: Path, name: str) -> None:
+    store = open_store(tmp_path / name, None, None)
+    store.put(record(run_id="before"))
+    assert store.flush()
+    if (child := os.fork()) == 0:
+        store.put(record(run_id="child"))
+        os._exit(0 if store.flush() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    store.put(record(run_id="after"))
+    assert store.flush()
+    store.close()
+    assert {row.run_id for row in runs(tmp_path / name)} == {"before", "child", "after"}
+
+
+LEFT = """
+from pathlib import Path
+from egrm_graph.tracing.opening import open_store
+from tests.tracing.records import record
+from tests.tracing.warned import Warned, texts
+store = open_store(Path({path!r}), None, None)
+for i in range(100):
+    store.put(record(run_id=str(i)))
+"""
+
+
+@pytest.mark.parametrize("name", ["runs.db", "runs"])
+def test_a_program_that_ends_leaves_nothing_unwritten(tmp_path: Path, name: str) -> None:
+    code = LEFT.format(path=str(tmp_path / name))
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+    assert len(list(runs(tmp_path / name))) == 100
+
+
+def test_putting_takes_no_time_while_the_disk_is_busy() -> None:
+    disk = Disk()
+    disk.free.clear()
+    store = WrittenBehind("disk", lambda: disk)
+    started = time.perf_counter()
+    put(store, *map(str, range(200)))
+    assert time.perf_counter() - started < 2  # the disk would have been waited for for 30 s
+    disk.free.set()
+    store.close()
