@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 
 def part(page: Page, title: str) -> Locator:
     """The section with this heading."""
     return page.locator("section").filter(has=page.get_by_role("heading", name=title, exact=True, level=2))
+
+
+def open_all(page: Page) -> None:
+    """Opens what is folded, and waits for what is in it."""
+    for summary in page.locator("summary").all():
+        summary.click()
+    expect(page.locator("details:not([open]), details:not(:has(> :nth-child(2)))")).to_have_count(0)
 
 
 def texts(found: Locator) -> list[str]:

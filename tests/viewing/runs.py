@@ -9,13 +9,16 @@ from typing import Any
 from egrm_graph.clients.client import no_usage
 from egrm_graph.tracing.record import Generated, Record, Retry, Setting, Tokens
 from egrm_graph.verification import Asked, Judged, Reading, Uncertainty, Usage, Vote
-from tests.tracing.records import RUN, STARTED, call, path, record, sample, verification
+from tests.tracing.records import RUN, STARTED, call, node, path, record, sample, verification
 
 STEPS = {
     "58": "47+36=83;83-18=65;65-30=35;35+23=58;#58",
     "48": "47+36=73;73-18=55;55-30=25;25+23=48;#48",
     "none": "47+36=83;83-18=65;65-30=35;35+2",
 }
+
+FAST = Usage(requests=1, prompt_tokens=12, cached_tokens=0, completion_tokens=20, cancelled_tokens=0)
+REASONED = Usage(requests=5, prompt_tokens=98, cached_tokens=64, completion_tokens=151, cancelled_tokens=31)
 
 
 def tokens_of(text: str, unsure: dict[str, dict[str, float]]) -> Tokens:
@@ -82,11 +85,11 @@ def escalated(**changes: Any) -> Record:
             started_at=STARTED,
         ),
         nodes=[
-            {"name": "answer_fast", "started_ms": 1.0, "ended_ms": 60.0, "error": None},
-            {"name": "check_uncertainty", "started_ms": 60.2, "ended_ms": 60.6, "error": None},
-            {"name": "expand_cot", "started_ms": 61.0, "ended_ms": 339.0, "error": None},
-            {"name": "score_paths", "started_ms": 339.5, "ended_ms": 350.5, "error": None},
-            {"name": "select_answer", "started_ms": 351.0, "ended_ms": 351.4, "error": None},
+            node("answer_fast", 1.0, 60.0, usage=FAST),
+            node("check_uncertainty", 60.2, 60.6),
+            node("expand_cot", 61.0, 339.0, usage=REASONED),
+            node("score_paths", 339.5, 350.5),
+            node("select_answer", 351.0, 351.4),
         ],
         prompts=[
             [{"role": "user", "content": "47+36-18-30+23\nAnswer at once."}],
@@ -146,7 +149,7 @@ def failed() -> Record:
         why=[],
         margin=None,
         classes=[],
-        nodes=[{"name": "answer_fast", "started_ms": 0.0, "ended_ms": 20.0, "error": "ServerError"}],
+        nodes=[node("answer_fast", 0.0, 20.0, usage=None, reasons=["1 of 1 samples was lost"], error="ServerError")],
         calls=[call("answer_fast", 0, [1], 1.0, 19.0, ending="failed", error="connection refused", usage=None)],
     )
 

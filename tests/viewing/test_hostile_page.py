@@ -7,7 +7,7 @@ from egrm_graph.verification import Vote
 from tests.tracing.records import call, path, record, sample, tokens, verification
 from tests.viewing import runs
 from tests.viewing.conftest import Open
-from tests.viewing.reading import part
+from tests.viewing.reading import open_all, part
 
 ATTACKS = (
     "<script>alert(1)</script>",
@@ -57,8 +57,7 @@ def test_no_text_becomes_markup_or_script(opened: Open) -> None:
     for i in range(len(ATTACKS) + 1):
         page.locator(".runs a").nth(i).click()
         part(page, "About this run").wait_for()
-        for summary in page.locator("summary").all():
-            summary.click()
+        open_all(page)
         for name in ("Differences", "Tokens"):
             for button in page.get_by_role("button", name=name, exact=True).all():
                 button.click()

@@ -2,10 +2,10 @@
 
 from playwright.sync_api import expect
 
-from tests.tracing.records import record, verification
+from tests.tracing.records import call, record, verification
 from tests.viewing import runs
 from tests.viewing.conftest import Open
-from tests.viewing.reading import rows
+from tests.viewing.reading import part, rows
 
 
 def test_a_failed_run_says_what_failed(opened: Open) -> None:
@@ -14,9 +14,18 @@ def test_a_failed_run_says_what_failed(opened: Open) -> None:
     expect(page.locator(".badges")).to_have_text("✕ failed")
     assert page.locator(".wrong li").all_inner_texts() == [
         "the run: the server at http://localhost:8000/v1 did not answer; is it running?",
+        "answer_fast: 1 of 1 samples was lost",
         "answer_fast: ServerError",
         "answer_fast: connection refused",
     ]
+
+
+def test_what_a_failed_node_cost_is_known_from_its_calls_alone(opened: Open) -> None:
+    record = runs.failed()
+    record["calls"].append(call("answer_fast", 1, [2], 1.0, 19.0))
+    usage = part(opened(record), "Usage")
+    assert rows(usage) == [["answer_fast", "1", "12", "0", "4", "0", "20 ms"]]
+    expect(usage.locator("p")).to_have_text("What 1 call cost that did not come to an end is not known.")
 
 
 def test_a_cancelled_run_with_nothing_in_it_is_shown(opened: Open) -> None:

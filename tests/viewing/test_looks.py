@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from egrm_graph.tracing.record import Record
 from tests.viewing import runs
 from tests.viewing.conftest import Open
+from tests.viewing.reading import open_all
 
 PHONE = {"width": 360, "height": 740}
 PAGES = {
@@ -25,8 +26,7 @@ LONGEST_S = 5.0
 
 
 def everything_open(page: Page) -> None:
-    for summary in page.locator("summary").all():
-        summary.click()
+    open_all(page)
     for name in ("path 3", "Tokens"):
         for button in page.get_by_role("button", name=name, exact=True).all():
             button.click()

@@ -30,40 +30,38 @@ export function prompts(record) {
   );
 }
 
+const SPENT = ["requests", "prompt_tokens", "cached_tokens", "completion_tokens", "cancelled_tokens"];
+
 export function usage(record) {
-  const fields = ["requests", "prompt_tokens", "cached_tokens", "completion_tokens", "cancelled_tokens"];
   const names = [...new Set([...record.nodes.map((node) => node.name), ...record.calls.map((call) => call.node)])];
-  const cells = (spent, ms) => [...fields.map((field) => count(spent[field])), ms];
-  const rows = names.map((name) => {
-    const spent = Object.fromEntries(
-      fields.map((field) => [
-        field,
-        record.calls.filter((call) => call.node === name).reduce((sum, call) => sum + (call.usage?.[field] ?? 0), 0),
-      ]),
-    );
-    const ms =
-      record.verification?.timing_ms[name] ??
-      record.nodes.filter((node) => node.name === name).reduce((sum, node) => sum + node.ended_ms - node.started_ms, 0);
-    return [name, ...cells(spent, duration(ms))];
-  });
+  const cells = (spent, ms) => [...SPENT.map((field) => count(spent[field])), duration(ms)];
+  const found = names.map((name) => ({ name, ...spentIn(name, record) }));
+  const rows = found.map(({ name, spent, ms }) => [said(name, 60), ...cells(spent, ms)]);
   const whole = record.verification?.usage;
-  if (whole) rows.push([el("strong", {}, "the whole run"), ...cells(whole, duration(record.ms))]);
-  const lost = record.calls.filter((call) => call.usage === null).length;
-  const note = lost
-    ? el(
-        "p",
-        { class: "muted" },
-        `${plural(lost, "call")} did not come to an end: what that cost is only in the whole run.`,
-      )
-    : null;
+  if (whole) rows.push([el("strong", {}, "the whole run"), ...cells(whole, record.ms)]);
+  const lost = found.reduce((sum, each) => sum + each.lost, 0);
+  const headings = ["node", ...SPENT.map((field) => field.replace("_", " ")), "time"];
   return el(
     "div",
     {},
-    table("Usage by node", ["node", ...fields.map((field) => field.replace("_", " ")), "time"], rows, {
-      class: "numbers",
-    }),
-    note,
+    table("Usage by node", headings, rows, { class: "numbers" }),
+    lost
+      ? el("p", { class: "muted" }, `What ${plural(lost, "call")} cost that did not come to an end is not known.`)
+      : null,
   );
+}
+
+/** What a node's stays cost by its own account; where it has none, its calls as far as they came to their end. */
+function spentIn(name, record) {
+  const stays = record.nodes.filter((node) => node.name === name);
+  const calls = record.calls.filter((call) => call.node === name);
+  const told = stays.map((node) => node.usage).filter(Boolean);
+  const from = told.length ? told : calls.map((call) => call.usage).filter(Boolean);
+  return {
+    spent: Object.fromEntries(SPENT.map((field) => [field, from.reduce((sum, each) => sum + each[field], 0)])),
+    ms: stays.reduce((sum, node) => sum + node.ended_ms - node.started_ms, 0),
+    lost: told.length ? 0 : calls.filter((call) => call.usage === null).length,
+  };
 }
 
 export function settings(record) {

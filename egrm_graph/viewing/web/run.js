@@ -111,6 +111,7 @@ function wrong(record) {
   const told = record.verification;
   const found = [
     ...(record.error === null ? [] : [["the run", record.error]]),
+    ...(told ? [] : record.nodes.flatMap((node) => node.reasons.map((reason) => [node.name, reason]))),
     ...(told?.reasons ?? []).map((reason) => ["the verdict", reason]),
     ...record.nodes.filter((node) => node.error !== null).map((node) => [node.name, node.error]),
     ...record.calls
