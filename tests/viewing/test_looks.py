@@ -20,6 +20,7 @@ PAGES = {
     "judged": [runs.judged()],
     "failed": [runs.failed()],
     "no-texts": [runs.without_texts()],
+    "long": [runs.large(2, 1500)],
     "set": runs.several(),
 }
 LONGEST_S = 5.0

@@ -57,17 +57,28 @@ export function table(caption, headings, rows, attributes = {}) {
       cells.map((cell) => el("td", {}, cell)),
     ),
   );
-  return el(
-    "div",
-    { class: "wide", tabindex: 0, role: "group", "aria-label": caption },
-    el(
-      "table",
-      attributes,
-      el("caption", { class: "unseen" }, caption),
-      el("thead", {}, el("tr", {}, head)),
-      el("tbody", {}, body),
-    ),
-  );
+  return framed(caption, head, el("tbody", {}, body), attributes);
+}
+
+/** A table of a row of headings and a body, in a frame that scrolls where it is too wide. */
+export function framed(caption, heads, body, attributes = {}) {
+  const named = el("caption", { class: "unseen" }, caption);
+  const made = el("table", attributes, named, el("thead", {}, el("tr", {}, heads)), body);
+  return scrolling(el("div", { class: "wide", role: "group", "aria-label": caption }, made));
+}
+
+const scrollers = new ResizeObserver((changed) => {
+  for (const { target } of changed) {
+    const scrolls = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight;
+    if (scrolls) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
+/** The element, which the keyboard reaches where there is something to scroll. */
+export function scrolling(element) {
+  scrollers.observe(element);
+  return element;
 }
 
 /** A section with a heading; one that cannot be made says so, and the others are not lost with it. */

@@ -1,6 +1,6 @@
 // Texts of any length: a part is shown, and more of it on demand.
 
-import { button, el, folded, said, spelled, whole } from "./dom.js";
+import { button, el, folded, said, scrolling, spelled, whole } from "./dom.js";
 import { count } from "./words.js";
 
 const FIRST = 12_000;
@@ -13,7 +13,7 @@ export function longText(text, attributes = {}) {
 
 /** The same of a text in pieces, `{text, tag}`, each in an element of its own. */
 export function inSteps(pieces, attributes = {}) {
-  const holder = el("div", { class: "text", ...attributes });
+  const holder = scrolling(el("div", { class: "text", role: "group", "aria-label": "Text", ...attributes }));
   const waiting = pieces.filter((piece) => piece.text !== "").reverse();
   let left = pieces.reduce((sum, piece) => sum + piece.text.length, 0);
   const more = button("", () => grow(STEP), { class: "more" });

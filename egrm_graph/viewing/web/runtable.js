@@ -1,6 +1,6 @@
 // The runs in a table that sorts, and leads to each.
 
-import { button, el, said } from "./dom.js";
+import { button, el, framed, said } from "./dom.js";
 import { badge } from "./run.js";
 import { addressOf, count, duration, figure, moment } from "./words.js";
 
@@ -57,19 +57,7 @@ export function runTable() {
     more.textContent = `Show ${count(Math.min(STEP, rows.length - limit))} more runs`;
     more.hidden = rows.length <= limit;
   }
-  const made = el(
-    "table",
-    { class: "runs" },
-    el("caption", { class: "unseen" }, "Runs; the headings sort"),
-    el("thead", {}, el("tr", {}, heads)),
-    body,
-  );
-  const element = el(
-    "div",
-    {},
-    el("div", { class: "wide", tabindex: 0, role: "group", "aria-label": "Runs" }, made),
-    more,
-  );
+  const element = el("div", {}, framed("Runs; the headings sort", heads, body, { class: "runs" }), more);
   return {
     element,
     fill: (kept) => {

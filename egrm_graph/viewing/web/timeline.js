@@ -1,7 +1,7 @@
 // The run on a time axis: its nodes, and under each its calls of the model.
 
 import { aboutCall, calledFor } from "./call.js";
-import { button, el, said, styled } from "./dom.js";
+import { button, el, framed, said, styled } from "./dom.js";
 import { count, duration } from "./words.js";
 
 const MOST_CALLS = 40; // of a node, before a button shows the others
@@ -19,33 +19,14 @@ export function timeline(record) {
     addCalls(body, calls, record, end);
   }
   if (names.length === 0) return el("p", { class: "muted" }, "No node was recorded.");
-  return el(
-    "div",
-    {},
-    legend(record.calls),
-    el(
-      "div",
-      { class: "wide", tabindex: 0, role: "group", "aria-label": "Timeline" },
-      el(
-        "table",
-        { class: "timeline" },
-        el("caption", { class: "unseen" }, "Nodes and calls of the model, in milliseconds since the run began"),
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            el("th", { scope: "col" }, "what"),
-            el("th", { scope: "col" }, axis(end)),
-            el("th", { scope: "col", class: "start" }, "start"),
-            el("th", { scope: "col" }, "took"),
-          ),
-        ),
-        body,
-      ),
-    ),
-  );
+  const heads = [
+    el("th", { scope: "col" }, "what"),
+    el("th", { scope: "col" }, axis(end)),
+    el("th", { scope: "col", class: "start" }, "start"),
+    el("th", { scope: "col" }, "took"),
+  ];
+  const caption = "Nodes and calls of the model, in milliseconds since the run began";
+  return el("div", {}, legend(record.calls), framed(caption, heads, body, { class: "timeline" }));
 }
 
 function nodeRow(node, end) {
