@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.tracing.records import call, record, verification
+from tests.tracing.records import call, path, record, verification
 from tests.viewing import runs
 from tests.viewing.conftest import Open
 from tests.viewing.reading import part, rows
@@ -65,3 +65,10 @@ def test_empty_lists_are_no_failure(opened: Open) -> None:
     page = opened(record(verification=told, calls=[], prompts=[], classes=[], settings={}, metadata={}, why=[]))
     assert "cannot be shown" not in page.locator("main").inner_text()
     expect(page.get_by_role("heading", level=1)).to_have_text("42")
+
+
+def test_how_a_text_was_drawn_is_noted(opened: Open) -> None:
+    cut = path(None, None, 0, finish_reason="length", order=["B", "A"])
+    page = opened(record(verification=verification(paths=[cut], best_path=None)))
+    (row,) = rows(page.locator("table.items"))
+    assert row[-1] == "there is no answer in it; cut off at its largest number of tokens; candidates shown as B, A"

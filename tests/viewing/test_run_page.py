@@ -55,6 +55,14 @@ def test_votes_stand_against_the_threshold(opened: Open) -> None:
     assert round(line, 2) == 0.8
 
 
+def test_a_threshold_that_no_votes_reach_is_said_to_be_one(opened: Open) -> None:
+    record = runs.escalated()
+    assert record["verification"] is not None
+    record["verification"]["uncertainty"]["threshold"] = 2.0
+    votes = part(opened(record), "Votes")
+    expect(votes.locator(".legend")).to_have_text("threshold 2: more than all votes, so it never opens")
+
+
 def test_another_measure_stands_on_an_axis_with_its_certain_side(opened: Open) -> None:
     page = opened(runs.judged())
     axis = part(page, "Votes").locator("figcaption")

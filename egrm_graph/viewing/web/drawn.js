@@ -62,7 +62,7 @@ function itemsOf(all, record, name, more) {
   const generated = new Map(
     record.calls.flatMap((call) => call.generated.map((each) => [key(call.request_id, each.seed), each])),
   );
-  return all.map((each, i) => ({
+  const made = all.map((each, i) => ({
     name: `${name} ${i + 1}`,
     answer: each.answer,
     nTokens: each.n_tokens,
@@ -74,4 +74,13 @@ function itemsOf(all, record, name, more) {
     won: false,
     ...more(each, i),
   }));
+  return made.map((item, i) => ({ ...item, note: [item.note, ...drawing(all[i])].filter(Boolean).join("; ") }));
+}
+
+/** What is to be known of how a text was drawn. */
+function drawing({ finish_reason: finish, order }) {
+  return [
+    finish === "length" ? "cut off at its largest number of tokens" : null,
+    order.length ? `candidates shown as ${order.join(", ")}` : null,
+  ];
 }

@@ -38,7 +38,9 @@ function bars(seen, answer) {
           { class: "legend muted" },
           el("span", { class: "swatch line", "aria-hidden": "true" }),
           ` threshold ${figure(seen.threshold)}: `,
-          `${figure(seen.threshold * seen.samples)} of ${count(seen.samples)} votes`,
+          seen.threshold > 1
+            ? "more than all votes, so it never opens"
+            : `${figure(seen.threshold * seen.samples)} of ${count(seen.samples)} votes`,
         )
       : null,
     undrawn > 0
