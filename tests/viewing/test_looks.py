@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from egrm_graph.tracing.record import Record
-from tests.viewing import runs
+from tests.viewing import runs, sets
 from tests.viewing.conftest import Open
 from tests.viewing.reading import open_all
 
@@ -20,8 +20,8 @@ PAGES = {
     "judged": [runs.judged()],
     "failed": [runs.failed()],
     "no-texts": [runs.without_texts()],
-    "long": [runs.large(2, 1500)],
-    "set": runs.several(),
+    "long": [sets.large(2, 1500)],
+    "set": sets.several(),
 }
 LONGEST_S = 5.0
 
@@ -59,7 +59,7 @@ def test_axe_finds_nothing(opened: Open, records: list[Record], theme: str) -> N
 
 
 def test_sixteen_paths_of_four_thousand_tokens_are_quick(opened: Open) -> None:
-    page = opened(runs.large())
+    page = opened(sets.large())
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
     shown = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd / 1000"
     timed: dict[str, float] = {"shown": page.evaluate(shown)}
