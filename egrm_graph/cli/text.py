@@ -30,18 +30,18 @@ def shortened(text: str, width: int) -> str:
     return f"{line[: width - 3 - tail]} … {line[-tail:]}"
 
 
-def tell_recorded(settings: Settings, err: Console) -> None:
-    """Where the runs of a command can be looked at, if they were recorded."""
-    if settings.trace_level != "off":
-        err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
-
-
 def when(started_at: float) -> str:
     """Local time, of seconds since the epoch."""
     try:
         return f"{datetime.fromtimestamp(started_at):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
         return "at no known time"
+
+
+def tell_recorded(settings: Settings, err: Console) -> None:
+    """Where the runs of a command can be looked at, if they were recorded."""
+    if settings.trace_level != "off":
+        err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
 
 
 def tell_error(message: str) -> None:

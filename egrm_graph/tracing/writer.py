@@ -133,8 +133,10 @@ class Writer:
 
     def _start(self) -> None:
         if self._thread is None and not self._closing:
-            self._thread = threading.Thread(target=self._run, name="egrm-traces", daemon=True)
-            self._thread.start()
+            with suppress(RuntimeError):  # at the end of the program no thread starts any more
+                thread = threading.Thread(target=self._run, name="egrm-traces", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         while self._pause():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from egrm_graph.tracing.record import Record
@@ -29,12 +30,21 @@ def differences(first: Record, second: Record) -> list[Difference]:
     """In the order in which things come about: settings, prompts, votes, route, answer, paths, cost."""
     ours, theirs = dict(_facts(first)), dict(_facts(second))
     found = []
-    for what in {**ours, **theirs}:
+    for what in _merged(list(ours), list(theirs)):
         one, other = ours.get(what, NOTHING), theirs.get(what, NOTHING)
         if one != other:
             start = max(0, _first_difference(one, other) - BEFORE)
             found.append(Difference(what, _from(one, start), _from(other, start)))
     return found
+
+
+def _merged(ours: list[str], theirs: list[str]) -> list[str]:
+    """All of them; what only the second has stands behind what it stands behind there."""
+    names = list(ours)
+    for before, name in pairwise(theirs):  # the first is in both
+        if name not in ours:
+            names.insert(names.index(before) + 1, name)
+    return names
 
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:

@@ -96,8 +96,11 @@ def _waterfall(record: Record) -> RenderableType:
 
 
 def _node_row(table: Table, node: NodeRun, whole_ms: float) -> None:
-    error = "" if node["error"] is None else f" · {shortened(node['error'], 120)}"
-    took = Text(f"{node['ended_ms'] - node['started_ms']:,.1f} ms{error}")
+    parts = [f"{node['ended_ms'] - node['started_ms']:,.1f} ms"]
+    n_tokens = 0 if node["usage"] is None else node["usage"]["completion_tokens"]
+    parts += [f"{n_tokens:,} tokens"] if n_tokens else []
+    parts += [] if node["error"] is None else [shortened(node["error"], 120)]
+    took = Text(" · ".join(parts))
     bar = Text(_bar(node["started_ms"], node["ended_ms"], whole_ms), "cyan")
     table.add_row(Text(shortened(node["name"], 30), "bold"), bar, took)
 
@@ -133,6 +136,10 @@ def _bar(started_ms: float, ended_ms: float, whole_ms: float) -> str:
 
 
 def _trouble(record: Record) -> Iterator[str]:
+    if record["verification"] is None:  # which else tells them
+        for node in record["nodes"]:
+            where = shortened(node["name"], 30)
+            yield from (f"- {where}: {shortened(reason, SHOWN)}" for reason in node["reasons"])
     for call in record["calls"]:
         where = f"{call['node']}, {call['request_id']}"
         told = [f"tried again at {retry['at_ms']:,.0f} ms: {retry['reason']}" for retry in call["retries"]]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.reading import reading, record_of, runs
 from tests.tracing.records import record
@@ -114,6 +115,7 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path, name:
 FULL = """
 import resource, sys, warnings
 from pathlib import Path
+from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import record
 warnings.simplefilter("always")
@@ -144,6 +146,7 @@ def test_while_the_disk_is_full_the_program_goes_on_and_is_warned(tmp_path: Path
     assert {row.run_id for row in runs(path)} == {"before", *(f"full {i:03}" for i in range(100))}
 
 
+@pytest.mark.slow
 def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, seen: Warned) -> None:
     path = tmp_path / "runs.db"
     store = open_store(path, None, None)
@@ -158,3 +161,17 @@ def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, see
     assert texts(seen) == [f"traces: {path}: database is locked; 1 records wait to be written"]
     store.close()
     assert {row.run_id for row in runs(path)} == {"before", "later"}
+
+
+@KINDS
+async def test_a_verdict_is_delivered_where_nothing_can_be_recorded(tmp_path: Path, name: str, seen: Warned) -> None:
+    from egrm_graph import Settings, build_graph
+
+    (tmp_path / "file").touch()
+    store = open_store(tmp_path / "file" / name, None, None)
+    settings = Settings(task="arithmetic", trace_level="full")
+    graph = build_graph(settings, client=ScriptedClient(fast=["56"] * 5), scorer=None, store=store)
+    told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
+    assert (told["answer"], told["status"]) == ("56", "ok")
+    store.close()
+    assert [text.endswith("1 records were not written") for text in texts(seen)] == [False, True]

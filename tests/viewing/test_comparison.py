@@ -59,6 +59,13 @@ def test_verdicts_differ_in_votes_route_answer_paths_and_cost() -> None:
     }
 
 
+def test_things_stand_in_one_order_whichever_run_has_them() -> None:
+    short = record(verification=verification(paths=[], best_path=None), calls=[])
+    there, back = differences(record(), short), differences(short, record())
+    assert [it.what for it in there] == [it.what for it in back]
+    assert [it.what for it in there][:3] == ["prompt of answer_fast", "prompt of expand_cot", "path 1"]
+
+
 def test_a_run_without_a_verdict_differs_in_all_of_it() -> None:
     lost = record(verification=None, ending="failed", error="no server", asked=None, prompts=[], calls=[], nodes=[])
     found = {it.what: it.second for it in differences(record(), lost)}

@@ -4,9 +4,10 @@ from typing import Any
 
 from rich.console import Console
 
-from egrm_graph.tracing.record import NodeRun, Record, Retry
+from egrm_graph.clients.client import no_usage
+from egrm_graph.tracing.record import Record, Retry
 from egrm_graph.viewing.terminal import show
-from tests.tracing.records import call, path, record, sample, verification
+from tests.tracing.records import call, node, path, record, sample, verification
 
 
 def shown(made: Record) -> str:
@@ -38,8 +39,8 @@ def test_nodes_and_calls_stand_where_they_were_in_time() -> None:
     made = record(
         ms=100.0,
         nodes=[
-            NodeRun(name="answer_fast", started_ms=0.0, ended_ms=50.0, error=None),
-            NodeRun(name="expand_cot", started_ms=50.0, ended_ms=100.0, error="it broke"),
+            node("answer_fast", 0.0, 50.0, usage={**no_usage(), "completion_tokens": 1200}),
+            node("expand_cot", 50.0, 100.0, error="it broke"),
         ],
         calls=[
             call("answer_fast", 0, [1, 2], 0.0, 25.0, server="http://a/v1"),
@@ -48,7 +49,7 @@ def test_nodes_and_calls_stand_where_they_were_in_time() -> None:
         ],
     )
     assert lines_of(made, "Nodes and calls") == [
-        f"answer_fast {'█' * 20}{'·' * 20} 50.0 ms",
+        f"answer_fast {'█' * 20}{'·' * 20} 50.0 ms · 1,200 tokens",
         f"sample x2 {'█' * 10}{'·' * 30} 0 to 25 ms · first token at 2 · 8 tokens · http://a/v1",
         f"expand_cot {'·' * 20}{'█' * 20} 50.0 ms · it broke",
         f"sample {'·' * 20}{'█' * 10}{'·' * 10} 50 to 75 ms · cancelled",
@@ -77,6 +78,8 @@ def test_a_run_without_a_verdict_says_how_it_ended() -> None:
     text = shown(record(ending="failed", error="no server", settings={}, **bare))
     assert "the question was not recorded" in text
     assert "no verdict, the run failed: no server" in text
+    lost = record(**{**bare, "nodes": [node("answer_fast", 0.0, 1.0, reasons=["2 fast answers were lost"])]})
+    assert lines_of(lost, "Retries and failures") == ["- answer_fast: 2 fast answers were lost"]
     assert "no verdict, the run was given up" in shown(record(ending="unfinished", **bare))
 
 
@@ -111,7 +114,7 @@ def test_hostile_text_is_inert_wherever_it_is() -> None:
         model=hostile,
         metadata={hostile: hostile},
         settings={hostile: {"value": hostile, "source": "build"}},
-        nodes=[NodeRun(name=hostile, started_ms=0.0, ended_ms=1.0, error=hostile)],
+        nodes=[node(hostile, 0.0, 1.0, error=hostile)],
     )
     made["asked"]["question"] = hostile  # type: ignore[index]
     text = shown(made)
