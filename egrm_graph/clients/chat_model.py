@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from egrm_graph.clients.callbacks import tracing_only
 from egrm_graph.clients.client import Completion, Completions, FinishReason, LabelLogprobs, Meter, Sampling, add_usage
 from egrm_graph.errors import ServerError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
@@ -30,7 +31,8 @@ class ChatModelClient:
     is no `seed`, no run can be repeated.
 
     Retries are the model's own (`max_retries`), and so are its connections: `aclose` leaves them open. Tokens are
-    counted when an answer is complete, not before. The calls take no part in a host graph's callbacks or streams.
+    counted when an answer is complete, not before. The calls take no part in a host graph's callbacks or streams; in
+    LangSmith, they are runs within their node's.
     """
 
     def __init__(self, model: BaseChatModel | str) -> None:
@@ -89,7 +91,7 @@ class ChatModelClient:
         try:
             message = await _configured(self._model, sampling, seed).ainvoke(
                 [dict(each) for each in prompt],
-                config={"callbacks": [], "tags": [NOSTREAM], "run_name": run_name},
+                config={"callbacks": tracing_only(), "tags": [NOSTREAM], "run_name": run_name},
             )
             completion, usage = _completion(message), _usage(message)
         except Exception as error:

@@ -144,7 +144,7 @@ class Transport:
                 "GET" if request.body is None else "POST",
                 request.url(base_url),
                 json=request.body,
-                headers=None if request.request_id is None else {"X-Request-Id": request.request_id},
+                headers=_headers(request),
                 allow_redirects=False,
             ) as response:
                 if response.status != 200:
@@ -227,6 +227,13 @@ async def all_results(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Resu
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Of this request; the session adds its own, with the key."""
+    watched = observed.get()
+    told = {} if watched is None else dict(watched.headers)
+    return told if request.request_id is None else {**told, "X-Request-Id": request.request_id}
 
 
 def _pause(state: RetryCallState) -> float:

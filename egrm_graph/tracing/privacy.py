@@ -18,7 +18,7 @@ Drawn = TypeVar("Drawn", Sample, Path)
 WITHHELD = "(withheld)"
 _SECRET_NAME = re.compile(r"key|token|secret|passw|authori[sz]ation|cookie|credential", re.IGNORECASE)
 _AUTHORISATION = re.compile(r"(?i)\b(bearer|basic)\s+[^\s,;'\"]+")
-_NOT_THE_CALLERS = ("langgraph_", "checkpoint_", "ls_", "__")
+_NOT_THE_CALLERS = ("langgraph_", "checkpoint_", "ls_", "egrm_", "__")
 
 
 def metadata_of(given: Mapping[str, Any]) -> dict[str, str]:

@@ -291,14 +291,14 @@ def tracer_of(
         None if settings.trace_level == "off" else store,
         own=own,
         scorer=scorer,
-        spans=_spans(settings),
+        spans=_spans(settings, redact),
         redact=redact,
     )
 
 
-def _spans(settings: Settings) -> Spans | None:
+def _spans(settings: Settings, redact: Rewrite | None) -> Spans | None:
     if settings.telemetry == "off":
         return None
     from egrm_graph.tracing.telemetry import telemetry
 
-    return telemetry(settings)
+    return telemetry(settings, redact)

@@ -25,6 +25,10 @@ class RunSpan(Protocol):
         it is left."""
         ...
 
+    def answered(self, call: ModelCall, texts: Sequence[str]) -> None:
+        """Within `call`, whose `generated` is complete: the texts that came of it, which a call does not keep."""
+        ...
+
     def ended(self, record: Record) -> None:
         """The run is over, however it ended."""
         ...

@@ -105,6 +105,8 @@ class WatchedClient:
                 _generated(completion, seed, self._tokens)
                 for completion, seed in zip(told.completions, seeds, strict=True)
             ]
+            if self._log.span is not None:
+                self._log.span.answered(call, [completion.text for completion in told.completions])
         if asked is sampling:
             return told
         return Completions(tuple(_as_asked(each, sampling.logprobs) for each in told.completions), told.usage)

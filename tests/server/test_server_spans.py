@@ -1,0 +1,75 @@
+"""vLLM's own spans join ours: each is a part of the call that it answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from egrm_graph.clients.client import Sampling
+from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.settings import BUNDLED_MODEL, Settings
+from egrm_graph.tracing.attributes import service_of
+from egrm_graph.tracing.opentelemetry_spans import OpenTelemetrySpans
+from egrm_graph.tracing.record import NodeRun
+from egrm_graph.tracing.watched import CallLog, WatchedClient
+from egrm_graph.verification import Message
+from tests.server.conftest import Served, model_folder, serving, without_server
+from tests.tracing.otlp import Receiver, attributes_of, receiving
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
+
+PROMPT = [Message(role="user", content="17+48=")]
+SAMPLING = Sampling(temperature=1.0, max_tokens=8, thinking="off")
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that sends its spans to the receiver, soon."""
+    python = os.environ.get("EGRM_VLLM_PYTHON")
+    exporter = "import opentelemetry.exporter.otlp.proto.http.trace_exporter"
+    if python and subprocess.run([python, "-c", exporter], check=False, capture_output=True).returncode:
+        without_server(f"{python} has no opentelemetry-exporter-otlp, so that vLLM tells no spans")
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")
+        changed.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
+        folder = tmp_path_factory.mktemp("vllm-spans")
+        with serving(str(model_folder()), BUNDLED_MODEL, folder, "--otlp-traces-endpoint", receiver.url) as served:
+            yield served
+
+
+async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Receiver) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    service = service_of(Settings(engine="vllm", model=server.name))
+    run = OpenTelemetrySpans(service, tracer_provider=provider).started(server.name, "arithmetic")
+    client = VllmClient(server.name, [server.base_url])
+    node = NodeRun(name="answer_fast", started_ms=0, ended_ms=0, usage=None, reasons=[], error=None)
+    try:
+        with run.node(node):
+            watched = WatchedClient(client, CallLog(lambda: 0.0, run), "answer_fast", 0)
+            drawn = await watched.sample(PROMPT, SAMPLING, seeds=[1, 2, 3], request_id="run.answer_fast.0")
+    finally:
+        await client.aclose()
+    (ours,) = [span for span in exporter.get_finished_spans() if span.name == f"chat {server.name}"]
+    assert ours.context is not None
+    assert run.trace_id is not None
+    theirs = receiver.of_trace(run.trace_id, 3)
+    assert {span.parent_span_id.hex() for span in theirs} == {f"{ours.context.span_id:016x}"}
+    told = [attributes_of(span) for span in theirs]
+    named = [(span.name, each["gen_ai.request.id"]) for span, each in zip(theirs, told, strict=True)]
+    assert named == [("llm_request", "chatcmpl-run.answer_fast.0")] * 3  # one for each seed
+    n_tokens = sum(each["gen_ai.usage.completion_tokens"] for each in told)
+    assert n_tokens == drawn.usage["completion_tokens"]
+    assert (ours.attributes or {})["gen_ai.usage.output_tokens"] == n_tokens

@@ -1,0 +1,108 @@
+"""Spans and metrics that stay in this process, and runs that are told to them as a graph does."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from egrm_graph.settings import Settings
+from egrm_graph.tracing.attributes import service_of
+from egrm_graph.tracing.opentelemetry_spans import OpenTelemetrySpans
+from egrm_graph.tracing.privacy import Rewrite
+from egrm_graph.tracing.record import ModelCall, Record
+from egrm_graph.tracing.spans import RunSpan
+
+VLLM = Settings(engine="vllm", model="egrm-tiny")
+
+
+class Told:
+    """What arrives at providers."""
+
+    def __init__(self, settings: Settings = VLLM, *, rewrite: Rewrite | None = None) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.spans_to = OpenTelemetrySpans(
+            service_of(settings),
+            rewrite=rewrite,
+            tracer_provider=self.provider,
+            meter_provider=MeterProvider([self._reader]),
+        )
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        """Those that have ended, in that order."""
+        return list(self._exporter.get_finished_spans())
+
+    def named(self, name: str) -> ReadableSpan:
+        """The one span of that name."""
+        (span,) = [span for span in self.spans if span.name == name]
+        return span
+
+    @property
+    def points(self) -> dict[str, list[tuple[dict[str, Any], float]]]:
+        """By metric, each point's attributes and its sum."""
+        data = self._reader.get_metrics_data()
+        found: dict[str, list[tuple[dict[str, Any], float]]] = {}
+        for resource in data.resource_metrics if data else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    points: Any = metric.data.data_points
+                    found[metric.name] = [(dict(point.attributes or {}), _total(point)) for point in points]
+        return found
+
+
+def _total(point: Any) -> float:
+    """Of a histogram the sum, of a counter the value."""
+    return float(point.sum if hasattr(point, "sum") else point.value)
+
+
+def attributes(span: ReadableSpan) -> dict[str, Any]:
+    """The attributes, with lists for the tuples that the SDK makes of them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in (span.attributes or {}).items()}
+
+
+def parents(spans: Sequence[ReadableSpan]) -> dict[str, str | None]:
+    """For each span's name that of its parent; None for one whose parent is not among them."""
+    names = {span.context.span_id: span.name for span in spans if span.context is not None}
+    return {span.name: None if span.parent is None else names.get(span.parent.span_id) for span in spans}
+
+
+async def drive(run: RunSpan, record: Record) -> list[Mapping[str, str]]:
+    """Tells a recorded run as if it went on now: nodes in turn, the calls of each at once. Gives the calls' headers."""
+    found: list[Mapping[str, str]] = []
+    for node in record["nodes"]:
+        with run.node(node):
+            calls = [each for each in record["calls"] if each["node"] == node["name"]]
+            found += await asyncio.gather(*(_call(run, each, record) for each in calls))
+    run.ended(record)
+    return found
+
+
+async def _call(run: RunSpan, call: ModelCall, record: Record) -> Mapping[str, str]:
+    told = record["verification"]
+    prompt = [] if call["prompt"] is None else record["prompts"][call["prompt"]]
+    drawn = [*told["samples"], *told["paths"]] if told is not None else []
+    texts = [each["text"] or "" for each in drawn if each["seed"] in call["seeds"]]
+    with run.call(call, prompt) as headers:
+        await asyncio.sleep(0)
+        run.answered(call, texts)
+    return headers
+
+
+def plain(text: str) -> str:
+    """Lets every text through."""
+    return text
+
+
+def changed(call: ModelCall, **changes: Any) -> ModelCall:
+    return ModelCall(**{**copy.deepcopy(call), **changes})  # type: ignore[typeddict-item]
