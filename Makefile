@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/egrm demo
 
-test: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed check
+test: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium check
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
 		$(BIN)/python -m pytest
 
@@ -75,6 +75,15 @@ $(PHOENIX_VENV)/.installed: Makefile
 	$(PYTHON) -m venv $(PHOENIX_VENV)
 	$(PHOENIX_VENV)/bin/python -m pip install --quiet $(PHOENIX) \
 		|| echo "*** $(PHOENIX) could not be installed: no test will see a real OpenTelemetry backend ***"
+	@touch $@
+
+# The browser that opens the page of traces in the tests: one that is here, else Playwright's own, else Debian's.
+# Where none can be had, the tests that need it say so (and fail under CI=true).
+$(VENV)/.chromium: $(VENV)/.dev
+	@$(BIN)/python tests/viewing/chromium.py \
+		|| { echo "Installing Chromium (once)"; $(BIN)/playwright install chromium; } \
+		|| { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; } \
+		|| echo "*** no Chromium could be installed: no test will see the page of traces in a browser ***"
 	@touch $@
 
 clean:

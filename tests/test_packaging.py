@@ -50,6 +50,9 @@ def test_the_wheel_holds_the_nodes_the_prompts_and_the_models(tmp_path: Path) ->
         "egrm_graph/py.typed",
         "egrm_graph/replay/page.html.jinja",
         "egrm_graph/training/report.html.jinja",
+        "egrm_graph/viewing/web/main.js",
+        "egrm_graph/viewing/web/page.html.jinja",
+        "egrm_graph/viewing/web/style.css",
     } <= names
     tops = {name.split("/")[0] for name in names}
     assert tops == {"egrm_graph", f"egrm_graph-{egrm_graph.__version__}.dist-info"}

@@ -7,6 +7,7 @@ import typer
 from egrm_graph.cli.trace.diff import diff
 from egrm_graph.cli.trace.export import export
 from egrm_graph.cli.trace.list_runs import list_runs
+from egrm_graph.cli.trace.open_runs import open_runs
 from egrm_graph.cli.trace.prune import prune
 from egrm_graph.cli.trace.replay_runs import replay_runs
 from egrm_graph.cli.trace.show import show
@@ -15,6 +16,7 @@ from egrm_graph.cli.trace.stats import stats
 trace = typer.Typer(no_args_is_help=True, help="See why: list, look at and compare runs that were recorded.")
 trace.command("list")(list_runs)
 trace.command("show")(show)
+trace.command("open")(open_runs)
 trace.command("diff")(diff)
 trace.command("stats")(stats)
 trace.command("replay")(replay_runs)

@@ -1,0 +1,162 @@
+// Paths, or fast answers, in a table; any two of them side by side.
+
+import { button, el, said, styled, table } from "./dom.js";
+import { differences } from "./differences.js";
+import { inSteps, longText } from "./longtext.js";
+import { tokenText } from "./tokens.js";
+import { count, fixed, plural } from "./words.js";
+
+const COMPARED = 200_000; // characters of a text, at most
+
+const MODES = { text: "Texts", differences: "Differences", tokens: "Tokens" };
+
+/**
+ * `items`: {name, answer, score, note, nTokens, text, thinking, tokens, missing, won}; `scored` says whether they have
+ * scores. `left` and `right` are shown first.
+ */
+export function reader(items, { what, each, scored, left, right, whyMissing }) {
+  const chosen = { left, right };
+  let mode = "text";
+  const sides = el("div", { class: "sides" });
+  const choosers = [];
+  const switches = Object.entries(MODES).map(([name, label]) => {
+    const made = button(
+      label,
+      () => {
+        mode = name;
+        show();
+      },
+      { class: "small" },
+    );
+    made.dataset.mode = name;
+    return made;
+  });
+  function chooser(side, i) {
+    const made = button(
+      side,
+      () => {
+        chosen[side] = i;
+        show();
+      },
+      { class: "small", "aria-label": `Show ${items[i].name} on the ${side}` },
+    );
+    choosers.push({ made, side, i });
+    return made;
+  }
+  function show() {
+    for (const { made, side, i } of choosers) made.setAttribute("aria-pressed", String(chosen[side] === i));
+    for (const made of switches) made.setAttribute("aria-pressed", String(made.dataset.mode === mode));
+    sides.replaceChildren(...shown(mode, items[chosen.left], items[chosen.right], whyMissing));
+  }
+  const rows = items.map((item, i) => [
+    [item.name, item.won ? el("strong", { class: "won" }, " ★ won") : null],
+    item.answer === null ? el("span", { class: "muted" }, "no answer") : said(item.answer, 60),
+    ...(scored ? [scoreOf(item)] : []),
+    count(item.nTokens),
+    el("div", { class: "choice" }, chooser("left", i), chooser("right", i)),
+    item.note ? said(item.note, 160) : "",
+  ]);
+  const headings = [each, "answer", ...(scored ? ["score"] : []), "tokens", "show", "note"];
+  const made = el(
+    "div",
+    { class: "reader" },
+    table(what, headings, rows, { class: "items" }),
+    el("div", { class: "modes", role: "group", "aria-label": `How ${what.toLowerCase()} are shown` }, switches),
+    sides,
+  );
+  items.forEach((item, i) => item.won && made.querySelectorAll("tbody tr")[i].classList.add("winner"));
+  show();
+  return made;
+}
+
+function scoreOf(item) {
+  if (item.score === null) return el("span", { class: "muted" }, "none");
+  const bar = styled(el("span", { class: "bar", "aria-hidden": "true" }), {
+    "--share": Math.max(0, Math.min(1, item.score)),
+  });
+  return el("span", { class: "scored" }, bar, el("span", { class: "number" }, fixed(item.score)));
+}
+
+function shown(mode, left, right, whyMissing) {
+  if (mode === "differences") return compared(left, right, whyMissing);
+  const items = left === right ? [left] : [left, right];
+  return items.map((item) => side(item, mode === "tokens" ? byToken(item) : asText(item, whyMissing)));
+}
+
+function side(item, content) {
+  const answer = item.answer === null ? "no answer" : [said(item.answer, 60)];
+  const score = item.score === null || item.score === undefined ? null : `, score ${fixed(item.score)}`;
+  return el(
+    "article",
+    { "aria-label": item.name, class: item.won ? "winner" : null },
+    el(
+      "h3",
+      {},
+      item.name,
+      item.won ? el("span", { class: "won" }, " ★ won") : null,
+      el("span", { class: "muted" }, ": ", answer, score),
+    ),
+    content,
+  );
+}
+
+function asText(item, whyMissing) {
+  const thinking = item.thinking
+    ? [el("p", { class: "muted" }, "It thought:"), longText(item.thinking, { class: "text thinking" })]
+    : null;
+  if (item.text === null) return el("div", {}, thinking, el("p", { class: "muted" }, item.missing ?? whyMissing));
+  return el("div", {}, thinking, thinking ? el("p", { class: "muted" }, "It wrote:") : null, longText(item.text));
+}
+
+function byToken(item) {
+  if (item.tokens?.texts.length) return tokenText(item.tokens, item.name);
+  return el(
+    "p",
+    { class: "muted" },
+    "No tokens were recorded for this text. Set ",
+    el("code", {}, "trace_tokens"),
+    " to the number of alternatives to keep (on the command line, --trace-tokens 5) at trace level full.",
+  );
+}
+
+function compared(left, right, whyMissing) {
+  if (left === right)
+    return [
+      el("p", { class: "muted" }, "Choose another one on the left or on the right."),
+      side(left, asText(left, whyMissing)),
+    ];
+  if (left.text === null || right.text === null) return shown("text", left, right, whyMissing);
+  const found = differences(left.text.slice(0, COMPARED), right.text.slice(0, COMPARED));
+  if (found === null)
+    return [
+      el("p", { class: "muted" }, "These texts are too long to compare."),
+      ...shown("text", left, right, whyMissing),
+    ];
+  if (left.text === right.text)
+    return [
+      el("p", { class: "told", role: "status" }, "Both texts are the same."),
+      ...shown("text", left, right, whyMissing),
+    ];
+  const cut = left.text.length > COMPARED || right.text.length > COMPARED;
+  const told = [left, right].map((item, i) => alone(item, i === 0 ? found.left : found.right, found.unit));
+  return [
+    el(
+      "p",
+      { class: "told", role: "status" },
+      `Marked is what the other one does not have: ${told.join("; ")}.`,
+      cut ? ` Compared are the first ${count(COMPARED)} characters.` : null,
+    ),
+    side(left, inSteps(found.left.map(marked))),
+    side(right, inSteps(found.right.map(marked))),
+  ];
+}
+
+function alone(item, pieces, unit) {
+  const characters = pieces.reduce((sum, piece) => (piece.common ? sum : sum + piece.text.length), 0);
+  const places = pieces.filter((piece) => !piece.common).length;
+  return `${item.name} has ${plural(places, "such place")} (${plural(characters, "character")}, by ${unit})`;
+}
+
+function marked({ text, common }) {
+  return { text, tag: common ? "span" : "mark" };
+}

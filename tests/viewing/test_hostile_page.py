@@ -1,0 +1,118 @@
+"""Texts that want to be more than text stay text."""
+
+from playwright.sync_api import expect
+
+from egrm_graph.tracing.record import Record, Setting
+from egrm_graph.verification import Vote
+from tests.tracing.records import call, path, record, sample, tokens, verification
+from tests.viewing import runs
+from tests.viewing.conftest import Open
+from tests.viewing.reading import open_all, part
+
+ATTACKS = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    "<!--<script>",
+    "<img src=x onerror=alert(3)>",
+    "\"'><svg onload=alert(4)>",
+    "javascript:alert(5)",
+    "{{ 7*7 }}{% raw %}",
+    "__proto__",
+    "\u2028\u2029",
+)
+UNSEEN = "a\x1b[31mred\x00\x7f\x9b\u202eevil\u2066\ud800\u200b\ufeffz"
+SPELLED = "a␛[31mred␀␡⟨U+009B⟩⟨U+202E⟩evil⟨U+2066⟩\\ud800⟨U+200B⟩⟨U+FEFF⟩z"
+
+
+def hostile(text: str, run_id: str) -> Record:
+    """A run in which every text is this one."""
+    told = verification(
+        answer=text,
+        samples=[sample(text, 1, text=text, thinking=text, error=text)],
+        paths=[path(text, 0.5, 0, text=text), path("other", 0.4, 1, text=text[::-1])],
+        reasons=[text],
+    )
+    told["uncertainty"]["votes"] = [Vote(answer=text, count=5)]
+    asked = record()["asked"]
+    assert asked is not None
+    made = call("expand_cot", 0, [100], 1.0, 2.0, error=text, server=text, sampling={text: text}, ending="failed")
+    made["generated"][0]["tokens"] = tokens(text, "b")
+    return record(
+        run_id=run_id,
+        error=text,
+        model=text,
+        task=text,
+        metadata={text: text},
+        settings={text: Setting(value=text, source="context")},
+        asked={**asked, "question": text},
+        prompts=[[{"role": text, "content": text}]],
+        calls=[made],
+        why=[text],
+        verification=told,
+    )
+
+
+def test_no_text_becomes_markup_or_script(opened: Open) -> None:
+    page = opened(*(hostile(text, text) for text in (*ATTACKS, UNSEEN)))
+    for i in range(len(ATTACKS) + 1):
+        page.locator(".runs a").nth(i).click()
+        part(page, "About this run").wait_for()
+        open_all(page)
+        for name in ("Differences", "Tokens"):
+            for button in page.get_by_role("button", name=name, exact=True).all():
+                button.click()
+        found = page.evaluate("[...document.querySelectorAll('main img, main script, main svg, main iframe')].length")
+        assert found == 0
+        assert "cannot be shown" not in page.locator("main").inner_text()
+        page.go_back()
+    assert page.evaluate("window.polluted ?? ({}).polluted") is None
+
+
+def test_attacks_are_shown_as_they_were_written(opened: Open) -> None:
+    page = opened(hostile(ATTACKS[1], "attack"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(ATTACKS[1])
+    expect(page.locator("article .text").first).to_have_text(ATTACKS[1])
+
+
+def test_what_would_act_or_hide_is_spelled_out(opened: Open) -> None:
+    page = opened(hostile(UNSEEN, "unseen"))
+    expect(page.get_by_role("heading", level=1)).to_have_text(SPELLED)
+    expect(page.locator("article .text .chunk").first).to_have_text(SPELLED)
+    expect(page.locator(".question")).to_have_text(SPELLED)
+
+
+def test_text_that_runs_to_the_left_does_not_turn_its_neighbours(opened: Open) -> None:
+    page = opened(hostile("שלום", "hebrew"))
+    isolated = page.evaluate("getComputedStyle(document.querySelector('h1 bdi')).unicodeBidi")
+    assert isolated == "isolate"
+
+
+def test_ten_megabytes_are_shown_in_steps(opened: Open) -> None:
+    text = "<b>x</b> " * 1_200_000
+    record = runs.escalated()
+    assert record["verification"] is not None
+    record["verification"]["paths"][1]["text"] = text
+    page = opened(record)
+    shown = page.locator("article").first.locator(".text")
+    assert shown.locator(".chunk").evaluate("each => each.textContent.length") == 12_000
+    shown.get_by_role("button", name="Show 100,000 more characters of 10,788,000 not shown").click()
+    assert shown.locator(".chunk").nth(1).evaluate("each => each.textContent.length") == 100_000
+    page.get_by_role("button", name="Differences").first.click()
+    expect(page.locator(".told")).to_contain_text("Compared are the first 200,000 characters.")
+    expect(page.locator("article .more").first).to_have_text("Show 100,000 more characters of 188,000 not shown")
+
+
+def test_very_many_tokens_are_shown_in_steps(opened: Open) -> None:
+    record = runs.escalated()
+    record["calls"][2]["generated"][0]["tokens"] = tokens(*(["word "] * 12_000), "x" * 1_000_000)
+    page = opened(record)
+    page.get_by_role("button", name="Tokens", exact=True).click()
+    article = page.locator("article").first
+    assert article.locator(".tokens .token").count() == 5_000
+    article.get_by_role("button", name="Show 5,000 more tokens of 7,001 not shown").click()
+    article.locator(".tokens").press("End")
+    # 0.779, 0.174 and 0.047: 0.195 + 0.304 + 0.145
+    expect(article.locator(".panel p").first).to_have_text(
+        f"Token 12,001 of 12,001: {'x' * 40} …, entropy at least 0.643 nats"
+    )
+    assert article.locator(".tokens .token").count() == 12_001
