@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from egrm_graph.background import BackgroundLoop
+from egrm_graph.clients.client import Client
 from egrm_graph.clients.drawing import Limits
 from egrm_graph.errors import SettingsError
 from egrm_graph.parts import Parts
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import State
 from egrm_graph.tracing.record import Source
-from egrm_graph.tracing.recording import Called, Stay
+from egrm_graph.tracing.recording import Called
 from egrm_graph.verification import Usage
 
 
@@ -32,8 +32,8 @@ class Run:
     """Those of the build with this run's overrides."""
     emit: Callable[[Mapping[str, Any]], None]
     """Hands a custom event to whoever streams the graph."""
-    sources: Mapping[str, Source] = field(default_factory=dict)
-    """Of the settings that this run overrides, where each comes from."""
+    client: Client
+    """That of the parts; where runs are recorded, one that is watched."""
 
     def limits(self, started_at: float, *spent: Usage) -> Limits:
         """What the run may still use, after what its earlier stages spent."""
@@ -44,8 +44,8 @@ class Run:
         )
 
 
-def current_run(parts: Parts, config: RunnableConfig) -> Run:
-    """The run that a node is called in.
+def called_with(parts: Parts, config: RunnableConfig) -> Called:
+    """What the run that a node is called in was called with.
 
     A context that is not a `RunSettings` belongs to a host graph and is left alone; so is everything in
     `configurable` but the key `egrm`.
@@ -64,7 +64,7 @@ def current_run(parts: Parts, config: RunnableConfig) -> Run:
         sources |= dict.fromkeys(runtime.context.model_fields_set, "context")
     if settings is not parts.settings:
         parts.measure(settings)
-    return Run(parts, settings, runtime.stream_writer, sources)
+    return Called(settings, sources, config.get("metadata", {}), runtime.stream_writer)
 
 
 class Bound(Runnable[State, Any]):
@@ -97,7 +97,7 @@ class Binder:
 
     def node(self, work: Callable[[State, Run], Any]) -> Bound:
         """A node: a function of the state and the run, sync or async, that returns an update of the state."""
-        node = _traced(self._parts, work)
+        node = _node(self._parts, work)
         return Bound(work.__name__, node, self._background)
 
     def way(self, work: Callable[[State], str]) -> Bound:
@@ -116,25 +116,25 @@ class Binder:
         self._background.close()
 
 
-def _traced(parts: Parts, work: Callable[[State, Run], Any]) -> Callable[[State, RunnableConfig], Any]:
-    """The node as it is called; where runs are traced, with a client that is watched."""
-    tracer = parts.tracer
+def _node(parts: Parts, work: Callable[[State, Run], Any]) -> Callable[[State, RunnableConfig], Any]:
+    """The node as it is called; where runs are recorded, with a client that is watched."""
+    name, tracer = work.__name__, parts.tracer
     if tracer is None:
-        return lambda state, config: work(state, current_run(parts, config))
 
-    @contextmanager
-    def stay(state: State, config: RunnableConfig) -> Iterator[tuple[Run, Stay]]:
-        run = current_run(parts, config)
-        called = Called(run.settings, run.sources, config.get("metadata", {}))
-        with tracer.node(work.__name__, state, called) as found:
-            yield replace(run, parts=replace(parts, client=found.client)), found
+        def plain(state: State, config: RunnableConfig) -> Any:
+            called = called_with(parts, config)
+            return work(state, Run(parts, called.settings, called.emit, parts.client))
+
+        return plain
 
     def node(state: State, config: RunnableConfig) -> Any:
-        with stay(state, config) as (run, found):
-            return found.returned(work(state, run))
+        called = called_with(parts, config)
+        with tracer.node(name, state, called) as stay:
+            return stay.returned(work(state, Run(parts, called.settings, called.emit, stay.client)))
 
     async def async_node(state: State, config: RunnableConfig) -> Any:
-        with stay(state, config) as (run, found):
-            return found.returned(await work(state, run))
+        called = called_with(parts, config)
+        with tracer.node(name, state, called) as stay:
+            return stay.returned(await work(state, Run(parts, called.settings, called.emit, stay.client)))
 
     return async_node if inspect.iscoroutinefunction(work) else node

@@ -44,9 +44,9 @@ async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:
     drawn["planned"] = sum(view.samples for view in views)
     logprobs = parts.measure(settings).logprobs(settings.top_logprobs)
     calls = fast_calls(asked, views, parts.prompts, settings, logprobs=logprobs)
-    if not logprobs and readable(views, parts.client, settings):
+    if not logprobs and readable(views, run.client, settings):
         drawn["readings"], drawn["usage"], drawn["reasons"] = await read_fast(
-            parts.client, calls, views, run.limits(asked["started_at"]), settings
+            run.client, calls, views, run.limits(asked["started_at"]), settings
         )
         for i, reading in enumerate(drawn["readings"]):
             run.emit({"egrm": "reading", "node": "answer_fast", "i": i, **reading})
@@ -75,7 +75,7 @@ async def _draw_samples(asked: Asked, drawn: Drawn, views: Sequence[View], calls
     speculates = settings.speculate and not judges and settings.max_completion_tokens is None
     try:
         fast = await draw_waves(
-            parts.client,
+            run.client,
             parts.task.same,
             waves,
             limits,
@@ -106,4 +106,4 @@ def _paths(asked: Asked, run: Run, unneeded: asyncio.Event) -> Coroutine[Any, An
     views = run.parts.task.views(asked, run.settings.paths)
     drawn_in = path_calls(asked, views, run.parts.prompts, run.settings)
     limits = run.limits(asked["started_at"])
-    return draw_paths(run.parts.client, run.parts.task, drawn_in, limits, unneeded=unneeded)
+    return draw_paths(run.client, run.parts.task, drawn_in, limits, unneeded=unneeded)

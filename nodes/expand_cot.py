@@ -29,7 +29,7 @@ async def expand_cot(state: State, run: Run) -> dict[str, Expanded]:
         views = task.views(asked, settings.paths, state["gated"]["uncertainty"]["contested"])
         drawn_in = path_calls(asked, views, run.parts.prompts, settings)
         limits = run.limits(asked["started_at"], state["drawn"]["usage"])
-        drawn = await draw_paths(run.parts.client, task, drawn_in, limits, landed)
+        drawn = await draw_paths(run.client, task, drawn_in, limits, landed)
         paths, usage, reasons = drawn.paths, drawn.usage, drawn.reasons
     ms = (time.perf_counter() - started) * 1e3
     return {"expanded": Expanded(paths=paths, usage=usage, ms=ms, reasons=reasons)}

@@ -51,7 +51,7 @@ class Counted:
 
 async def draw_all(parts: Parts, questions: Sequence[Question], samples: int) -> list[Drawn]:
     """All fast answers of all questions, many at once."""
-    run = Run(parts, parts.settings.overridden({"samples": samples, "stopping": "all"}), lambda _: None)
+    run = Run(parts, parts.settings.overridden({"samples": samples, "stopping": "all"}), lambda _: None, parts.client)
     slots = asyncio.Semaphore(IN_FLIGHT)
 
     async def one(question: Question) -> Drawn:

@@ -77,7 +77,7 @@ async def _turns(
 
 async def _once(parts: Parts, question: Question, settings: Settings, *, paths: bool) -> _Once:
     """The nodes before the scorer, as the graph runs them."""
-    run = Run(parts, settings, lambda _: None)
+    run = Run(parts, settings, lambda _: None, parts.client)
     state: Any = {"question": question.text}
     state |= await answer_fast(state, run)
     state |= check_uncertainty(state, run)

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from egrm_graph.clients.client import Client
-from egrm_graph.settings import RunSettings, Settings
+from egrm_graph.settings import Settings
 from egrm_graph.tracing.privacy import Rewrite, metadata_of, redacted, scrubbed, summarised, without_texts
 from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Setting, Source
 from egrm_graph.tracing.spans import RunSpan, Spans
@@ -37,9 +36,13 @@ _PACKAGE = version("egrm-graph")
 class Called:
     """What a run was called with."""
 
-    settings: RunSettings
+    settings: Settings
+    """Those of the build with the run's overrides."""
     overrides: Mapping[str, Source]
+    """Of the settings that the run overrides, where each comes from."""
     metadata: Mapping[str, Any]
+    emit: Callable[[Mapping[str, Any]], None]
+    """Hands a custom event to whoever streams the graph."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +54,6 @@ class End:
     error: str | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
     verification: Verification | None = None
-
-
-@dataclass
-class Stay:
-    """A node in a run: the client that it works with, and what it returned."""
-
-    client: Client
-    update: Mapping[str, Any] = field(default_factory=dict)
-
-    def returned(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.update = update
-        return update
 
 
 @dataclass
@@ -116,46 +107,35 @@ class Tracer:
         self._known = {name: Setting(value=value, source=sources[name]) for name, value in values.items()}
         self._scorer = scorer
         self._in_flight: dict[str, Recording] = {}
-        self._lock = threading.Lock()
         self._warned = False
 
-    @contextmanager
-    def node(self, name: str, state: Mapping[str, Any], called: Called) -> Iterator[Stay]:
+    def node(self, name: str, state: Mapping[str, Any], called: Called) -> Stay:
         """Around one node of a run."""
         recording = self._recording(name, state, called)
         if recording is None:
-            yield Stay(self._client)
-            return
-        run = NodeRun(name=name, started_ms=recording.ms(), ended_ms=0.0, usage=None, reasons=[], error=None)
-        recording.nodes.append(run)
-        stay = Stay(WatchedClient(self._client, recording.log, name, self._settings.trace_tokens))
-        try:
-            with nullcontext() if recording.span is None else recording.span.node(run):
-                try:
-                    yield stay
-                    _note(run, recording.nodes, stay.update)
-                except BaseException as error:
-                    run["error"] = self._scrubbed(error)
-                    raise
-                finally:
-                    run["ended_ms"] = recording.ms()
-        except BaseException as error:
-            # A thread that a checkpointer remembers has the state of an earlier run until the first node has written.
-            known = {} if name == FIRST else state
-            run_id = known["asked"]["run_id"] if known else uuid.uuid4().hex
-            ending: Ending = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
-            self._ended(recording, End(run_id, ending, run["error"], known))
-            raise
+            return Stay(self._client)
+        client = WatchedClient(self._client, recording.log, name, self._settings.trace_tokens)
+        return RecordedStay(client, self, recording, name, state)
+
+    def failed(self, recording: Recording, name: str, state: Mapping[str, Any], error: BaseException) -> None:
+        """A node raised, and the run is over."""
+        # A thread that a checkpointer remembers has the state of an earlier run until the first node has written.
+        known = {} if name == FIRST else state
+        run_id = known["asked"]["run_id"] if known else uuid.uuid4().hex
+        ending: Ending = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+        self._ended(recording, End(run_id, ending, recording.nodes[-1]["error"], known))
+
+    def went_on(self, recording: Recording, name: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
+        """A node is done; the last one ends the run."""
         if name == FIRST:
-            self._begun(recording, stay.update["asked"]["run_id"])
+            self._begun(recording, update["asked"]["run_id"])
         elif name == LAST:
-            told: Verification = stay.update["verification"]
+            told: Verification = update["verification"]
             self._ended(recording, End(told["run_id"], told["status"], None, state, told))
 
     def close(self) -> None:
         """Tells of the runs that nobody ended, and writes what is left."""
-        with self._lock:
-            left = list(self._in_flight.items())
+        left = list(self._in_flight.items())
         for run_id, recording in left:
             self._ended(recording, End(run_id, "unfinished"))
         if self._store is not None and self._own:
@@ -163,8 +143,7 @@ class Tracer:
 
     def _recording(self, name: str, state: Mapping[str, Any], called: Called) -> Recording | None:
         if name != FIRST:
-            with self._lock:
-                return self._in_flight.get(state["asked"]["run_id"])
+            return self._in_flight.get(state["asked"]["run_id"])
         kept = self._store is not None and random.random() < self._settings.trace_share
         if not kept and self._spans is None:
             return None
@@ -172,15 +151,13 @@ class Tracer:
         return Recording(called, kept, span)
 
     def _begun(self, recording: Recording, run_id: str) -> None:
-        with self._lock:
-            self._in_flight[run_id] = recording
-            given_up = next(iter(self._in_flight.items())) if len(self._in_flight) > IN_FLIGHT_MOST else None
+        self._in_flight[run_id] = recording
+        given_up = next(iter(self._in_flight.items())) if len(self._in_flight) > IN_FLIGHT_MOST else None
         if given_up is not None:
             self._ended(given_up[1], End(given_up[0], "unfinished"))
 
     def _ended(self, recording: Recording, end: End) -> None:
-        with self._lock:
-            self._in_flight.pop(end.run_id, None)
+        self._in_flight.pop(end.run_id, None)
         try:
             record = self._record(recording, end)
             if recording.span is not None:
@@ -190,7 +167,7 @@ class Tracer:
         except Exception as problem:
             if not self._warned:
                 self._warned = True
-                warnings.warn(f"a run was not recorded: {self._scrubbed(problem)}", TraceWarning, stacklevel=2)
+                warnings.warn(f"a run was not recorded: {self.scrubbed(problem)}", TraceWarning, stacklevel=2)
 
     def _record(self, recording: Recording, end: End) -> Record:
         log, gated, told = recording.log, end.state.get("gated"), end.verification
@@ -242,8 +219,64 @@ class Tracer:
             record = redacted(record, self._redact)
         return record if self._settings.trace_texts else without_texts(record, self._same)
 
-    def _scrubbed(self, error: BaseException) -> str:
+    def scrubbed(self, error: BaseException) -> str:
         return scrubbed(f"{type(error).__name__}: {error}", self._secret)
+
+
+class Stay:
+    """A node in a run, and the client that it works with."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None: ...
+
+    def returned(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
+        """To be handed what the node returns."""
+        return update
+
+
+class RecordedStay(Stay):
+    """A node in a run that is recorded. A class, for a run is in and out of it many times a second."""
+
+    def __init__(
+        self, client: Client, tracer: Tracer, recording: Recording, name: str, state: Mapping[str, Any]
+    ) -> None:
+        super().__init__(client)
+        self._tracer = tracer
+        self._recording = recording
+        self._name = name
+        self._state = state
+        self._update: Mapping[str, Any] = {}
+        self._run = NodeRun(name=name, started_ms=recording.ms(), ended_ms=0.0, usage=None, reasons=[], error=None)
+        self._span = None if recording.span is None else recording.span.node(self._run)
+
+    def __enter__(self) -> Self:
+        self._recording.nodes.append(self._run)
+        if self._span is not None:
+            self._span.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
+        run, recording = self._run, self._recording
+        run["ended_ms"] = recording.ms()
+        if error is None:
+            _note(run, recording.nodes, self._update)
+        else:
+            run["error"] = self._tracer.scrubbed(error)
+        if self._span is not None:
+            self._span.__exit__(None if error is None else type(error), error, traceback)
+        if error is None:
+            self._tracer.went_on(recording, self._name, self._state, self._update)
+        else:
+            self._tracer.failed(recording, self._name, self._state, error)
+
+    def returned(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._update = update
+        return update
 
 
 def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import TracebackType
 from typing import Any, Literal
 
 from egrm_graph.clients.client import Client, Completion, Completions, LabelLogprobs, Meter, Sampling
@@ -32,40 +32,42 @@ class CallLog:
             self.prompts.append(written)
         return self.prompts.index(written)
 
-    @contextmanager
-    def call(self, call: ModelCall, prompt: Sequence[Message]) -> Iterator[None]:
+    def call(self, call: ModelCall, prompt: Sequence[Message]) -> WatchedCall:
         """Around a call: its end is written down however it comes, and the client tells of its tries."""
         self.calls.append(call)
+        return WatchedCall(self, call, prompt)
 
-        def retried(reason: str) -> None:
-            call["retries"].append(Retry(at_ms=self.ms(), reason=reason))
 
-        try:
-            if self.span is None:
-                with self._watching(call, Observation(retried=retried)):
-                    yield
-            else:
-                with self.span.call(call, prompt) as headers, self._watching(call, Observation(headers, retried)):
-                    yield
-        finally:
-            if call["ending"] != "ok":
-                call["ended_ms"] = self.ms()
+class WatchedCall:
+    """One call under way."""
 
-    @contextmanager
-    def _watching(self, call: ModelCall, observation: Observation) -> Iterator[None]:
-        before = observed.set(observation)
-        try:
-            yield
-        except asyncio.CancelledError:
+    def __init__(self, log: CallLog, call: ModelCall, prompt: Sequence[Message]) -> None:
+        self._log = log
+        self._call = call
+        self._span = None if log.span is None else log.span.call(call, prompt)
+        self._observation = Observation(retried=self._retried)
+
+    def __enter__(self) -> None:
+        if self._span is not None:
+            self._observation.headers = self._span.__enter__()
+        self._before = observed.set(self._observation)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        call, seen = self._call, self._observation
+        observed.reset(self._before)
+        call["ended_ms"], call["server"] = self._log.ms(), seen.server
+        self._log.server_version = seen.server_version or self._log.server_version
+        if isinstance(error, asyncio.CancelledError):
             call["ending"] = "cancelled"
-            raise
-        except BaseException as error:
+        elif error is not None:
             call["ending"], call["error"] = "failed", f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            observed.reset(before)
-            call["ended_ms"], call["server"] = self.ms(), observation.server
-            self.server_version = observation.server_version or self.server_version
+        if self._span is not None:
+            self._span.__exit__(kind, error, traceback)
+
+    def _retried(self, reason: str) -> None:
+        self._call["retries"].append(Retry(at_ms=self._log.ms(), reason=reason))
 
 
 class WatchedClient:

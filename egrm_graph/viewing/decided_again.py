@@ -112,7 +112,7 @@ def _run(record: Record, changes: Mapping[str, Any]) -> Run:
     of_run = {name: value for name, value in values.items() if name in RunSettings.model_fields}
     settings = parts.settings.overridden({**of_run, **changes})
     parts.measure(settings)
-    return Run(parts, settings, lambda _: None)
+    return Run(parts, settings, lambda _: None, parts.client)
 
 
 @lru_cache(maxsize=64)
