@@ -1,15 +1,17 @@
 """What recording runs costs: `python -m egrm_graph.benchmark.tracing_overhead`.
 
-The same rounds of questions go in turn through graphs that record nothing, summaries, and whole runs, into an SQLite
-store each, against the canned server of the overhead benchmark; a round ends when its records are written. Ratios are
-taken within a round, over recording nothing. With `--base-url` a real vLLM server that serves the bundled model answers
-in its place, and tokens with their alternatives are recorded, too, which has the server's answers streamed.
+The same rounds of questions go, in an order that is drawn anew each time, through graphs that record nothing, summaries,
+and whole runs, into an SQLite store each, against the canned server of the overhead benchmark; a round ends when its
+records are written. Ratios are taken within a round, over recording nothing. With `--base-url` a real vLLM server that
+serves the bundled model answers in its place, and tokens with their alternatives are recorded, too, which has the
+server's answers streamed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import tempfile
@@ -61,8 +63,11 @@ async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: 
         for store in stores.values():
             open_stores.callback(store.close)
         works = {name: _through(base_url, client, stores[name], dict(levels[name])) for name in levels}
+        order = list(works)
         for i in range(args.rounds + 1):
-            for name in sorted(works, reverse=i % 2 == 0):
+            draw.shuffle(order)
+            for name in order:
+                gc.collect()  # what one level leaves behind is not for the next to clear away
                 cost = await round_of(works[name], asked, args.in_flight, stores[name].flush)
                 costs[name] += [cost] if i > 0 else []
         n_records = (args.rounds + 1) * args.questions
@@ -108,7 +113,7 @@ def _figures(level: Level) -> tuple[Figure, Figure, Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
-    parser.add_argument("--rounds", type=int, default=15, help="counted rounds (default 15)")
+    parser.add_argument("--rounds", type=int, default=31, help="counted rounds (default 31)")
     parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
     parser.add_argument("--delay-ms", type=float, default=100.0, help="mean delay until the server answers")
     parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")

@@ -78,7 +78,7 @@ def reading(store: Path) -> Iterator[Reader]:
     InputError: there is no store.
     """
     if not store.exists():
-        raise InputError(f"there is no store at {store}; record runs with --trace-level full, or name another --store")
+        raise InputError(f"there is no store at {store}; record runs with --trace, or name another --store")
     reader = _reader(store)
     try:
         yield reader

@@ -19,8 +19,9 @@ from egrm_graph.tracing.row import Row
 from egrm_graph.tracing.writer import Entry
 
 PAGE_ROWS = 500
-AT_ONCE = 32
-"""Runs in one statement. Python's lock changes hands at each, and a busy program gives it back only after a while."""
+AT_ONCE = (32, 16, 8, 4, 2, 1)
+"""Runs in one statement, so that the statements are always the same few. Python's lock changes hands at each, and a
+busy program gives it back only after a while."""
 TIDY_S = 60.0
 TIDY_SHARE = 0.01
 """Also tidied when so much of the allowed size was written since."""
@@ -101,10 +102,12 @@ class SqliteReader:
 
 
 def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """As few as there can be of two sizes, so that the statements are always the same."""
-    whole = len(entries) - len(entries) % AT_ONCE
-    yield from (entries[start : start + AT_ONCE] for start in range(0, whole, AT_ONCE))
-    yield from (entries[i : i + 1] for i in range(whole, len(entries)))
+    """As few as there can be."""
+    start = 0
+    for size in AT_ONCE:
+        while len(entries) - start >= size:
+            yield entries[start : start + size]
+            start += size
 
 
 @cache
