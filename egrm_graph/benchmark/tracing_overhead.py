@@ -1,7 +1,7 @@
 """What recording runs costs: `python -m egrm_graph.benchmark.tracing_overhead`.
 
-The same rounds of questions go, in an order that is drawn anew each time, through graphs that record nothing, summaries,
-and whole runs, into an SQLite store each, against the canned server of the overhead benchmark; a round ends when its
+The same rounds of questions go, in an order drawn anew each time, through graphs that record nothing, summaries, and
+whole runs, into an SQLite store each, against the canned server of the overhead benchmark; a round ends when its
 records are written. Ratios are taken within a round, over recording nothing. With `--base-url` a real vLLM server that
 serves the bundled model answers in its place, and tokens with their alternatives are recorded, too, which has the
 server's answers streamed.

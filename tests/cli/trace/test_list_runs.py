@@ -59,7 +59,7 @@ def test_where_there_are_none_it_says_so(store: Path) -> None:
 
 def test_without_a_store_it_says_how_to_record(tmp_path: Path) -> None:
     done = trace("list", "--store", tmp_path / "none.db")
-    assert (done.exit_code, "--trace-level full" in done.stderr) == (2, True)
+    assert (done.exit_code, "runs with --trace," in done.stderr) == (2, True)
 
 
 def test_hostile_text_is_inert(tmp_path: Path) -> None:
