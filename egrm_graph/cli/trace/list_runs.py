@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from egrm_graph.cli.story import COLOURS
-from egrm_graph.cli.text import inert, shortened, when
+from egrm_graph.cli.text import inert, shortened
 from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.row import Row
@@ -45,12 +46,13 @@ def show(store: Path, rows: Sequence[Row], out: Console) -> None:
     if not rows:
         out.print(Text(shortened(f"There are no such runs in {store}.", 500)), soft_wrap=True)
         return
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for heading in ("run", "started", "ending", "route"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("value", "tokens", "ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("answer", no_wrap=True)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    # Where a terminal is narrow, the texts are what is cut.
+    for heading, width in (("run", SHOWN_ID), ("started", 11), ("ending", 6), ("route", 8)):
+        table.add_column(heading, no_wrap=True, min_width=width)
+    for heading, width in (("value", 11), ("tokens", 6), ("ms", 5)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+    table.add_column("answer", no_wrap=True, min_width=6)
     table.add_column("question", no_wrap=True, ratio=1)
     for row in rows:
         table.add_row(*_cells(row))
@@ -65,7 +67,7 @@ def _cells(row: Row) -> list[Text]:
         answer.append(" ✓" if row.correct else " ✗", "green" if row.correct else "red")
     return [
         Text(inert(row.run_id[:SHOWN_ID]).replace("\n", " ")),
-        Text(when(row.started_at)),
+        Text(f"{datetime.fromtimestamp(row.started_at):%m-%d %H:%M}"),
         ending,
         Text(row.route or ""),
         Text(value),

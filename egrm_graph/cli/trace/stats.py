@@ -41,10 +41,10 @@ def stats(
 
 
 def _table(found: Sequence[Period]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("started", no_wrap=True)
     for heading in ("runs", "not ok", "reasoned", "tokens, direct", "reasoned", "p50 ms", "p95 ms", "accuracy", "of"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     for period in found:
         table.add_row(*map(Text, _cells(period)))
     return table
