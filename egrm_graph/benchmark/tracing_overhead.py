@@ -113,8 +113,8 @@ def _figures(level: Level) -> tuple[Figure, Figure, Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
-    parser.add_argument("--rounds", type=int, default=31, help="counted rounds (default 31)")
-    parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
+    parser.add_argument("--rounds", type=int, default=41, help="counted rounds (default 41)")
+    parser.add_argument("--in-flight", type=int, default=16, help="questions at a time (default 16)")
     parser.add_argument("--delay-ms", type=float, default=100.0, help="mean delay until the server answers")
     parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
