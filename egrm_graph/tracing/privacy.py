@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from egrm_graph.tracing.record import ModelCall, Record
 from egrm_graph.verification import Asked, Verification
@@ -34,6 +34,25 @@ def metadata_of(given: Mapping[str, Any]) -> dict[str, str]:
 def scrubbed(text: str, secret: str) -> str:
     """An error's text without the API key and without any authorisation, whatever server echoes them."""
     return _AUTHORISATION.sub(r"\1 ***", text.replace(secret, "***") if secret else text)
+
+
+def without_secrets(record: Record, secret: str) -> Record:
+    """Every error's text `scrubbed`, wherever it is told."""
+
+    def clean(text: str) -> str:
+        return scrubbed(text, secret)
+
+    told: Any = record["verification"]
+    if told is not None:
+        readings = [{**reading, "error": _maybe(reading["error"], clean)} for reading in told["readings"]]
+        told = {**told, "reasons": [clean(reason) for reason in told["reasons"]], "readings": readings}
+        told = _drawn(told, lambda sample: {**sample, **_errors(sample, clean)})
+    return {
+        **record,
+        "nodes": [{**node, "reasons": [clean(why) for why in node["reasons"]]} for node in record["nodes"]],
+        "calls": [_failures(call, clean) for call in record["calls"]],
+        "verification": told,
+    }
 
 
 def summarised(record: Record) -> Record:
@@ -101,7 +120,7 @@ def _rewritten(record: Record, text: Rewrite, answer: Rewrite) -> Record:
             for node in record["nodes"]
         ],
         "prompts": [[{**part, "content": text(part["content"])} for part in prompt] for prompt in record["prompts"]],
-        "calls": [_call(call, text) for call in record["calls"]],
+        "calls": [_tokenless(_failures(call, text)) for call in record["calls"]],
         "why": [text(sentence) for sentence in record["why"]],
         "verification": told,
     }
@@ -128,11 +147,11 @@ def _asked(asked: Asked, text: Rewrite, answer: Rewrite) -> Asked:
     return rewritten
 
 
-def _call(call: ModelCall, text: Rewrite) -> ModelCall:
+def _failures(call: ModelCall, text: Rewrite) -> ModelCall:
     retries = [{**retry, "reason": text(retry["reason"])} for retry in call["retries"]]
     generated = [{**each, "error": _maybe(each["error"], text)} for each in call["generated"]]
     told: Any = {**call, "error": _maybe(call["error"], text), "retries": retries, "generated": generated}
-    return _tokenless(told)
+    return cast(ModelCall, told)
 
 
 def _tokenless(call: ModelCall) -> ModelCall:
@@ -156,12 +175,15 @@ def _textless(sample: Any) -> Any:
 def _sample(sample: Any, text: Rewrite, answer: Rewrite) -> Any:
     return {
         **sample,
-        **({"unscored": _maybe(sample["unscored"], text)} if "unscored" in sample else {}),
+        **_errors(sample, text),
         "text": _maybe(sample["text"], text),
         "thinking": _maybe(sample["thinking"], text),
         "answer": _maybe(sample["answer"], answer),
-        "error": _maybe(sample["error"], text),
     }
+
+
+def _errors(sample: Any, text: Rewrite) -> dict[str, str | None]:
+    return {name: _maybe(sample[name], text) for name in ("error", "unscored") if name in sample}
 
 
 def _maybe(text: str | None, rewrite: Rewrite) -> str | None:

@@ -11,6 +11,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from types import TracebackType
@@ -18,7 +19,15 @@ from typing import Any, Self
 
 from egrm_graph.clients.client import Client
 from egrm_graph.settings import Settings
-from egrm_graph.tracing.privacy import Rewrite, metadata_of, redacted, scrubbed, summarised, without_texts
+from egrm_graph.tracing.privacy import (
+    Rewrite,
+    metadata_of,
+    redacted,
+    scrubbed,
+    summarised,
+    without_secrets,
+    without_texts,
+)
 from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Setting, Source
 from egrm_graph.tracing.spans import RunSpan, Spans
 from egrm_graph.tracing.store import Store
@@ -167,15 +176,12 @@ class Tracer:
         except Exception as problem:
             if not self._warned:
                 self._warned = True
-                warnings.warn(f"a run was not recorded: {self.scrubbed(problem)}", TraceWarning, stacklevel=2)
+                with suppress(TraceWarning):  # where warnings are errors, a record is still not worth a verdict
+                    warnings.warn(f"a run was not recorded: {self.scrubbed(problem)}", TraceWarning, stacklevel=2)
 
     def _record(self, recording: Recording, end: End) -> Record:
         log, gated, told = recording.log, end.state.get("gated"), end.verification
-        for call in log.calls:
-            call["error"] = None if call["error"] is None else scrubbed(call["error"], self._secret)
-            for retry in call["retries"]:
-                retry["reason"] = scrubbed(retry["reason"], self._secret)
-        return Record(
+        record = Record(
             version=VERSION,
             level="full",
             texts=True,
@@ -202,6 +208,10 @@ class Tracer:
             why=[] if told is None else why(told, recording.called.settings.selection, self._same),
             verification=told,
         )
+        troubled = any(node["reasons"] for node in record["nodes"]) or any(
+            call["retries"] or call["ending"] != "ok" for call in record["calls"]
+        )
+        return without_secrets(record, self._secret) if troubled else record
 
     def _in_force(self, called: Called) -> dict[str, Setting]:
         if not called.overrides:

@@ -208,3 +208,9 @@ async def test_a_store_that_fails_costs_the_record_and_not_the_run() -> None:
     with pytest.warns(UserWarning, match="a run was not recorded: OSError: no space left"):
         told = (await graph.ainvoke({"question": "1+1"}))["verification"]
     assert told["answer"] == "57"
+
+
+@pytest.mark.filterwarnings("error")
+async def test_even_where_warnings_are_errors_the_verdict_comes() -> None:
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), Broken())
+    assert (await graph.ainvoke({"question": "1+1"}))["verification"]["answer"] == "57"
