@@ -207,6 +207,9 @@ class _Pending:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        for meter in self._meters:
+            if meter is not None:
+                meter.on_change = None  # it holds this object, and this object holds it: garbage in a circle stays long
         for task in running:
             i = self._tasks[task]
             meter = self._meters[i]

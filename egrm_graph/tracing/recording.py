@@ -31,7 +31,7 @@ from egrm_graph.tracing.privacy import (
 from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Setting, Source
 from egrm_graph.tracing.spans import RunSpan, Spans
 from egrm_graph.tracing.store import Store
-from egrm_graph.tracing.watched import CallLog, WatchedClient
+from egrm_graph.tracing.watched import CallLog, Clock, WatchedClient
 from egrm_graph.tracing.why import why
 from egrm_graph.verification import Verification
 
@@ -74,15 +74,12 @@ class Recording:
     """Whether its record is stored; else only spans are told."""
     span: RunSpan | None
     started_at: float = field(default_factory=time.time)
-    begun: float = field(default_factory=time.perf_counter)
+    ms: Clock = field(default_factory=Clock)
     nodes: list[NodeRun] = field(default_factory=list)
     log: CallLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.log = CallLog(self.ms, self.span)
-
-    def ms(self) -> float:
-        return round((time.perf_counter() - self.begun) * 1e3, 3)
 
 
 class Tracer:

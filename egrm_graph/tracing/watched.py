@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -13,6 +14,16 @@ from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.tracing.record import Generated, ModelCall, Retry, Tokens
 from egrm_graph.tracing.spans import RunSpan
 from egrm_graph.verification import Message
+
+
+class Clock:
+    """Milliseconds since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __call__(self) -> float:
+        return round((time.perf_counter() - self._begun) * 1e3, 3)
 
 
 class CallLog:
@@ -45,7 +56,7 @@ class WatchedCall:
         self._log = log
         self._call = call
         self._span = None if log.span is None else log.span.call(call, prompt)
-        self._observation = Observation(retried=self._retried)
+        self._observation = Observation(retried=_Retries(call["retries"], log.ms))
 
     def __enter__(self) -> None:
         if self._span is not None:
@@ -66,8 +77,17 @@ class WatchedCall:
         if self._span is not None:
             self._span.__exit__(kind, error, traceback)
 
-    def _retried(self, reason: str) -> None:
-        self._call["retries"].append(Retry(at_ms=self._log.ms(), reason=reason))
+
+class _Retries:
+    """Writes down a call's retries. Not a method of the call: that would close a circle through the call's context,
+    and keep everything that a run had in hand until Python's garbage collector comes by."""
+
+    def __init__(self, retries: list[Retry], ms: Callable[[], float]) -> None:
+        self._retries = retries
+        self._ms = ms
+
+    def __call__(self, reason: str) -> None:
+        self._retries.append(Retry(at_ms=self._ms(), reason=reason))
 
 
 class WatchedClient:

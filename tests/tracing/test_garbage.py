@@ -1,0 +1,48 @@
+"""A run lets go of everything when it ends. What holds itself in a circle waits for Python's garbage collector, which
+then goes through all objects of the program, more often the more there are of them."""
+
+import gc
+from typing import Any
+
+import pytest
+
+from egrm_graph.clients.scripted import Item, ScriptedClient
+from tests.test_graph import RIGHT, SCORER, WRONG
+from tests.tracing.kept import Kept, recording_graph
+
+ALIKE: list[Item] = ["56"] * 5
+UNLIKE: list[Item] = ["57", "56", "57", "56", "57"]
+PATHS: list[Item] = [WRONG, RIGHT, WRONG, RIGHT]
+RUNS = 10
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trace_level": "off"},
+        {"trace_level": "summary"},
+        {"trace_level": "full"},
+        {"trace_level": "full", "trace_tokens": 5},
+        {"trace_level": "full", "deadline_s": 60.0},
+        {"trace_level": "full", "max_completion_tokens": 10_000},
+        {"trace_level": "full", "stopping": "sequential"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("fast", [ALIKE, UNLIKE], ids=["direct", "reasoned"])
+async def test_a_run_leaves_nothing_to_collect(fast: list[Item], changes: dict[str, Any]) -> None:
+    graph = recording_graph(ScriptedClient(fast=fast, paths=PATHS), Kept(), SCORER, **changes)
+    assert await left_by(graph) < 1
+
+
+async def left_by(graph: Any) -> float:
+    """Objects that a run leaves to the collector, on average."""
+    await graph.ainvoke({"question": "17+48-9"})
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(RUNS):
+            await graph.ainvoke({"question": "17+48-9"})
+        return gc.collect() / RUNS
+    finally:
+        gc.enable()
