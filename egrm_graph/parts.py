@@ -111,9 +111,8 @@ def assemble(
 
 
 def _sources(settings: Settings) -> dict[str, Source]:
-    """Where each setting of the build comes from."""
-    sources: dict[str, Source] = dict.fromkeys(Settings.model_fields, "default")
-    sources |= dict.fromkeys(settings.model_fields_set, "build")
+    """Where the build's settings come from that are not left at their default."""
+    sources: dict[str, Source] = {name: "build" for name in Settings.model_fields if name in settings.model_fields_set}
     if settings.calibration is not None:
         sources |= dict.fromkeys(GATE, "calibration")
     return sources

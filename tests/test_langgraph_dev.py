@@ -103,7 +103,8 @@ async def test_candidates_are_judged_over_http_by_a_server_that_is_set_up_to(tmp
         out = await post(f"{url}/runs/wait", {"assistant_id": "egrm", "input": given})
     told = out["verification"]
     (record,) = records(store)
-    assert (record["verification"], record["settings"]["task"]) == (told, {"value": "pairwise", "source": "build"})
+    assert record["verification"] == told
+    assert (record["settings"]["task"], record["sources"]["task"]) == ("pairwise", "build")
     assert (told["answer"], told["winner"], told["rewards"], told["status"]) == ("tie", None, [None, None], "ok")
     assert told["reasons"] == ["all candidates are equal; nothing had to be judged"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -13,12 +13,13 @@ class Observation:
 
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request of the call."""
-    retried: Callable[[str], None] = lambda _: None
-    """Told why a try failed that is going to be repeated."""
     server: str | None = None
     """The base URL that was asked last."""
     server_version: str | None = None
     """What the server says that it is."""
+
+    def retried(self, reason: str) -> None:
+        """Told why a try failed that is going to be repeated."""
 
 
 observed: ContextVar[Observation | None] = ContextVar("observed", default=None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from egrm_graph.tracing.record import ModelCall, Record
@@ -25,10 +26,13 @@ def metadata_of(given: Mapping[str, Any]) -> dict[str, str]:
     return {
         str(name): str(value)[:200]
         for name, value in given.items()
-        if isinstance(value, str | int | float)
-        and not str(name).startswith(_NOT_THE_CALLERS)
-        and not _SECRET_NAME.search(str(name))
+        if isinstance(value, str | int | float) and _told(str(name))
     }
+
+
+@lru_cache(maxsize=1000)
+def _told(name: str) -> bool:
+    return not name.startswith(_NOT_THE_CALLERS) and not _SECRET_NAME.search(name)
 
 
 def scrubbed(text: str, secret: str) -> str:

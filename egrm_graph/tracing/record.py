@@ -14,17 +14,10 @@ from egrm_graph.verification import Asked, Message, Usage, Verification
 VERSION = 1
 
 Level = Literal["summary", "full"]
-Source = Literal["default", "build", "calibration", "context", "configurable"]
+Source = Literal["build", "calibration", "context", "configurable"]
 Ending = Literal["ok", "degraded", "abstained", "failed", "cancelled", "unfinished"]
 """The verification's status; or why there is none: an error was raised, the run was cancelled, or it was given up
 between two nodes (`unfinished`)."""
-
-
-class Setting(TypedDict):
-    """One setting in force, and where its value came from."""
-
-    value: Any
-    source: Source
 
 
 class Tokens(TypedDict):
@@ -119,7 +112,10 @@ class Record(TypedDict):
     server_version: str | None
     metadata: dict[str, str]
     """What the caller said of the run in its config's `metadata`, such as a thread's id."""
-    settings: dict[str, Setting]
+    settings: dict[str, Any]
+    """All that were in force, by name."""
+    sources: dict[str, Source]
+    """Where those settings came from that were not left at their default."""
     asked: Asked | None
     nodes: list[NodeRun]
     prompts: list[list[Message]]

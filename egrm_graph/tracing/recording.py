@@ -28,7 +28,7 @@ from egrm_graph.tracing.privacy import (
     without_secrets,
     without_texts,
 )
-from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Setting, Source
+from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Source
 from egrm_graph.tracing.spans import RunSpan, Spans
 from egrm_graph.tracing.store import Store
 from egrm_graph.tracing.watched import CallLog, Clock, WatchedClient
@@ -47,7 +47,7 @@ class Called:
 
     settings: Settings
     """Those of the build with the run's overrides."""
-    overrides: Mapping[str, Source]
+    overrides: dict[str, Source]
     """Of the settings that the run overrides, where each comes from."""
     metadata: Mapping[str, Any]
     emit: Callable[[Mapping[str, Any]], None]
@@ -65,21 +65,19 @@ class End:
     verification: Verification | None = None
 
 
-@dataclass
 class Recording:
     """One run under way."""
 
-    called: Called
-    kept: bool
-    """Whether its record is stored; else only spans are told."""
-    span: RunSpan | None
-    started_at: float = field(default_factory=time.time)
-    ms: Clock = field(default_factory=Clock)
-    nodes: list[NodeRun] = field(default_factory=list)
-    log: CallLog = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.log = CallLog(self.ms, self.span)
+    def __init__(self, called: Called, client: Client, tokens: int, kept: bool, span: RunSpan | None) -> None:
+        self.called = called
+        self.kept = kept
+        """Whether its record is stored; else only spans are told."""
+        self.span = span
+        self.started_at = time.time()
+        self.ms = Clock()
+        self.nodes: list[NodeRun] = []
+        self.log = CallLog(self.ms, span)
+        self.client = WatchedClient(client, self.log, tokens)
 
 
 class Tracer:
@@ -91,7 +89,7 @@ class Tracer:
     def __init__(
         self,
         settings: Settings,
-        sources: Mapping[str, Source],
+        sources: dict[str, Source],
         client: Client,
         same: Callable[[str, str], bool],
         store: Store | None,
@@ -109,8 +107,8 @@ class Tracer:
         self._spans = spans
         self._redact = redact
         self._secret = "" if settings.api_key is None else settings.api_key.get_secret_value().strip()
-        values = settings.model_dump(mode="json", exclude={"api_key"})
-        self._known = {name: Setting(value=value, source=sources[name]) for name, value in values.items()}
+        self._values = settings.model_dump(mode="json", exclude={"api_key"})
+        self._sources = sources
         self._scorer = scorer
         self._in_flight: dict[str, Recording] = {}
         self._warned = False
@@ -120,8 +118,7 @@ class Tracer:
         recording = self._recording(name, state, called)
         if recording is None:
             return Stay(self._client)
-        client = WatchedClient(self._client, recording.log, name, self._settings.trace_tokens)
-        return RecordedStay(client, self, recording, name, state)
+        return RecordedStay(self, recording, name, state)
 
     def failed(self, recording: Recording, name: str, state: Mapping[str, Any], error: BaseException) -> None:
         """A node raised, and the run is over."""
@@ -154,7 +151,7 @@ class Tracer:
         if not kept and self._spans is None:
             return None
         span = None if self._spans is None else self._spans.started(self._client.name, self._settings.task_name)
-        return Recording(called, kept, span)
+        return Recording(called, self._client, self._settings.trace_tokens, kept, span)
 
     def _begun(self, recording: Recording, run_id: str) -> None:
         self._in_flight[run_id] = recording
@@ -178,6 +175,7 @@ class Tracer:
 
     def _record(self, recording: Recording, end: End) -> Record:
         log, gated, told = recording.log, end.state.get("gated"), end.verification
+        values, sources = self._in_force(recording.called)
         record = Record(
             version=VERSION,
             level="full",
@@ -195,7 +193,8 @@ class Tracer:
             scorer=self._scorer,
             server_version=log.server_version,
             metadata=metadata_of(recording.called.metadata),
-            settings=self._in_force(recording.called),
+            settings=values,
+            sources=sources,
             asked=end.state.get("asked"),
             nodes=recording.nodes,
             prompts=log.prompts,
@@ -210,13 +209,12 @@ class Tracer:
         )
         return without_secrets(record, self._secret) if troubled else record
 
-    def _in_force(self, called: Called) -> dict[str, Setting]:
+    def _in_force(self, called: Called) -> tuple[dict[str, Any], dict[str, Source]]:
+        """The run's settings, and where those came from that are not the default."""
         if not called.overrides:
-            return self._known
+            return self._values, self._sources
         changed = called.settings.model_dump(mode="json", include=set(called.overrides))
-        return self._known | {
-            name: Setting(value=changed[name], source=source) for name, source in called.overrides.items()
-        }
+        return self._values | changed, self._sources | called.overrides
 
     def _allowed(self, record: Record) -> Record:
         """What the settings let be kept of it."""
@@ -249,10 +247,8 @@ class Stay:
 class RecordedStay(Stay):
     """A node in a run that is recorded. A class, for a run is in and out of it many times a second."""
 
-    def __init__(
-        self, client: Client, tracer: Tracer, recording: Recording, name: str, state: Mapping[str, Any]
-    ) -> None:
-        super().__init__(client)
+    def __init__(self, tracer: Tracer, recording: Recording, name: str, state: Mapping[str, Any]) -> None:
+        super().__init__(recording.client)
         self._tracer = tracer
         self._recording = recording
         self._name = name
@@ -263,6 +259,7 @@ class RecordedStay(Stay):
 
     def __enter__(self) -> Self:
         self._recording.nodes.append(self._run)
+        self._recording.log.node = self._name
         if self._span is not None:
             self._span.__enter__()
         return self
@@ -302,7 +299,7 @@ class TraceWarning(UserWarning):
 
 def tracer_of(
     settings: Settings,
-    sources: Mapping[str, Source],
+    sources: dict[str, Source],
     client: Client,
     same: Callable[[str, str], bool],
     store: Store | None,

@@ -19,6 +19,8 @@ from egrm_graph.verification import Message
 class Clock:
     """Milliseconds since it was made."""
 
+    __slots__ = ("_begun",)
+
     def __init__(self) -> None:
         self._begun = time.perf_counter()
 
@@ -32,6 +34,8 @@ class CallLog:
     def __init__(self, ms: Callable[[], float], span: RunSpan | None) -> None:
         self.ms = ms
         self.span = span
+        self.node = ""
+        """The one that calls now."""
         self.calls: list[ModelCall] = []
         self.prompts: list[list[Message]] = []
         self.server_version: str | None = None
@@ -43,33 +47,36 @@ class CallLog:
             self.prompts.append(written)
         return self.prompts.index(written)
 
-    def call(self, call: ModelCall, prompt: Sequence[Message]) -> WatchedCall:
-        """Around a call: its end is written down however it comes, and the client tells of its tries."""
-        self.calls.append(call)
-        return WatchedCall(self, call, prompt)
 
+class WatchedCall(Observation):
+    """Around a call: its end is written down however it comes, and the client tells of its tries.
 
-class WatchedCall:
-    """One call under way."""
+    Nothing that it holds may hold it: it has the caller's context in hand, and with that all that LangGraph has of the
+    run, which would wait for Python's garbage collector.
+    """
 
     def __init__(self, log: CallLog, call: ModelCall, prompt: Sequence[Message]) -> None:
+        super().__init__()
         self._log = log
         self._call = call
         self._span = None if log.span is None else log.span.call(call, prompt)
-        self._observation = Observation(retried=_Retries(call["retries"], log.ms))
+        log.calls.append(call)
+
+    def retried(self, reason: str) -> None:
+        self._call["retries"].append(Retry(at_ms=self._log.ms(), reason=reason))
 
     def __enter__(self) -> None:
         if self._span is not None:
-            self._observation.headers = self._span.__enter__()
-        self._before = observed.set(self._observation)
+            self.headers = self._span.__enter__()
+        self._before = observed.set(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        call, seen = self._call, self._observation
+        call = self._call
         observed.reset(self._before)
-        call["ended_ms"], call["server"] = self._log.ms(), seen.server
-        self._log.server_version = seen.server_version or self._log.server_version
+        call["ended_ms"], call["server"] = self._log.ms(), self.server
+        self._log.server_version = self.server_version or self._log.server_version
         if isinstance(error, asyncio.CancelledError):
             call["ending"] = "cancelled"
         elif error is not None:
@@ -78,26 +85,13 @@ class WatchedCall:
             self._span.__exit__(kind, error, traceback)
 
 
-class _Retries:
-    """Writes down a call's retries. Not a method of the call: that would close a circle through the call's context,
-    and keep everything that a run had in hand until Python's garbage collector comes by."""
-
-    def __init__(self, retries: list[Retry], ms: Callable[[], float]) -> None:
-        self._retries = retries
-        self._ms = ms
-
-    def __call__(self, reason: str) -> None:
-        self._retries.append(Retry(at_ms=self._ms(), reason=reason))
-
-
 class WatchedClient:
-    """Stands for a client in one node of one run. With `tokens` above 0 it asks for the log-probabilities of so many
+    """Stands for a client in one run. With `tokens` above 0 it asks for the log-probabilities of so many
     alternatives, and keeps what nobody else asked for to itself: the run comes out as it would without."""
 
-    def __init__(self, client: Client, log: CallLog, node: str, tokens: int) -> None:
+    def __init__(self, client: Client, log: CallLog, tokens: int) -> None:
         self._client = client
         self._log = log
-        self._node = node
         self._tokens = tokens if client.gives_logprobs else 0
 
     @property
@@ -117,10 +111,10 @@ class WatchedClient:
         request_id: str,
         meter: Meter | None = None,
     ) -> Completions:
-        call = self._call("sample", request_id, prompt, sampling=dict(vars(sampling)), seeds=list(seeds))
+        call = self._call("sample", request_id, prompt, sampling=vars(sampling), seeds=seeds)
         asked = sampling if self._tokens <= sampling.logprobs else replace(sampling, logprobs=self._tokens)
         meter = self._timed(call, meter)
-        with self._log.call(call, prompt):
+        with WatchedCall(self._log, call, prompt):
             told = await self._client.sample(prompt, asked, seeds=seeds, request_id=request_id, meter=meter)
             call["usage"] = told.usage
             call["generated"] = [
@@ -136,8 +130,8 @@ class WatchedClient:
     async def label_logprobs(
         self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
     ) -> LabelLogprobs:
-        call = self._call("labels", request_id, prompt, labels=list(labels))
-        with self._log.call(call, prompt):
+        call = self._call("labels", request_id, prompt, labels=labels)
+        with WatchedCall(self._log, call, prompt):
             told = await self._client.label_logprobs(prompt, labels, request_id=request_id)
             call["usage"] = told.usage
         return told
@@ -160,7 +154,7 @@ class WatchedClient:
     ) -> ModelCall:
         now = self._log.ms()
         return ModelCall(
-            node=self._node,
+            node=self._log.node,
             kind=kind,
             request_id=request_id,
             prompt=self._log.prompt_number(prompt),

@@ -50,8 +50,8 @@ def _merged(ours: list[str], theirs: list[str]) -> list[str]:
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
     for name in ("engine", "model", "task", "scorer", "server_version", "package", "level"):
         yield name.replace("_", " "), _text(record[name])
-    for name, setting in record["settings"].items():
-        yield f"setting {name}", f"{_text(setting['value'])} ({setting['source']})"
+    for name, value in record["settings"].items():
+        yield f"setting {name}", f"{_text(value)} ({record['sources'].get(name, 'default')})"
     yield "question", NOTHING if record["asked"] is None else record["asked"]["question"]
     for node, prompt in _prompts(record).items():
         yield f"prompt of {node}", prompt

@@ -103,7 +103,7 @@ def same_answers(record: Record) -> Callable[[str, str], bool]:
 
 
 def _run(record: Record, changes: Mapping[str, Any]) -> Run:
-    values = {name: setting["value"] for name, setting in record["settings"].items() if name in Settings.model_fields}
+    values = {name: value for name, value in record["settings"].items() if name in Settings.model_fields}
     values |= {"model": record["model"], "prompts": "auto", "trace_level": "off", "telemetry": "off"}
     fixed = {name: value for name, value in values.items() if name not in RunSettings.model_fields}
     parts = _parts(json.dumps(fixed, sort_keys=True), record["scorer"])

@@ -150,6 +150,5 @@ def _trouble(record: Record) -> Iterator[str]:
 
 
 def _settings(record: Record) -> Iterator[str]:
-    for name, setting in record["settings"].items():
-        if setting["source"] != "default":
-            yield f"{shortened(name, 40)} = {shortened(str(setting['value']), 120)} ({setting['source']})"
+    for name, source in record["sources"].items():
+        yield f"{shortened(name, 40)} = {shortened(str(record['settings'].get(name)), 120)} ({source})"

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from egrm_graph.clients.client import no_usage
-from egrm_graph.tracing.record import Generated, ModelCall, NodeRun, Record, Setting, Tokens
+from egrm_graph.tracing.record import Generated, ModelCall, NodeRun, Record, Tokens
 from egrm_graph.verification import Asked, Message, Path, Sample, Uncertainty, Usage, Verification, Vote
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -135,11 +135,8 @@ def record(**changes: Any) -> Record:
         scorer="egrm-tiny-scorer",
         server_version="0.32.0",
         metadata={"thread_id": "7"},
-        settings={
-            "samples": Setting(value=5, source="default"),
-            "threshold": Setting(value=0.8, source="context"),
-            "model": Setting(value="egrm-tiny", source="build"),
-        },
+        settings={"samples": 5, "threshold": 0.8, "model": "egrm-tiny"},
+        sources={"threshold": "context", "model": "build"},
         asked=Asked(
             question="17+25", history=[], reference="42", key="17+25", judged=None, run_id=RUN, started_at=STARTED
         ),

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from egrm_graph.tracing.encoding import decoded, encoded
-from egrm_graph.tracing.record import Setting
 from tests.tracing.records import record
 
 
 def kept(value: Any) -> Any:
     """What is left of a setting's value."""
-    return json.loads(encoded(record(settings={"x": Setting(value=value, source="build")})))["settings"]["x"]["value"]
+    return json.loads(encoded(record(settings={"x": value})))["settings"]["x"]
 
 
 def test_a_record_comes_back_as_it_was() -> None:

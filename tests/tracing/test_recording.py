@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from egrm_graph import RunSettings
+from egrm_graph import RunSettings, Settings
 from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient, Stall
 from egrm_graph.errors import InputError
@@ -80,15 +80,15 @@ async def test_where_every_setting_came_from() -> None:
     config: Any = {"configurable": {"egrm": {"threshold": 0.7, "seed": 5}}}
     await graph.ainvoke({"question": "17+48-9"}, config, context=RunSettings(threshold=0.6))
     (record,) = store.records
-    assert {name: setting for name, setting in record["settings"].items() if setting["source"] != "default"} == {
-        "samples": {"value": 3, "source": "build"},
-        "task": {"value": "arithmetic", "source": "build"},
-        "trace_level": {"value": "full", "source": "build"},
-        "model": {"value": "scripted", "source": "build"},
-        "seed": {"value": 5, "source": "configurable"},
-        "threshold": {"value": 0.6, "source": "context"},
+    assert {name: (record["settings"][name], source) for name, source in record["sources"].items()} == {
+        "samples": (3, "build"),
+        "task": ("arithmetic", "build"),
+        "trace_level": ("full", "build"),
+        "model": ("scripted", "build"),
+        "seed": (5, "configurable"),
+        "threshold": (0.6, "context"),
     }
-    assert "api_key" not in record["settings"]
+    assert record["settings"].keys() == Settings.model_fields.keys() - {"api_key"}
 
 
 async def test_tokens_are_kept_and_the_run_comes_out_as_without() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from egrm_graph.tracing.record import Generated, Record, Retry, Setting, Tokens
+from egrm_graph.tracing.record import Generated, Record, Retry, Tokens
 from egrm_graph.verification import Asked, Judged, Reading, Uncertainty, Usage, Vote
 from tests.tracing.records import RUN, STARTED, call, node, path, record, sample, verification
 
@@ -94,13 +94,8 @@ def escalated(**changes: Any) -> Record:
             [{"role": "user", "content": "47+36-18-30+23\nThink step by step."}],
         ],
         calls=[call("answer_fast", 0, [1, 2, 3, 4, 5], 2.0, 59.0, first_token_ms=31.0), *drawn, cut],
-        settings={
-            "samples": Setting(value=5, source="default"),
-            "paths": Setting(value=4, source="default"),
-            "threshold": Setting(value=0.8, source="context"),
-            "model": Setting(value="egrm-tiny", source="build"),
-            "trace_tokens": Setting(value=5, source="build"),
-        },
+        settings={"samples": 5, "paths": 4, "threshold": 0.8, "model": "egrm-tiny", "trace_tokens": 5},
+        sources={"threshold": "context", "model": "build", "trace_tokens": "build"},
         classes=[0, 1, 0, 0, None],
         margin=-0.2,
         why=[

@@ -1,4 +1,4 @@
-from egrm_graph.tracing.record import Setting
+from egrm_graph.tracing.record import Source
 from egrm_graph.verification import Message, Vote
 from egrm_graph.viewing.comparison import Difference, differences
 from tests.tracing.records import REASONING, path, record, verification
@@ -9,12 +9,9 @@ def test_a_run_does_not_differ_from_itself_nor_by_its_time() -> None:
 
 
 def test_settings_differ_by_value_source_and_presence() -> None:
-    changed = {
-        "samples": Setting(value=7, source="context"),
-        "model": Setting(value="egrm-tiny", source="default"),
-        "seed": Setting(value=3, source="build"),
-    }
-    assert differences(record(), record(settings=changed)) == [
+    settings = {"samples": 7, "model": "egrm-tiny", "seed": 3}
+    sources: dict[str, Source] = {"samples": "context", "seed": "build"}
+    assert differences(record(), record(settings=settings, sources=sources)) == [
         Difference("setting samples", "5 (default)", "7 (context)"),
         Difference("setting threshold", "0.8 (context)", "none"),
         Difference("setting model", "egrm-tiny (build)", "egrm-tiny (default)"),

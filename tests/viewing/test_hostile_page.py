@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from egrm_graph.tracing.record import Record, Setting
+from egrm_graph.tracing.record import Record
 from egrm_graph.verification import Vote
 from tests.tracing.records import call, path, record, sample, tokens, verification
 from tests.viewing import runs
@@ -43,7 +43,8 @@ def hostile(text: str, run_id: str) -> Record:
         model=text,
         task=text,
         metadata={text: text},
-        settings={text: Setting(value=text, source="context")},
+        settings={text: text},
+        sources={text: text},
         asked={**asked, "question": text},
         prompts=[[{"role": text, "content": text}]],
         calls=[made],

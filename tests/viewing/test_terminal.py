@@ -113,7 +113,8 @@ def test_hostile_text_is_inert_wherever_it_is() -> None:
         why=[hostile],
         model=hostile,
         metadata={hostile: hostile},
-        settings={hostile: {"value": hostile, "source": "build"}},
+        settings={hostile: hostile},
+        sources={hostile: "build"},
         nodes=[node(hostile, 0.0, 1.0, error=hostile)],
     )
     made["asked"]["question"] = hostile  # type: ignore[index]

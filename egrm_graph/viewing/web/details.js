@@ -67,18 +67,19 @@ function spentIn(name, record) {
 export function settings(record) {
   const all = Object.entries(record.settings);
   if (all.length === 0) return el("p", { class: "muted" }, "No settings were recorded.");
+  const from = (name) => (Object.hasOwn(record.sources, name) ? record.sources[name] : "default");
   const shown = (some) =>
     table(
       "Settings",
       ["setting", "value", "from"],
-      some.map(([name, { value, source }]) => [
+      some.map(([name, value]) => [
         el("code", {}, said(name, 80)),
         el("code", {}, atLength(spokenValue(value), 200)),
-        source,
+        from(name),
       ]),
     );
-  const set = all.filter(([, setting]) => setting.source !== "default");
-  const defaults = all.filter(([, setting]) => setting.source === "default");
+  const set = all.filter(([name]) => from(name) !== "default");
+  const defaults = all.filter(([name]) => from(name) === "default");
   return el(
     "div",
     {},

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from egrm_graph.tracing.reading import runs
-from egrm_graph.tracing.record import Setting
 from tests.cli.trace.tracing import run, stored, trace
 from tests.tracing.records import path, record, verification
 
@@ -37,7 +36,7 @@ def test_show_says_where_there_is_no_such_run(store: Path) -> None:
 
 
 def test_diff_tells_what_differs(tmp_path: Path) -> None:
-    changed = {**record()["settings"], "threshold": Setting(value=0.5, source="context")}
+    changed = {**record()["settings"], "threshold": 0.5}
     store = stored(tmp_path / "runs.db", run("aaaa"), run("bbbb", settings=changed), run("cccc", 5))
     done = trace("diff", "aaaa", "bbbb", "--store", store)
     assert done.exit_code == 1, done.output

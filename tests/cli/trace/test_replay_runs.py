@@ -15,7 +15,7 @@ def store(tmp_path: Path) -> Path:
     direct = verification(route="direct", paths=[], best_path=None)
     failed: Any = run("cccc0000cccc", 5, ending="failed", verification=None, error="no server", asked=None)
     direct["uncertainty"]["threshold"] = 0.5
-    settings = {"threshold": {"value": 0.5, "source": "build"}}
+    settings = {"threshold": 0.5}
     return stored(
         tmp_path / "runs.db",
         run("aaaa0000aaaa", 10),
