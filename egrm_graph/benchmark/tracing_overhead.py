@@ -2,16 +2,16 @@
 
 The same rounds of questions go, in an order drawn anew each time, through graphs that record nothing, summaries, and
 whole runs, into an SQLite store each, against the canned server of the overhead benchmark; a round ends when its
-records are written. Ratios are taken within a round, over recording nothing. With `--base-url` a real vLLM server that
-serves the bundled model answers in its place, and tokens with their alternatives are recorded, too, which has the
-server's answers streamed.
+records are written. Figures are means over all rounds, and ratios of such means, with 95 % intervals by the bootstrap
+over rounds: Python's garbage collector goes through the whole program now and then, and a median over rounds would see
+it always or never. With `--base-url` a real vLLM server that serves the bundled model answers in the canned one's
+place, and tokens with their alternatives are recorded, too, which has the server's answers streamed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import random
 import tempfile
@@ -21,11 +21,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from egrm_graph.benchmark.canned_server import canned_server
-from egrm_graph.benchmark.overhead import Cost, Figure, Work, figure, round_of
+from egrm_graph.benchmark.overhead import Cost, Work, round_of
+from egrm_graph.benchmark.statistics import Columns, Estimate, bootstrap
 from egrm_graph.clients.vllm import VllmClient
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import BUNDLED_MODEL, Settings
@@ -45,9 +47,9 @@ class Level:
     """What a question costs at one level."""
 
     name: str
-    cpu_ms: Figure
-    cpu_ratio: Figure
-    wall_ratio: Figure
+    cpu_ms: Estimate
+    cpu_ratio: Estimate
+    wall_ratio: Estimate
     record_bytes: float
 
 
@@ -67,7 +69,6 @@ async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: 
         for i in range(args.rounds + 1):
             draw.shuffle(order)
             for name in order:
-                gc.collect()  # what one level leaves behind is not for the next to clear away
                 cost = await round_of(works[name], asked, args.in_flight, stores[name].flush)
                 costs[name] += [cost] if i > 0 else []
         n_records = (args.rounds + 1) * args.questions
@@ -88,33 +89,35 @@ def _through(base_url: str, client: VllmClient, store: Store, changes: dict[str,
 
 
 def _level(name: str, costs: list[Cost], off: list[Cost], record_bytes: float) -> Level:
-    pairs = list(zip(costs, off, strict=True))
+    cpu_ms = np.array([[cost.cpu_ms for cost in each] for each in (costs, off)])
+    wall_ms = np.array([[cost.wall_ms for cost in each] for each in (costs, off)])
     return Level(
         name,
-        cpu_ms=figure([cost.cpu_ms for cost in costs]),
-        cpu_ratio=figure([one.cpu_ms / other.cpu_ms for one, other in pairs]),
-        wall_ratio=figure([one.wall_ms / other.wall_ms for one, other in pairs]),
+        cpu_ms=bootstrap(cpu_ms, lambda rounds: float(rounds[0].mean())),
+        cpu_ratio=bootstrap(cpu_ms, _ratio),
+        wall_ratio=bootstrap(wall_ms, _ratio),
         record_bytes=record_bytes,
     )
+
+
+def _ratio(rounds: Columns) -> float:
+    return float(rounds[0].sum() / rounds[1].sum())
 
 
 def table(levels: list[Level], title: str) -> Table:
     shown = Table("recorded", "client CPU ms/question", "CPU over off", "wall over off", "kB a run", title=title)
     for level in levels:
-        figures = (f"{each.median:.2f} ({each.low:.2f}-{each.high:.2f})" for each in _figures(level))
-        shown.add_row(level.name, *figures, f"{level.record_bytes / 1e3:.1f}")
+        figures = (level.cpu_ms, level.cpu_ratio, level.wall_ratio)
+        cells = (f"{each.value:.2f} ({each.low:.2f}-{each.high:.2f})" for each in figures)
+        shown.add_row(level.name, *cells, f"{level.record_bytes / 1e3:.1f}")
     return shown
-
-
-def _figures(level: Level) -> tuple[Figure, Figure, Figure]:
-    return level.cpu_ms, level.cpu_ratio, level.wall_ratio
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
-    parser.add_argument("--rounds", type=int, default=41, help="counted rounds (default 41)")
-    parser.add_argument("--in-flight", type=int, default=16, help="questions at a time (default 16)")
+    parser.add_argument("--rounds", type=int, default=61, help="counted rounds (default 61)")
+    parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
     parser.add_argument("--delay-ms", type=float, default=100.0, help="mean delay until the server answers")
     parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
