@@ -31,7 +31,7 @@ from egrm_graph.tracing.privacy import (
 from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Source
 from egrm_graph.tracing.spans import RunSpan, Spans
 from egrm_graph.tracing.store import Store
-from egrm_graph.tracing.watched import CallLog, Clock, WatchedClient
+from egrm_graph.tracing.watched import CallLog, WatchedClient
 from egrm_graph.tracing.why import why
 from egrm_graph.verification import Verification
 
@@ -74,9 +74,8 @@ class Recording:
         """Whether its record is stored; else only spans are told."""
         self.span = span
         self.started_at = time.time()
-        self.ms = Clock()
         self.nodes: list[NodeRun] = []
-        self.log = CallLog(self.ms, span)
+        self.log = CallLog(span)
         self.client = WatchedClient(client, self.log, tokens)
 
 
@@ -176,6 +175,7 @@ class Tracer:
     def _record(self, recording: Recording, end: End) -> Record:
         log, gated, told = recording.log, end.state.get("gated"), end.verification
         values, sources = self._in_force(recording.called)
+        calls, prompts = log.written()
         record = Record(
             version=VERSION,
             level="full",
@@ -183,7 +183,7 @@ class Tracer:
             run_id=end.run_id,
             trace_id=None if recording.span is None else recording.span.trace_id,
             started_at=recording.started_at,
-            ms=recording.ms(),
+            ms=log.ms(),
             ending=end.ending,
             error=end.error,
             package=_PACKAGE,
@@ -197,8 +197,8 @@ class Tracer:
             sources=sources,
             asked=end.state.get("asked"),
             nodes=recording.nodes,
-            prompts=log.prompts,
-            calls=log.calls,
+            prompts=prompts,
+            calls=calls,
             classes=gated["classes"] if gated else [],
             margin=gated["margin"] if gated else None,
             why=[] if told is None else why(told, recording.called.settings.selection, self._same),
@@ -253,30 +253,42 @@ class RecordedStay(Stay):
         self._recording = recording
         self._name = name
         self._state = state
-        self._update: Mapping[str, Any] = {}
-        self._run = NodeRun(name=name, started_ms=recording.ms(), ended_ms=0.0, usage=None, reasons=[], error=None)
-        self._span = None if recording.span is None else recording.span.node(self._run)
+        self._update: Mapping[str, Any] | None = None
+        self._started_ms = recording.log.ms()
+        self._told: NodeRun | None = None
+        if recording.span is not None:
+            self._told = self._written(None)
+            self._span = recording.span.node(self._told)
 
     def __enter__(self) -> Self:
-        self._recording.nodes.append(self._run)
         self._recording.log.node = self._name
-        if self._span is not None:
+        if self._told is not None:
             self._span.__enter__()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
-        run, recording = self._run, self._recording
-        run["ended_ms"] = recording.ms()
-        if error is None:
-            _note(run, recording.nodes, self._update)
-        else:
-            run["error"] = self._tracer.scrubbed(error)
-        if self._span is not None:
+        recording, state, update = self._recording, self._state, self._update
+        run = self._written(None if error is None else self._tracer.scrubbed(error))
+        if update is not None:
+            _note(run, recording.nodes, update)
+        recording.nodes.append(run)
+        if self._told is not None:
+            self._told.update(run)
             self._span.__exit__(None if error is None else type(error), error, traceback)
-        if error is None:
-            self._tracer.went_on(recording, self._name, self._state, self._update)
-        else:
-            self._tracer.failed(recording, self._name, self._state, error)
+        if update is not None:
+            self._tracer.went_on(recording, self._name, state, update)
+        elif error is not None:
+            self._tracer.failed(recording, self._name, state, error)
+
+    def _written(self, error: str | None) -> NodeRun:
+        return NodeRun(
+            name=self._name,
+            started_ms=self._started_ms,
+            ended_ms=self._recording.log.ms(),
+            usage=None,
+            reasons=[],
+            error=error,
+        )
 
     def returned(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
         self._update = update

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal, Self
 
 from egrm_graph.clients.client import Client, Completion, Completions, LabelLogprobs, Meter, Sampling
 from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.tracing.record import Generated, ModelCall, Retry, Tokens
 from egrm_graph.tracing.spans import RunSpan
-from egrm_graph.verification import Message
+from egrm_graph.verification import Message, Usage
 
 
 class Clock:
     """Milliseconds since it was made."""
-
-    __slots__ = ("_begun",)
 
     def __init__(self) -> None:
         self._begun = time.perf_counter()
@@ -29,60 +27,134 @@ class Clock:
 
 
 class CallLog:
-    """The calls and prompts of one run, as they come."""
+    """The calls of one run, as they come."""
 
-    def __init__(self, ms: Callable[[], float], span: RunSpan | None) -> None:
-        self.ms = ms
+    def __init__(self, span: RunSpan | None) -> None:
         self.span = span
+        self.ms = Clock()
         self.node = ""
         """The one that calls now."""
-        self.calls: list[ModelCall] = []
-        self.prompts: list[list[Message]] = []
-        self.server_version: str | None = None
+        self.calls: list[WatchedCall] = []
 
-    def prompt_number(self, prompt: Sequence[Message]) -> int:
-        """Which prompt this is; every one is kept once."""
-        written = list(prompt)
-        if written not in self.prompts:
-            self.prompts.append(written)
-        return self.prompts.index(written)
+    @property
+    def server_version(self) -> str | None:
+        """What the server last said that it is."""
+        return next((call.server_version for call in reversed(self.calls) if call.server_version is not None), None)
+
+    def written(self) -> tuple[list[ModelCall], list[list[Message]]]:
+        """The calls as far as they have come, and their prompts, each once."""
+        prompts: list[list[Message]] = []
+        calls = [call.written(_number(list(call.prompt), prompts)) for call in self.calls]
+        return calls, prompts
+
+
+def _number(prompt: list[Message], prompts: list[list[Message]]) -> int:
+    if prompt not in prompts:
+        prompts.append(prompt)
+    return prompts.index(prompt)
 
 
 class WatchedCall(Observation):
-    """Around a call: its end is written down however it comes, and the client tells of its tries.
+    """Around a call: its end is noted however it comes, and the client tells of its tries.
 
-    Nothing that it holds may hold it: it has the caller's context in hand, and with that all that LangGraph has of the
-    run, which would wait for Python's garbage collector.
+    While a call is under way as little as possible is kept of it, for Python's garbage collector comes by the more
+    often the more there is. Nothing that it holds may hold it: it has the caller's context in hand, and with that all
+    that LangGraph has of the run.
     """
 
-    def __init__(self, log: CallLog, call: ModelCall, prompt: Sequence[Message]) -> None:
+    def __init__(
+        self,
+        log: CallLog,
+        kind: Literal["sample", "labels"],
+        request_id: str,
+        prompt: Sequence[Message],
+        *,
+        sampling: Sampling | None = None,
+        labels: Sequence[str] = (),
+        seeds: Sequence[int] = (),
+    ) -> None:
         super().__init__()
-        self._log = log
-        self._call = call
-        self._span = None if log.span is None else log.span.call(call, prompt)
-        log.calls.append(call)
+        self.prompt = prompt
+        self.usage: Usage | None = None
+        self.generated: Sequence[Generated] = ()
+        self._ms = log.ms
+        self._node = log.node
+        self._kind = kind
+        self._request_id = request_id
+        self._sampling = sampling
+        self._labels = labels
+        self._seeds = seeds
+        self._retries: list[Retry] | None = None
+        self._started_ms = self._ended_ms = log.ms()
+        self._first_token_ms: float | None = None
+        self._ending: Literal["ok", "failed", "cancelled"] = "ok"
+        self._error: str | None = None
+        self._told = None if log.span is None else _Told(log.span, self.written(None), prompt)
+        log.calls.append(self)
+
+    def written(self, prompt: int | None) -> ModelCall:
+        """The call as far as it has come; `prompt` is the number of its prompt."""
+        return ModelCall(
+            node=self._node,
+            kind=self._kind,
+            request_id=self._request_id,
+            prompt=prompt,
+            sampling={} if self._sampling is None else dict(vars(self._sampling)),
+            labels=list(self._labels),
+            seeds=list(self._seeds),
+            started_ms=self._started_ms,
+            first_token_ms=self._first_token_ms,
+            ended_ms=self._ended_ms,
+            ending=self._ending,
+            error=self._error,
+            retries=list(self._retries or ()),
+            server=self.server,
+            usage=self.usage,
+            generated=list(self.generated),
+        )
 
     def retried(self, reason: str) -> None:
-        self._call["retries"].append(Retry(at_ms=self._log.ms(), reason=reason))
+        self._retries = [*(self._retries or ()), Retry(at_ms=self._ms(), reason=reason)]
 
-    def __enter__(self) -> None:
-        if self._span is not None:
-            self.headers = self._span.__enter__()
+    def first_token(self) -> None:
+        """Called on every token."""
+        if self._first_token_ms is None:
+            self._first_token_ms = self._ms()
+
+    def answered(self, texts: Sequence[str]) -> None:
+        """`usage` and `generated` are complete; these are the texts that came."""
+        if self._told is not None:
+            self._told.call.update(self.written(None))
+            self._told.span.answered(self._told.call, texts)
+
+    def __enter__(self) -> Self:
+        if self._told is not None:
+            self.headers = self._told.around.__enter__()
         self._before = observed.set(self)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        call = self._call
         observed.reset(self._before)
-        call["ended_ms"], call["server"] = self._log.ms(), self.server
-        self._log.server_version = self.server_version or self._log.server_version
+        del self._before
+        self._ended_ms = self._ms()
         if isinstance(error, asyncio.CancelledError):
-            call["ending"] = "cancelled"
+            self._ending = "cancelled"
         elif error is not None:
-            call["ending"], call["error"] = "failed", f"{type(error).__name__}: {error}"
-        if self._span is not None:
-            self._span.__exit__(kind, error, traceback)
+            self._ending, self._error = "failed", f"{type(error).__name__}: {error}"
+        if self._told is not None:
+            self._told.call.update(self.written(None))
+            self._told.around.__exit__(kind, error, traceback)
+
+
+class _Told:
+    """A call as its span is told of it."""
+
+    def __init__(self, span: RunSpan, call: ModelCall, prompt: Sequence[Message]) -> None:
+        self.span = span
+        self.call = call
+        self.around = span.call(call, prompt)
 
 
 class WatchedClient:
@@ -111,18 +183,17 @@ class WatchedClient:
         request_id: str,
         meter: Meter | None = None,
     ) -> Completions:
-        call = self._call("sample", request_id, prompt, sampling=vars(sampling), seeds=seeds)
         asked = sampling if self._tokens <= sampling.logprobs else replace(sampling, logprobs=self._tokens)
-        meter = self._timed(call, meter)
-        with WatchedCall(self._log, call, prompt):
-            told = await self._client.sample(prompt, asked, seeds=seeds, request_id=request_id, meter=meter)
-            call["usage"] = told.usage
-            call["generated"] = [
+        with WatchedCall(self._log, "sample", request_id, prompt, sampling=sampling, seeds=seeds) as call:
+            told = await self._client.sample(
+                prompt, asked, seeds=seeds, request_id=request_id, meter=self._timed(call, meter)
+            )
+            call.usage = told.usage
+            call.generated = [
                 _generated(completion, seed, self._tokens)
                 for completion, seed in zip(told.completions, seeds, strict=True)
             ]
-            if self._log.span is not None:
-                self._log.span.answered(call, [completion.text for completion in told.completions])
+            call.answered([completion.text for completion in told.completions])
         if asked is sampling:
             return told
         return Completions(tuple(_as_asked(each, sampling.logprobs) for each in told.completions), told.usage)
@@ -130,10 +201,9 @@ class WatchedClient:
     async def label_logprobs(
         self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
     ) -> LabelLogprobs:
-        call = self._call("labels", request_id, prompt, labels=labels)
-        with WatchedCall(self._log, call, prompt):
+        with WatchedCall(self._log, "labels", request_id, prompt, labels=labels) as call:
             told = await self._client.label_logprobs(prompt, labels, request_id=request_id)
-            call["usage"] = told.usage
+            call.usage = told.usage
         return told
 
     async def check(self) -> None:
@@ -142,37 +212,7 @@ class WatchedClient:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def _call(
-        self,
-        kind: Literal["sample", "labels"],
-        request_id: str,
-        prompt: Sequence[Message],
-        *,
-        sampling: Mapping[str, Any] | None = None,
-        labels: Sequence[str] = (),
-        seeds: Sequence[int] = (),
-    ) -> ModelCall:
-        now = self._log.ms()
-        return ModelCall(
-            node=self._log.node,
-            kind=kind,
-            request_id=request_id,
-            prompt=self._log.prompt_number(prompt),
-            sampling=dict(sampling or {}),
-            labels=list(labels),
-            seeds=list(seeds),
-            started_ms=now,
-            first_token_ms=None,
-            ended_ms=now,
-            ending="ok",
-            error=None,
-            retries=[],
-            server=None,
-            usage=None,
-            generated=[],
-        )
-
-    def _timed(self, call: ModelCall, meter: Meter | None) -> Meter | None:
+    def _timed(self, call: WatchedCall, meter: Meter | None) -> Meter | None:
         """A meter that also notes when the first token came; one is made only where tokens are recorded, for it has the
         answer streamed."""
         if meter is None:
@@ -182,8 +222,7 @@ class WatchedClient:
         counted = meter.on_change
 
         def count() -> None:
-            if call["first_token_ms"] is None:
-                call["first_token_ms"] = self._log.ms()
+            call.first_token()
             if counted is not None:
                 counted()
 

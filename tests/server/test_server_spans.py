@@ -58,7 +58,7 @@ async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Re
     node = NodeRun(name="answer_fast", started_ms=0, ended_ms=0, usage=None, reasons=[], error=None)
     try:
         with run.node(node):
-            watched = WatchedClient(client, CallLog(lambda: 0.0, run), 0)
+            watched = WatchedClient(client, CallLog(run), 0)
             drawn = await watched.sample(PROMPT, SAMPLING, seeds=[1, 2, 3], request_id="run.answer_fast.0")
     finally:
         await client.aclose()
