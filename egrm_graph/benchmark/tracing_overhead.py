@@ -4,8 +4,10 @@ The same rounds of questions go, in an order drawn anew each time, through graph
 whole runs, into an SQLite store each, against the canned server of the overhead benchmark; a round ends when its
 records are written. Figures are means over all rounds, and ratios of such means, with 95 % intervals by the bootstrap
 over rounds: Python's garbage collector goes through the whole program now and then, and a median over rounds would see
-it always or never. With `--base-url` a real vLLM server that serves the bundled model answers in the canned one's
-place, and tokens with their alternatives are recorded, too, which has the server's answers streamed.
+it always or never. With `--telemetry` runs that are not recorded are told as OpenTelemetry spans, too, to an exporter
+that throws them away (it takes opentelemetry-sdk). With `--base-url` a real vLLM server that serves the bundled model
+answers in the canned one's place, and tokens with their alternatives are recorded, too, which has the server's answers
+streamed.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import asyncio
 import json
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,6 +41,7 @@ LEVELS: dict[str, dict[str, Any]] = {
     "summary": {"trace_level": "summary"},
     "full": {"trace_level": "full"},
 }
+SPANS: dict[str, dict[str, Any]] = {"spans": {"telemetry": "on"}}
 TOKENS: dict[str, dict[str, Any]] = {"full, 5 alternatives a token": {"trace_level": "full", "trace_tokens": 5}}
 
 
@@ -51,6 +54,23 @@ class Level:
     cpu_ratio: Estimate
     wall_ratio: Estimate
     record_bytes: float
+
+
+def export_spans_nowhere() -> None:
+    """Raises:
+    ModuleNotFoundError: there is no opentelemetry-sdk.
+    """
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+    class Nowhere(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 - OpenTelemetry's signature
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Nowhere()))
+    trace.set_tracer_provider(provider)
 
 
 async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: argparse.Namespace) -> list[Level]:
@@ -74,7 +94,7 @@ async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: 
         n_records = (args.rounds + 1) * args.questions
         sizes = {name: file.stat().st_size / n_records if file.exists() else 0.0 for name, file in files.items()}
     await client.aclose()
-    return [_level(name, costs[name], costs["off"], sizes[name]) for name in levels]
+    return [level_of(name, costs[name], costs["off"], sizes[name]) for name in levels]
 
 
 def _through(base_url: str, client: VllmClient, store: Store, changes: dict[str, Any]) -> Work:
@@ -88,7 +108,8 @@ def _through(base_url: str, client: VllmClient, store: Store, changes: dict[str,
     return work
 
 
-def _level(name: str, costs: list[Cost], off: list[Cost], record_bytes: float) -> Level:
+def level_of(name: str, costs: list[Cost], off: list[Cost], record_bytes: float) -> Level:
+    """The figures of one level from its rounds and those of recording nothing."""
     cpu_ms = np.array([[cost.cpu_ms for cost in each] for each in (costs, off)])
     wall_ms = np.array([[cost.wall_ms for cost in each] for each in (costs, off)])
     return Level(
@@ -119,15 +140,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=61, help="counted rounds (default 61)")
     parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
     parser.add_argument("--delay-ms", type=float, default=100.0, help="mean delay until the server answers")
+    parser.add_argument("--telemetry", action="store_true", help="measure OpenTelemetry spans, too")
     parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
     given = parser.parse_args()
+    levels_of = LEVELS | (SPANS if given.telemetry else {}) | (TOKENS if given.base_url else {})
+    if given.telemetry:
+        export_spans_nowhere()
     if given.base_url:
-        levels = asyncio.run(measure(given.base_url, LEVELS | TOKENS, given))
+        levels = asyncio.run(measure(given.base_url, levels_of, given))
         answered = "answered by a vLLM server"
     else:
         with canned_server(given.delay_ms / 1e3) as base_url:
-            levels = asyncio.run(measure(base_url, LEVELS, given))
+            levels = asyncio.run(measure(base_url, levels_of, given))
         answered = f"answered after {given.delay_ms:g} ms on average"
     if given.json:
         for level in levels:
