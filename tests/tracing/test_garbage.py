@@ -26,9 +26,11 @@ RUNS = 10
         {"trace_level": "full", "deadline_s": 60.0},
         {"trace_level": "full", "max_completion_tokens": 10_000},
         {"trace_level": "full", "stopping": "sequential"},
+        {"trace_level": "off", "telemetry": "content"},
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("spans")
 @pytest.mark.parametrize("fast", [ALIKE, UNLIKE], ids=["direct", "reasoned"])
 async def test_a_run_leaves_nothing_to_collect(fast: list[Item], changes: dict[str, Any]) -> None:
     graph = recording_graph(ScriptedClient(fast=fast, paths=PATHS), Kept(), SCORER, **changes)
