@@ -26,7 +26,7 @@ def metadata_of(given: Mapping[str, Any]) -> dict[str, str]:
     return {
         str(name): str(value)[:200]
         for name, value in given.items()
-        if isinstance(value, str | int | float) and _told(str(name))
+        if _told(str(name)) and isinstance(value, str | int | float)
     }
 
 

@@ -176,34 +176,34 @@ class Tracer:
         log, gated, told = recording.log, end.state.get("gated"), end.verification
         values, sources = self._in_force(recording.called)
         calls, prompts = log.written()
-        record = Record(
-            version=VERSION,
-            level="full",
-            texts=True,
-            run_id=end.run_id,
-            trace_id=None if recording.span is None else recording.span.trace_id,
-            started_at=recording.started_at,
-            ms=log.ms(),
-            ending=end.ending,
-            error=end.error,
-            package=_PACKAGE,
-            engine=self._settings.engine,
-            model=self._client.name,
-            task=self._settings.task_name,
-            scorer=self._scorer,
-            server_version=log.server_version,
-            metadata=metadata_of(recording.called.metadata),
-            settings=values,
-            sources=sources,
-            asked=end.state.get("asked"),
-            nodes=recording.nodes,
-            prompts=prompts,
-            calls=calls,
-            classes=gated["classes"] if gated else [],
-            margin=gated["margin"] if gated else None,
-            why=[] if told is None else why(told, recording.called.settings.selection, self._same),
-            verification=told,
-        )
+        record: Record = {
+            "version": VERSION,
+            "level": "full",
+            "texts": True,
+            "run_id": end.run_id,
+            "trace_id": None if recording.span is None else recording.span.trace_id,
+            "started_at": recording.started_at,
+            "ms": log.ms(),
+            "ending": end.ending,
+            "error": end.error,
+            "package": _PACKAGE,
+            "engine": self._settings.engine,
+            "model": self._client.name,
+            "task": self._settings.task_name,
+            "scorer": self._scorer,
+            "server_version": log.server_version,
+            "metadata": metadata_of(recording.called.metadata),
+            "settings": values,
+            "sources": sources,
+            "asked": end.state.get("asked"),
+            "nodes": recording.nodes,
+            "prompts": prompts,
+            "calls": calls,
+            "classes": gated["classes"] if gated else [],
+            "margin": gated["margin"] if gated else None,
+            "why": [] if told is None else why(told, recording.called.settings.selection, self._same),
+            "verification": told,
+        }
         troubled = any(node["reasons"] for node in record["nodes"]) or any(
             call["retries"] or call["ending"] != "ok" for call in record["calls"]
         )
@@ -281,14 +281,14 @@ class RecordedStay(Stay):
             self._tracer.failed(recording, self._name, state, error)
 
     def _written(self, error: str | None) -> NodeRun:
-        return NodeRun(
-            name=self._name,
-            started_ms=self._started_ms,
-            ended_ms=self._recording.log.ms(),
-            usage=None,
-            reasons=[],
-            error=error,
-        )
+        return {
+            "name": self._name,
+            "started_ms": self._started_ms,
+            "ended_ms": self._recording.log.ms(),
+            "usage": None,
+            "reasons": [],
+            "error": error,
+        }
 
     def returned(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
         self._update = update

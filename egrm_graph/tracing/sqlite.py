@@ -19,9 +19,9 @@ from egrm_graph.tracing.row import Row
 from egrm_graph.tracing.writer import Entry
 
 PAGE_ROWS = 500
-AT_ONCE = (32, 16, 8, 4, 2, 1)
-"""Runs in one statement, so that the statements are always the same few. Python's lock changes hands at each, and a
-busy program gives it back only after a while."""
+AT_ONCE = 48
+"""Runs in one statement, at most: Python's lock changes hands at each, and a busy program gives it back only after a
+while. sqlite3 keeps the last 128 statements ready, and a number of runs takes two."""
 TIDY_S = 60.0
 TIDY_SHARE = 0.01
 """Also tidied when so much of the allowed size was written since."""
@@ -45,7 +45,7 @@ class SqliteSink:
         if self._path.stat().st_ino != self._inode:
             raise OSError(f"{self._path} was replaced")
         with told(self._path), writing(self._connection):
-            for some in _chunks(entries):
+            for some in (entries[i : i + AT_ONCE] for i in range(0, len(entries), AT_ONCE)):
                 rows = tuple(chain.from_iterable(entry.row for entry in some))
                 contents = tuple(chain.from_iterable((entry.row.run_id, entry.data) for entry in some))
                 self._connection.exec_driver_sql(_put_runs(len(some)), rows)
@@ -99,15 +99,6 @@ class SqliteReader:
     def _fetched(self, query: sa.Select[*tuple[Any, ...]]) -> list[Row]:
         with told(self._path):
             return [Row(*found) for found in self._connection.execute(query).all()]
-
-
-def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """As few as there can be."""
-    start = 0
-    for size in AT_ONCE:
-        while len(entries) - start >= size:
-            yield entries[start : start + size]
-            start += size
 
 
 @cache

@@ -94,24 +94,24 @@ class WatchedCall(Observation):
 
     def written(self, prompt: int | None) -> ModelCall:
         """The call as far as it has come; `prompt` is the number of its prompt."""
-        return ModelCall(
-            node=self._node,
-            kind=self._kind,
-            request_id=self._request_id,
-            prompt=prompt,
-            sampling={} if self._sampling is None else dict(vars(self._sampling)),
-            labels=list(self._labels),
-            seeds=list(self._seeds),
-            started_ms=self._started_ms,
-            first_token_ms=self._first_token_ms,
-            ended_ms=self._ended_ms,
-            ending=self._ending,
-            error=self._error,
-            retries=list(self._retries or ()),
-            server=self.server,
-            usage=self.usage,
-            generated=list(self.generated),
-        )
+        return {
+            "node": self._node,
+            "kind": self._kind,
+            "request_id": self._request_id,
+            "prompt": prompt,
+            "sampling": {} if self._sampling is None else dict(vars(self._sampling)),
+            "labels": list(self._labels),
+            "seeds": list(self._seeds),
+            "started_ms": self._started_ms,
+            "first_token_ms": self._first_token_ms,
+            "ended_ms": self._ended_ms,
+            "ending": self._ending,
+            "error": self._error,
+            "retries": list(self._retries or ()),
+            "server": self.server,
+            "usage": self.usage,
+            "generated": list(self.generated),
+        }
 
     def retried(self, reason: str) -> None:
         self._retries = [*(self._retries or ()), Retry(at_ms=self._ms(), reason=reason)]
@@ -231,13 +231,13 @@ class WatchedClient:
 
 
 def _generated(completion: Completion, seed: int, tokens: int) -> Generated:
-    return Generated(
-        seed=seed,
-        finish_reason=completion.finish_reason,
-        n_tokens=completion.n_tokens,
-        tokens=_tokens(completion, tokens) if tokens else None,
-        error=completion.error,
-    )
+    return {
+        "seed": seed,
+        "finish_reason": completion.finish_reason,
+        "n_tokens": completion.n_tokens,
+        "tokens": _tokens(completion, tokens) if tokens else None,
+        "error": completion.error,
+    }
 
 
 def _tokens(completion: Completion, most: int) -> Tokens | None:
