@@ -106,6 +106,7 @@ class Tracer:
         self._spans = spans
         self._redact = redact
         self._secret = "" if settings.api_key is None else settings.api_key.get_secret_value().strip()
+        self._task = settings.task_name  # which looks at the model's name, and is asked for in every run
         self._values = settings.model_dump(mode="json", exclude={"api_key"})
         self._sources = sources
         self._scorer = scorer
@@ -149,7 +150,7 @@ class Tracer:
         kept = self._store is not None and random.random() < self._settings.trace_share
         if not kept and self._spans is None:
             return None
-        span = None if self._spans is None else self._spans.started(self._client.name, self._settings.task_name)
+        span = None if self._spans is None else self._spans.started(self._client.name, self._task)
         return Recording(called, self._client, self._settings.trace_tokens, kept, span)
 
     def _begun(self, recording: Recording, run_id: str) -> None:
@@ -189,7 +190,7 @@ class Tracer:
             "package": _PACKAGE,
             "engine": self._settings.engine,
             "model": self._client.name,
-            "task": self._settings.task_name,
+            "task": self._task,
             "scorer": self._scorer,
             "server_version": log.server_version,
             "metadata": metadata_of(recording.called.metadata),
@@ -301,8 +302,10 @@ def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> Non
         told = sum(len(node["reasons"]) for node in before)
         run["reasons"] = update["verification"]["reasons"][told:]
         return
-    stage = next(stage for key, stage in update.items() if stage is not None and key != "asked")
-    run["usage"], run["reasons"] = stage["usage"], stage["reasons"]
+    for key, stage in update.items():
+        if stage is not None and key != "asked":
+            run["usage"], run["reasons"] = stage["usage"], stage["reasons"]
+            return
 
 
 class TraceWarning(UserWarning):

@@ -17,13 +17,13 @@ from egrm_graph.verification import Message, Usage
 
 
 class Clock:
-    """Milliseconds since it was made."""
+    """Milliseconds since it was made, in whole microseconds."""
 
     def __init__(self) -> None:
-        self._begun = time.perf_counter()
+        self._begun_ns = time.perf_counter_ns()
 
     def __call__(self) -> float:
-        return round((time.perf_counter() - self._begun) * 1e3, 3)
+        return (time.perf_counter_ns() - self._begun_ns) // 1000 / 1000  # `round` takes three times as long
 
 
 class CallLog:
