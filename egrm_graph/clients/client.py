@@ -86,8 +86,9 @@ class Meter:
 
     def add(self, n_tokens: int) -> None:
         self.n_tokens += n_tokens
-        if self.on_change is not None:
-            self.on_change()
+        changed = self.on_change  # read once: whoever counts may let go of it meanwhile
+        if changed is not None:
+            changed()
 
 
 @runtime_checkable
