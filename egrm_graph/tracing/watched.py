@@ -79,7 +79,7 @@ class WatchedCall(Observation):
         self.generated: Sequence[Generated] = ()
         self._ms = log.ms
         self._node = log.node
-        self._kind = kind
+        self._kind: Literal["sample", "labels"] = kind
         self._request_id = request_id
         self._sampling = sampling
         self._labels = labels
