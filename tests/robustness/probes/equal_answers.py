@@ -1,0 +1,9 @@
+"""Whether two answers count as one vote."""
+
+from egrm_graph.tasks.equivalence import same
+
+
+def outcome(given: list[str]) -> bool:
+    one, other = given
+    assert same(one, other) == same(other, one)
+    return same(one, other)

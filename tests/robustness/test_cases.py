@@ -1,0 +1,28 @@
+"""Every case comes out as its line says, and the page in docs/ shows them all."""
+
+import importlib
+import inspect
+
+import pytest
+
+from tests.robustness.cases import Case, Kind, read_kinds
+from tests.robustness.page import PAGE, page
+
+KINDS = read_kinds()
+CASES = [pytest.param(kind, case, id=f"{kind.name}-{case.name}") for kind in KINDS for case in kind.cases]
+
+
+@pytest.mark.parametrize(("kind", "case"), CASES)
+async def test_case(kind: Kind, case: Case) -> None:
+    outcome = importlib.import_module(f"tests.robustness.probes.{kind.name}").outcome(case.input)
+    assert (await outcome if inspect.isawaitable(outcome) else outcome) == case.outcome
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_no_case_is_there_twice(kind: Kind) -> None:
+    names = [case.name for case in kind.cases]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_the_page_shows_the_cases() -> None:
+    assert PAGE.read_text() == page(KINDS), "run `python -m tests.robustness.page`"
