@@ -13,7 +13,7 @@ VLLM_VENV := .venv-vllm
 PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bench-judge model clean
+.PHONY: demo test check bench bench-judge resolve robustness model clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -36,6 +36,14 @@ bench: $(VENV)/.core
 # How the bundled model judges, behind a real vLLM server: 1,000 held-out pairs and 1,000 lists.
 bench-judge: $(VENV)/.core $(VLLM_VENV)/.installed
 	$(BIN)/python -m egrm_graph.benchmark.judging --vllm-python $(VLLM_VENV)/bin/python --levels
+
+# Whether an installer finds versions for this package together with verl, TRL, hydra-core, and vLLM.
+resolve: $(VENV)/.dev
+	$(BIN)/python -m tests.resolvable
+
+# docs/robustness.md, from the test cases.
+robustness: $(VENV)/.dev
+	$(BIN)/python -m tests.robustness.page
 
 # The bundled models, from nothing (some three hours on two cores).
 model: $(VENV)/.dev

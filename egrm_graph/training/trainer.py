@@ -95,6 +95,15 @@ def on_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def _checkpointing() -> dict[str, Any]:
+    """The arguments that trade time for memory; transformers renamed them after the versions that verl and vLLM pin."""
+    from transformers import TrainingArguments
+
+    renamed = hasattr(TrainingArguments, "activation_checkpointing")
+    name = "activation_checkpointing" if renamed else "gradient_checkpointing"
+    return {name: True, f"{name}_kwargs": {"use_reentrant": False}}
+
+
 def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> TrainingArguments:
     import torch
     from transformers import TrainingArguments
@@ -125,8 +134,7 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
         dataloader_pin_memory=on_gpu(),
         use_cpu=not on_gpu(),
         bf16=on_gpu() and torch.cuda.is_bf16_supported(),  # for the arithmetic; the weights that learn are in single
-        activation_checkpointing=config.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+        **(_checkpointing() if config.gradient_checkpointing else {}),
         seed=config.seed,
         report_to=[],
         disable_tqdm=True,

@@ -1,4 +1,4 @@
-"""Writes docs/robustness.md from the cases: `python -m tests.robustness.page`."""
+"""Writes docs/robustness.md from the cases: `make robustness`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN_CHARACTERS = 160
 INTRODUCTION = """# Robustness
 
 What real models, servers, and frameworks send, and what the graph makes of it. Each row is a test case: the tests run
-the input through the package and compare the outcome. `python -m tests.robustness.page` writes this page from
+the input through the package and compare the outcome. `make robustness` writes this page from
 `tests/robustness/cases/`; to report another case, add a line there.
 
 The rule behind all of them: a failure never becomes a score, and nothing that was not read in full is `ok`. An outcome
@@ -29,9 +29,7 @@ def page(kinds: list[Kind]) -> str:
 
 def _section(kind: Kind) -> str:
     rows = [f"| {_text(case.name)} | {_code(case.input)} | {_code(case.outcome)} |" for case in kind.cases]
-    return "\n".join(
-        [f"## {kind.title}", "", kind.about, "", "| case | input | outcome |", "|---|---|---|", *rows, ""]
-    )
+    return "\n".join([f"## {kind.title}", "", kind.about, "", "| case | input | outcome |", "|---|---|---|", *rows, ""])
 
 
 def _code(value: Any) -> str:

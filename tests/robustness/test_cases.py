@@ -25,4 +25,4 @@ def test_no_case_is_there_twice(kind: Kind) -> None:
 
 
 def test_the_page_shows_the_cases() -> None:
-    assert PAGE.read_text() == page(KINDS), "run `python -m tests.robustness.page`"
+    assert PAGE.read_text() == page(KINDS), "run `make robustness`"
