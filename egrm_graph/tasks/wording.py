@@ -1,0 +1,42 @@
+"""Text that is not a number or mathematics, in one form.
+
+Decides: case, spacing, a leading "the", and a comma before "and" do not count, and "and" in a list is a comma. "A" and
+"an" stay, because "A" is an answer. Case counts where it carries meaning: in formulas, in words of two letters (`CO`
+and `Co`), inside a word (`MeV` and `meV`), and in pairs of letters (`AABB` and `aabb`).
+"""
+
+from __future__ import annotations
+
+import re
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SMALL_WORDS = frozenset("a am an as at be by do he if in is it me my no of on or so to up us we".split())  # noqa: SIM905
+_GENES = re.compile(r"(?:([a-z])\1)+")
+_FORMULA = re.compile(r"[0-9=+*/^<>\\_-]")
+_MOLECULE = re.compile(r"(?:[A-Z][a-z]?(?:_\{[0-9]+\}|[0-9]+)?)+")
+_INDEX = re.compile(r"_\{([0-9]+)\}")
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_LIST_AND = re.compile(r",? and ")
+_LIST_OR = re.compile(r", or ")
+_LOOSE_SPACE = re.compile(r"(?<!\w) | (?!\w)")  # 1 2 is not 12, but x > 5 is x>5
+
+
+def plain(text: str) -> str:
+    """A tidied text in the form that is compared."""
+    if _MOLECULE.fullmatch(text):
+        text = _INDEX.sub(r"\1", text)
+    single = "" if _FORMULA.search(text) else "fold"
+    text = _LETTERS.sub(lambda word: _folded(word[0], bool(single)), " ".join(text.split()))
+    text = _LIST_OR.sub(" or ", _LIST_AND.sub(", ", _THOUSANDS.sub("'", text)))
+    text = _LOOSE_SPACE.sub("", text)
+    return text.removeprefix("the ") or text
+
+
+def _folded(word: str, fold_single: bool) -> str:
+    folded = word.casefold()
+    if len(word) == 1:
+        return folded if fold_single else word
+    if len(word) == 2:
+        return folded if folded in _SMALL_WORDS else word
+    in_one_case = word.islower() or word.istitle() or word.isupper()
+    return folded if in_one_case and not _GENES.fullmatch(folded) else word
