@@ -43,10 +43,10 @@ _PURE = "1"  # the unit of a number that is known to have none
 
 _OPTION = re.compile(r"(?:\(([a-jA-J])\)|([a-jA-J])[).:])\s+(?=\S)")
 _NO_OPTION = re.compile(  # two labels, initials, a species, or something that is said of the option
-    r".*\([a-jA-J]\)|.*\b[A-J]\)|[a-zA-Z]\.|(?:and|or|not|is|isn't|was|but)\b", re.DOTALL
+    r".*\([a-jA-J]\)|.*\b[A-J]\)|.*\b[a-jA-J]:\s|[a-zA-Z]\.|(?:and|or|not|is|isn't|was|but)\b", re.DOTALL
 )
 _SPECIES = re.compile(r"[A-J]\. [a-z]+")
-_LETTER = re.compile(r"([a-zA-Z])\)")
+_LETTER = re.compile(r"([a-zA-Z])\)|(?:option|choice) \(?([a-j])\)?", re.IGNORECASE)
 _MONEY = re.compile(r"([+-]?)\s*(us\$|[$€£¥₹]|usd\b|eur\b|gbp\b)\s*", re.IGNORECASE)
 _RATE = re.compile(r"([0-9.,]+)(\s+per\s.+|\s*/\s*[a-z].*)")
 _ORDINAL = re.compile(r"([0-9,]*(?:1[0-9]|[0-9]))(st|nd|rd|th)", re.IGNORECASE)
@@ -166,7 +166,7 @@ def _texts(text: str, name: str, body: str) -> Iterator[Reading]:
     """The text as it stands, without its name, and as an option with a text."""
     yield Reading(("text", plain(text)))
     if letter := _LETTER.fullmatch(text):
-        yield Reading(("text", letter[1].casefold()))
+        yield Reading(("text", (letter[1] or letter[2]).casefold()))
     yield Reading(("text", plain(body)), name=name)
     option = _OPTION.match(text)
     if option and not _NO_OPTION.match(rest := text[option.end() :]):

@@ -64,14 +64,16 @@ _LONG_DIGITS = re.compile(r"[0-9]{7}")
 
 def expression(text: str) -> str | None:
     """The expression in LaTeX, if it has one meaning and is bounded in every way that costs time."""
-    if len(text) > _MAX_CHARACTERS or not _SOMETHING.search(text):
+    if len(text) > _MAX_CHARACTERS:
+        return None
+    text = _PLAIN_NAMES.sub(r"\\\1", text).replace("**", "^")
+    if not _SOMETHING.search(text):
         return None
     text = _FACTORIAL.sub(lambda n: str(math.factorial(int(n[1]))) if int(n[1]) < 60 else n[0], text)
     text = _BINOMIAL.sub(lambda n: f"({math.comb(int(n[1]), int(n[2]))})", text)
     if not _CHARACTERS.fullmatch(_ROOT_INDEX.sub(r"\\sqrt", text)):
         return None
     text = _NEGATIVE_ROOT.sub(r"(-\\sqrt[\1]{\2})", _EXPONENTIAL.sub("e^", text))
-    text = _PLAIN_NAMES.sub(r"\\\1", text).replace("**", "^")
     text = re.sub(r"\\(frac|sqrt)\s*([0-9])", r"\\\1{\2}", text)
     text = re.sub(r"(\\frac\{[0-9]\})\s*([0-9])", r"\1{\2}", text)
     text = re.sub(r"\^\s*([0-9]{2,})", r"^{\1}", text)

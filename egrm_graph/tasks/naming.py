@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-NAME = r"\\?[a-zA-Z][a-zA-Z0-9']{0,9}(?:_\{[^{}]{1,4}\})?"
+NAME = r"(?:\\[a-zA-Z]{1,10}|[a-zA-Z][a-zA-Z0-9']{0,9})(?:_\{[^{}]{1,4}\})?"
 _NAMED = re.compile(rf"({NAME}(?:\s?\([a-zA-Z0-9, ]{{1,8}}\))?)\s*(?:==?|\\in(?![a-z]))\s*")
 _NAMED_BEHIND = re.compile(r"([^=<>\\]*[0-9}])\s*=\s*(\\?[a-zA-Z]{1,2}(?:_\{[^{}]{1,4}\})?)")
 _SUM_EQUALS = re.compile(r"(?:[0-9+\-*/^(). ]|\\times)*[0-9)][\s]*(?:[+\-*/^]|\\times)(?:[0-9+\-*/^(). ]|\\times)*=\s*")

@@ -34,4 +34,5 @@ def relation(text: str, value_of: Callable[[str], Hashable | None]) -> Hashable 
 
 
 def _side(text: str, value_of: Callable[[str], Hashable | None]) -> Hashable | None:
-    return ("name", text) if re.fullmatch(NAME, text) else value_of(text)
+    value = value_of(text)
+    return ("name", text) if value is None and re.fullmatch(NAME, text) else value

@@ -115,7 +115,7 @@ def _unwrapped(text: str) -> str:
     """Without what stands in pairs around the whole, or after it."""
     while True:
         before = text
-        text = text.strip().lstrip("*`").lstrip()
+        text = text.strip()
         if not text.endswith(".."):
             text = text.rstrip(_ENDING)
         if re.search(r"[^\W\d_]{2}!+$", text):  # but 5! and n! are factorials
@@ -125,7 +125,8 @@ def _unwrapped(text: str) -> str:
             if inside and text.startswith(opening) and text.endswith(closing) and opening not in inside:
                 text = inside
         if text == before:
-            return text
+            unmatched = text.lstrip("*`")
+            return text if unmatched == text else _unwrapped(unmatched)
 
 
 def number(text: str) -> Fraction | None:

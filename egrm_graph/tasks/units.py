@@ -93,9 +93,11 @@ def known_unit(text: str) -> str | None:
     for part, sign in ((over, 1), *((part, -1) for part in under)):
         found = _factors(part) if part or sign > 0 else None
         if found is None or (sign < 0 and not found):
-            return None
+            return None  # not a unit, or nothing behind the slash
         for name, power in found:
             factors[name] = factors.get(name, 0) + sign * power
+    if not factors:
+        return None
     return " ".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(factors.items()) if power)
 
 
