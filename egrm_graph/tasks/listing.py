@@ -1,9 +1,9 @@
 r"""What an answer lists: sets, tuples, intervals and their unions, matrices, and options.
 
-Decides: a bare list and one in braces are sets, whose order means nothing; tuples, intervals, and lists in brackets keep
-their order and brackets. Names belong to their values: `x=1, y=2` is `y=2, x=1` and not `x=2, y=1`. A repeated member
-counts in a bare list and not in braces. Options (`A, C`) and statements (`I and III`) are sets; other words keep their
-order. `or` is not `and`, and a comma may be either.
+Decides: a bare list and one in braces are sets, whose order means nothing; tuples, intervals, and lists in brackets
+keep their order and brackets. Names belong to their values: `x=1, y=2` is `y=2, x=1` and not `x=2, y=1`. A repeated
+member counts in a bare list and not in braces. Options (`A, C`) and statements (`I and III`) are sets; other words keep
+their order. `or` is not `and`, and a comma may be either.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 
-_MONTHS = ("january february march april may june july august september october november december").split()
-_MONTH = {name[:length]: i for i, name in enumerate(_MONTHS, 1) for length in (3, len(name))} | {"sept": 9}
+_MONTHS = "january february march april may june july august september october november december"
+_MONTH = {name[:length]: i for i, name in enumerate(_MONTHS.split(), 1) for length in (3, len(name))} | {"sept": 9}
 _NAME = r"(?P<month>[a-z]{3,9})\.?"
 _DAY = r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>[0-9]{4})"

@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-         "seventeen eighteen nineteen").split()  # fmt: skip
-_SMALL = {word: i for i, word in enumerate(_ONES)}
-_TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_SMALL = {word: i for i, word in enumerate(_ONES.split())}
+_TEN_NAMES = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS = {word: 10 * i for i, word in enumerate(_TEN_NAMES.split(), 2)}
 _SCALES = {
     "dozen": 12,
     "thousand": 10**3,
@@ -22,8 +25,8 @@ _SCALES = {
     "billion": 10**9,
     "trillion": 10**12,
 }
-_PART_NAMES = "third quarter fourth fifth sixth seventh eighth ninth tenth hundredth thousandth".split()  # noqa: SIM905
-_PARTS = dict(zip(_PART_NAMES, (3, 4, 4, 5, 6, 7, 8, 9, 10, 100, 1000), strict=True)) | {"half": 2}
+_PART_NAMES = "third quarter fourth fifth sixth seventh eighth ninth tenth hundredth thousandth"
+_PARTS = dict(zip(_PART_NAMES.split(), (3, 4, 4, 5, 6, 7, 8, 9, 10, 100, 1000), strict=True)) | {"half": 2}
 _PLURAL_PARTS = {f"{name}s": size for name, size in _PARTS.items()} | {"halves": 2}
 _MAX_WORDS = 20
 
@@ -67,8 +70,7 @@ def with_figures(text: str) -> str:
 def _number(words: _Words) -> Fraction | None:
     if words.peek() == "a" and words.peek(1) in ("hundred", "half", *_SCALES, *_PARTS):
         words.take()
-        whole: Fraction | None = Fraction(1)
-        return _parts(words, whole) or _scaled(words, Fraction(1))
+        return _parts(words, Fraction(1)) or _scaled(words, Fraction(1))
     if words.peek() in ("half", "dozen"):
         return Fraction(1, 2) if words.take() == "half" else Fraction(12)
     whole = _below_thousand(words)

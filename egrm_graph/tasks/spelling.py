@@ -1,7 +1,7 @@
 r"""Answers in one spelling: without the markup around them, and numbers as exact fractions.
 
 Decides: what is dropped as markup (markdown, quotes in pairs, `$...$`, `\text{}`, spacing commands, outer punctuation),
-which characters and commands are one sign (`≥`, `>=`, and `\geq`; `∪` and `\cup`; `52₈` and `52_8`), and what a number
+which characters and commands are one sign (`≥`, `>=`, and `\geq`; `52₈` and `52_8`), and what a number
 is: digits with thousands in groups of three, decimals, repeating decimals, exponents up to 2,000, fractions, and mixed
 numbers. A sign that can mean something stays: `5!` is not 5, `f'` is not `f`, and `~5` is not 5.
 """
@@ -23,7 +23,7 @@ _FRACTION_CHARACTER = re.compile("(?<=[0-9])(?=[¼½¾⅐-⅞])")
 _LOOKALIKES = str.maketrans(
     {
         **dict.fromkeys("−–—‐‑‒", "-"),  # noqa: RUF001 - the point is that they look alike
-        **dict.fromkeys("·⋅∙", "*"),  # noqa: RUF001
+        **dict.fromkeys("·⋅∙", "*"),
         **dict.fromkeys("“”„«»", '"'),
         **dict.fromkeys("‘’", "'"),  # noqa: RUF001
         "×": r"\times ",  # noqa: RUF001
