@@ -29,11 +29,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from egrm_graph.tasks import mathematics
-from egrm_graph.tasks.listing import listed
+from egrm_graph.tasks.listing import listed, may_be_list
 from egrm_graph.tasks.moments import moment
 from egrm_graph.tasks.naming import named
 from egrm_graph.tasks.number_words import with_figures
-from egrm_graph.tasks.relations import relation
+from egrm_graph.tasks.relations import may_be_relation, relation
 from egrm_graph.tasks.spelling import number, tidied
 from egrm_graph.tasks.units import PERCENT, known_unit, meanings
 from egrm_graph.tasks.wording import plain
@@ -51,25 +51,29 @@ _MONEY = re.compile(r"([+-]?)\s*(us\$|[$€£¥₹]|usd\b|eur\b|gbp\b)\s*", re.I
 _RATE = re.compile(r"([0-9.,]+)(\s+per\s.+|\s*/\s*[a-z].*)")
 _ORDINAL = re.compile(r"([0-9,]*(?:1[0-9]|[0-9]))(st|nd|rd|th)", re.IGNORECASE)
 _POWER = re.compile(r"\^(?:-?[1-3]|\{-?[1-3]\})")
-_ANGLES = ("degree", "rad")  # in `\\sin 30 degrees` they belong to the 30
+_FIGURE = re.compile(  # no variables, whose products look like units, and no sine, whose degrees are its argument's
+    r"(?:\\?(?:[dt]?frac|sqrt|pi|cdot|times|overline|bar|pm)(?![a-zA-Z])|(?<=[0-9])[eE](?=[+-]?[0-9])|[^a-zA-Z\\])+"
+)
 _INFINITY = re.compile(r"([+-]?)\s*(?:\\infty|infinity)", re.IGNORECASE)
 
 Value = Callable[[str], Hashable | None]
 
 
 class Reading(NamedTuple):
-    """One way to understand an answer; an empty unit or name agrees with every other."""
+    """One way to understand an answer: a value, and what must not differ where both readings have it."""
 
     value: Hashable
     unit: str = ""
     name: str = ""
+    spelling: str = ""
 
 
 class Readings(NamedTuple):
-    """All of them."""
+    """All of them, and the parts that only the parser may understand."""
 
     values: frozenset[Hashable]
     all: tuple[Reading, ...]
+    unread: tuple[str, ...]
 
 
 def same(one: str, other: str) -> bool:
@@ -78,9 +82,12 @@ def same(one: str, other: str) -> bool:
         return True
     if max(len(one), len(other)) > _MAX_CHARACTERS:
         return one.split() == other.split()
-    if _agree(_cheap(one), _cheap(other)):
+    if one.isdecimal() and other.isdecimal():
+        return int(one) == int(other)
+    ones, others = _cheap(one), _cheap(other)
+    if _agree(ones, others):
         return True
-    if not (_needs_parser(one) or _needs_parser(other)):
+    if not (_any_mathematics(ones.unread) or _any_mathematics(others.unread)):
         return False
     return _agree(_costly(one), _costly(other))
 
@@ -89,9 +96,7 @@ def _agree(ones: Readings, others: Readings) -> bool:
     if ones.values.isdisjoint(others.values):
         return False
     return any(
-        one.value == other.value
-        and (one.unit == other.unit or not one.unit or not other.unit)
-        and (one.name == other.name or not one.name or not other.name)
+        one.value == other.value and all(not a or not b or a == b for a, b in zip(one[1:], other[1:], strict=True))
         for one in ones.all
         for other in others.all
     )
@@ -100,32 +105,30 @@ def _agree(ones: Readings, others: Readings) -> bool:
 @lru_cache(maxsize=4096)
 def _cheap(text: str) -> Readings:
     """The readings that need no parser."""
-    return _collected(_readings(tidied(text), _plain_value))
+    return _collected(text, _plain_value)
 
 
 @lru_cache(maxsize=1024)
 def _costly(text: str) -> Readings:
-    return _collected(_readings(tidied(text), _value))
+    return _collected(text, _value)
 
 
 @lru_cache(maxsize=4096)
-def _needs_parser(text: str) -> bool:
-    """Whether a part of the text is mathematics to the parser only."""
-    found = False
-
-    def value_of(part: str) -> Hashable | None:
-        nonlocal found
-        plain_value = _plain_value(part)
-        found = found or (plain_value is None and mathematics.looks_like_mathematics(part))
-        return plain_value
-
-    _collected(_readings(tidied(text), value_of))
-    return found
+def _any_mathematics(parts: tuple[str, ...]) -> bool:
+    return any(mathematics.looks_like_mathematics(part) for part in parts)
 
 
-def _collected(readings: Iterator[Reading]) -> Readings:
-    everything = tuple(readings)
-    return Readings(frozenset(reading.value for reading in everything), everything)
+def _collected(text: str, value_of: Value) -> Readings:
+    unread: dict[str, None] = {}
+
+    def recorded(part: str) -> Hashable | None:
+        value = value_of(part)
+        if value is None:
+            unread[part] = None
+        return value
+
+    everything = tuple(_readings(tidied(text), recorded))
+    return Readings(frozenset(reading.value for reading in everything), everything, tuple(unread))
 
 
 def _plain_value(text: str) -> Hashable | None:
@@ -147,19 +150,19 @@ def _readings(text: str, value_of: Value) -> Iterator[Reading]:
     if (when := moment(body)) is not None:
         yield Reading(when)
         return
-    if (related := relation(text, value_of)) is not None:
+    if may_be_relation(text) and (related := relation(text, value_of)) is not None:
         yield Reading(related)
     quantities = list(_quantities(body, value_of))
     yield from (reading._replace(name=name) for reading in quantities)
-    if not quantities:
+    if not quantities and may_be_list(text):
         for reading in listed(text if not name else body, lambda part: _item(part, value_of)):
-            yield Reading(reading.value, reading.mark, name or reading.name)
+            yield Reading(reading.value, reading.conjunction, name or reading.name, reading.spelling)
 
 
 def _item(text: str, value_of: Value) -> Hashable | None:
     """The value of a member of a list."""
     value = value_of(_without_brackets(text))
-    return value if value is not None else relation(text, value_of)
+    return value if value is not None or not may_be_relation(text) else relation(text, value_of)
 
 
 def _texts(text: str, name: str, body: str) -> Iterator[Reading]:
@@ -205,8 +208,7 @@ def _with_unit(text: str) -> Iterator[tuple[str, str]]:
         yield ordinal[1], "ordinal"
     else:
         for end in _unit_starts(text):
-            unit_behind = known_unit(text[end:])
-            if unit_behind is not None and not (unit_behind in _ANGLES and re.search("[a-z]{2}", text[:end])):
+            if _FIGURE.fullmatch(text[:end]) and (unit_behind := known_unit(text[end:])) is not None:
                 yield text[:end], unit_behind
                 return
 

@@ -18,7 +18,7 @@ _MAX_MEMBERS = 10
 _SEPARATOR = re.compile(r"\s*[,;]\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 _SPACED_COMMA = re.compile(r",\s")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
-_DECIMAL_COMMA = re.compile(r"-?[0-9]+,-?[0-9]+")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")  # two such lists in another order may be two decimals
 _CUP = re.compile(r"\s*\\cup(?![a-zA-Z])\s*")
 _OPTION = re.compile(r"\(?([A-J]|[IVX]{1,4})\)?")
 _MATRIX = re.compile(r"\\begin\{([pbB]?)matrix\}(.*)\\end\{\1matrix\}", re.DOTALL)
@@ -28,11 +28,17 @@ Value = Callable[[str], Hashable | None]
 
 
 class Listed(NamedTuple):
-    """A reading of a list; `mark` holds what two of them may not differ in if both have it."""
+    """A reading of a list: a value, and what must not differ where two readings have it."""
 
-    value: Hashable
-    mark: str = ""
+    value: tuple[Hashable, ...]
+    conjunction: str = ""
     name: str = ""
+    spelling: str = ""
+
+
+def may_be_list(text: str) -> bool:
+    """Whether there is a separator or a command; cheap."""
+    return any(mark in text for mark in (",", ";", " and ", " or ", "\\"))
 
 
 def listed(text: str, value_of: Value) -> Iterator[Listed]:
@@ -51,8 +57,8 @@ def listed(text: str, value_of: Value) -> Iterator[Listed]:
         return
     for reading in _members(body, value_of):
         yield reading._replace(name=name)
-        if names and reading.value[0] == "members" and len(reading.value[2]) == len(names):
-            yield Listed(("named", frozenset(zip(names, reading.value[2], strict=True))))
+        if names and len(members := reading.value[-1]) == len(names) and reading.value[0] == "members":
+            yield Listed(("named", frozenset(zip(names, members, strict=True))))
 
 
 def _signs(text: str, value_of: Value) -> Iterator[Listed]:
@@ -67,19 +73,20 @@ def _members(text: str, value_of: Value) -> Iterator[Listed]:
     parts = _parts(inside, _SEPARATOR, thousands=bool(_SPACED_COMMA.search(inside)))
     if not 2 <= len(parts) <= _MAX_MEMBERS or not all(parts):
         return
-    mark = _mark(inside) if not brackets else ""
+    conjunction = _conjunction(inside) if not brackets else ""
     pairs = [named(part) for part in parts]
     names = {name for name, _ in pairs}
     if brackets in ("", "{}") and all(option := [_OPTION.fullmatch(part) for part in parts]):
-        yield Listed(("options", tuple(sorted(match[1] for match in option if match))), mark)
+        yield Listed(("options", tuple(sorted(match[1] for match in option if match))), conjunction)
     values = [_member(body, value_of) for _, body in pairs]
     if any(value is None for value in values):
         return
     if len(names) == len(pairs):
-        yield Listed(("named", frozenset(zip((name for name, _ in pairs), values, strict=True))), mark)
+        yield Listed(("named", frozenset(zip((name for name, _ in pairs), values, strict=True))), conjunction)
     elif len(names) == 1 and brackets in ("", "{}"):
         members = sorted(set(values) if brackets else values, key=repr)
-        yield Listed(("members", "", tuple(members)), mark, names.pop())
+        spelling = inside if _DECIMAL_COMMA.fullmatch(inside) and not brackets else ""
+        yield Listed(("members", "", tuple(members)), conjunction, names.pop(), spelling)
     elif names == {""}:
         yield Listed(("members", brackets, tuple(values)))
         if brackets == "[]" and (rows := _rows(values)) is not None:
@@ -100,10 +107,7 @@ def _interval(text: str, value_of: Value) -> Hashable | None:
     return brackets, tuple(sorted(set(values), key=repr) if brackets == "{}" else values)
 
 
-def _mark(text: str) -> str:
-    """`3,14` may be a decimal of other countries, which is not `14,3`; and `or` is not `and`."""
-    if _DECIMAL_COMMA.fullmatch(text):
-        return text
+def _conjunction(text: str) -> str:
     return next((word for word in ("or", "and") if re.search(rf"\b{word}\b", text)), "")
 
 

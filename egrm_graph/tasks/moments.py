@@ -26,7 +26,7 @@ _LONGEST = 30
 
 def moment(text: str) -> Hashable | None:
     """The date or time that a tidied text gives."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or text.isalpha() or text.isdecimal():
         return None
     text = text.lower()
     return _date(text) or _time(text)

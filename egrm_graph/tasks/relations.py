@@ -17,6 +17,11 @@ _SYMMETRIC = ("=", "==", r"\ne")
 _MAX_SIDES = 3
 
 
+def may_be_relation(text: str) -> bool:
+    """Whether there is a sign; cheap."""
+    return any(sign in text for sign in ("=", "<", ">", "\\"))
+
+
 def relation(text: str, value_of: Callable[[str], Hashable | None]) -> Hashable | None:
     """A relation as its signs and sides; None where the text is not one, or a side has no value."""
     parts = _SIGN.split(text)

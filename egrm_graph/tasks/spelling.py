@@ -55,30 +55,38 @@ _SCIENTIFIC = re.compile(
     r"(?<![\w^/}*).])([0-9][0-9.,]*)\s*(?:\*|\\times|x)\s*10\s*(?:\^|\*\*)\s*\{?\s*([+-]?[0-9]{1,9})\s*\}?"
     r"(?=\s*$|\s*[,;)\]}]|\s+[a-zA-Z%])"
 )
-_ALIASES = (
-    (re.compile(r"\\[dt]frac(?![a-zA-Z])"), r"\\frac"),
-    (re.compile(r"\\(?:leq|leqslant)(?![a-zA-Z])|<=|=<"), r"\\le "),
-    (re.compile(r"\\(?:geq|geqslant)(?![a-zA-Z])|>="), r"\\ge "),
-    (re.compile(r"\\(?:neq)(?![a-zA-Z])|!="), r"\\ne "),
-    (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
-    (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
-    (re.compile(r"\\varnothing(?![a-zA-Z])"), r"\\emptyset"),
-    (re.compile(r"\\colon(?![a-zA-Z])"), ":"),
-    (re.compile(r"\\cdot(?![a-zA-Z])"), "*"),
-    (re.compile(r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})"), " degree "),
-    (re.compile(r"\\([%$#&{}])"), r"\1"),
-    (_SCIENTIFIC, r"\1e\2"),
-    (re.compile(r"(?<!\b0)(?<=[0-9])\s+x\s+(?=[0-9])"), r" \\times "),
-    (re.compile(r"_\s*(?:([0-9](?![0-9])|[a-zA-Z](?![0-9a-zA-Z]))|\{\s*\(?([0-9a-zA-Z]{1,4})\)?\s*\})"), r"_{\1\2}"),
-    (re.compile(r"(?<=[0-9])\s+base\s+([0-9]{1,2})$"), r"_{\1}"),
-    (re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])"), r" \\cup "),
-    (re.compile(r"(?<=\w) & (?=\w)(?!.*\\end\{)", re.DOTALL), " and "),
+_ALIASES = (  # what has to be in a text, a pattern, and how it is spelled
+    ("frac", re.compile(r"\\[dt]frac(?![a-zA-Z])"), r"\\frac"),
+    ("\\le", re.compile(r"\\(?:leq|leqslant)(?![a-zA-Z])"), r"\\le "),
+    ("\\ge", re.compile(r"\\(?:geq|geqslant)(?![a-zA-Z])"), r"\\ge "),
+    ("=", re.compile(r"<=|=<"), r"\\le "),
+    ("=", re.compile(r">="), r"\\ge "),
+    ("\\neq", re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne "),
+    ("=", re.compile(r"!="), r"\\ne "),
+    ("\\lt", re.compile(r"\\lt(?![a-zA-Z])"), "<"),
+    ("\\gt", re.compile(r"\\gt(?![a-zA-Z])"), ">"),
+    ("\\varnothing", re.compile(r"\\varnothing(?![a-zA-Z])"), r"\\emptyset"),
+    ("\\colon", re.compile(r"\\colon(?![a-zA-Z])"), ":"),
+    ("\\cdot", re.compile(r"\\cdot(?![a-zA-Z])"), "*"),
+    ("\\circ", re.compile(r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})"), " degree "),
+    ("\\", re.compile(r"\\([%$#&{}])"), r"\1"),
+    ("10", _SCIENTIFIC, r"\1e\2"),
+    (" x ", re.compile(r"(?<!\b0)(?<=[0-9])\s+x\s+(?=[0-9])"), r" \\times "),
+    (
+        "_",
+        re.compile(r"_\s*(?:([0-9](?![0-9])|[a-zA-Z](?![0-9a-zA-Z]))|\{\s*\(?([0-9a-zA-Z]{1,4})\)?\s*\})"),
+        r"_{\1\2}",
+    ),
+    ("base", re.compile(r"(?<=[0-9])\s+base\s+([0-9]{1,2})$"), r"_{\1}"),
+    ("U", re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])"), r" \\cup "),
+    (" & ", re.compile(r"(?<=\w) & (?=\w)(?!.*\\end\{)", re.DOTALL), " and "),
 )
 _PAIRS = (
     *((mark, mark) for mark in ("**", "__", "*", "_", "`", '"', "'", "$$", "$")),
     (r"\(", r"\)"),
     (r"\[", r"\]"),
 )
+_EXCLAMATION = re.compile(r"[^\W\d_]{2}!+$")
 _ENDING = ".,;:?"
 
 _DIGITS = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+"
@@ -93,18 +101,24 @@ _SHORT_FRACTION = re.compile(r"\\frac\s*([0-9])\s*([0-9])")
 
 def tidied(text: str) -> str:
     """The text without the markup around and within it; case stays."""
-    text = _SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run[0].translate(_SUPERSCRIPTS)}}}", text)
-    text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(_SUBSCRIPTS)}}}", text.translate(_BEFORE_NORMALIZING))
-    text = unicodedata.normalize("NFKC", _FRACTION_CHARACTER.sub(" ", text)).translate(_LOOKALIKES)
-    text = _unwrapped(_ROOT.sub(_root, text))
+    text = _unwrapped(text if text.isascii() else _in_ascii(text))
     if "$" in text:
         text = _INLINE.sub(r"\1", text)
     if "\\" in text or "~" in text or "{" in text:
         text = _SPACING.sub(" ", _SIZING.sub("", text.replace(r"\!", "").replace("{,}", ",")))
         text = _TEXT_COMMAND.sub(r" \1 ", text)
-    for pattern, spelled in _ALIASES:
-        text = pattern.sub(spelled, text)
+    for needed, pattern, spelled in _ALIASES:
+        if needed in text:
+            text = pattern.sub(spelled, text)
     return _unwrapped(" ".join(text.split()))
+
+
+def _in_ascii(text: str) -> str:
+    """Digits, signs, and roots in their plain spelling."""
+    text = _SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run[0].translate(_SUPERSCRIPTS)}}}", text)
+    text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(_SUBSCRIPTS)}}}", text.translate(_BEFORE_NORMALIZING))
+    text = unicodedata.normalize("NFKC", _FRACTION_CHARACTER.sub(" ", text)).translate(_LOOKALIKES)
+    return _ROOT.sub(_root, text)
 
 
 def _root(root: re.Match[str]) -> str:
@@ -118,15 +132,21 @@ def _unwrapped(text: str) -> str:
         text = text.strip()
         if not text.endswith(".."):
             text = text.rstrip(_ENDING)
-        if re.search(r"[^\W\d_]{2}!+$", text):  # but 5! and n! are factorials
+        if text.endswith("!") and _EXCLAMATION.search(text):  # but 5! and n! are factorials
             text = text.rstrip("!")
-        for opening, closing in _PAIRS:
-            inside = text[len(opening) : -len(closing)]
-            if inside and text.startswith(opening) and text.endswith(closing) and opening not in inside:
-                text = inside
+        if not text[:1].isalnum():
+            text = _without_pair(text)
         if text == before:
             unmatched = text.lstrip("*`")
             return text if unmatched == text else _unwrapped(unmatched)
+
+
+def _without_pair(text: str) -> str:
+    for opening, closing in _PAIRS:
+        inside = text[len(opening) : -len(closing)]
+        if inside and text.startswith(opening) and text.endswith(closing) and opening not in inside:
+            return inside
+    return text
 
 
 def number(text: str) -> Fraction | None:
@@ -134,11 +154,11 @@ def number(text: str) -> Fraction | None:
     text = text.strip()
     if (plain := _decimal(text)) is not None:
         return plain
-    if _GROUPED.fullmatch(text):
+    if " " in text and _GROUPED.fullmatch(text):
         return Fraction(text.replace(" ", ""))
-    if repeating := _REPEATING.fullmatch(text):
+    if "." in text and (repeating := _REPEATING.fullmatch(text)):
         return _repeating(repeating)
-    return _fraction(_SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text))
+    return _fraction(_SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)) if "/" in text or "frac" in text else None
 
 
 def _decimal(text: str) -> Fraction | None:
