@@ -59,6 +59,9 @@ _APPLICATION = re.compile(rf"{_BARE_FUNCTION}(?![({{^_\s])")
 _WHOLE_ARGUMENT = re.compile(rf"{_ARGUMENT}\s*(?:[+)}}|-]|\Z)")
 _PRODUCT_BEHIND = re.compile(r"\s*(?:[0-9a-zA-Z({]|\\(?!cdot|times|div))")
 _DENOMINATOR = re.compile(r"\s*(?:\\sqrt\s*(?:\[[2-9]\])?\s*|\\[a-z]+|[0-9.]+|[a-zA-Z])?")
+_IMPLIED_PRODUCT = re.compile(r"(?:(?<![\^_0-9.])[0-9.]+|\))\s*(?=\()|\)\s*(?=[0-9])")  # the parser adds 2(3) up
+_MIXED = re.compile(r"[0-9]\s*\\frac\{([0-9]+)\}\{([0-9]+)\}")
+_STRAY_BRACE = re.compile(r"(?<![}\]^_a-zA-Z])\s*\{|(?<=\s)\{")
 _LONG_DIGITS = re.compile(r"[0-9]{7}")
 
 
@@ -78,7 +81,9 @@ def expression(text: str) -> str | None:
     text = re.sub(r"(\\frac\{[0-9]\})\s*([0-9])", r"\1{\2}", text)
     text = re.sub(r"\^\s*([0-9]{2,})", r"^{\1}", text)
     text = _braced(text).replace("*", r"\cdot ")
-    return text if _known_words(text) and _one_meaning(text) and _bounded(text) else None
+    if not (_known_words(text) and _one_meaning(text) and _bounded(text)):
+        return None
+    return _IMPLIED_PRODUCT.sub(lambda factor: rf"{factor[0]}\cdot ", text)
 
 
 def _braced(text: str) -> str:
@@ -115,8 +120,10 @@ def _may_be_product(word: str) -> bool:
 def _one_meaning(text: str) -> bool:
     if _AMBIGUOUS.match(text) or (re.search(r"[|a-zA-Z]", text) and _LONG_DIGITS.search(text) and _has_modulus(text)):
         return False
+    if _STRAY_BRACE.search(text) or any(int(mixed[1]) >= int(mixed[2]) for mixed in _MIXED.finditer(text)):
+        return False
     applied = all(_WHOLE_ARGUMENT.match(text, application.end()) for application in _APPLICATION.finditer(text))
-    return applied and all(_single_denominator(text, slash.end()) for slash in re.finditer("/", text))
+    return applied and all(_single_denominator(text, slash.end()) for slash in re.finditer(r"/|\\div", text))
 
 
 def _has_modulus(text: str) -> bool:
