@@ -41,7 +41,7 @@ from egrm_graph.tasks.wording import plain
 _MAX_CHARACTERS = 1000
 _PURE = "1"  # the unit of a number that is known to have none
 
-_OPTION = re.compile(r"(?:\(([a-jA-J])\)|([a-jA-J])[).:])\s+(?=\S)")
+_OPTION = re.compile(r"\(?([a-jA-J])\)\s+(?=\S)|([A-J])[.:]\s+(?=\S)")
 _NO_OPTION = re.compile(  # two labels, initials, a species, or something that is said of the option
     r".*\([a-jA-J]\)|.*\b[A-J]\)|.*\b[a-jA-J]:\s|[a-zA-Z]\.|(?:and|or|not|is|isn't|was|but)\b", re.DOTALL
 )

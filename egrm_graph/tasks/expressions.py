@@ -47,6 +47,7 @@ _AMBIGUOUS = re.compile(
     r"|[0-9]+(?:\s*\\times\s*[0-9]+)+\Z"  # dimensions
     r"|(?=[a-zA-Z\s/-]*\Z).*[a-zA-Z][a-z]"  # so-so, he/she
     r"|.*[0-9]\s+\.?[0-9]"
+    r"|\([a-zA-Z]\)\s*[0-9]"  # a label
     rf"|.*{_LETTER}\s*[0-9]"
     rf"|.*{_LETTER}\s*\\times\s*\\?[a-zA-Z]"
     r"|.*\\frac\s*\{?\s*d(?![a-zA-Z]{2})"  # a derivative
@@ -58,7 +59,7 @@ _AMBIGUOUS = re.compile(
 _APPLICATION = re.compile(rf"{_BARE_FUNCTION}(?![({{^_\s])")
 _WHOLE_ARGUMENT = re.compile(rf"{_ARGUMENT}\s*(?:[+)}}|-]|\Z)")
 _PRODUCT_BEHIND = re.compile(r"\s*(?:[0-9a-zA-Z({]|\\(?!cdot|times|div))")
-_DENOMINATOR = re.compile(r"\s*(?:\\sqrt\s*(?:\[[2-9]\])?\s*|\\[a-z]+|[0-9.]+|[a-zA-Z])?")
+_DENOMINATOR = re.compile(r"\s*(?:([0-9.]+|[a-zA-Z])|\\sqrt\s*(?:\[[2-9]\])?\s*|\\[a-z]+)?")
 _IMPLIED_PRODUCT = re.compile(r"(?:(?<![\^_0-9.])[0-9.]+|\))\s*(?=\()|\)\s*(?=[0-9])")  # the parser adds 2(3) up
 _MIXED = re.compile(r"[0-9]\s*\\frac\{([0-9]+)\}\{([0-9]+)\}")
 _STRAY_BRACE = re.compile(r"(?<![}\]^_a-zA-Z])\s*\{|(?<=\s)\{")
@@ -134,7 +135,7 @@ def _single_denominator(text: str, start: int) -> bool:
     """Whether nothing is multiplied, without a sign, to what stands behind a slash."""
     match = _DENOMINATOR.match(text, start)
     end = match.end() if match else start
-    if text[end : end + 1] in ("(", "{") and text[end : end + 1]:
+    if match and not match[1] and text[end : end + 1] in ("(", "{"):
         closing = _closing(text, end)
         end = len(text) if closing is None else closing + 1
     return not _PRODUCT_BEHIND.match(text, end)

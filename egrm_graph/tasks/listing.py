@@ -58,7 +58,7 @@ def listed(text: str, value_of: Value) -> Iterator[Listed]:
     for reading in _members(body, value_of):
         yield reading._replace(name=name)
         if names and len(members := reading.value[-1]) == len(names) and reading.value[0] == "members":
-            yield Listed(("named", frozenset(zip(names, members, strict=True))))
+            yield Listed(("named", frozenset(zip(names, members, strict=True))), "and")
 
 
 def _signs(text: str, value_of: Value) -> Iterator[Listed]:
@@ -82,7 +82,7 @@ def _members(text: str, value_of: Value) -> Iterator[Listed]:
     if any(value is None for value in values):
         return
     if len(names) == len(pairs):
-        yield Listed(("named", frozenset(zip((name for name, _ in pairs), values, strict=True))), conjunction)
+        yield Listed(("named", frozenset(zip((name for name, _ in pairs), values, strict=True))), conjunction or "and")
     elif len(names) == 1 and brackets in ("", "{}"):
         members = sorted(set(values) if brackets else values, key=repr)
         spelling = inside if _DECIMAL_COMMA.fullmatch(inside) and not brackets else ""
