@@ -19,6 +19,7 @@ _MAX_DEPTH = 3  # the parser's time grows steeply with nesting, and so it does w
 _AT_MOST = (("/", 3), ("^", 6), ("{", 12), ("(", 6), (r"\frac", 4), (r"\sqrt", 4))
 _MAX_FUNCTIONS = 4
 _MAX_EXPONENT = 1000  # all exponents multiplied
+_MAX_SMALL_EXPONENT = 100
 _MAX_EXPONENT_OF_TRIGONOMETRY = 20  # the sine of a huge number needs all of its digits
 _MAX_EXPONENT_CHARACTERS = 16
 
@@ -63,6 +64,9 @@ _DENOMINATOR = re.compile(r"\s*(?:([0-9.]+|[a-zA-Z])|\\sqrt\s*(?:\[[2-9]\])?\s*|
 _IMPLIED_PRODUCT = re.compile(r"(?:(?<![\^_0-9.])[0-9.]+|\))\s*(?=\()|\)\s*(?=[0-9])")  # the parser adds 2(3) up
 _MIXED = re.compile(r"[0-9]\s*\\frac\{([0-9]+)\}\{([0-9]+)\}")
 _STRAY_BRACE = re.compile(r"(?<![}\]^_a-zA-Z])\s*\{|(?<=\s)\{")
+_PIECES = re.compile(r"\||\\sqrt|\^\s*\{[^{}]*(?:[./]|\\frac)")
+_ROOT_OF_FIGURES = re.compile(r"\\sqrt\s*(?:\[[2-9]\])?\s*\{[0-9.]+\}")
+_VARIABLE_POWER = re.compile(r"\^\s*(?:[a-zA-Z]|\{[^{}]*[a-zA-Z])")
 _LONG_DIGITS = re.compile(r"[0-9]{7}")
 
 
@@ -119,7 +123,7 @@ def _may_be_product(word: str) -> bool:
 
 
 def _one_meaning(text: str) -> bool:
-    if _AMBIGUOUS.match(text) or (re.search(r"[|a-zA-Z]", text) and _LONG_DIGITS.search(text) and _has_modulus(text)):
+    if _AMBIGUOUS.match(text) or (piecewise(text) and not _told_apart(text)):
         return False
     if _STRAY_BRACE.search(text) or any(int(mixed[1]) >= int(mixed[2]) for mixed in _MIXED.finditer(text)):
         return False
@@ -127,8 +131,16 @@ def _one_meaning(text: str) -> bool:
     return applied and all(_single_denominator(text, slash.end()) for slash in re.finditer(r"/|\\div", text))
 
 
-def _has_modulus(text: str) -> bool:
-    return "|" in text or r"\sqrt" in text
+def piecewise(latex: str) -> bool:
+    """Whether a modulus, a root, or a power that is not whole may change its form at some value of a variable."""
+    return bool(_WORD.search(latex) and _PIECES.search(_ROOT_OF_FIGURES.sub("", latex)))
+
+
+def _told_apart(text: str) -> bool:
+    """Whether the rounds of `mathematics` see every piece: few variables, small constants, and only their powers."""
+    letters = set("".join(word for word in _WORD.findall(text) if word[0] != "\\"))
+    applied = any(f"\\{name}" in text for name in _APPLIED)
+    return len(letters) <= 3 and not (applied or _LONG_DIGITS.search(text) or _VARIABLE_POWER.search(text))
 
 
 def _single_denominator(text: str, start: int) -> bool:
@@ -163,15 +175,25 @@ def _shallow(text: str) -> bool:
     return depth == 0 and deepest <= _MAX_DEPTH and text.count("|") in (0, 2)
 
 
+def small_powers(latex: str) -> bool:
+    """Whether no power of ordinary numbers in the expression comes near zero."""
+    return not _VARIABLE_POWER.search(latex) and _exponents(latex) <= _MAX_SMALL_EXPONENT
+
+
 def _small_exponents(text: str) -> bool:
+    trigonometric = any(f"\\{name}" in text for name in _TRIGONOMETRY)
+    return _exponents(text) <= (_MAX_EXPONENT_OF_TRIGONOMETRY if trigonometric else _MAX_EXPONENT)
+
+
+def _exponents(text: str) -> float:
+    """All exponents multiplied; infinite where they are towers or long."""
     total = 1
     for caret in re.finditer(r"\^\s*", text):
         start = caret.end()
         end = _closing(text, start) if text[start : start + 1] == "{" else start
         exponent = text[start : end + 1] if end is not None else "^"
         if "^" in exponent or len(exponent) > _MAX_EXPONENT_CHARACTERS:
-            return False
+            return math.inf
         for digits in re.findall("[0-9]+", exponent):
             total *= max(1, int(digits))
-    trigonometric = any(f"\\{name}" in text for name in _TRIGONOMETRY)
-    return total <= (_MAX_EXPONENT_OF_TRIGONOMETRY if trigonometric else _MAX_EXPONENT)
+    return total

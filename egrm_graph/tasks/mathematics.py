@@ -26,7 +26,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from egrm_graph.tasks.expressions import expression
+from egrm_graph.tasks.expressions import expression, piecewise, small_powers
 
 _MAX_BITS = 8000
 _MAX_SIZE = 10**80  # larger, if not exact, is the reciprocal of what rounding left of a zero
@@ -35,9 +35,10 @@ _BARE_LOGARITHM = re.compile(r"\\log(?![a-zA-Z])(?!\s*_)")
 _CAPITAL = re.compile(r"([A-Z])(?:_\{([^{}]*)\})?")
 _CAPITALS_MULTIPLIED = re.compile(r"[A-Z]\s*(?:\\cdot\s*)?[A-Z]")
 
-# The sizes of the variables in each round. In the first rounds different letters differ in sign somewhere. The last two,
-# one of each sign, are beyond the constants of an expression. So |xy| is not xy, and |x-5| is neither x-5 nor 5-x.
+# The sizes of the variables in each round. In the first four, different letters differ in sign somewhere. The last two,
+# one of each sign, are beyond the constants of a piecewise expression. So |xy| is not xy, and |x-5| is not x-5 or 5-x.
 _SIZES = (1, 30, 1, 1, 10**7, 10**7)
+_SMALL_ROUNDS = 4
 _NEEDED = (0, 2)  # in the other rounds a power may be too large
 _SIGNS = {name: code for code, name in enumerate("xyzabcnmktrspquv")}
 
@@ -69,13 +70,19 @@ def _evaluated(latex: str) -> Hashable | None:
         with _parser_lock:
             parsed: Any = latex2sympy(exact, normalization_config=None)
             parsed = parsed.doit()  # the parser leaves 1-1 as it stands
-            rounds = [_at(parsed, i) for i in range(len(_SIZES) if parsed.free_symbols else 1)]
+            rounds = [_at(parsed, i) for i in range(_rounds(latex) if parsed.free_symbols else 1)]
     except Exception:  # what a parser makes of untrusted text has no list; no value is the answer to all of it
         return None
     if any(rounds[i] is None for i in _NEEDED if i < len(rounds)):
         return None
+    if not (small_powers(latex) or parsed.is_Rational) and Fraction(0) in rounds:
+        return None  # the power of a fraction, or what rounding left of a zero
     found = rounds[0] if len(set(rounds)) == 1 else tuple(rounds)
     return (found, tuple(re.findall("[A-Z]", latex))) if _CAPITALS_MULTIPLIED.search(latex) else found
+
+
+def _rounds(latex: str) -> int:
+    return len(_SIZES) if piecewise(latex) else _SMALL_ROUNDS
 
 
 def _at(parsed: Any, i: int) -> Hashable | None:
@@ -101,14 +108,14 @@ def _point(name: str, i: int) -> Any:
     digest = hashlib.sha256(f"{i} {name}".encode()).digest()
     size = _SIZES[i] * sympy.Rational(500_000 + int.from_bytes(digest[:4], "big") % 1_000_003, 1_000_003)
     code = _SIGNS.get(name, digest[4])
-    negative = code >> i & 1 if i < len(_SIZES) - 2 else i == len(_SIZES) - 1
+    negative = code >> i & 1 if i < _SMALL_ROUNDS else i == len(_SIZES) - 1
     return -size if negative else size
 
 
 def _snapped(number: Any) -> Hashable:
-    """The number, free of rounding: the simple fraction that it is to 28 digits, or else its first 20 digits."""
+    """The number, free of rounding: the simple fraction that it is to 28 digits, or else its first 30 digits."""
     exact = Fraction(str(number))
     if abs(exact) < Fraction(1, 10**80):
         return Fraction(0)  # what is left where everything cancels out
     simple = exact.limit_denominator(10**6)
-    return simple if abs(simple - exact) <= abs(exact) / 10**28 else str(number.n(20))
+    return simple if abs(simple - exact) <= abs(exact) / 10**28 else str(number.n(30))

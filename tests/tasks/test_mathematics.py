@@ -50,3 +50,10 @@ async def test_what_is_read_in_two_ways_has_no_value() -> None:
     texts = ("3-1", "2020-01-05", "4/2/1", r"3 \times 4", "so-so", "he/she", "2 3", "A4", "f(x+1)", r"\sin x/2")
     more = ("1/2x", "6/2(1+2)", r"\frac{dy}{dx}", r"a \times b", r"2\frac{3}{2}", "(a) 5", "5!!")
     assert {text: value(text) for text in (*texts, *more)} == dict.fromkeys((*texts, *more))
+
+
+async def test_what_is_nearly_zero_is_not_zero() -> None:
+    assert [
+        text for text in ("(a+b)^{999}", "e^{-200}", "x^{300}", "((x^9)^9)^9") if value(text) == value("1-1+0*2")
+    ] == []
+    assert value(r"\sqrt{2}+\frac{1}{10^{25}}") != value(r"\sqrt{2}")
