@@ -28,11 +28,14 @@ __all__ = [
 ]
 
 
-def task_named(name: TaskName, *, bundled: bool = False) -> Task:
-    """The task of that name; `bundled` says that candidates are judged by the bundled model, which knows sums only."""
+def task_named(name: TaskName, *, bundled: bool = False, first: bool = False) -> Task:
+    """The task of that name; `bundled` says that candidates are judged by the bundled model, which knows sums only.
+
+    With `first`, the first answer of a text counts: for a model that continues its prompt and does not stop there.
+    """
     if name == "answer":
-        return Question(Answer())
+        return Question(Answer(first=first))
     if name == "arithmetic":
-        return Question(Arithmetic())
+        return Question(Arithmetic(first=first))
     kinds = {"pairwise": Pairwise, "pointwise": Pointwise, "best_of_n": BestOfN, "tool_calls": ToolCalls}
-    return kinds[name](Sums() if bundled else English())
+    return kinds[name](Sums() if bundled else English(first=first))

@@ -2,20 +2,24 @@ r"""The task `answer`: any question, whose answer is read out of what a model pr
 
 Decides what counts as an answer. A text is read in this order, and the first that is found decides:
 
-1. What a model thought is not looked at: `<think>` and its like, and all channels but the final one. A thought that was
-   never closed means that there is no answer yet.
-2. A *declared* answer: `\boxed{X}`, `Answer: X` (also as a heading over X), `#### X`, `<answer>X</answer>`,
-   `{"answer": X}`. Of several the last one counts, whatever its form; an empty one, as in "put it in \boxed{}", is
-   none.
+1. What a model thought is never read; see `thinking`. Where a thought was never closed, there is no answer yet.
+2. A *declared* answer: `\boxed{X}`, `Answer: X` (also as a heading over X, and in other languages), `#### X`,
+   `<answer>X</answer>`, `{"answer": X}`. Of several, the last one counts, whatever its form. An empty one, as in
+   "put it in \boxed{}", does not count.
 3. "the answer is X", the last one, up to the end of its sentence.
 4. A last line that is bold as a whole.
 5. A text that is nothing but a short answer: one line of at most five words that does not read like a sentence.
 
-Otherwise there is none; never is one guessed from the last number in prose. A refusal is no answer, a placeholder such
-as `[your answer]` is none, and neither is what is longer than 300 characters. In a text that was cut by its length, an
-answer that touches the cut does not count, and does not bring back one that was declared before it.
+Otherwise there is no answer; the last number in prose is never taken for one. A refusal is not an answer, nor is a
+placeholder such as `[your answer]`, nor is anything longer than 300 characters.
 
-Only the last 20,000 characters are searched, so that the time is bounded.
+A text that was cut by its length has no answer: whatever it declared may have been a first guess.
+
+A model that continues its prompt goes on after its own answer, with questions of its own and their answers. So its
+first declared answer counts, or a short first paragraph. What follows is not looked at, cut or not.
+
+Only 20,000 characters are searched, so that the time is bounded: the last ones or, where the first answer counts, the
+first ones.
 """
 
 from __future__ import annotations
@@ -25,39 +29,42 @@ import unicodedata
 
 from egrm_graph.errors import InputError
 from egrm_graph.tasks import equivalence
-from egrm_graph.tasks.declared import FENCE, MAX_ANSWER, Found, declared, line_from
+from egrm_graph.tasks.declared import FENCE, MAX_ANSWER, Found, declared, first_declared, line_from
+from egrm_graph.tasks.labels import ANSWER, STATED
+from egrm_graph.tasks.thinking import spoken
 
 _SEARCHED = 20_000
 _MAX_SENTENCE = 120
 _MAX_WORDS = 5
 
-_THOUGHTS = ("think", "thinking", "thought", "reasoning")
-_THOUGHT_STARTS = (*(f"<{name}>" for name in _THOUGHTS), "[THINK]", "◁think▷")
-_THOUGHT_ENDS = (*(f"</{name}>" for name in _THOUGHTS), "[/THINK]", "◁/think▷")
-_FINAL_CHANNEL = "<|channel|>final<|message|>"
-_END_TOKENS = re.compile(r"(?:\s*(?:<[|｜][^<>|｜\s]{1,40}[|｜]>|</s>|<end_of_turn>|\[/?INST\]))+\s*\Z")  # noqa: RUF001
-
 _SAID = re.compile(
     r"\b(?:answer|(?:correct|right) (?:option|choice))(?: to [^\n.:]{1,80}?)?"
     r" (?:is|would be|must be|should be) ?:?\s{0,3}"
-    r"(?:(?:therefore|thus|simply|just|clearly|indeed|then),? )?",
+    rf"(?:(?:therefore|thus|simply|just|clearly|indeed|then),? )?|(?:{STATED})",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n|,? (?:because|since|so that|which|as we)\b")
+_SENTENCE_END = re.compile(r"[.!?।](?=\s|$)|[。！？]|\n|,? (?:because|since|so that|which|as we)\b")  # noqa: RUF001
 _NOT_SAID = re.compile(
-    r"(?:not|that|clear|correct|wrong|incorrect|right|given|found|obtained|as follows)\b", re.IGNORECASE
+    r"(?:not|that|clear|correct|wrong|incorrect|right|given|found|obtained|as follows"
+    r"|nicht|richtig|falsch|klar|correct[ao]|incorrect[aoe]|pas|non|não|niet|nie|не)\b"
+    r"|不|正确|正確|错|錯|对的|正しい|틀|맞",
+    re.IGNORECASE,
 )
+_POLITE = re.compile(r" ?(?:です|である|となります|になります|입니다|이다|예요|이에요)\s*\Z")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*[.!]?|__([^_\n]{1,300})__[.!]?")
 
 _HEADING = re.compile(r"(?:final |the )?answer\b|step\b|conclusion\b|explanation\b|solution\b|note\b", re.IGNORECASE)
 
 _ABBREVIATION = re.compile(r"\b[A-Za-z]\.[A-Za-z]\.\Z")
-_PLACEHOLDER = re.compile(r"[\[<{(][^\n]{0,40}\banswer\b[^\n]{0,40}[\]>})]|\$?answer\$?", re.IGNORECASE)
+_PLACEHOLDER = re.compile(rf"[\[<{{(][^\n]{{0,40}}(?:{ANSWER})(?!\w)[^\n]{{0,40}}[\]>}})]|\$?answer\$?", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"(?:i'?m |i am )?(?:sorry|afraid|unable|not able|not sure)\b"
     r"|(?:unfortunately,? |however,? )?i (?:can(?:not|'t| not)|could(?: not|n't)|do(?: not|n't) (?:know|have)|won't"
     r"|will not|would need|need more|am (?:unable|not able|not sure))\b"
-    r"|as an ai\b|(?:unknown|n/?a|no answer|not enough information|insufficient information)\W*\Z",
+    r"|as an ai\b|(?:unknown|n/?a|no answer|not enough information|insufficient information)\W*\Z"
+    r"|ich (?:weiß|kann|habe)\b|(?:lo siento|no (?:lo )?(?:sé|puedo)|je ne|désolé)\b"
+    r"|(?:non (?:lo )?(?:so|posso)|não (?:sei|posso))\b"
+    r"|(?:ik weet|nie wiem|не знаю|не могу)\b|(?:我)?(?:不知道|无法|不能)|(?:わか|分か)りません|모르|알 수 없",
     re.IGNORECASE,
 )
 _SENTENCE_START = frozenset(
@@ -72,7 +79,10 @@ _SENTENCE_WORDS = frozenset(
 
 
 class Answer:
-    """Any question with a short answer."""
+    """Any question with a short answer. With `first`, the first answer of a text counts, not the last."""
+
+    def __init__(self, *, first: bool = False) -> None:
+        self._first = first
 
     @property
     def name(self) -> str:
@@ -96,51 +106,47 @@ class Answer:
 
     def read(self, text: str, *, complete: bool = True) -> str | None:
         """The answer in a model's text; see the module for what counts as one."""
-        said = _said_aloud(text)
+        said = spoken(text)
         if said is None:
             return None
-        tail = said[-_SEARCHED:]
-        found = declared(tail) or _stated(tail) or _bold(tail) or (_short(tail) if tail == said else None)
-        if found is None or not (complete or found.closed):
-            return None
-        return _worth(found.text)
+        complete = complete or said.ended
+        found = _own(said.text, complete=complete) if self._first else _last(said.text) if complete else None
+        return None if found is None else _worth(found.text)
 
     def same(self, one: str, other: str) -> bool:
         """Whether two answers are equivalent; see `equivalence`."""
         return equivalence.same(one, other)
 
 
-def _said_aloud(text: str) -> str | None:
-    """The text without thoughts, channels and end tokens; None where it was still thinking."""
-    if "<|channel|>" in text:
-        if _FINAL_CHANNEL not in text:
-            return None
-        text = text.rpartition(_FINAL_CHANNEL)[2]
-    elif "assistantfinal" in text:  # the same with the special tokens left out
-        text = text.rpartition("assistantfinal")[2]
-    elif re.match(r"analysis(?=[A-Z])", text):
-        return None
-    for end in _THOUGHT_ENDS:
-        text = text.rpartition(end)[2]
-    if any(start in text for start in _THOUGHT_STARTS):
-        return None
-    # Searched from near the end only: a pattern that ends in \Z would be tried from every place of a long text.
-    cut = max(0, len(text) - 500)
-    return text[:cut] + _END_TOKENS.sub("\n", text[cut:])
+def _last(text: str) -> Found | None:
+    tail = text[-_SEARCHED:]
+    return declared(tail) or _stated(tail) or _bold(tail) or (_short(tail) if tail == text else None)
 
 
-def _stated(text: str) -> Found | None:
+def _own(text: str, *, complete: bool) -> Found | None:
+    """The answer that comes first, where it is complete even if the text is not."""
+    head = text.lstrip()[:_SEARCHED]
+    paragraph, gap, _ = head.partition("\n\n")
+    answers = None if "=" in paragraph or _HEADING.match(paragraph) or declared(paragraph) else _short(paragraph)
+    if answers is not None and (gap or complete):
+        return answers
+    found = first_declared(head)
+    if found is None:
+        return _stated(head, first=True) if complete else None
+    return found if complete or found.closed else None
+
+
+def _stated(text: str, *, first: bool = False) -> Found | None:
     said = list(_SAID.finditer(text))
     if not said:
         return None
-    start = said[-1].end()
+    start = said[0 if first else -1].end()
     line = line_from(text, start)
     ending = _SENTENCE_END.search(line.text)
     value = line.text[: ending.start()] if ending else line.text
     if _NOT_SAID.match(value) or len(value) > _MAX_SENTENCE:
         return None
-    closed = line.closed or (ending is not None and ending.end() < len(line.text))
-    return Found(start, value, closed)
+    return line._replace(text=_POLITE.sub("", value))
 
 
 def _bold(text: str) -> Found | None:
@@ -149,14 +155,14 @@ def _bold(text: str) -> Found | None:
     value = (bold[1] or bold[2]) if bold else ""
     if not value or value.endswith(":") or _reads_like_a_sentence(value) or _HEADING.match(value):
         return None
-    return Found(0, value, closed=text.rstrip(" ").endswith("\n"))
+    return Found(0, value, len(text), closed=True)
 
 
 def _short(text: str) -> Found | None:
     lines = [line for line in text.splitlines() if line.strip() and not FENCE.fullmatch(line)]
     if len(lines) != 1 or len(lines[0]) > _MAX_SENTENCE or _reads_like_a_sentence(lines[0]):
         return None
-    return Found(0, lines[0], closed=text.endswith("\n"))
+    return Found(0, lines[0], len(text), closed=True)
 
 
 def _reads_like_a_sentence(text: str) -> bool:
@@ -190,6 +196,7 @@ def _without_markup(text: str) -> str:
         text = text.strip().strip("*`").strip()
         if text.endswith(".") and not text.endswith("..") and not _ABBREVIATION.search(text):
             text = text[:-1]
+        text = text.rstrip("。।")
         for opening, closing in (
             ("$$", "$$"),
             ("$", "$"),

@@ -2,7 +2,7 @@
 
 Decides: a question is brought into the one spelling that the model knows, and everything else is refused before the
 model is asked, since it would answer that too, with nonsense. An answer is what follows the last `#` of a reasoning
-path, or a fast answer that is a bare whole number.
+path, or a fast answer that is a bare whole number. A text that was cut by its length has none.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 from egrm_graph.errors import InputError
+from egrm_graph.tasks.thinking import spoken
 
 MAX_DIGITS = 3
 MAX_TERMS = 8
@@ -24,7 +25,10 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 class Arithmetic:
-    """Chains of `+` and `-` over whole numbers."""
+    """Chains of `+` and `-` over whole numbers. With `first`, only the first line of a text counts."""
+
+    def __init__(self, *, first: bool = False) -> None:
+        self._first = first
 
     @property
     def name(self) -> str:
@@ -52,10 +56,13 @@ class Arithmetic:
 
     def read(self, text: str, *, complete: bool = True) -> str | None:
         """The whole number after the last `#`, or the whole text where it is nothing but a number."""
-        answer = text.rpartition("#")[2]
-        if not complete and answer == answer.rstrip():
-            return None  # the next digit may have been cut off
-        answer = answer.strip()
+        said = spoken(text)
+        if said is None:
+            return None
+        line, rest, _ = said.text.lstrip().partition("\n") if self._first else (said.text, "", "")
+        if not (complete or said.ended or rest):
+            return None
+        answer = line.rpartition("#")[2].strip()
         return answer if _WHOLE.fullmatch(answer) else None
 
     def same(self, one: str, other: str) -> bool:

@@ -3,7 +3,8 @@ model.
 
 Decides what counts as a verdict. At once: a label and nothing else, but for markup around it. Reasoned: the last line,
 the label signed with the item's code, `3f2a91c0: A`. No candidate can know the code, so nothing that a model repeats
-out of a candidate is ever read as its verdict, and a text that was cut before its last line has none.
+out of a candidate is ever read as its verdict. A text that was cut by its length has none. A model that continues its
+prompt goes on after its verdict: its first line counts at once, and its first signed line where it reasons.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 from egrm_graph.tasks.candidates import MOST
 from egrm_graph.tasks.fencing import fence, inert
 from egrm_graph.tasks.task import View
+from egrm_graph.tasks.thinking import spoken
 from egrm_graph.verification import Judged, Subject
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -76,7 +78,10 @@ class Dialect(Protocol):
 
 
 class English:
-    """For any instruction-tuned model."""
+    """For any instruction-tuned model. With `first`, a text's first verdict counts, not its last."""
+
+    def __init__(self, *, first: bool = False) -> None:
+        self._first = first
 
     most_candidates = MOST
     label_alone = True
@@ -122,15 +127,25 @@ class English:
         }
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:
-        if not complete:
-            return None  # the label is the last thing that is said
-        said = text.rpartition("</think>")[2].strip()
+        said = spoken(text)
+        if said is None:
+            return None
         label = "|".join(re.escape(label) for label in sorted(view.labels, key=len, reverse=True))
-        if fast:
-            found = re.fullmatch(rf"{_MARKUP}({label}){_MARKUP}", said)
-        else:
-            found = re.fullmatch(rf"{_MARKUP}{view.code}{_MARKUP}({label}){_MARKUP}", said.rpartition("\n")[2])
+        signed = "" if fast else f"{view.code}{_MARKUP}"
+        verdict = re.compile(f"{_MARKUP}{signed}({label}){_MARKUP}")
+        if self._first:
+            return _first(verdict, said.text, fast=fast, complete=complete or said.ended)
+        if not (complete or said.ended):
+            return None  # the label is the last thing that is said
+        found = verdict.fullmatch(said.text.strip() if fast else said.text.strip().rpartition("\n")[2])
         return found[1] if found else None
 
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:  # noqa: ARG002 - a dialect's signature
         return "\n\n".join((view.variables["context"], *view.variables["candidates"])), inert(text)
+
+
+def _first(verdict: re.Pattern[str], text: str, *, fast: bool, complete: bool) -> str | None:
+    """The label in the first line or, where it is reasoned, in the first line that is a verdict."""
+    lines = text.strip().split("\n") if complete else text.lstrip().split("\n")[:-1]
+    found = (verdict.fullmatch(line) for line in (lines[:1] if fast else lines))
+    return next((each[1] for each in found if each), None)

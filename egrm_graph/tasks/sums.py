@@ -15,6 +15,7 @@ from typing import Any
 from egrm_graph.errors import InputError
 from egrm_graph.tasks.arithmetic import Arithmetic
 from egrm_graph.tasks.task import View
+from egrm_graph.tasks.thinking import spoken
 from egrm_graph.verification import Judged, Subject
 
 MOST_CHARACTERS = 120
@@ -74,8 +75,11 @@ class Sums:
         }
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:  # noqa: ARG002
-        found = _VERDICT.fullmatch(view.variables["context"].partition(_SUM)[2] + text)
-        return found[1] if complete and found and found[1] in view.labels else None
+        said = spoken(text)
+        if said is None or not complete:
+            return None
+        found = _VERDICT.fullmatch(view.variables["context"].partition(_SUM)[2] + said.text)
+        return found[1] if found and found[1] in view.labels else None
 
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
         known = view.variables["context"].partition(_SUM)[2]

@@ -59,8 +59,8 @@ class Task(Protocol):
     def read(self, text: str, view: View, *, fast: bool, complete: bool = True) -> str | None:
         """The answer in a model's text; None where there is none.
 
-        `complete=False` says that the text was cut by its length: an answer that touches the cut does not count,
-        for the rest of it may be missing.
+        `complete=False` says that the text was cut by its length. It has no answer then, unless the model continues
+        its prompt (`Client.continues_prompt`): after its own answer such a model goes on until it is cut.
         """
         ...
 

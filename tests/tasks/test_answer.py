@@ -86,7 +86,7 @@ async def test_a_megabyte_of_anything_is_read_within_a_second(piece: str) -> Non
     text = piece * (1_000_000 // len(piece))
     started = time.process_time()
     Answer().read(text)
-    Answer().read(text, complete=False)
+    Answer(first=True).read(text)
     assert time.process_time() - started < 2
 
 
@@ -116,3 +116,16 @@ async def test_tasks_are_found_by_name() -> None:
     for name, prompts in names:
         task: Task = task_named(name)
         assert (task.name, task.prompts) == (name, prompts)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join))
+async def test_a_cut_text_has_no_answer(text: str) -> None:
+    assert Answer().read(text, complete=False) is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join), st.booleans())
+async def test_the_first_answer_does_not_depend_on_what_follows(text: str, complete: bool) -> None:
+    first = "\\boxed{65}\n"
+    assert Answer(first=True).read(first + text.replace("<", "").replace("[", ""), complete=complete) == "65"

@@ -1,0 +1,111 @@
+r"""What a model says, without what it marks as thinking: the one reader of thoughts for all tasks.
+
+Marks are recognized by their form, because every family of models spells them differently:
+
+- a tag or special token whose name has a word for thinking in it: `<think>`, `<THINK x=1>`, `<seed:think>`, `[THINK]`,
+  `<|begin_of_thought|>`, `<|START_THINKING|>`, `◁think▷`. A slash, or `end` in the name, makes it a closing mark.
+- the channels of gpt-oss, with their special tokens or with these left out. Only the final channel is read.
+- a few pairs that name nothing: Gemma's channels, and those in `_PAIRS`.
+
+A closing mark closes the thought that was opened by its own name. One that closes nothing shows that the prompt opened
+the thought, so everything before it was thought. A thought that is still open at the end means that nothing was said.
+
+Source: the reasoning parsers of vLLM 0.32, one for each family of models.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_WORDS = "think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratch_?pad|monologue|analysis"
+_JOINTS = ":|_.▁-"
+_TAG = (
+    rf"<[|｜]?(?P<slash>/?)(?P<name>[\w{_JOINTS}]{{0,40}}(?:{_WORDS})(?:[{_JOINTS}][\w{_JOINTS}]{{0,40}})?)"  # noqa: RUF001
+    r"(?:\s[^<>\n]{0,200})?[|｜]?(?<!/)>"  # noqa: RUF001 - `<think/>` opens nothing
+)
+_BRACKET = r"[\[◁](?P<bracket_slash>/?)(?P<bracket>think(?:ing)?|thought)[\]▷](?!\()"
+_CHANNEL = r"<\|channel\|>\s*(?P<channel>\w*)[^<\n]{0,80}(?:<\|constrain\|>[^<\n]{0,40})?(?P<message><\|message\|>)?"
+_BARE_CHANNEL = (
+    r"(?-i:assistant(?P<bare_final>final)|(?:assistant|\A\s{0,9})(?P<bare_thought>analysis|commentary)(?=[A-Z0-9\\]))"
+)
+_PAIRS = (
+    ("<\\|channel>|\\Athought\n", "<channel\\|>"),  # Gemma 4, also where its special tokens are left out
+    ("<unused94>", "<unused95>"),  # MedGemma
+    (r"\[unused16\]", r"\[unused17\]"),  # openPangu
+    (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),  # Apertus
+    (r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>|<\|open\|>response<\|sep\|>"),  # Kimi K3
+    (r"to=self<\|message\|>", r"to=user<\|message\|>"),  # Muse
+    (r"Here(?:'s| is) my thought process:", r"Here(?:'s| is) my response:"),  # Granite 3
+    (r"\A/think\n", r"(?!)"),  # HyperCLOVA X answers in a second turn, which nothing tells from a made-up one
+)
+_OPENINGS = "|".join(f"(?P<open{i}>{opening})" for i, (opening, _) in enumerate(_PAIRS))
+_CLOSINGS = "|".join(f"(?P<close{i}>{closing})" for i, (_, closing) in enumerate(_PAIRS))
+_ANSWER_STARTS = r"(?P<answer><\|content(?:_text)?\|>)"  # Inkling and Solar close a thought by opening the answer
+_FORMS = "|".join((_TAG, _BRACKET, _CHANNEL, _BARE_CHANNEL, _OPENINGS, _CLOSINGS, _ANSWER_STARTS))
+# Every mark starts with one of these characters. Saying so first makes the search of a long text several times as fast.
+_MARKS = re.compile(rf"(?=[<\[◁/acht])(?:{_FORMS})", re.IGNORECASE)
+_POSITIONS = frozenset(("begin", "start", "open", "end", "close", "stop", "of"))
+_CLOSING_POSITIONS = frozenset(("end", "close", "stop"))
+
+_USER_TURN = re.compile(
+    r"<\|(?:im_start|start_header_id|start|begin)\|>user|<\|user\|>|<start_of_turn>user|<\|turn>user|<｜User｜>|\[INST\]"  # noqa: RUF001
+)
+_TURN_ENDS = re.compile(
+    r"<\|(?:im_end|eot_id|eom_id|eot|end|return|endoftext|end_of_text|end_of_turn|endofturn)\|>"
+    r"|<｜end▁of▁sentence｜>|<end_of_turn>|<turn\|>|<eos>|\[\|endofturn\|\]|</s>(?=\s*\Z)"  # noqa: RUF001
+)
+_END_TOKENS = re.compile(r"(?:\s*(?:<[|｜][^<>|｜\s]{1,40}[|｜]>|</s>|\[/?INST\]))+\s*\Z")  # noqa: RUF001
+
+
+class Spoken(NamedTuple):
+    """What is left of a text."""
+
+    text: str
+    ended: bool
+    """Whether the model's own end token, or a made-up turn of the user, follows it: then it is complete, whatever the
+    server says."""
+
+
+def spoken(text: str) -> Spoken | None:
+    """What the model says after its last thought, up to the end of its turn; None where it is still thinking."""
+    if turn := _USER_TURN.search(text):
+        text = text[: turn.start()]
+    start = 0
+    thoughts: dict[str, None] = {}  # by name, in the order in which they were opened
+    for mark in _MARKS.finditer(text):
+        name, closes = _read(mark)
+        if not closes:
+            thoughts[name] = None
+        elif not name or not thoughts:
+            thoughts.clear()
+            start = mark.end()
+        elif name in thoughts:
+            while thoughts.popitem()[0] != name:
+                pass  # thoughts within the thought that is closed
+            start = mark.end()
+    if thoughts:
+        return None
+    said = text[start:]
+    if end := _TURN_ENDS.search(said):
+        return Spoken(said[: end.start()] + "\n", ended=True)
+    # Searched near the end only: a pattern that ends in \Z would be tried from every place in a long text.
+    cut = max(0, len(said) - 500)
+    return Spoken(said[:cut] + _END_TOKENS.sub("\n", said[cut:]), ended=turn is not None)
+
+
+def _read(mark: re.Match[str]) -> tuple[str, bool]:
+    """The name of a thought, and whether the mark closes it; no name where it closes all thoughts."""
+    kind = mark.lastgroup or ""
+    if name := mark["name"]:
+        parts = re.split(f"[{_JOINTS}]", name.lower())
+        closes = bool(mark["slash"]) or not _CLOSING_POSITIONS.isdisjoint(parts)
+        return ".".join(part for part in parts if part and part not in _POSITIONS), closes
+    if mark["bracket"]:
+        return mark["bracket"].lower(), bool(mark["bracket_slash"])
+    if mark["channel"] is not None:
+        final = mark["channel"].lower() == "final" and mark["message"] is not None
+        return ("", True) if final else ("channel", False)
+    if kind.startswith(("open", "close")):
+        return kind.removeprefix("open").removeprefix("close"), kind.startswith("close")
+    return ("channel", False) if mark["bare_thought"] else ("", True)

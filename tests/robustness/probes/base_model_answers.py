@@ -1,0 +1,8 @@
+"""The answer in the text of a model that continues its prompt; `cut` where it went on to its length."""
+
+from egrm_graph.tasks.answer import Answer
+
+
+def outcome(given: dict[str, str]) -> str | None:
+    [(ending, text)] = given.items()
+    return Answer(first=True).read(text, complete=ending == "ended")
