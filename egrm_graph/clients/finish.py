@@ -85,14 +85,14 @@ def _read(named: Mapping[str, Any]) -> Iterator[Finish]:
         # vLLM puts the stop string or token here, which can be any text.
         reasons["stopreason"] = [finish for finish in reasons["stopreason"] if finish.known]
     given = [finish for finishes in reasons.values() for finish in finishes]
+    yield from _details(named)
     yield from given
     if isinstance(status := named.get("status"), str):  # which others use for the state of something else
         yield from (finish for finish in _finishes(status) if finish.known or not given)
-    yield from _details(named)
 
 
 def _details(named: Mapping[str, Any]) -> Iterator[Finish]:
-    """What is said in places that are empty after a clean end."""
+    """What is said in places that are empty after a clean end; it says more than the reason does."""
     if (incomplete := named.get("incompletedetails")) is not None:
         yield from list(_finishes(incomplete)) or [Finish("truncated", "incomplete")]
     yield from (finish for finish in _finishes(named.get("stopdetails")) if finish.known)

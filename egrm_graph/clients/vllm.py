@@ -32,9 +32,6 @@ class _Ask:
     meter: Meter | None
 
 
-Draw = Callable[[_Ask, Sequence[int], str], Awaitable[Completions]]
-
-
 class VllmClient:
     """Samples from the model that vLLM serves as `model`.
 
@@ -112,7 +109,30 @@ class VllmClient:
         runs = list(_runs(seeds)) if several else [[seed] for seed in seeds]
         if len(runs) == 1:
             return await self._draw(ask, runs[0], ask.request_id)
-        return _joined(await _all_drawn({f"{ask.request_id}.{i}": run for i, run in enumerate(runs)}, ask, self._draw))
+        parts = await self._all_drawn(ask, {f"{ask.request_id}.{i}": run for i, run in enumerate(runs)})
+        completions: tuple[Completion, ...] = sum((part.completions for part in parts), ())
+        return Completions(completions, add_usage(*(part.usage for part in parts)))
+
+    async def _all_drawn(
+        self, ask: _Ask, runs: Mapping[str, Sequence[int]], *, raises: bool = True
+    ) -> list[Completions]:
+        """What each run of seeds gives, by its request id; one that fails among others that do not has its reason as
+        its samples' error."""
+
+        async def one(request_id: str, run: Sequence[int]) -> Completions | RunError:
+            try:
+                return await self._draw(ask, run, request_id)
+            except RunError as error:
+                return error
+
+        parts = await all_results([one(request_id, run) for request_id, run in runs.items()])
+        failed = [part for part in parts if isinstance(part, RunError)]
+        if raises and len(failed) == len(parts):
+            raise failed[0]
+        return [
+            _lost(part, len(run)) if isinstance(part, RunError) else part
+            for part, run in zip(parts, runs.values(), strict=True)
+        ]
 
     async def _draw(self, ask: _Ask, seeds: Sequence[int], request_id: str) -> Completions:
         """One request for a run of seeds. A server that gives fewer completions is asked for the others one by one."""
@@ -129,7 +149,7 @@ class VllmClient:
             raise ServerError("the server answered with other choices than the one that was asked for")
         self._several = False
         singles = {f"{request_id}.{place}": [seeds[place]] for place in missing}
-        parts = await _all_drawn(singles, ask, self._draw)
+        parts = await self._all_drawn(ask, singles, raises=not drawn)
         drawn |= {place: part.completions[0] for place, part in zip(missing, parts, strict=True)}
         return Completions(
             tuple(drawn[place] for place in range(len(seeds))), add_usage(usage, *(part.usage for part in parts))
@@ -214,33 +234,8 @@ class VllmClient:
                 raise self._transport.not_served(url, served)
 
 
-async def _all_drawn(runs: Mapping[str, Sequence[int]], ask: _Ask, draw: Draw) -> list[Completions]:
-    """What each run of seeds gives, by its request id; one that fails among others that do not has its reason as its
-    samples' error."""
-
-    async def one(request_id: str, run: Sequence[int]) -> Completions | RunError:
-        try:
-            return await draw(ask, run, request_id)
-        except RunError as error:
-            return error
-
-    parts = await all_results([one(request_id, run) for request_id, run in runs.items()])
-    failed = [part for part in parts if isinstance(part, RunError)]
-    if len(failed) == len(parts):
-        raise failed[0]
-    return [
-        _lost(part, len(run)) if isinstance(part, RunError) else part
-        for part, run in zip(parts, runs.values(), strict=True)
-    ]
-
-
 def _lost(error: RunError, n: int) -> Completions:
     return Completions((Completion("", "abort", None, error=str(error)),) * n, {**no_usage(), "requests": 1})
-
-
-def _joined(parts: Sequence[Completions]) -> Completions:
-    completions: tuple[Completion, ...] = sum((part.completions for part in parts), ())
-    return Completions(completions, add_usage(*(part.usage for part in parts)))
 
 
 def _runs(seeds: Sequence[int]) -> Iterator[list[int]]:

@@ -47,7 +47,7 @@ def read_completions(body: Mapping[str, Any], sampling: Sampling, n: int) -> dic
 def read_usage(body: Mapping[str, Any]) -> Usage:
     """What an answer says that it cost; 0 for what it does not say."""
     usage = _object(body.get("usage"))
-    told = count(usage.get("completion_tokens"))
+    told = count(usage.get("completion_tokens", body.get("counted_tokens")))
     ids = [_token_ids(_object(choice).get("token_ids")) for choice in _list(body.get("choices"))]
     return Usage(
         requests=1,
@@ -148,6 +148,8 @@ def _completion(choice: Any, top_logprobs: int, completion_tokens: int | None) -
 def _said(choice: Any) -> tuple[str, str]:
     if not isinstance(choice, Mapping):
         raise Unreadable(f"the server's choice is {type(choice).__name__}, not an object")
+    if choice.get("unreadable"):  # found while it was put together from chunks
+        raise Unreadable(choice["unreadable"])
     if isinstance(message := choice.get("message"), Mapping):
         return read_content(message.get("content"))
     if message is None and isinstance(choice.get("text"), str):

@@ -120,7 +120,9 @@ _TOO_LONG = re.compile(
     r"|too large for model",
     re.IGNORECASE,
 )
-_CONTEXT = re.compile(r"(?:maximum context length is|context length \(|context size \(|model length of) *(\d{1,9})\b")
+_CONTEXT = re.compile(
+    r"(?:maximum context length (?:is|of)|context length \(|context size \(|model length of) *(\d{1,9})\b"
+)
 _ALLOWED = re.compile(r"(?:more than|max allowed:|maximum of|less than or equal to|<=|between 0 and) *(\d{1,9})\b")
 _SEVERAL = re.compile(
     r"only one completion|multiple (choices|completions)"

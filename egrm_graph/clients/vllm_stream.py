@@ -103,8 +103,15 @@ class Streamed:
 
     def whole(self) -> dict[str, Any]:
         """All chunks as one answer."""
-        usage = self._usage if self._told_in_full else {**self._usage, "completion_tokens": sum(self._tokens.values())}
-        return {"choices": list(self._choices.values()), "usage": usage, "system_fingerprint": self._fingerprint}
+        usage = dict(self._usage)
+        if len(self._choices) > 1 and not self._told_in_full:
+            usage.pop("completion_tokens", None)  # those of one choice
+        return {
+            "choices": list(self._choices.values()),
+            "usage": usage,
+            "counted_tokens": sum(self._tokens.values()),
+            "system_fingerprint": self._fingerprint,
+        }
 
     def _add_choice(self, place: int, part: dict[str, Any]) -> bool:
         """Whether the part brought text."""
@@ -114,18 +121,21 @@ class Streamed:
             choice[key] = part.get(key) or choice.get(key)
         if isinstance(part.get("token_ids"), list):
             choice.setdefault("token_ids", []).extend(part["token_ids"])
-        self._add_logprobs(choice, part.get("logprobs"))
         grown = self._add_text(choice, part)
+        self._add_logprobs(choice, part.get("logprobs"), needed=grown)
         if grown and ended:
-            choice["error"] = "the server went on after this choice had ended, so several choices may be mixed in it"
+            choice["unreadable"] = "the server went on after this choice had ended: several may be mixed in it"
         return grown
 
     @staticmethod
-    def _add_logprobs(choice: dict[str, Any], logprobs: Any) -> None:
-        if isinstance(logprobs, dict):
+    def _add_logprobs(choice: dict[str, Any], logprobs: Any, *, needed: bool) -> None:
+        """Text without log-probabilities leaves the choice without any: those of a part say nothing of the whole."""
+        if isinstance(logprobs, dict) and choice.get("logprobs", {}) is not None:
             for key, values in logprobs.items():
                 if isinstance(values, list):
                     choice.setdefault("logprobs", {}).setdefault(key, []).extend(values)
+        elif needed:
+            choice["logprobs"] = None
 
     @staticmethod
     def _add_text(choice: dict[str, Any], part: dict[str, Any]) -> bool:
@@ -140,7 +150,7 @@ class Streamed:
         try:
             text, thoughts = read_content(delta.get("content"))
         except Unreadable as error:
-            choice["error"], text, thoughts = str(error), "", ""
+            choice["unreadable"], text, thoughts = str(error), "", ""
         said = {"content": text, "refusal": delta.get("refusal"), "reasoning_content": delta.get("reasoning_content")}
         said["reasoning"] = thoughts or delta.get("reasoning")
         for key, value in said.items():
