@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from egrm_graph.clients.callbacks import tracing_only
-from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage
+from egrm_graph.clients.client import OPTIONS, Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage
 from egrm_graph.clients.finish import Finish, read_finish
 from egrm_graph.errors import ServerError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOSTREAM = "nostream"
 """LangGraph's tag for model calls that are no part of a graph's token stream."""
+OTHER_NAMES = {"repetition_penalty": "repeat_penalty"}
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
 
 
@@ -26,8 +27,9 @@ class ChatModelClient:
 
     Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, `seed` and whatever
     it calls its maximum of tokens), set on a copy for each call: unlike call arguments, which many models refuse,
-    fields work with all of them. What a class does not declare is left to the model, and so is thinking. Where there
-    is no `seed`, no run can be repeated.
+    fields work with all of them. What a class does not declare is left to the model, and so are thinking and what is
+    not set. A `top_p`, `top_k`, `min_p`, or penalty that is set and has no field is refused when the graph is built.
+    Where there is no `seed`, no run can be repeated.
 
     A text whose finish reason is not known to be a clean end has no answer (see `egrm_graph.clients.finish`). Where a
     model gives no finish reason, a text that has as many tokens as were asked for at most counts as cut off, and any
@@ -49,6 +51,10 @@ class ChatModelClient:
     @property
     def gives_logprobs(self) -> bool:
         return False
+
+    @property
+    def sampling_options(self) -> Collection[str]:
+        return [name for name in OPTIONS if _field(self._model, name) is not None]
 
     async def sample(
         self,
@@ -130,12 +136,22 @@ def _refuse_unsupported(sampling: Sampling, name: str) -> None:
         )
 
 
+def _field(model: BaseChatModel, option: str) -> str | None:
+    """The model's field for an option of the sampling; None where its class declares none."""
+    fields = type(model).model_fields
+    named = () if option == "thinking_tokens" else (option, OTHER_NAMES.get(option, option))
+    return next((name for name in named if name in fields), None)
+
+
 def _configured(model: BaseChatModel, sampling: Sampling, seed: int) -> BaseChatModel:
     """A copy of the model, on the same connections, with those values of the sampling that its class has fields for."""
     fields = type(model).model_fields
     values: dict[str, Any] = {"temperature": sampling.temperature, "seed": seed}
     # 1 is no nucleus, and several models refuse it beside a temperature
     values["top_p"] = sampling.top_p if sampling.top_p < 1 or "top_p" not in fields else fields["top_p"].default
+    for option in OPTIONS:
+        if option != "top_p" and (field := _field(model, option)) and (value := getattr(sampling, option)) is not None:
+            values[field] = value
     for name in MAX_TOKENS:
         if name in fields:
             values[name] = sampling.max_tokens

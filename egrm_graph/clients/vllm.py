@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
 from pydantic import SecretStr
 
-from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage, no_usage
+from egrm_graph.clients.client import (
+    OPTIONS,
+    Completion,
+    Completions,
+    LabelLogprobs,
+    Meter,
+    Sampling,
+    add_usage,
+    no_usage,
+)
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.transport import Request, Transport, all_results, read_json, served_models
 from egrm_graph.clients.vllm_answers import read_completions, read_label_logprobs, read_usage
@@ -72,6 +81,10 @@ class VllmClient:
     @property
     def gives_logprobs(self) -> bool:
         return True
+
+    @property
+    def sampling_options(self) -> Collection[str]:
+        return OPTIONS
 
     async def sample(
         self,

@@ -14,6 +14,9 @@ from egrm_graph.verification import Message
 
 Endpoint = Literal["chat", "completions"]
 
+NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""What is sent where nothing is set: whatever is not sent, the server takes from the model's generation_config.json."""
+
 
 def route(endpoint: Endpoint) -> str:
     return "/chat/completions" if endpoint == "chat" else "/completions"
@@ -35,6 +38,7 @@ def sample_body(
     """
     body = _common(endpoint, model, prompt, None if whole else sampling.max_tokens)
     body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "n": len(seeds), "seed": seeds[0]}
+    body |= {name: value for name in NEUTRAL if (value := getattr(sampling, name)) is not None}
     if sampling.logprobs:
         body |= _logprobs(endpoint, sampling.logprobs)
     if sampling.choices:
@@ -62,15 +66,10 @@ def _common(endpoint: Endpoint, model: str, prompt: Sequence[Message], max_token
         asked = {"messages": list(prompt), "max_completion_tokens": max_tokens}
     else:
         asked = {"prompt": "".join(message["content"] for message in prompt), "max_tokens": max_tokens}
-    # Whatever is not sent, the server takes from the model's generation_config.json.
     return {
         "model": model,
         **asked,
-        "top_k": 0,
-        "min_p": 0.0,
-        "repetition_penalty": 1.0,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
+        **NEUTRAL,
         "stop": [],
         "return_token_ids": True,
         "stream": False,

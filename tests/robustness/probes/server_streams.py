@@ -6,6 +6,4 @@ from tests.robustness.probes import server_replies
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    return await server_replies.outcome(
-        {"n": given.get("n", 1), "replies": [given["stream"]], "streamed": True, **given}
-    )
+    return await server_replies.outcome({**given, "replies": [given["stream"]], "streamed": True})
