@@ -75,12 +75,18 @@ UNSAID = Finish("failed", "no finish reason was given")
 
 def read_finish(*told: Mapping[str, Any]) -> Finish | None:
     """The worst of what these parts of an answer say; None where they say nothing."""
-    found = [finish for part in told for finish in _read({_letters(str(key)): part[key] for key in part})]
+    found = [finish for part in told for finish in _read(part)]
     return min(found, key=lambda finish: _WORST_FIRST.index(finish.kind), default=None)
 
 
-def _read(named: Mapping[str, Any]) -> Iterator[Finish]:
-    reasons = {key: list(_finishes(named.get(key))) for key in _REASON_KEYS}
+def _read(told: Mapping[str, Any]) -> Iterator[Finish]:
+    named: dict[str, Any] = {}
+    reasons: dict[str, list[Finish]] = {key: [] for key in _REASON_KEYS}
+    for name, value in told.items():
+        key = _letters(str(name))
+        named[key] = value
+        if key in reasons:
+            reasons[key] += _finishes(value)
     if reasons["finishreason"]:
         # vLLM puts the stop string or token here, which can be any text.
         reasons["stopreason"] = [finish for finish in reasons["stopreason"] if finish.known]

@@ -182,7 +182,8 @@ class VllmClient:
             body |= {} if tally is None else STREAMED
             told = await self._transport.send(Request(route(self._endpoint), body, request_id), read)
             if (observation := observed.get()) is not None:
-                observation.server_version = told.get("system_fingerprint")
+                version = told.get("system_fingerprint")
+                observation.server_version = version if isinstance(version, str) else None
             return told
 
         async def fit() -> dict[str, Any]:

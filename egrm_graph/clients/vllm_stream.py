@@ -50,27 +50,22 @@ async def read_stream(response: aiohttp.ClientResponse, tally: Tally) -> dict[st
     Raises:
         EgrmError: the stream broke off, or holds an error.
     """
-    url, events = str(response.url), Events()
-    answer = Streamed(url, tally)
+    answer = Streamed(str(response.url), tally)
     # Not by aiohttp's lines: those have an upper length, and the first chunk holds the whole prompt's token ids.
     async for part in response.content.iter_any():
-        for chunk in events.feed(part):
-            answer.add(chunk)
-        if events.done:
-            return answer.whole()
-    for chunk in events.end():
-        answer.add(chunk)
-    if events.done or answer.ended:
-        return answer.whole()
-    raise Broken(f"{url} broke off before its answer was complete")
+        answer.feed(part)
+        if answer.done:
+            break
+    return answer.whole()
 
 
 class Streamed:
-    """An answer of which chunks come in."""
+    """An answer that comes in chunks."""
 
     def __init__(self, url: str, tally: Tally) -> None:
         self._url = url
         self._tally = tally
+        self._events = Events()
         self._choices: dict[int, dict[str, Any]] = {}
         self._tokens: dict[int, int] = {}
         self._usage: dict[str, Any] = {}
@@ -78,16 +73,20 @@ class Streamed:
         self._fingerprint: str | None = None
 
     @property
-    def ended(self) -> bool:
-        """Whether every choice that began has ended: then a stream needs no `[DONE]`."""
-        return bool(self._choices) and all(choice["finish_reason"] for choice in self._choices.values())
+    def done(self) -> bool:
+        """Whether the server said that this is all."""
+        return self._events.done
 
-    def add(self, chunk: dict[str, Any]) -> None:
-        """Takes the next chunk.
+    def feed(self, part: bytes) -> None:
+        """Takes the next bytes.
 
         Raises:
-            EgrmError: the chunk is an error.
+            EgrmError: they hold an error, or something other than JSON objects.
         """
+        for chunk in self._events.feed(part):
+            self._add(chunk)
+
+    def _add(self, chunk: dict[str, Any]) -> None:
         if (error := error_in(self._url, chunk)) is not None:
             raise error
         self._fingerprint = chunk.get("system_fingerprint") or self._fingerprint
@@ -102,7 +101,17 @@ class Streamed:
             self._usage, self._told_in_full = usage, not parts
 
     def whole(self) -> dict[str, Any]:
-        """All chunks as one answer."""
+        """All chunks as one answer.
+
+        Raises:
+            EgrmError: the answer is not complete, or its end is an error.
+        """
+        for chunk in self._events.end():
+            self._add(chunk)
+        # Where every choice that began has ended, a stream needs no `[DONE]`.
+        ended = self._choices and all(choice["finish_reason"] for choice in self._choices.values())
+        if not (self.done or ended):
+            raise Broken(f"{self._url} broke off before its answer was complete")
         usage = dict(self._usage)
         if len(self._choices) > 1 and not self._told_in_full:
             usage.pop("completion_tokens", None)  # those of one choice
