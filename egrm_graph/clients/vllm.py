@@ -226,9 +226,9 @@ class VllmClient:
         if label not in self._label_ids:
             body = {"model": self._model, "prompt": label, "add_special_tokens": False}
             tokens = (await self._transport.send(Request("/tokenize", body), read_json)).get("tokens")
-            if not isinstance(tokens, list) or len(tokens) != 1:
+            if not isinstance(tokens, list) or len(tokens) != 1 or type(tokens[0]) is not int:
                 raise Unsupported(f"the label {label!r} is not one token of {self._model} but {tokens}; choose another")
-            self._label_ids[label] = int(tokens[0])
+            self._label_ids[label] = tokens[0]
         return self._label_ids[label]
 
     async def _switching(self, thinking: str, send: Callable[[], Awaitable[Result]]) -> Result:

@@ -75,7 +75,7 @@ def read_label_logprobs(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[int
         else:
             pairs = list(logprobs["top_logprobs"][0].items())
         return {int(token.removeprefix("token_id:")): float(value) for token, value in pairs}
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ServerError(f"the server's log-probabilities of the labels cannot be read: {error!r}") from error
 
 

@@ -54,13 +54,14 @@ class LogprobsRefused(Unsupported):
         self.allowed = allowed
         """Of how many tokens it gives them; None where it does not say."""
 
-    def of(self, setting: str, asked: int) -> Unsupported:
+    def of(self, setting: str, asked: int) -> LogprobsRefused:
         """The error that names the setting and how to change it."""
         if not self.allowed or self.allowed >= asked:
             return self
-        return Unsupported(
+        return LogprobsRefused(
             f"`{setting}` is {asked}, but the server allows {self.allowed}. Set `{setting}={self.allowed}` or start "
-            f"vLLM with `--max-logprobs {asked}`."
+            f"vLLM with `--max-logprobs {asked}`.",
+            self.allowed,
         )
 
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
+from egrm_graph.clients.vllm_protocol import Endpoint
+
 Result = TypeVar("Result")
 
 BATCH = 10
@@ -99,9 +101,21 @@ def reply(random: Random) -> Reply:
 def spoiled(random: Random) -> tuple[int, Any]:
     """A reply with junk in one place."""
     n, body, _ = reply(random)
+    return n, _spoil(random, body)
+
+
+def labels(random: Random) -> tuple[Endpoint, Any]:
+    """The route, and a reply with the log-probabilities of labels, perhaps with junk in one place."""
+    chat = {"content": [{"token": "A", "top_logprobs": [{"token": "token_id:65", "logprob": -0.1}]}]}
+    route, logprobs = random.choice([("chat", chat), ("completions", {"top_logprobs": [{"token_id:65": -0.1}]})])
+    body = {"choices": [{"index": 0, "logprobs": logprobs}]}
+    return route, _spoil(random, body) if random.random() < 0.9 else body
+
+
+def _spoil(random: Random, body: Any) -> Any:
     whole: Any = {"body": json.loads(json.dumps(body))}  # no part of it twice
     at, key = whole, "body"
-    for _ in range(random.randint(0, 5)):
+    for _ in range(random.randint(0, 7)):
         inner = at[key]
         keys: list[Any] = list(inner) if isinstance(inner, dict) else []
         keys = list(range(len(inner))) if isinstance(inner, list) else keys
@@ -109,7 +123,7 @@ def spoiled(random: Random) -> tuple[int, Any]:
             break
         at, key = inner, random.choice(keys)
     at[key] = random.choice(JUNK)
-    return n, whole["body"]
+    return whole["body"]
 
 
 def dialect(random: Random) -> Dialect:

@@ -26,8 +26,9 @@ from egrm_graph.clients.client import Completion, Meter, Sampling
 from egrm_graph.clients.finish import read_finish
 from egrm_graph.clients.transport import parse_json
 from egrm_graph.clients.vllm import VllmClient
-from egrm_graph.clients.vllm_answers import read_completions, read_usage
+from egrm_graph.clients.vllm_answers import read_completions, read_label_logprobs, read_usage
 from egrm_graph.clients.vllm_errors import refusal
+from egrm_graph.clients.vllm_protocol import Endpoint
 from egrm_graph.clients.vllm_stream import Streamed, Tally
 from egrm_graph.errors import EgrmError
 from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
@@ -46,6 +47,7 @@ from tests.robustness.replies import (
     cut,
     dialect,
     finish,
+    labels,
     reply,
     spoiled,
     streamed,
@@ -53,7 +55,8 @@ from tests.robustness.replies import (
 )
 
 IN_BATCHES = {
-    "replies": 6000,
+    "replies": 5500,
+    "labels": 500,
     "spoiled replies": 3000,
     "streams": 3600,
     "broken streams": 2000,
@@ -132,6 +135,17 @@ def test_a_spoiled_reply_is_read_or_refused(batch: list[tuple[int, Any]]) -> Non
             continue
         assert set(texts) <= set(range(n))
         assert set(texts.values()) <= {*TEXTS, "junk", "\ufffd"}  # junk may be a text in the right place
+
+
+@cases("labels")
+@given(batches(labels))
+def test_the_log_probabilities_of_labels_are_read_or_refused(batch: list[tuple[Endpoint, Any]]) -> None:
+    for route, body in batch:
+        try:
+            found = read_label_logprobs(route, parse_json("URL", json.dumps(body).encode()))
+        except EgrmError:
+            continue
+        assert set(found) <= {65, *(each for each in JUNK if type(each) is int)}
 
 
 def stream(random: Random) -> tuple[Reply, Dialect, int, int]:
