@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Any, Literal
 
 from egrm_graph.clients.client import OPTIONS, Client, Sampling, TakesOptions
 from egrm_graph.errors import SettingsError
@@ -14,7 +14,7 @@ Stage = Literal["fast", "path"]
 
 def sampling_of(settings: RunSettings, stage: Stage, logprobs: int = 0) -> Sampling:
     """How fast answers or paths are sampled; see `Sampling` for `logprobs`."""
-    given = {name: getattr(settings, f"{stage}_{name}", None) for name in OPTIONS}
+    given: dict[str, Any] = {name: getattr(settings, f"{stage}_{name}", None) for name in OPTIONS}
     return Sampling(
         temperature=getattr(settings, f"{stage}_temperature"),
         max_tokens=getattr(settings, f"{stage}_max_tokens"),

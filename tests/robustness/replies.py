@@ -106,8 +106,9 @@ def spoiled(random: Random) -> tuple[int, Any]:
 
 def labels(random: Random) -> tuple[Endpoint, Any]:
     """The route, and a reply with the log-probabilities of labels, perhaps with junk in one place."""
-    chat = {"content": [{"token": "A", "top_logprobs": [{"token": "token_id:65", "logprob": -0.1}]}]}
-    route, logprobs = random.choice([("chat", chat), ("completions", {"top_logprobs": [{"token_id:65": -0.1}]})])
+    chat: dict[str, Any] = {"content": [{"token": "A", "top_logprobs": [{"token": "token_id:65", "logprob": -0.1}]}]}
+    route: Endpoint = random.choice(["chat", "completions"])
+    logprobs = chat if route == "chat" else {"top_logprobs": [{"token_id:65": -0.1}]}
     body = {"choices": [{"index": 0, "logprobs": logprobs}]}
     return route, _spoil(random, body) if random.random() < 0.9 else body
 
@@ -163,7 +164,7 @@ def streamed(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
             content, others = said["content"], {key: value for key, value in said.items() if key != "content"}
             parts = [{"delta": {"content": content[i : i + size]}} for i in range(0, len(content), size)]
             parts = [{"delta": others}, *parts]
-        end = {"text": ""} if isinstance(said, str) else {"delta": None if said is None else {}}
+        end: dict[str, Any] = {"text": ""} if isinstance(said, str) else {"delta": None if said is None else {}}
         chunks += [{"choices": [{**rest, **part}]} for part in parts]
         chunks.append({"choices": [{**rest, **end, "finish_reason": choice["finish_reason"]}]})
     return [*chunks, {"choices": [], "usage": body.get("usage")}]

@@ -238,7 +238,8 @@ BLOCKS: list[Any] = [
 def message(random: Random) -> AIMessage:
     """An answer of a LangChain chat model."""
     blocks = random.choices(BLOCKS, k=random.randint(0, 3))
-    return AIMessage(random.choice([*TEXTS, blocks, blocks, blocks]), response_metadata=finish(random))
+    content: Any = random.choice([*TEXTS, blocks, blocks, blocks])
+    return AIMessage(content=content, response_metadata=finish(random))
 
 
 @cases("chat models")
