@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from egrm_graph.clients.client import Completion, Sampling
 from egrm_graph.clients.finish import UNSAID, read_finish
@@ -191,10 +191,11 @@ def _logprobs(given: Any, most: int) -> Logprobs:
     else:
         tokens, chosen = _list(logprobs.get("tokens")), _list(logprobs.get("token_logprobs"))
         tops = [_pairs(each) for each in _list(logprobs.get("top_logprobs"))]
-    if not chosen or len(tokens) != len(chosen) or not all(map(is_number, chosen)):
+    numbers = tuple(float(value) for value in chosen if is_number(value))
+    if not chosen or not len(tokens) == len(chosen) == len(numbers):
         return None, None, None
     top = tuple(_likeliest(pairs, most) for pairs in tops if pairs)
-    return tuple(map(str, tokens)), tuple(map(float, chosen)), top if len(top) == len(chosen) else None
+    return tuple(map(str, tokens)), numbers, top if len(top) == len(chosen) else None
 
 
 def _pairs(top: Any) -> list[tuple[str, float]]:
@@ -203,7 +204,8 @@ def _pairs(top: Any) -> list[tuple[str, float]]:
         pairs = list(top.items())
     else:
         pairs = [(each.get("token"), each.get("logprob")) for each in _list(top) if isinstance(each, Mapping)]
-    return [(str(token), float(value)) for token, value in pairs] if all(is_number(each[1]) for each in pairs) else []
+    read = [(str(token), float(value)) for token, value in pairs if is_number(value)]
+    return read if len(read) == len(pairs) else []
 
 
 def _most_likely(pairs: list[tuple[str, float]], sampled: Mapping[str, Any], most: int) -> list[tuple[str, float]]:
@@ -224,7 +226,7 @@ def _likeliest(pairs: Iterable[tuple[str, float]], most: int) -> Top:
     return top
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a number that a float can hold; NaN and infinities are."""
     return isinstance(value, float) or (type(value) is int and abs(value) < MOST_TOKENS)
 

@@ -115,7 +115,8 @@ def labels(random: Random) -> tuple[Endpoint, Any]:
 
 def _spoil(random: Random, body: Any) -> Any:
     whole: Any = {"body": json.loads(json.dumps(body))}  # no part of it twice
-    at, key = whole, "body"
+    at: Any = whole
+    key: Any = "body"
     for _ in range(random.randint(0, 7)):
         inner = at[key]
         keys: list[Any] = list(inner) if isinstance(inner, dict) else []

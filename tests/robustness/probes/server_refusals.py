@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from egrm_graph.clients.vllm_errors import LogprobsRefused, refusal
+from egrm_graph.errors import ContextTooLong
 
 
 def outcome(given: dict[str, Any]) -> list[Any]:
@@ -11,4 +12,4 @@ def outcome(given: dict[str, Any]) -> list[Any]:
     if isinstance(error, LogprobsRefused):
         error = error.of("top_logprobs", 20)
     told = [type(error).__name__, str(error)]
-    return [*told, error.context_tokens] if hasattr(error, "context_tokens") else told
+    return [*told, error.context_tokens] if isinstance(error, ContextTooLong) else told
