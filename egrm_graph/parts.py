@@ -10,6 +10,7 @@ from typing import Literal
 
 from egrm_graph.clients.client import Client
 from egrm_graph.errors import SettingsError
+from egrm_graph.reasoning.sampling import require_options
 from egrm_graph.scoring.calibrated import GATE, CalibratedGate, calibrated
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
@@ -51,6 +52,15 @@ class Parts:
         if (unmet := why_unmet(measure, settings, self.client, self.task)) is not None:
             raise SettingsError(f"the measure {measure.name!r} {unmet}")
         return measure
+
+    def require(self, settings: RunSettings) -> None:
+        """Checks that the client and the task can do what the settings ask for.
+
+        Raises:
+            SettingsError: they cannot; the message names the fix.
+        """
+        self.measure(settings)
+        require_options(settings, self.client)
 
     def gate(self, settings: RunSettings) -> Gate:
         """That measure, with the threshold that the settings give it or its own.
@@ -110,7 +120,7 @@ def assemble(
     scored_by = None if scorer is None else scorer.name
     tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
     parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer)
-    parts.measure(settings)
+    parts.require(settings)
     return parts
 
 

@@ -68,6 +68,17 @@ class RunSettings(BaseModel):
     """Sampling temperature of fast answers. 0 with more than one sample would count one vote many times."""
     fast_top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of fast answers."""
+    fast_top_k: int | None = Field(default=None, ge=0)
+    """Sample fast answers from so many of the likeliest tokens; 0 or None: from all. A served model's own default, in
+    its `generation_config.json`, does not count here or below."""
+    fast_min_p: float | None = Field(default=None, ge=0, le=1)
+    """Sample fast answers from the tokens with this share of the likeliest one's probability; 0 or None: from all."""
+    fast_repetition_penalty: float | None = Field(default=None, gt=0, le=2)
+    """Above 1 makes tokens that the prompt or the text has less likely; 1 or None: no penalty."""
+    fast_presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Makes tokens that the text has less likely, however often; 0 or None: no penalty."""
+    fast_frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Makes tokens less likely each time that the text has them; 0 or None: no penalty."""
     fast_max_tokens: int = Field(default=64, ge=1)
     """Completion tokens of one fast answer, at most; one that is cut has no answer."""
     fast_thinking: Thinking = "off"
@@ -76,6 +87,17 @@ class RunSettings(BaseModel):
     """Sampling temperature of reasoning paths."""
     path_top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of reasoning paths."""
+    path_top_k: int | None = Field(default=None, ge=0)
+    """Sample paths from so many of the likeliest tokens; 0 or None: from all. A served model's own default, in
+    its `generation_config.json`, does not count here or below."""
+    path_min_p: float | None = Field(default=None, ge=0, le=1)
+    """Sample paths from the tokens with this share of the likeliest one's probability; 0 or None: from all."""
+    path_repetition_penalty: float | None = Field(default=None, gt=0, le=2)
+    """Above 1 makes tokens that the prompt or the text has less likely; 1 or None: no penalty."""
+    path_presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Makes tokens that the text has less likely, however often; 0 or None: no penalty."""
+    path_frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Makes tokens less likely each time that the text has them; 0 or None: no penalty."""
     path_max_tokens: int = Field(default=2048, ge=1)
     """Completion tokens of one path, at most; a path that is cut has no answer."""
     path_thinking: Thinking = "default"
@@ -134,12 +156,13 @@ class RunSettings(BaseModel):
     @model_validator(mode="after")
     def _independent(self) -> Self:
         for stage, count in (("fast", self.samples), ("path", self.paths)):
-            if count > 1 and getattr(self, f"{stage}_temperature") == 0:
-                name = "samples" if stage == "fast" else "paths"
-                raise ValueError(
-                    f"{stage}_temperature=0 decodes the same text every time, so {name}={count} would count one "
-                    f"vote {count} times; set {stage}_temperature above 0, or {name}=1"
-                )
+            name = "samples" if stage == "fast" else "paths"
+            for option, greedy, side in (("temperature", 0, "above"), ("top_k", 1, "above"), ("min_p", 1, "below")):
+                if count > 1 and getattr(self, f"{stage}_{option}") == greedy:
+                    raise ValueError(
+                        f"{stage}_{option}={greedy} decodes the same text every time, so {name}={count} would count "
+                        f"one vote {count} times; set {stage}_{option} {side} {greedy}, or {name}=1"
+                    )
         return self
 
     def overridden(self, changes: RunSettings | dict[str, Any]) -> Self:

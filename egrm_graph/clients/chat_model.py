@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from egrm_graph.clients.callbacks import tracing_only
 from egrm_graph.clients.client import (
+    OPTIONS,
     Completion,
     Completions,
-    FinishReason,
     LabelLogprobs,
     Meter,
     Sampling,
     add_usage,
     stopped,
 )
+from egrm_graph.clients.finish import Finish, read_finish
 from egrm_graph.errors import ServerError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
 
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 
 NOSTREAM = "nostream"
 """LangGraph's tag for model calls that are no part of a graph's token stream."""
+OTHER_NAMES = {"repetition_penalty": "repeat_penalty"}
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
-CUT = {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
-WITHHELD = {"content_filter", "safety", "prohibited_content", "recitation", "blocklist", "spii", "refusal", "error"}
 
 
 class ChatModelClient:
@@ -37,8 +37,14 @@ class ChatModelClient:
 
     Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, `seed` and whatever
     it calls its maximum of tokens), set on a copy for each call: unlike call arguments, which many models refuse,
-    fields work with all of them. What a class does not declare is left to the model, and so is thinking. Where there
-    is no `seed`, no run can be repeated. Stop texts are a call argument, which LangChain has for every model.
+    fields work with all of them. What a class does not declare is left to the model, and so are thinking and what is
+    not set. A `top_p`, `top_k`, `min_p`, or penalty that is set and has no field is refused when the graph is built.
+    Where there is no `seed`, no run can be repeated. Stop texts are a call argument, which LangChain has for every
+    model.
+
+    A text whose finish reason is not known to be a clean end has no answer (see `egrm_graph.clients.finish`). Where a
+    model gives no finish reason, a text that has as many tokens as were asked for at most counts as cut off, and any
+    other as complete: set the model up to give its finish reason or its usage, or a text that was cut off can pass.
 
     Retries are the model's own (`max_retries`), and so are its connections: `aclose` leaves them open. Tokens are
     counted when an answer is complete, not before. The calls take no part in a host graph's callbacks or streams; in
@@ -60,6 +66,10 @@ class ChatModelClient:
     @property
     def continues_prompt(self) -> bool:
         return False
+
+    @property
+    def sampling_options(self) -> Collection[str]:
+        return [name for name in OPTIONS if _field(self._model, name) is not None]
 
     async def sample(
         self,
@@ -105,7 +115,8 @@ class ChatModelClient:
         try:
             config: RunnableConfig = {"callbacks": tracing_only(), "tags": [NOSTREAM], "run_name": run_name}
             message = await _answered(_configured(self._model, sampling, seed), prompt, sampling.stop, config)
-            completion, usage = stopped(_completion(message), sampling.stop), _usage(message)
+            completion = stopped(_completion(message, _bound(self._model, sampling)), sampling.stop)
+            usage = _usage(message)
         except Exception as error:
             failure = ServerError(f"{self.name} failed: {type(error).__name__}: {error}")
             failure.__cause__ = error
@@ -139,12 +150,22 @@ def _refuse_unsupported(sampling: Sampling, name: str) -> None:
         )
 
 
+def _field(model: BaseChatModel, option: str) -> str | None:
+    """The model's field for an option of the sampling; None where its class declares none."""
+    fields = type(model).model_fields
+    named = () if option == "thinking_tokens" else (option, OTHER_NAMES.get(option, option))
+    return next((name for name in named if name in fields), None)
+
+
 def _configured(model: BaseChatModel, sampling: Sampling, seed: int) -> BaseChatModel:
     """A copy of the model, on the same connections, with those values of the sampling that its class has fields for."""
     fields = type(model).model_fields
     values: dict[str, Any] = {"temperature": sampling.temperature, "seed": seed}
     # 1 is no nucleus, and several models refuse it beside a temperature
     values["top_p"] = sampling.top_p if sampling.top_p < 1 or "top_p" not in fields else fields["top_p"].default
+    for option in OPTIONS:
+        if option != "top_p" and (field := _field(model, option)) and (value := getattr(sampling, option)) is not None:
+            values[field] = value
     for name in MAX_TOKENS:
         if name in fields:
             values[name] = sampling.max_tokens
@@ -167,26 +188,34 @@ async def _answered(
         return await model.ainvoke(messages, config)
 
 
-def _completion(message: AIMessage) -> Completion:
+def _bound(model: BaseChatModel, sampling: Sampling) -> int | None:
+    """Completion tokens at most; None where the model's class has no field for them."""
+    return sampling.max_tokens if any(name in type(model).model_fields for name in MAX_TOKENS) else None
+
+
+def _completion(message: AIMessage, most_tokens: int | None) -> Completion:
     thoughts = [str(block.get("reasoning", "")) for block in message.content_blocks if block["type"] == "reasoning"]
     usage = message.usage_metadata
-    reason = _finish_reason(message.response_metadata)
+    finish = _finish(message, most_tokens)
     return Completion(
         text=str(message.text),
-        finish_reason=reason,
+        finish_reason=finish.reason,
         n_tokens=usage["output_tokens"] if usage else None,
         thinking="".join(thoughts) or None,
-        error="the provider withheld the answer" if reason == "abort" else None,
+        error=finish.error,
     )
 
 
-def _finish_reason(metadata: Mapping[str, Any]) -> FinishReason:
-    """Each provider has its own key and words; a text without a reason counts as complete."""
-    given = next((metadata[key] for key in ("finish_reason", "stop_reason", "done_reason") if metadata.get(key)), "")
-    word = str(given).lower()
-    if word in CUT:
-        return "length"
-    return "abort" if word in WITHHELD else "stop"
+def _finish(message: AIMessage, most_tokens: int | None) -> Finish:
+    """How the text ended. Many models give no reason: then it counts as cut off where it has all the tokens that it
+    could have, and else as complete."""
+    refusals = [block for block in message.content if isinstance(block, dict) and block.get("type") == "refusal"]
+    told = read_finish(message.response_metadata, message.additional_kwargs, *refusals)
+    if told is not None:
+        return told
+    usage = message.usage_metadata
+    cut = usage is not None and most_tokens is not None and usage.get("output_tokens", 0) >= most_tokens
+    return Finish("truncated" if cut else "complete", "no finish reason was given")
 
 
 def _usage(message: AIMessage) -> Usage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
@@ -15,7 +15,8 @@ FinishReason = Literal["stop", "length", "abort"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a completion is sampled. Every field is sent with every request: a server's own defaults never count."""
+    """How a completion is sampled. A vLLM server is sent every field with every request, so its own defaults never
+    count. With a model whose `generation_config.json` says `top_k=1`, all samples would be the same text."""
 
     temperature: float
     max_tokens: int
@@ -29,6 +30,28 @@ class Sampling:
     """Where given, the completion is one of these texts."""
     thinking: Thinking = "default"
     thinking_tokens: int | None = None
+    top_k: int | None = None
+    """Sample from so many of the likeliest tokens; None or 0: from all."""
+    min_p: float | None = None
+    """Sample from the tokens with at least this share of the likeliest one's probability; None or 0: from all."""
+    repetition_penalty: float | None = None
+    """Above 1 makes tokens of the prompt and the text less likely; None or 1: as they are."""
+    presence_penalty: float | None = None
+    """Taken from the logit of each token that the text has; None or 0: nothing."""
+    frequency_penalty: float | None = None
+    """Taken from a token's logit each time that the text has it; None or 0: nothing."""
+
+
+OPTIONS = (
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "thinking_tokens",
+)
+"""The fields of `Sampling` that not every client can do."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +163,16 @@ class Client(Protocol):
 
     async def aclose(self) -> None:
         """Lets go of connections, threads and weights. A closed client cannot be used again."""
+        ...
+
+
+@runtime_checkable
+class TakesOptions(Protocol):
+    """A client that says which of `OPTIONS` reach its model. One that does not say is taken to know `top_p` only."""
+
+    @property
+    def sampling_options(self) -> Collection[str]:
+        """Names of fields of `Sampling`. What is set and not among them is refused when the graph is built."""
         ...
 
 

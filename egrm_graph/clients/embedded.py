@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.clients.client import Completions, LabelLogprobs, Meter, Sampling, no_usage
+from egrm_graph.clients.client import OPTIONS, Completions, LabelLogprobs, Meter, Sampling, no_usage
 from egrm_graph.clients.embedded_rows import Request
 from egrm_graph.clients.embedded_worker import LabelRequest, Worker
 from egrm_graph.errors import ModelError, SetupError, Unsupported
@@ -51,6 +51,10 @@ class EmbeddedClient:
     def continues_prompt(self) -> bool:
         return self._worker.continues_prompt
 
+    @property
+    def sampling_options(self) -> Collection[str]:
+        return ("top_p",)
+
     async def sample(
         self,
         prompt: Sequence[Message],
@@ -60,11 +64,9 @@ class EmbeddedClient:
         request_id: str,  # noqa: ARG002 - there is no server's log to find it in
         meter: Meter | None = None,
     ) -> Completions:
-        if sampling.thinking_tokens is not None:
-            raise Unsupported(
-                f"the embedded model cannot bound its thinking (thinking_tokens={sampling.thinking_tokens}); "
-                "leave it at None, or bound max_tokens"
-            )
+        for name in OPTIONS:
+            if name not in self.sampling_options and (value := getattr(sampling, name)) is not None:
+                raise Unsupported(f"the embedded model takes no {name} ({name}={value}); leave it at None")
         if not seeds:
             return Completions((), no_usage())
         request = Request(tuple(prompt), sampling, tuple(seeds), meter)

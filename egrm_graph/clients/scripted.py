@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling
+from egrm_graph.clients.client import OPTIONS, Completion, Completions, LabelLogprobs, Meter, Sampling
 from egrm_graph.errors import EgrmError, ServerError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
 
@@ -110,6 +110,10 @@ class ScriptedClient:
     @property
     def continues_prompt(self) -> bool:
         return False
+
+    @property
+    def sampling_options(self) -> Collection[str]:
+        return OPTIONS
 
     async def sample(
         self,

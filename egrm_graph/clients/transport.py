@@ -26,7 +26,7 @@ from tenacity import (
 
 from egrm_graph.background import BackgroundLoop
 from egrm_graph.clients.observing import observed
-from egrm_graph.clients.vllm_errors import Broken, Fixes, checked_url, refusal
+from egrm_graph.clients.vllm_errors import Broken, Fixes, checked_url, error_in, refusal
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
 
 Result = TypeVar("Result")
@@ -150,6 +150,9 @@ class Transport:
                 if response.status != 200:
                     raise await self._refused(base_url, request, response)
                 return await read(response)
+        except EgrmError as error:
+            error.args = tuple(map(self._without_key, error.args))
+            raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Broken(f"no server answers at {base_url}; {self._fixes.absent} ({error})") from error
         except TimeoutError as error:
@@ -159,9 +162,7 @@ class Transport:
             raise Broken(f"{base_url} broke off: {type(error).__name__}: {error}") from error
 
     async def _refused(self, base_url: str, request: Request, response: aiohttp.ClientResponse) -> EgrmError:
-        text = await response.text(errors="replace")
-        if self._api_key:
-            text = text.replace(self._api_key, "***")
+        text = self._without_key(await response.text(errors="replace"))
         if response.status != 404:
             return refusal(base_url, response.status, response.headers, text)
         if request.path == "/models":
@@ -170,6 +171,10 @@ class Transport:
         if self._model in served:
             return SetupError(f"{base_url} serves {self._model!r}, but has no {request.path}")
         return self.not_served(base_url, served)
+
+    def _without_key(self, text: str) -> str:
+        """A server may repeat the key that it was sent."""
+        return text.replace(self._api_key, "***") if self._api_key else text
 
     def _session(self) -> aiohttp.ClientSession:
         if not self._sessions:
@@ -208,13 +213,24 @@ async def served_contexts(response: aiohttp.ClientResponse) -> dict[str, int | N
 
 
 async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    """The answer's JSON object."""
+    """The answer's JSON object.
+
+    Raises:
+        EgrmError: it is none, or it holds an error in spite of its status.
+    """
+    return parse_json(str(response.url), await response.read())
+
+
+def parse_json(url: str, content: bytes) -> dict[str, Any]:
+    """The JSON object in a body; see `read_json`."""
     try:
-        body = json.loads(await response.read())
-    except ValueError as error:
-        raise ServerError(f"{response.url} did not answer with JSON: {error}") from error
+        body = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ServerError(f"{url} did not answer with JSON: {error}") from error
+    if (failure := error_in(url, body)) is not None:
+        raise failure
     if not isinstance(body, dict):
-        raise ServerError(f"{response.url} answered with {type(body).__name__}, not a JSON object")
+        raise ServerError(f"{url} answered with {type(body).__name__}, not a JSON object")
     return body
 
 

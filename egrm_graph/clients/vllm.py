@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
 from pydantic import SecretStr
 
-from egrm_graph.clients.client import Completion, Completions, LabelLogprobs, Meter, Sampling, add_usage
+from egrm_graph.clients.client import (
+    OPTIONS,
+    Completion,
+    Completions,
+    LabelLogprobs,
+    Meter,
+    Sampling,
+    add_usage,
+    no_usage,
+)
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.transport import Request, Transport, all_results, read_json, served_models
-from egrm_graph.clients.vllm_errors import SwitchRefused
-from egrm_graph.clients.vllm_protocol import (
-    Endpoint,
-    label_body,
-    read_completions,
-    read_label_logprobs,
-    read_usage,
-    route,
-    sample_body,
-)
-from egrm_graph.clients.vllm_stream import STREAMED, Tally, read_stream
-from egrm_graph.errors import ContextTooLong, Unsupported
-from egrm_graph.verification import Message
+from egrm_graph.clients.vllm_answers import read_completions, read_label_logprobs, read_usage
+from egrm_graph.clients.vllm_errors import LogprobsRefused, SeveralRefused, SwitchRefused
+from egrm_graph.clients.vllm_protocol import Endpoint, label_body, route, sample_body
+from egrm_graph.clients.vllm_stream import STREAMED, Tally, read_answer
+from egrm_graph.errors import ContextTooLong, RunError, ServerError, Unsupported
+from egrm_graph.verification import Message, Usage
 
 Result = TypeVar("Result")
 
@@ -68,6 +70,7 @@ class VllmClient:
             attempts=attempts,
         )
         self._switch = True
+        self._several = True  # until the server gives fewer completions than it was asked for
         self._label_ids: dict[str, int] = {}
         self._context: int | None = None  # as the server tells it, once it has refused
 
@@ -82,6 +85,10 @@ class VllmClient:
     @property
     def continues_prompt(self) -> bool:
         return self._endpoint == "completions"
+
+    @property
+    def sampling_options(self) -> Collection[str]:
+        return OPTIONS
 
     async def sample(
         self,
@@ -115,18 +122,62 @@ class VllmClient:
 
     async def _sample(self, ask: _Ask, seeds: Sequence[int]) -> Completions:
         # Greedy decoding is refused for more than one completion a request.
-        runs = list(_runs(seeds)) if ask.sampling.temperature > 0 else [[seed] for seed in seeds]
+        several = self._several and ask.sampling.temperature > 0
+        runs = list(_runs(seeds)) if several else [[seed] for seed in seeds]
         if len(runs) == 1:
             return await self._draw(ask, runs[0], ask.request_id)
-        parts = await all_results([self._draw(ask, run, f"{ask.request_id}.{i}") for i, run in enumerate(runs)])
+        parts = await self._all_drawn(ask, {f"{ask.request_id}.{i}": run for i, run in enumerate(runs)})
         completions: tuple[Completion, ...] = sum((part.completions for part in parts), ())
         return Completions(completions, add_usage(*(part.usage for part in parts)))
 
+    async def _all_drawn(
+        self, ask: _Ask, runs: Mapping[str, Sequence[int]], *, raises: bool = True
+    ) -> list[Completions]:
+        """What each run of seeds gives, by its request id; one that fails among others that do not has its reason as
+        its samples' error."""
+
+        async def one(request_id: str, run: Sequence[int]) -> Completions | RunError:
+            try:
+                return await self._draw(ask, run, request_id)
+            except RunError as error:
+                return error
+
+        parts = await all_results([one(request_id, run) for request_id, run in runs.items()])
+        failed = [part for part in parts if isinstance(part, RunError)]
+        if raises and len(failed) == len(parts):
+            raise failed[0]
+        return [
+            _lost(part, len(run)) if isinstance(part, RunError) else part
+            for part, run in zip(parts, runs.values(), strict=True)
+        ]
+
     async def _draw(self, ask: _Ask, seeds: Sequence[int], request_id: str) -> Completions:
+        """One request for a run of seeds. A server that gives fewer completions is asked for the others one by one."""
+        try:
+            drawn, usage = await self._request(ask, seeds, request_id)
+        except SeveralRefused:
+            if len(seeds) == 1:
+                raise
+            drawn, usage = {}, no_usage()
+        missing = [place for place in range(len(seeds)) if place not in drawn]
+        if not missing:
+            return Completions(tuple(drawn[place] for place in range(len(seeds))), usage)
+        if len(seeds) == 1:
+            raise ServerError("the server answered with other choices than the one that was asked for")
+        self._several = False
+        singles = {f"{request_id}.{place}": [seeds[place]] for place in missing}
+        parts = await self._all_drawn(ask, singles, raises=not drawn)
+        drawn |= {place: part.completions[0] for place, part in zip(missing, parts, strict=True)}
+        return Completions(
+            tuple(drawn[place] for place in range(len(seeds))), add_usage(usage, *(part.usage for part in parts))
+        )
+
+    async def _request(self, ask: _Ask, seeds: Sequence[int], request_id: str) -> tuple[dict[int, Completion], Usage]:
+        """What one request brought, by place among the seeds."""
         tally = None if ask.meter is None else Tally(ask.meter)
 
         async def read(response: aiohttp.ClientResponse) -> dict[str, Any]:
-            return await (read_json(response) if tally is None else read_stream(response, tally))
+            return await read_answer(response, tally)
 
         async def send(whole: bool) -> dict[str, Any]:
             body = sample_body(
@@ -135,16 +186,20 @@ class VllmClient:
             body |= {} if tally is None else STREAMED
             told = await self._transport.send(Request(route(self._endpoint), body, request_id), read)
             if (observation := observed.get()) is not None:
-                observation.server_version = told.get("system_fingerprint")
+                version = told.get("system_fingerprint")
+                observation.server_version = version if isinstance(version, str) else None
             return told
 
         async def fit() -> dict[str, Any]:
             return await self._fitting(ask.sampling.max_tokens, send)
 
-        answer = await self._switching(ask.sampling.thinking, fit)
+        try:
+            answer = await self._switching(ask.sampling.thinking, fit)
+        except LogprobsRefused as error:
+            raise error.of("top_logprobs", ask.sampling.logprobs) from error
         usage = read_usage(answer)
         completions = read_completions(answer, ask.sampling, len(seeds))
-        return Completions(completions, usage if tally is None else tally.settle(usage))
+        return completions, usage if tally is None else tally.settle(usage)
 
     async def _fitting(self, max_tokens: int, send: Callable[[bool], Awaitable[Result]]) -> Result:
         """The server refuses more tokens than its context has room for: then it is asked for all the room there is,
@@ -175,9 +230,9 @@ class VllmClient:
         if label not in self._label_ids:
             body = {"model": self._model, "prompt": label, "add_special_tokens": False}
             tokens = (await self._transport.send(Request("/tokenize", body), read_json)).get("tokens")
-            if not isinstance(tokens, list) or len(tokens) != 1:
+            if not isinstance(tokens, list) or len(tokens) != 1 or type(tokens[0]) is not int:
                 raise Unsupported(f"the label {label!r} is not one token of {self._model} but {tokens}; choose another")
-            self._label_ids[label] = int(tokens[0])
+            self._label_ids[label] = tokens[0]
         return self._label_ids[label]
 
     async def _switching(self, thinking: str, send: Callable[[], Awaitable[Result]]) -> Result:
@@ -195,6 +250,10 @@ class VllmClient:
             served = await self._transport.send(Request("/models"), served_models, base_url=url)
             if self._model not in served:
                 raise self._transport.not_served(url, served)
+
+
+def _lost(error: RunError, n: int) -> Completions:
+    return Completions((Completion("", "abort", None, error=str(error)),) * n, {**no_usage(), "requests": 1})
 
 
 def _runs(seeds: Sequence[int]) -> Iterator[list[int]]:

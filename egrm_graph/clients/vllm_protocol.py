@@ -1,23 +1,21 @@
-"""What is sent to vLLM's `/v1/chat/completions` and `/v1/completions`, and what is read from their answers.
+"""What is sent to vLLM's `/v1/chat/completions` and `/v1/completions`; `vllm_answers` reads what comes back.
 
 Written against vLLM 0.32. Its `n` samples of one request get the seeds `seed`, `seed + 1`, ...
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from egrm_graph.clients.client import Completion, FinishReason, Sampling
-from egrm_graph.errors import ServerError, Unsupported
-from egrm_graph.verification import Message, Usage
+from egrm_graph.clients.client import Sampling
+from egrm_graph.errors import Unsupported
+from egrm_graph.verification import Message
 
 Endpoint = Literal["chat", "completions"]
 
-TOP_LOGPROBS_MOST = 20
-"""What vLLM allows unless it is started with another `--max-logprobs`."""
-_FINISH: dict[str, FinishReason] = {"stop": "stop", "tool_calls": "stop", "length": "length"}
+NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""What is sent where nothing is set: whatever is not sent, the server takes from the model's generation_config.json."""
 
 
 def route(endpoint: Endpoint) -> str:
@@ -40,6 +38,7 @@ def sample_body(
     """
     body = _common(endpoint, model, prompt, None if whole else sampling.max_tokens)
     body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "n": len(seeds), "seed": seeds[0]}
+    body |= {name: value for name in NEUTRAL if (value := getattr(sampling, name)) is not None}
     if sampling.logprobs:
         body |= _logprobs(endpoint, sampling.logprobs)
     if sampling.stop:
@@ -69,15 +68,10 @@ def _common(endpoint: Endpoint, model: str, prompt: Sequence[Message], max_token
         asked = {"messages": list(prompt), "max_completion_tokens": max_tokens}
     else:
         asked = {"prompt": "".join(message["content"] for message in prompt), "max_tokens": max_tokens}
-    # Whatever is not sent, the server takes from the model's generation_config.json.
     return {
         "model": model,
         **asked,
-        "top_k": 0,
-        "min_p": 0.0,
-        "repetition_penalty": 1.0,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
+        **NEUTRAL,
         "stop": [],
         "return_token_ids": True,
         "stream": False,
@@ -87,8 +81,7 @@ def _common(endpoint: Endpoint, model: str, prompt: Sequence[Message], max_token
 def _logprobs(endpoint: Endpoint, count: int) -> dict[str, Any]:
     if endpoint == "completions":
         return {"logprobs": count}
-    # The chat route counts the sampled token as one of the most likely, wherever it ranks: one more makes up for it.
-    return {"logprobs": True, "top_logprobs": count + 1 if count < TOP_LOGPROBS_MOST else count}
+    return {"logprobs": True, "top_logprobs": count}
 
 
 def _thinking(endpoint: Endpoint, thinking: str, *, switch: bool) -> dict[str, Any]:
@@ -98,83 +91,3 @@ def _thinking(endpoint: Endpoint, thinking: str, *, switch: bool) -> dict[str, A
         raise Unsupported("thinking 'on' needs a chat template; set endpoint='chat', or thinking to 'default'")
     # Qwen, GLM and Gemma read the first name, DeepSeek and Granite the second; templates ignore what they do not know.
     return {"chat_template_kwargs": {"enable_thinking": thinking == "on", "thinking": thinking == "on"}}
-
-
-def read_completions(body: Mapping[str, Any], sampling: Sampling, n: int) -> tuple[Completion, ...]:
-    """The `n` completions of an answer, in the order of their seeds.
-
-    Raises:
-        ServerError: the answer is not what it should be.
-    """
-    try:
-        choices = sorted(body["choices"], key=lambda choice: int(choice["index"]))
-        if [choice["index"] for choice in choices] != list(range(n)):
-            raise ServerError(f"the server answered with {len(choices)} completions where {n} were asked for")
-        alone = body["usage"]["completion_tokens"] if n == 1 else None
-        return tuple(_completion(choice, sampling.logprobs, alone) for choice in choices)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ServerError(f"the server's answer cannot be read: {type(error).__name__}: {error}") from error
-
-
-def read_usage(body: Mapping[str, Any]) -> Usage:
-    """What an answer says that it cost."""
-    usage = body.get("usage") or {}
-    return Usage(
-        requests=1,
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        cached_tokens=int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
-        cancelled_tokens=0,
-    )
-
-
-def read_label_logprobs(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[int, float]:
-    """The log-probability of each token id in the answer to a `label_body`."""
-    try:
-        logprobs = body["choices"][0]["logprobs"]
-        if endpoint == "chat":
-            pairs = [(item["token"], item["logprob"]) for item in logprobs["content"][0]["top_logprobs"]]
-        else:
-            pairs = list(logprobs["top_logprobs"][0].items())
-        return {int(token.removeprefix("token_id:")): float(value) for token, value in pairs}
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ServerError(f"the server's log-probabilities cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _completion(choice: Mapping[str, Any], count: int, completion_tokens: int | None) -> Completion:
-    message = choice.get("message") or {"content": choice.get("text")}
-    token_ids = None if choice.get("token_ids") is None else tuple(choice["token_ids"])
-    tokens, chosen, top = _read_logprobs(choice.get("logprobs") or {}, count) if count else (None, None, None)
-    return Completion(
-        text=message["content"] or "",
-        finish_reason=_FINISH.get(choice["finish_reason"], "abort"),
-        n_tokens=completion_tokens if token_ids is None else len(token_ids),
-        thinking=message.get("reasoning") or message.get("reasoning_content") or None,
-        token_ids=token_ids,
-        tokens=tokens,
-        logprobs=chosen,
-        top_logprobs=top,
-    )
-
-
-def _read_logprobs(
-    logprobs: Mapping[str, Any], count: int
-) -> tuple[tuple[str, ...], tuple[float, ...], tuple[Mapping[str, float], ...]]:
-    if "content" in logprobs:
-        content = logprobs["content"]
-        tokens = tuple(str(item["token"]) for item in content)
-        chosen = tuple(float(item["logprob"]) for item in content)
-        tops = [[(top["token"], top["logprob"]) for top in item["top_logprobs"]] for item in content]
-    else:
-        tokens = tuple(map(str, logprobs["tokens"]))
-        chosen = tuple(float(value) for value in logprobs["token_logprobs"])
-        tops = [list(top.items()) for top in logprobs["top_logprobs"]]
-    return tokens, chosen, tuple(_most_likely(pairs, count) for pairs in tops)
-
-
-def _most_likely(pairs: list[tuple[str, float]], count: int) -> dict[str, float]:
-    top: dict[str, float] = {}
-    for token, value in sorted(pairs, key=lambda pair: -pair[1])[:count]:
-        # Tokens that are spelled the same, such as parts of a character, share one entry.
-        top[token] = math.log(math.exp(top[token]) + math.exp(value)) if token in top else float(value)
-    return top

@@ -11,10 +11,11 @@ import asyncio
 import math
 from collections.abc import Sequence
 
-from egrm_graph.clients.client import Client, Completion, LabelLogprobs, Sampling, add_usage, no_usage
+from egrm_graph.clients.client import Client, Completion, LabelLogprobs, add_usage, no_usage
 from egrm_graph.clients.drawing import Call, Limits, Lost
 from egrm_graph.errors import DeadlineReached, EgrmError, SettingsError, Unsupported
 from egrm_graph.reasoning.samples import lost_reasons, seeds
+from egrm_graph.reasoning.sampling import sampling_of
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import View
@@ -28,14 +29,7 @@ def fast_calls(
     asked: Asked, views: Sequence[View], prompts: Prompts, settings: RunSettings, *, logprobs: int = 0
 ) -> list[Call]:
     """A call for each view: its samples share the prompt's prefill; see `Sampling` for `logprobs`."""
-    sampling = Sampling(
-        temperature=settings.fast_temperature,
-        top_p=settings.fast_top_p,
-        max_tokens=settings.fast_max_tokens,
-        logprobs=logprobs,
-        stop=prompts.stop_of("answer_fast", settings),
-        thinking=settings.fast_thinking,
-    )
+    sampling = sampling_of(settings, "fast", logprobs, prompts.stop_of("answer_fast", settings))
     left = seeds(settings.seed, "answer_fast", asked["key"], sum(view.samples for view in views))
     calls: list[Call] = []
     for view in views:

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from egrm_graph.clients.client import Client, Completion, Completions, LabelLogprobs, Meter, Sampling
 from egrm_graph.clients.observing import Observation, observed
+from egrm_graph.clients.vllm_errors import LogprobsRefused
 from egrm_graph.tracing.record import Generated, ModelCall, Retry, Tokens
 from egrm_graph.tracing.spans import RunSpan
 from egrm_graph.verification import Message, Usage
@@ -189,9 +190,12 @@ class WatchedClient:
     ) -> Completions:
         asked = sampling if self._tokens <= sampling.logprobs else replace(sampling, logprobs=self._tokens)
         with WatchedCall(self._log, "sample", request_id, prompt, sampling=sampling, seeds=seeds) as call:
-            told = await self._client.sample(
-                prompt, asked, seeds=seeds, request_id=request_id, meter=self._timed(call, meter)
-            )
+            try:
+                told = await self._client.sample(
+                    prompt, asked, seeds=seeds, request_id=request_id, meter=self._timed(call, meter)
+                )
+            except LogprobsRefused as error:
+                raise (error if asked is sampling else error.of("trace_tokens", self._tokens)) from error
             call.usage = told.usage
             call.generated = [
                 _generated(completion, seed, self._tokens)

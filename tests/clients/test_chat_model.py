@@ -141,6 +141,7 @@ async def test_the_roles_of_the_prompt_are_kept() -> None:
         ({"stop_reason": "max_tokens"}, "length"),
         ({"done_reason": "length"}, "length"),
         ({"finish_reason": "content_filter"}, "abort"),
+        ({"finish_reason": "a new word"}, "abort"),
         ({}, "stop"),
     ],
 )

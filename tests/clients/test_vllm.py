@@ -2,6 +2,7 @@ import asyncio
 from time import monotonic
 
 import pytest
+from aiohttp import web
 
 from egrm_graph.clients.client import Client, Completion, Completions, Sampling
 from egrm_graph.clients.vllm import VllmClient
@@ -14,6 +15,7 @@ from egrm_graph.verification import Usage
 from tests.clients.asking import PROMPT, SAMPLING, ask, client_of, failure, sent, with_logprobs
 from tests.clients.fake_server import (
     FakeServer,
+    Seen,
     answer,
     echo_seeds,
     refuse,
@@ -123,18 +125,27 @@ async def test_reads_what_a_leaner_server_leaves_out() -> None:
     body["choices"][0]["message"] = {"content": None, "reasoning_content": "Hm."}
     async with FakeServer(reply(body)).running() as server, client_of(server) as client:
         drawn = await ask(client)
-    assert drawn.completions == (Completion("", "abort", 3, thinking="Hm."),)
+    withheld = "the answer was withheld: 'content_filter'"
+    assert drawn.completions == (Completion("", "abort", 3, thinking="Hm.", error=withheld),)
 
 
 async def test_logprobs_are_the_chosen_tokens_and_the_most_likely_in_order() -> None:
     sampling = Sampling(temperature=1, max_tokens=8, logprobs=2)
     async with FakeServer(reply(with_logprobs(answer("9")))).running() as server, client_of(server) as client:
         drawn = await ask(client, sampling=sampling)
-    assert (server.bodies[0]["logprobs"], server.bodies[0]["top_logprobs"]) == (True, 3)
+    assert (server.bodies[0]["logprobs"], server.bodies[0]["top_logprobs"]) == (True, 2)
     assert drawn.completions[0].logprobs == (-3.0, -3.0)
     assert drawn.completions[0].top_logprobs == ({"5": -0.5, "6": -1.5},) * 2
     assert drawn.completions[0].top_logprobs is not None
     assert list(drawn.completions[0].top_logprobs[0]) == ["5", "6"]
+
+
+async def test_a_sampled_token_that_is_the_least_likely_of_those_listed_is_left_out() -> None:
+    body = with_logprobs(answer("9"))
+    sampling = Sampling(temperature=1, max_tokens=8, logprobs=3)
+    async with FakeServer(reply(body)).running() as server, client_of(server) as client:
+        drawn = await ask(client, sampling=sampling)
+    assert drawn.completions[0].top_logprobs == ({"5": -0.5, "6": -1.5},) * 2
 
 
 async def test_tokens_that_are_spelled_the_same_share_their_probability() -> None:
@@ -180,12 +191,38 @@ async def test_one_failed_request_of_several_cancels_the_others() -> None:
         await asyncio.wait_for(server.seen[0].broken_off.wait(), 5)
 
 
-async def test_a_wrong_number_of_completions_is_an_error() -> None:
-    async with FakeServer(say("56")).running() as server, client_of(server) as client:
-        with pytest.raises(ServerError, match="1 completions where 2 were asked for"):
-            await ask(client, seeds=(1, 2))
+async def test_a_server_that_gives_fewer_completions_is_asked_for_the_others_one_by_one() -> None:
+    async with FakeServer(say("56"), echo_seeds()).running() as server, client_of(server) as client:
+        first, second = await ask(client, seeds=(1, 2, 3)), await ask(client, seeds=(7, 8))
+    assert [completion.text for completion in first.completions] == ["56", "2", "3"]
+    assert [completion.text for completion in second.completions] == ["7", "8"]
+    assert sorted((body["seed"], body["n"]) for body in server.bodies) == [(1, 3), (2, 1), (3, 1), (7, 1), (8, 1)]
+    assert (first.usage["requests"], second.usage["requests"]) == (3, 2)
 
 
-@pytest.mark.parametrize("body", [{}, [], {"choices": [{"index": 0}], "usage": {}}, {"choices": None}])
+async def test_a_server_that_gives_more_completions_gives_no_more_samples() -> None:
+    async with FakeServer(say("56", "57", "58")).running() as server, client_of(server) as client:
+        drawn = await ask(client, seeds=(1, 2))
+    assert [completion.text for completion in drawn.completions] == ["56", "57"]
+
+
+async def test_a_server_that_refuses_several_completions_is_asked_one_by_one() -> None:
+    refused = refuse(400, "Only one completion choice is allowed")
+    async with FakeServer(refused, echo_seeds()).running() as server, client_of(server) as client:
+        drawn = await ask(client, seeds=(1, 2))
+    assert [completion.text for completion in drawn.completions] == ["1", "2"]
+
+
+async def test_a_request_that_fails_among_others_costs_only_its_own_sample() -> None:
+    async def act(seen: Seen) -> web.StreamResponse:
+        return await (refuse(500, "out of memory") if seen.body["seed"] == 20 else echo_seeds())(seen)
+
+    async with FakeServer(act).running() as server, client_of(server, attempts=1) as client:
+        drawn = await ask(client, seeds=(7, 8, 20))
+    assert [completion.text for completion in drawn.completions] == ["7", "8", ""]
+    assert drawn.completions[2] == Completion("", "abort", None, error=f"{server.url} answered 500: out of memory")
+
+
+@pytest.mark.parametrize("body", [{}, [], {"choices": []}, {"choices": None}])
 async def test_an_answer_that_cannot_be_read_is_a_server_error(body: object) -> None:
     assert isinstance(await failure(reply(body)), ServerError)

@@ -17,6 +17,7 @@ from egrm_graph.errors import (
     SetupError,
     Unsupported,
 )
+from egrm_graph.tracing.watched import CallLog, WatchedClient
 from tests.clients.asking import ask, client_of, failure
 from tests.clients.fake_server import (
     Action,
@@ -210,3 +211,17 @@ async def test_a_model_without_a_chat_template_is_pointed_to_the_other_route() -
 async def test_a_page_for_an_answer_is_quoted_in_part() -> None:
     error = await failure(refuse(400, "<html>" + "x" * 10_000))
     assert len(str(error)) < 1000
+
+
+async def test_too_many_log_probabilities_name_the_setting_that_asks_for_them() -> None:
+    refused = refuse(400, "Requested sample logprobs of 20, which is greater than max allowed: 10")
+    sampling = Sampling(temperature=1, max_tokens=8, logprobs=20)
+    async with FakeServer(refused).running() as server, client_of(server) as client:
+        with pytest.raises(Unsupported) as caught:
+            await ask(client, sampling=sampling)
+        with pytest.raises(Unsupported) as traced:
+            await ask(WatchedClient(client, CallLog(None), tokens=20))
+    assert str(caught.value) == (
+        "`top_logprobs` is 20, but the server allows 10. Set `top_logprobs=10` or start vLLM with `--max-logprobs 20`."
+    )
+    assert str(traced.value) == str(caught.value).replace("top_logprobs", "trace_tokens")

@@ -1,0 +1,15 @@
+"""The error behind a server's refusal."""
+
+import json
+from typing import Any
+
+from egrm_graph.clients.vllm_errors import LogprobsRefused, refusal
+from egrm_graph.errors import ContextTooLong
+
+
+def outcome(given: dict[str, Any]) -> list[Any]:
+    error = refusal("URL", given.get("status", 400), {}, json.dumps(given["body"]))
+    if isinstance(error, LogprobsRefused):
+        error = error.of("top_logprobs", 20)
+    told = [type(error).__name__, str(error)]
+    return [*told, error.context_tokens] if isinstance(error, ContextTooLong) else told

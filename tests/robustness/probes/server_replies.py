@@ -1,0 +1,43 @@
+"""What a client makes of a server's replies: `input` is what is asked for and the bodies that come back in turn."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from egrm_graph.clients.client import Meter, Sampling
+from egrm_graph.errors import EgrmError
+from tests.clients.asking import ask, client_of
+from tests.clients.fake_server import Action, FakeServer, Seen
+
+
+async def outcome(given: dict[str, Any]) -> Any:
+    sampling = Sampling(temperature=1.0, max_tokens=8, logprobs=given.get("logprobs", 0))
+    seeds = tuple(range(given.get("n", 1)))
+    async with (
+        FakeServer(*map(replying, given["replies"])).running() as server,
+        client_of(server, attempts=1, endpoint=given.get("endpoint", "chat")) as client,
+    ):
+        try:
+            drawn = await ask(client, seeds, sampling, Meter() if given.get("streamed") else None)
+        except EgrmError as error:
+            return [type(error).__name__, str(error).replace(server.url, "URL")]
+    told = json.dumps([_told(vars(completion), given) for completion in drawn.completions])
+    return json.loads(told.replace(server.url, "URL"))
+
+
+def replying(body: Any) -> Action:
+    """Replies with JSON, or with text as server-sent events."""
+
+    async def act(_seen: Seen) -> web.Response:
+        if isinstance(body, str):
+            return web.Response(body=body.encode(errors="surrogatepass"), content_type="text/event-stream")
+        return web.Response(body=json.dumps(body), content_type="application/json")
+
+    return act
+
+
+def _told(completion: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What stands in a completion, but for what the kind does not show."""
+    shown = {"text", "finish_reason", "error", "thinking", "n_tokens", *given.get("show", ())}
+    return {name: value for name, value in completion.items() if name in shown and value is not None}

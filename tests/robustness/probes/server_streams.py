@@ -1,0 +1,9 @@
+"""What a client makes of a streamed reply: `input` is the stream as it comes."""
+
+from typing import Any
+
+from tests.robustness.probes import server_replies
+
+
+async def outcome(given: dict[str, Any]) -> Any:
+    return await server_replies.outcome({**given, "replies": [given["stream"]], "streamed": True})
