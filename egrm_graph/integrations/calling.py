@@ -80,8 +80,22 @@ def readable(values: Iterable[Given], read: Callable[[Given], Any]) -> tuple[lis
     return candidates, unread
 
 
-def rewards_of(verification: Verification, unread: Mapping[int, str] | None = None) -> list[Reward]:
-    """For each candidate its reward, or None and the reason; of those in `unread`, the reason there.
+def with_unread(verification: Verification, unread: Mapping[int, str]) -> Verification:
+    """The verification with the reasons in `unread` in place of those of the empty stand-ins."""
+    unrewarded = verification["unrewarded"]
+    if not unread or unrewarded is None:
+        return verification
+    names = candidate_names(len(unrewarded))
+    reasons = {f"{names[i]} cannot be judged: it is empty": f"{names[i]} cannot be judged: {unread[i]}" for i in unread}
+    return {
+        **verification,
+        "unrewarded": [unread.get(i, why) for i, why in enumerate(unrewarded)],
+        "reasons": [reasons.get(reason, reason) for reason in verification["reasons"]],
+    }
+
+
+def rewards_of(verification: Verification) -> list[Reward]:
+    """For each candidate its reward, or None and the reason.
 
     Raises:
         SettingsError: the graph answers questions, and judges nothing.
@@ -90,8 +104,12 @@ def rewards_of(verification: Verification, unread: Mapping[int, str] | None = No
     if rewards is None or unrewarded is None:
         raise SettingsError(JUDGES_NOTHING)
     pairs = zip(rewards, unrewarded, strict=True)
-    told = [(reward, None if why is None else _reason(why, verification["reasons"])) for reward, why in pairs]
-    return [(None, (unread or {})[i]) if i in (unread or {}) else each for i, each in enumerate(told)]
+    return [(reward, None if why is None else _reason(why, verification["reasons"])) for reward, why in pairs]
+
+
+def candidate_names(n: int) -> list[str]:
+    """What candidates are called in a verification: letters, or numbers from 1."""
+    return [chr(ord("A") + i) if n <= 26 else str(i + 1) for i in range(n)]
 
 
 def _reason(why: str, reasons: list[str]) -> str:

@@ -16,7 +16,16 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from egrm_graph.integrations.calling import Graph, async_outcome_of, built, outcome_of, readable, rewards_of
+from egrm_graph.integrations.calling import (
+    Graph,
+    async_outcome_of,
+    built,
+    candidate_names,
+    outcome_of,
+    readable,
+    rewards_of,
+    with_unread,
+)
 from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
 from egrm_graph.settings import Settings
 from egrm_graph.verification import Verification
@@ -184,9 +193,15 @@ def _comparison(
 ) -> dict[str, Any]:
     if isinstance(outcome, Exception):
         return {"key": key, "scores": {run.id: None for run in runs}, "comment": str(outcome)}
-    rewards = rewards_of(outcome, unread)
-    names = [chr(ord("A") + i) if len(rewards) <= 26 else str(i + 1) for i in range(len(rewards))]
-    lost = [f"{name} has no reward: {why}" for name, (_, why) in zip(names, rewards, strict=True) if why]
+    outcome = with_unread(outcome, unread)
+    rewards = rewards_of(outcome)
+    names = candidate_names(len(rewards))
+    named = [(name, why) for name, why in zip(names, outcome["unrewarded"] or (), strict=True) if why]
+    lost = [
+        f"{name} has no reward: {why}"
+        for name, why in named
+        if f"{name} cannot be judged: {why}" not in outcome["reasons"]
+    ]
     return {
         "key": key,
         "scores": {run.id: reward for run, (reward, _) in zip(runs, rewards, strict=True)},

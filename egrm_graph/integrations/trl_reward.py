@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol
 from langchain_core.messages import BaseMessage
 
 from egrm_graph.errors import OF_ONE_ITEM, InputError, SettingsError
-from egrm_graph.integrations.calling import Graph, Reward, readable, rewards_of, shown_text
+from egrm_graph.integrations.calling import Graph, Reward, readable, rewards_of, shown_text, with_unread
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.settings import Settings
 from egrm_graph.tasks.messages import last_answer, read_messages
@@ -102,7 +102,7 @@ class _Group:
             raise outcome
         if isinstance(outcome, BaseException):
             return [(None, self.unread.get(i, str(outcome))) for i in range(len(self.places))]
-        return rewards_of(outcome["verification"], self.unread)
+        return rewards_of(with_unread(outcome["verification"], self.unread))
 
 
 @dataclass(eq=False)

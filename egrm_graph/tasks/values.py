@@ -37,7 +37,7 @@ def plain_text(value: Any, name: str) -> str:
             return str(int(value))
         except ValueError as error:  # Python writes no more than some thousand digits
             raise InputError(f"{name} is a number with too many digits; give it as text") from error
-    raise InputError(f"{name}={_short(value)} is {type(value).__name__}; give it as text")
+    raise InputError(f"{name} is {_kind(value)}; give it as text")
 
 
 def full_text(value: Any, name: str) -> str:
@@ -53,8 +53,8 @@ def full_text(value: Any, name: str) -> str:
         plain = to_jsonable_python(value, inf_nan_mode="constants", fallback=_known)
         return json.dumps(plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
     except (ValueError, TypeError, RecursionError) as error:
-        told = f"{name} is {type(value).__name__} and cannot be written as JSON: {error}"
-        raise InputError(f"{told}; give a text, a message, or JSON values") from error
+        told = f"{name} is {_kind(value)}, which JSON cannot hold"
+        raise InputError(f"{told} ({error}); give a text, a message, or JSON values") from error
 
 
 def builtin(value: Any) -> Any:
@@ -64,10 +64,13 @@ def builtin(value: Any) -> Any:
 
 def _known(value: Any) -> Any:
     if not hasattr(value, "tolist"):
-        raise TypeError(f"{_short(value)} is {type(value).__name__}")
+        raise TypeError(f"it has {_kind(value)}")
     return value.tolist()
 
 
-def _short(value: Any) -> str:
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    kind = {dict: "the object", list: "the list"}.get(type(value), f"the {type(value).__name__}")
     text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    return f"{kind} {text}" if len(text) <= SHOWN_CHARACTERS else f"{kind} {text[:SHOWN_CHARACTERS]}…"

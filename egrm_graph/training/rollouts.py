@@ -28,7 +28,7 @@ def _whole(text: str) -> str:
 
 
 def _reference(value: Any) -> str | None:
-    return None if value is None else plain_text(value, "the reference")
+    return None if value is None else plain_text(value, "it")
 
 
 Text = Annotated[str, AfterValidator(_whole)]
