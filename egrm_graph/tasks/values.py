@@ -51,6 +51,8 @@ def full_text(value: Any, name: str) -> str:
         return plain_text(value, name)
     try:
         plain = to_jsonable_python(value, inf_nan_mode="constants", fallback=_known)
+        if isinstance(plain, str):  # such as a date
+            return plain
         return json.dumps(plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
     except (ValueError, TypeError, RecursionError) as error:
         told = f"{name} is {_kind(value)}, which JSON cannot hold"
@@ -71,6 +73,10 @@ def _known(value: Any) -> Any:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    kind = {dict: "the object", list: "the list"}.get(type(value), f"the {type(value).__name__}")
-    text = repr(value)
+    kinds: dict[type, str] = {dict: "the object", list: "the list"}
+    kind = kinds.get(type(value), f"the {type(value).__name__}")
+    try:
+        text = repr(value)
+    except Exception:  # of a number with too many digits, or of a class of the caller's
+        return kind
     return f"{kind} {text}" if len(text) <= SHOWN_CHARACTERS else f"{kind} {text[:SHOWN_CHARACTERS]}…"
