@@ -156,13 +156,15 @@ def _calls(given: Mapping[str, Any]) -> tuple[list[ToolCall], list[InvalidToolCa
         if not isinstance(call, Mapping):
             raise InputError(f"tool_calls holds {str(call)[:80]!r}; give objects with a name and arguments")
         inner = call.get("function") or call.get("custom") or call
-        args = next((inner[key] for key in ("arguments", "args", "input") if inner.get(key) is not None), {})
-        args, name = _arguments(args), inner.get("name")
+        given_args = next((inner[key] for key in ("arguments", "args", "input") if inner.get(key) is not None), {})
+        args, name = _arguments(given_args), inner.get("name")
         if isinstance(args, dict) and isinstance(name, str):
             calls.append(ToolCall(name=name, args=args, id=call.get("id")))
         else:
             text = args if isinstance(args, str) else full_text(args, "a tool call's arguments")
-            invalid.append(InvalidToolCall(name=name, args=text, id=call.get("id"), error=None))
+            invalid.append(
+                InvalidToolCall(type="invalid_tool_call", name=name, args=text, id=call.get("id"), error=None)
+            )
     return calls, invalid
 
 
