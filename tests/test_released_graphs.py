@@ -11,6 +11,7 @@ import pytest
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.integrations.calling import Graph
+from egrm_graph.state import Input
 
 AWAY = Settings(engine="vllm", model="none", base_url=("http://127.0.0.1:9/v1",), attempts=1, task="pairwise")
 
@@ -30,7 +31,7 @@ def test_a_graph_that_ran_is_released(built: Callable[[], Graph], sync: bool) ->
 
     def run() -> weakref.ref[Graph]:
         graph = built()
-        given = {"question": "1+1", "candidates": ["2", "3"]}
+        given: Input = {"question": "1+1", "candidates": ["2", "3"]}
         for _ in range(2):
             _ = graph.invoke(given) if sync else asyncio.run(graph.ainvoke(given))
         return weakref.ref(graph)

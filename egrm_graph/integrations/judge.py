@@ -68,7 +68,7 @@ class CoroutineFunction:
 
     @property
     def __code__(self) -> CodeType:
-        code: CodeType = type(self).__call__.__code__  # type: ignore[attr-defined]
+        code: CodeType = type(self).__call__.__code__
         return code
 
 

@@ -30,7 +30,7 @@ def _file(**row: Any) -> Path:
 
 
 def _shown(watched: Watched) -> str | None:
-    return dict(map(tuple, watched.shown())).get("reference answer")  # type: ignore[arg-type]
+    return next((text for who, text in watched.shown() if who == "reference answer"), None)
 
 
 def _input(reference: Any) -> str | None:
@@ -47,7 +47,12 @@ def _rollouts(reference: Any) -> str | None:
 
 def _replay(reference: Any) -> str | None:
     compared: list[str] = []
-    read_runs(_file(**RUN), _file(id=1, reference=reference), lambda one, other: bool(compared.append(other)) or True)
+
+    def same(one: str, other: str) -> bool:
+        compared.append(other)
+        return one == other
+
+    read_runs(_file(**RUN), _file(id=1, reference=reference), same)
     return compared[-1]
 
 

@@ -1,5 +1,7 @@
 """Whether an answer is correct by the reference of a line, `reference` being its JSON text there."""
 
+from typing import Any
+
 from egrm_graph import Settings, build_graph
 from egrm_graph.cli.lines import read_line
 from egrm_graph.clients.scripted import ScriptedClient
@@ -16,7 +18,8 @@ async def outcome(given: dict[str, str]) -> bool | str | None:
     client = ScriptedClient(fast=[f"\\boxed{{{given['answer']}}}" if task == "answer" else given["answer"]] * 5)
     graph = build_graph(Settings(task=task), client=client, scorer=None)
     try:
-        verification = (await graph.ainvoke(line.asked))["verification"]  # type: ignore[arg-type]
+        asked: Any = line.asked
+        verification = (await graph.ainvoke(asked))["verification"]
     except InputError as error:
         return str(error)
     assert verification["answer"] is not None
