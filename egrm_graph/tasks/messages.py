@@ -21,8 +21,10 @@ from langchain_core.messages import (
     ToolMessage,
     convert_to_messages,
 )
+from pydantic import ValidationError
 
 from egrm_graph.errors import InputError
+from egrm_graph.settings import explain
 from egrm_graph.tasks.values import builtin, full_text
 
 _ROLES = {
@@ -31,7 +33,7 @@ _ROLES = {
     **dict.fromkeys(("assistant", "ai", "model"), "assistant"),
     **dict.fromkeys(("tool", "function", "ipython", "environment", "observation"), "tool"),
 }
-_SAID = ("content", "tool_calls", "function_call", "refusal", "data")
+_SAID = ("content", "tool_calls", "function_call", "refusal")
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _MEDIA_PARTS = ("image", "image_url", "input_image", "audio", "input_audio", "video", "video_url", "file", "document")
 
@@ -46,21 +48,15 @@ def read_message(given: Any) -> BaseMessage:
         return given
     if not isinstance(given, Mapping) or "lc" in given:
         return _of_langchain(given)
-    if isinstance(given.get("data"), Mapping):  # as `messages_to_dict` of LangChain writes it
-        given = {**given["data"], "type": given.get("type")}
+    given = _unwrapped(given)
     role = _role(given)
     if role is None:
         named = given.get("role") or given.get("type")
         raise InputError(f"it has the role {named!r}; known roles are {', '.join(map(repr, _ROLES))}")
-    name, content = given.get("name"), _content(given.get("content") or given.get("refusal"), role)
-    if role == "system":
-        return SystemMessage(content)
-    if role == "user":
-        return HumanMessage(content)
-    if role == "tool":
-        return ToolMessage(content, tool_call_id=str(given.get("tool_call_id") or ""), name=name)
-    calls, invalid = _calls(given)
-    return AIMessage(content, tool_calls=calls, invalid_tool_calls=invalid)
+    try:
+        return _built(given, role)
+    except ValidationError as error:
+        raise InputError(f"it is not a message: {explain(error)}") from error
 
 
 def read_messages(given: Any) -> list[BaseMessage]:
@@ -87,6 +83,7 @@ def is_message(value: Any) -> bool:
     """Whether a value is a message, not a text and not just any object."""
     if not isinstance(value, Mapping):
         return isinstance(value, BaseMessage)
+    value = _unwrapped(value)
     return _role(value) is not None and any(key in value for key in _SAID)
 
 
@@ -106,6 +103,25 @@ def last_answer(messages: Sequence[BaseMessage]) -> int:
         if isinstance(messages[i], AIMessage):
             return i
     raise InputError(f"none of the {len(messages)} messages is the assistant's, so there is nothing to judge")
+
+
+def _built(given: Mapping[str, Any], role: str) -> BaseMessage:
+    said = given.get("content")
+    content = _content(given.get("refusal") if said is None or (isinstance(said, str) and not said) else said, role)
+    if role == "system":
+        return SystemMessage(content)
+    if role == "user":
+        return HumanMessage(content)
+    if role == "tool":
+        return ToolMessage(content, tool_call_id=str(given.get("tool_call_id") or ""), name=given.get("name"))
+    calls, invalid = _calls(given)
+    return AIMessage(content, tool_calls=calls, invalid_tool_calls=invalid)
+
+
+def _unwrapped(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `messages_to_dict` of LangChain puts below `data`."""
+    held = given.get("data")
+    return {**held, "type": given.get("type")} if isinstance(held, Mapping) and "content" in held else given
 
 
 def _role(given: Mapping[str, Any]) -> str | None:
@@ -157,14 +173,13 @@ def _calls(given: Mapping[str, Any]) -> tuple[list[ToolCall], list[InvalidToolCa
             raise InputError(f"tool_calls holds {str(call)[:80]!r}; give objects with a name and arguments")
         inner = call.get("function") or call.get("custom") or call
         given_args = next((inner[key] for key in ("arguments", "args", "input") if inner.get(key) is not None), {})
-        args, name = _arguments(given_args), inner.get("name")
+        args, name, identity = _arguments(given_args), inner.get("name"), call.get("id")
+        identity = None if identity is None else str(identity)
         if isinstance(args, dict) and isinstance(name, str):
-            calls.append(ToolCall(name=name, args=args, id=call.get("id")))
+            calls.append(ToolCall(name=name, args=args, id=identity))
         else:
             text = args if isinstance(args, str) else full_text(args, "a tool call's arguments")
-            invalid.append(
-                InvalidToolCall(type="invalid_tool_call", name=name, args=text, id=call.get("id"), error=None)
-            )
+            invalid.append(InvalidToolCall(type="invalid_tool_call", name=name, args=text, id=identity, error=None))
     return calls, invalid
 
 
