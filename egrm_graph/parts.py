@@ -12,7 +12,14 @@ from egrm_graph.clients.client import Client
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.calibrated import GATE, CalibratedGate, calibrated
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
+from egrm_graph.settings import (
+    BUNDLED_JUDGE,
+    BUNDLED_MODEL,
+    BUNDLED_SCORER,
+    MIN_CONFIDENCE,
+    RunSettings,
+    Settings,
+)
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
@@ -61,6 +68,30 @@ class Parts:
         measure = self.measure(settings)
         return Gate(measure, measure.threshold if settings.threshold is None else settings.threshold)
 
+    def check_settings(self, settings: RunSettings) -> None:
+        """Checks what a run's settings need of the models.
+
+        Raises:
+            SettingsError: as for `measure`; or `min_confidence` is set, and no confidence is ever calibrated.
+        """
+        self.measure(settings)
+        if settings.min_confidence in (None, MIN_CONFIDENCE) or self._calibrates:
+            return
+        fix = "set calibration to a file that `egrm calibrate` made for this model and task"
+        if not self.settings.judges:
+            fix += ", set scorer to a calibrated one"
+        raise SettingsError(
+            f"min_confidence={settings.min_confidence} applies to calibrated confidences only, and nothing here "
+            f"calibrates them: {fix}, or leave min_confidence out"
+        )
+
+    @property
+    def _calibrates(self) -> bool:
+        """Whether a run can have a calibrated confidence."""
+        if self.calibration is not None and not self.calibration.foreign:
+            return True
+        return self.scorer is not None and self.scorer.calibrated and not self.settings.judges
+
     async def check(self) -> None:
         """Raises the error that names the fix where a model, or a server for one, cannot be used."""
         await self.client.check()
@@ -106,7 +137,7 @@ def assemble(
     scored_by = None if scorer is None else scorer.name
     tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
     parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer)
-    parts.measure(settings)
+    parts.check_settings(settings)
     return parts
 
 

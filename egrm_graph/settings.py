@@ -15,6 +15,9 @@ BUNDLED_MODEL = "egrm-tiny"
 BUNDLED_JUDGE = f"{BUNDLED_MODEL}-judge"
 BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 
+MIN_CONFIDENCE = 0.3
+"""Chosen by measurement; see docs/calibration.md."""
+
 Engine = Literal["embedded", "vllm", "chat_model"]
 Thinking = Literal["off", "on", "default"]
 Selection = Literal["best_score", "weighted_vote", "majority_best"]
@@ -58,6 +61,10 @@ class RunSettings(BaseModel):
     selection: Selection = "weighted_vote"
     """How scored paths decide: `best_score`; `weighted_vote`, the answer whose paths' scores add up to most; or
     `majority_best`, the best-scored path of the most frequent answer."""
+    min_confidence: float | None = Field(default=MIN_CONFIDENCE, ge=0, le=1)
+    """The least calibrated confidence with which an answer is given. Below it the run abstains, and the answer is only
+    its `best_guess`. It does not apply to a confidence that is not calibrated, such as a share of votes. None withholds
+    nothing but what the `calibration` does."""
     seed: int = Field(default=0, ge=0)
     """Every sample gets a seed of its own that follows from this one."""
 
