@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from egrm_graph.clients.client import Client
+from egrm_graph.conformance import check_conforms
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.calibrated import GATE, CalibratedGate, calibrated
 from egrm_graph.scoring.scorer import Scorer
@@ -118,8 +119,12 @@ def assemble(
     """Loads what was not handed in.
 
     Raises:
-        SetupError: the settings do not fit together, or a model cannot be loaded.
+        SetupError: the settings do not fit together, a client or scorer lacks something, or a model cannot be loaded.
     """
+    if client is not None:
+        check_conforms("client", client, Client)
+    if scorer not in ("settings", None):
+        check_conforms("scorer", scorer, Scorer)
     if client is not None and client.name != settings.model:
         # What goes with the bundled model goes with a client of its name, whatever the settings' model is.
         settings = settings.model_copy(update={"model": client.name})

@@ -25,7 +25,7 @@ from egrm_graph.settings import MIN_CONFIDENCE, explain
 from egrm_graph.tasks import task_named
 
 VALUES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-COLUMNS = ("min_confidence", "abstained", "right, of those answered", "wrong answers withheld", "right answers withheld")
+COLUMNS = ("min_confidence", "abstained", "right, of those answered", "wrong withheld", "right withheld")
 
 
 class Run(BaseModel):

@@ -27,7 +27,7 @@ class Scored:
     def __init__(self, scores: Sequence[float | None], calibrated: bool) -> None:
         self._scores, self.calibrated = scores, calibrated
 
-    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:  # noqa: ARG002 - a scorer
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         return [Unscored("unlucky") if score is None else score for score in self._scores[: len(paths)]]
 
     async def aclose(self) -> None: ...
