@@ -71,7 +71,6 @@ def everything(standing: Standing) -> bool:  # noqa: ARG001 - a rule
     return False
 
 
-@lru_cache(maxsize=64)
 def decided(measure: Measure, threshold: float) -> StopRule:
     """Stops as soon as all M votes must lead to the same route and, on the direct one, the same answer, whatever the
     others are; and no later.
@@ -81,7 +80,14 @@ def decided(measure: Measure, threshold: float) -> StopRule:
     completion, if there are at most `COMPLETIONS_MOST`. For a measure that sees more than how many votes each answer
     has, nothing is decided before all are drawn.
     """
+    try:
+        hash(measure)
+    except TypeError:  # its function may be any callable
+        return _decided(measure, threshold)
+    return _remembered(measure, threshold)
 
+
+def _decided(measure: Measure, threshold: float) -> StopRule:
     def certain(counts: tuple[int, ...], lost: int) -> bool | None:
         return _certain(measure, threshold, counts, lost)
 
@@ -102,6 +108,10 @@ def decided(measure: Measure, threshold: float) -> StopRule:
         return direct is False or (direct is True and _settled(standing.counts, standing.left))
 
     return rule
+
+
+_remembered = lru_cache(maxsize=64)(_decided)
+"""Every run asks for the rule, and what it finds out about completions holds for all of them."""
 
 
 def beta(standing: Standing) -> bool:

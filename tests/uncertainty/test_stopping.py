@@ -4,6 +4,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import pytest
@@ -181,6 +182,16 @@ def test_a_measure_of_the_votes_draws_the_waves_of_consensus(
     measure = {**MEASURES, **USERS}[name]
     rule = decided(measure, measure.value(Evidence(votes)))
     assert wave_sizes(rule, planned, 2) == sizes == wave_sizes(decided(CONSENSUS, 0.8), planned, 2)
+
+
+def test_a_measure_may_be_an_object_that_cannot_be_hashed() -> None:
+    @dataclass
+    class Lead:
+        def __call__(self, evidence: Evidence) -> float:
+            return lead(evidence)
+
+    rule = decided(Measure("lead", Lead(), threshold=0.6, higher_is_certain=True), 0.6)
+    assert rule(Standing((0,) * 4, 5))
 
 
 def test_votes_that_can_come_out_in_too_many_ways_are_not_decided_yet() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,14 @@ async def outcome(given: dict[str, Any]) -> dict[str, Any]:
     return shown if confidence is None else {**shown, "confidence": float(f"{confidence:.3g}")}
 
 
+@cache
+def _bundled() -> Any:
+    return build_graph()
+
+
 def _graph(given: dict[str, Any], settings: dict[str, Any], scorer: Scorer | None) -> Any:
     if given.get("bundled"):
-        return build_graph(Settings(**settings))
+        return _bundled()
     client = ScriptedClient(fast=given.get("fast", ()), paths=given.get("paths", ()), name="egrm-tiny")
     if "judge" in given:
         client = ScriptedClient(script(JUDGES[given["judge"]]), name="judge")
