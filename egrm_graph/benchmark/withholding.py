@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from egrm_graph.benchmark.statistics import Estimate, share
 from egrm_graph.errors import EgrmError, InputError
 from egrm_graph.replay.log import rows_of
-from egrm_graph.settings import MIN_CONFIDENCE, explain
+from egrm_graph.settings import MIN_CONFIDENCE, TaskName, explain
 from egrm_graph.tasks import task_named
 
 VALUES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -72,7 +72,7 @@ def rows(runs: Sequence[tuple[Run, bool]], values: Sequence[float]) -> list[Row]
     return made
 
 
-def read(file: Path, questions: Path, task: str) -> list[tuple[Run, bool]]:
+def read(file: Path, questions: Path, task: TaskName) -> list[tuple[Run, bool]]:
     """The runs of a file of `egrm verify`, and whether each came to the right answer.
 
     Raises:

@@ -34,7 +34,7 @@ class OnePath(Whole):
 
 
 class OtherNames(Whole):
-    async def score(self, prompt: str, answers: Sequence[str], device: str = "cpu") -> Scores:  # type: ignore[override]
+    async def score(self, prompt: str, answers: Sequence[str], device: str = "cpu") -> Scores:
         return [0.5] * len(answers)
 
 
@@ -66,7 +66,7 @@ def logged(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Decorated(Whole):
-    score = logged(Whole.score)  # type: ignore[assignment]
+    score = logged(Whole.score)
 
 
 class Proxy:
@@ -85,7 +85,7 @@ class NoSeeds(ScriptedClient):
 
 
 class SyncClient(ScriptedClient):
-    def sample(self, prompt: Any, sampling: Any, *, seeds: Any, request_id: str, meter: Any = None) -> Any:  # type: ignore[override]
+    def sample(self, prompt: Any, sampling: Any, *, seeds: Any, request_id: str, meter: Any = None) -> Any:
         raise NotImplementedError
 
 
