@@ -33,9 +33,14 @@ class OnePath(Whole):
         return [0.5]
 
 
-class OtherNames(Whole):
+class OtherNames:
+    name = "other"
+    calibrated = False
+
     async def score(self, prompt: str, answers: Sequence[str], device: str = "cpu") -> Scores:
         return [0.5] * len(answers)
+
+    async def aclose(self) -> None: ...
 
 
 class MethodName(Whole):
