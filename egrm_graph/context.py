@@ -63,7 +63,7 @@ def called_with(parts: Parts, config: RunnableConfig) -> Called:
         settings = settings.overridden(runtime.context)
         sources |= dict.fromkeys(runtime.context.model_fields_set, "context")
     if settings is not parts.settings:
-        parts.require(settings)
+        parts.check_settings(settings)
     return Called(settings, sources, config.get("metadata", {}), runtime.stream_writer)
 
 

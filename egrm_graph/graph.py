@@ -47,7 +47,7 @@ def build_graph(
     of runs (`trace_level`) go to the store, with every text as `redact` lets it through.
 
     Raises:
-        SetupError: the settings do not fit together, or a model cannot be loaded.
+        SetupError: the settings do not fit together, a client or scorer lacks something, or a model cannot be loaded.
     """
     settings = settings or Settings()
     bind = Binder(assemble(settings, client, scorer, measures, store=store, redact=redact))

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from egrm_graph.clients.client import Client
+from egrm_graph.conformance import check_conforms
 from egrm_graph.errors import SettingsError
 from egrm_graph.reasoning.sampling import require_options
 from egrm_graph.scoring.calibrated import GATE, CalibratedGate, calibrated
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER, RunSettings, Settings
+from egrm_graph.settings import (
+    BUNDLED_JUDGE,
+    BUNDLED_MODEL,
+    BUNDLED_SCORER,
+    MIN_CONFIDENCE,
+    RunSettings,
+    Settings,
+)
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
@@ -53,15 +61,6 @@ class Parts:
             raise SettingsError(f"the measure {measure.name!r} {unmet}")
         return measure
 
-    def require(self, settings: RunSettings) -> None:
-        """Checks that the client and the task can do what the settings ask for.
-
-        Raises:
-            SettingsError: they cannot; the message names the fix.
-        """
-        self.measure(settings)
-        require_options(settings, self.client)
-
     def gate(self, settings: RunSettings) -> Gate:
         """That measure, with the threshold that the settings give it or its own.
 
@@ -70,6 +69,32 @@ class Parts:
         """
         measure = self.measure(settings)
         return Gate(measure, measure.threshold if settings.threshold is None else settings.threshold)
+
+    def check_settings(self, settings: RunSettings) -> None:
+        """Checks what a run's settings need of the models.
+
+        Raises:
+            SettingsError: as for `measure`; or a sampling setting does not reach the model; or `min_confidence` is set,
+                and no confidence is ever calibrated.
+        """
+        self.measure(settings)
+        require_options(settings, self.client)
+        if settings.min_confidence in (None, MIN_CONFIDENCE) or self._calibrates:
+            return
+        fix = "set calibration to a file that `egrm calibrate` made for this model and task"
+        if not self.settings.judges:
+            fix += ", set scorer to a calibrated one"
+        raise SettingsError(
+            f"min_confidence={settings.min_confidence} applies to calibrated confidences only, and nothing here "
+            f"calibrates them: {fix}, or leave min_confidence out"
+        )
+
+    @property
+    def _calibrates(self) -> bool:
+        """Whether a run can have a calibrated confidence."""
+        if self.calibration is not None and not self.calibration.foreign:
+            return True
+        return self.scorer is not None and self.scorer.calibrated and not self.settings.judges
 
     async def check(self) -> None:
         """Raises the error that names the fix where a model, or a server for one, cannot be used."""
@@ -97,8 +122,12 @@ def assemble(
     """Loads what was not handed in.
 
     Raises:
-        SetupError: the settings do not fit together, or a model cannot be loaded.
+        SetupError: the settings do not fit together, a client or scorer lacks something, or a model cannot be loaded.
     """
+    if client is not None:
+        check_conforms("client", client, Client)
+    if scorer not in ("settings", None):
+        check_conforms("scorer", scorer, Scorer)
     if client is not None and client.name != settings.model:
         # What goes with the bundled model goes with a client of its name, whatever the settings' model is.
         settings = settings.model_copy(update={"model": client.name})
@@ -120,7 +149,7 @@ def assemble(
     scored_by = None if scorer is None else scorer.name
     tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
     parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer)
-    parts.require(settings)
+    parts.check_settings(settings)
     return parts
 
 

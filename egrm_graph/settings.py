@@ -15,6 +15,9 @@ BUNDLED_MODEL = "egrm-tiny"
 BUNDLED_JUDGE = f"{BUNDLED_MODEL}-judge"
 BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 
+MIN_CONFIDENCE = 0.3
+"""Chosen by measurement; see docs/calibration.md."""
+
 Engine = Literal["embedded", "vllm", "chat_model"]
 Thinking = Literal["off", "on", "default"]
 Selection = Literal["best_score", "weighted_vote", "majority_best"]
@@ -58,6 +61,10 @@ class RunSettings(BaseModel):
     selection: Selection = "weighted_vote"
     """How scored paths decide: `best_score`; `weighted_vote`, the answer whose paths' scores add up to most; or
     `majority_best`, the best-scored path of the most frequent answer."""
+    min_confidence: float | None = Field(default=MIN_CONFIDENCE, ge=0, le=1)
+    """The least calibrated confidence with which an answer is given. Below it the run abstains, and the answer is only
+    its `best_guess`. It does not apply to a confidence that is not calibrated, such as a share of votes. None withholds
+    nothing but what the `calibration` does."""
     seed: int = Field(default=0, ge=0)
     """Every sample gets a seed of its own that follows from this one."""
 
@@ -184,8 +191,9 @@ class Settings(RunSettings):
     engine: Engine = "embedded"
     """Where the language model runs: in this process, behind a vLLM server, or as a LangChain chat model."""
     model: str = BUNDLED_MODEL
-    """The name a vLLM server serves, a folder with a model (embedded), or LangChain's `provider:model`. Where
-    candidates are judged in this process, `egrm-tiny` stands for its sister `egrm-tiny-judge`."""
+    """The name a vLLM server serves, a folder with a model (embedded), or LangChain's `provider:model`. Only the engine
+    `embedded` has a default. Where candidates are judged in this process, `egrm-tiny` stands for its sister
+    `egrm-tiny-judge`."""
     base_url: tuple[str, ...] = ("http://localhost:8000/v1",)
     """The vLLM servers; several are used in turn."""
     api_key: SecretStr | None = None
@@ -237,6 +245,13 @@ class Settings(RunSettings):
     """Whether OpenTelemetry spans and metrics are told to the providers that the program has set up; `content`: with
     prompts and answers. Needs the extra `otel`."""
 
+    @model_validator(mode="after")
+    def _named_model(self) -> Self:
+        if self.engine != "embedded" and "model" not in self.model_fields_set:
+            what = "the name that the server serves" if self.engine == "vllm" else "LangChain's `provider:model`"
+            raise ValueError(f"engine={self.engine!r} needs a model: set model (--model, EGRM_MODEL) to {what}")
+        return self
+
     @property
     def bundled(self) -> bool:
         """True where the model is the bundled one, in-process or served under its name."""
@@ -258,12 +273,17 @@ class Settings(RunSettings):
 class _FromEnvironment(BaseSettings, Settings):  # pyright: ignore[reportIncompatibleVariableOverride]
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="EGRM_")
 
+    @model_validator(mode="after")
+    def _named_model(self) -> Self:
+        return self  # the command line may still name it
 
-def settings_from_environment() -> Settings:
-    """Settings from variables such as `EGRM_ENGINE=vllm` and `EGRM_BASE_URL='["http://gpu:8000/v1"]'`."""
+
+def settings_from_environment(**others: Any) -> Settings:
+    """Settings from variables such as `EGRM_ENGINE=vllm` and `EGRM_BASE_URL='["http://gpu:8000/v1"]'`; `others` take
+    precedence over these."""
     try:
         read = _FromEnvironment()
-        return Settings(**{name: getattr(read, name) for name in read.model_fields_set})
+        return Settings(**{**{name: getattr(read, name) for name in read.model_fields_set}, **others})
     except ValidationError as error:
         raise SettingsError(explain(error)) from error
 

@@ -150,12 +150,15 @@ class Verification(TypedDict):
     route: Route
     answer: str | None
     """For candidates: the winner's name (`A` is the first that was handed in), `tie`, or the grade."""
+    best_guess: str | None
+    """The answer that was withheld because its confidence is too low; None where nothing was withheld. Records of
+    earlier versions do not have this field."""
     correct: bool | None
     """Whether the answer is equivalent to the reference; None without a reference or an answer, and for candidates."""
     winner: int | None
     """The index of the winning candidate; None for a tie, and where none are judged."""
     best_path: int | None
-    """The index in `paths` of the path that decided; None where votes did."""
+    """The index in `paths` of the path that decided, also on a best guess; None where votes did."""
     rewards: list[float | None] | None
     """For each candidate the estimated probability that it is the best, or that it meets the rubric; None where it was
     not judged. None as a whole where no candidates were handed in."""
@@ -166,10 +169,11 @@ class Verification(TypedDict):
     confidence: float | None
     """With a calibration, the estimated probability that the answer is right. Else, direct: the share of the votes,
     which is not calibrated; reasoned: the winner's score, or without scores its answer's share of the paths. For
-    candidates the winner's reward."""
+    candidates the winner's reward. Of an answer that was withheld, it is the confidence in the best guess."""
     calibrated: bool | None
-    """Whether that is a probability fitted on labelled data: by the run's calibration or, of paths' scores, on held-out
-    ones. None where there is no calibration and no path has a score."""
+    """Whether `confidence` is a probability fitted on labeled data: by the run's calibration, or as a path's score on
+    held-out paths. A share of votes or of evidence is not, so neither is a candidate's reward. None where there is no
+    calibration and no path has a score."""
     uncertainty: Uncertainty
     samples: list[Sample]
     readings: list[Reading]

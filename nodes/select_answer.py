@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from egrm_graph.clients.client import add_usage
 from egrm_graph.context import Run
-from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.scoring.selection import choose
+from egrm_graph.scoring.selection import Choice, choose
 from egrm_graph.scoring.verdict import verdict
-from egrm_graph.state import State
+from egrm_graph.state import Gated, State
 from egrm_graph.tracing.langsmith import tell_outcome
 from egrm_graph.verification import Path, Verification
 
@@ -33,19 +33,18 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     judged, winner, rewards, unrewarded, tie = asked["judged"], None, None, None, None
     if judged is None:
         choice = choose(gated["route"], gated["uncertainty"], paths, same, rule=run.settings.selection, failed=failed)
+        choice = _confident(choice, gated, paths, run, scores_count=True)
     else:
         told = verdict(judged, gated["route"], drawn["samples"], drawn["readings"], paths, failed=failed)
+        told = told.under(_confident(told.choice, gated, paths, run, scores_count=False))
         choice, winner, rewards, unrewarded, tie = told.choice, told.winner, told.rewards, told.unrewarded, told.tie
-    calibration = run.parts.calibration
-    if calibration is not None and calibration.holds_for(run.settings):
-        choice = calibration.applied(choice, gated["route"], gated["uncertainty"], paths)
-        calibration.saw(gated["route"], gated["uncertainty"])
     reference, answer = asked["reference"], choice.answer
     verification = Verification(
         run_id=asked["run_id"],
         status=choice.status,
         route=gated["route"],
         answer=answer,
+        best_guess=choice.best_guess,
         correct=None if judged or reference is None or answer is None else same(answer, reference),
         winner=winner,
         best_path=choice.best_path,
@@ -53,7 +52,7 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
         unrewarded=unrewarded,
         tie=tie,
         confidence=choice.confidence,
-        calibrated=choice.calibrated or _calibrated(run.parts.scorer, paths),
+        calibrated=choice.calibrated,
         uncertainty=gated["uncertainty"],
         samples=drawn["samples"],
         readings=drawn["readings"],
@@ -67,7 +66,18 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     return {"verification": verification}
 
 
-def _calibrated(scorer: Scorer | None, paths: Sequence[Path]) -> bool | None:
-    if scorer is None or all(path["score"] is None for path in paths):
-        return None
-    return scorer.calibrated
+def _confident(choice: Choice, gated: Gated, paths: Sequence[Path], run: Run, *, scores_count: bool) -> Choice:
+    """The choice with its calibrated confidence where there is one, and without its answer where that is too low.
+
+    `scores_count` says that the confidence in a scored answer is its path's score; in a verdict it is a share of the
+    evidence, which nothing has calibrated.
+    """
+    scorer, calibration, least = run.parts.scorer, run.parts.calibration, run.settings.min_confidence
+    if scorer is not None and any(path["score"] is not None for path in paths):
+        choice = replace(choice, calibrated=scores_count and scorer.calibrated)
+    if calibration is not None and calibration.holds_for(run.settings):
+        choice = calibration.applied(choice, gated["route"], gated["uncertainty"], paths)
+        calibration.saw(gated["route"], gated["uncertainty"])
+    if choice.calibrated and least is not None:
+        return choice.withheld_below(least, "min_confidence", choice.confidence)
+    return choice

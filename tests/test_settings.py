@@ -45,8 +45,10 @@ def test_an_override_that_does_not_fit_names_value_and_range() -> None:
 def test_the_environment_sets_what_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EGRM_ENGINE", "vllm")
     monkeypatch.setenv("EGRM_BASE_URL", '["http://gpu:8000/v1"]')
-    expected = Settings(engine="vllm", base_url=("http://gpu:8000/v1",))
-    assert settings_from_environment() == expected
+    expected = Settings(engine="vllm", model="egrm-tiny", base_url=("http://gpu:8000/v1",))
+    assert settings_from_environment(model="egrm-tiny") == expected
+    with pytest.raises(SettingsError, match="engine='vllm' needs a model"):
+        settings_from_environment()
 
 
 def test_an_api_key_is_never_shown() -> None:

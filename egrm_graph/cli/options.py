@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from egrm_graph.cli.fields import flag, with_fields
 from egrm_graph.errors import SettingsError
-from egrm_graph.settings import RunSettings, Settings, explain, settings_from_environment
+from egrm_graph.settings import RunSettings, Settings, settings_from_environment
 
 ONLY_FOR_VLLM = ("base_url", "endpoint")
 WHOLE = {"trace_level": "full", "trace_tokens": 5}
@@ -33,17 +31,12 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: a value is out of range, or options do not fit together.
     """
-    environment = settings_from_environment()
     given = dict(given)
     if given.pop("trace", False):
         given = {**WHOLE, **given}
-    values = {**{name: getattr(environment, name) for name in environment.model_fields_set}, **given}
-    if values.get("scorer") == "none":  # from the environment, which has only text
-        values["scorer"] = None
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        raise SettingsError(explain(error)) from error
+    settings = settings_from_environment(**given)
+    if settings.scorer == "none":  # from the environment, which has only text
+        settings = settings.model_copy(update={"scorer": None})
     for name in ONLY_FOR_VLLM:
         if name in given and settings.engine != "vllm":
             raise SettingsError(

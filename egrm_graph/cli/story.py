@@ -16,8 +16,9 @@ COLOURS = {"ok": "bold green", "degraded": "bold yellow", "abstained": "bold red
 
 def show(told: Verification, console: Console) -> None:
     """Prints it. All of a model's text is shown as it is: no markup, no escapes."""
-    answer = "no answer" if told["answer"] is None else inert(told["answer"])
-    console.print(Text(answer, COLOURS[told["status"]]), soft_wrap=True)
+    answer, guess = told["answer"], told.get("best_guess")
+    nothing = "no answer" if guess is None else f"no answer (best guess: {inert(guess)})"
+    console.print(Text(nothing if answer is None else inert(answer), COLOURS[told["status"]]), soft_wrap=True)
     console.print(Text(_headline(told), "dim" if told["status"] == "ok" else ""), soft_wrap=True)
     console.print()
     if told["rewards"] is not None:
@@ -89,7 +90,7 @@ def _paths(told: Verification, width: int) -> RenderableType:
         table.add_row(
             Text("→" if won else " "), Text(score, style), Text(answer, style), _text(path, max(20, width - 48))
         )
-    uncalibrated = ", and the scores are not calibrated" if told["calibrated"] is False else ""
+    uncalibrated = ", and the scores are not calibrated" if told["calibrated"] is False and not told["rewards"] else ""
     return _part(f"Reasoning paths: score, answer, text{uncalibrated}", table)
 
 

@@ -42,6 +42,7 @@ class _Run(BaseModel):
 
     route: str
     answer: str | None
+    best_guess: str | None = None
     confidence: float | None
     best_path: int | None = None
     uncertainty: _Drawn
@@ -98,12 +99,14 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
         Draw(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)
         for answer, sample in zip(spelled, [*run.samples, *run.paths], strict=True)
     ]
-    correct = run.answer is not None and same(run.answer, reference)
+    # A log is of what reasoning came to. Whether a low confidence withheld it is another gate's to say.
+    answer = run.answer if run.best_guess is None else run.best_guess
+    correct = answer is not None and same(answer, reference)
     return Saved(
         id=row["id"],
         fast=tuple(draws[: len(run.samples)]),
         paths=tuple(draws[len(run.samples) :]),
-        reasoned=Draw(answer=run.answer, correct=correct),
+        reasoned=Draw(answer=answer, correct=correct),
         confidence=run.confidence,
         scored=run.best_path is not None,
     )

@@ -35,15 +35,15 @@ class CalibratedGate:
     def applied(self, choice: Choice, route: Route, uncertainty: Uncertainty, paths: Sequence[Path]) -> Choice:
         """The choice with a calibrated confidence where there is one; a reasoned answer may be withheld."""
         shown = self._reasoned(choice, paths) if route == "reasoned" else None
-        abstention = self.found.abstention
-        if route == "reasoned" and abstention is not None and (shown is None or shown < abstention.below - 1e-9):
-            return choice if choice.status == "abstained" else _withheld(choice, shown, abstention.below)
         if route == "direct" and uncertainty["value"] is not None and choice.status != "abstained":
             whole = uncertainty["samples"] == uncertainty["planned"]
             found = self._direct(uncertainty["value"] if whole else None)
         else:
             found = None if shown is None else probability(self.found.reasoned_right, shown)
-        return choice if found is None else replace(choice, confidence=found, calibrated=True)
+        choice = choice if found is None else replace(choice, confidence=found, calibrated=True)
+        # What was promised is about the confidence among the paths, of which the calibrated one knows only steps.
+        abstention = self.found.abstention if route == "reasoned" else None
+        return choice if abstention is None else choice.withheld_below(abstention.below, "the calibration's", shown)
 
     def saw(self, route: Route, uncertainty: Uncertainty) -> None:
         """Counts a run, and warns once where the share of direct ones has left that of the calibration. A run that had
@@ -73,12 +73,6 @@ class CalibratedGate:
         if all(path["answer"] is None for path in paths):
             return None  # the fast answers decided
         return choice.confidence if (choice.best_path is not None) == self.found.scored else None
-
-
-def _withheld(choice: Choice, shown: float | None, below: float) -> Choice:
-    told = "none that was calibrated" if shown is None else f"{shown:.4f}"
-    why = f"the answer was withheld: its confidence is {told}, and under {below:.4f} none is given"
-    return Choice("abstained", None, None, None, (*choice.reasons, why))
 
 
 def calibrated(settings: Settings, *, has_scorer: bool, reads_labels: bool) -> tuple[Settings, CalibratedGate | None]:

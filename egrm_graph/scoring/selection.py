@@ -8,7 +8,7 @@ one: a graph built without a scorer votes as it was told to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from egrm_graph.scoring.rules import RULES, Rule
 from egrm_graph.scoring.scorer import NO_SCORER
@@ -26,8 +26,21 @@ class Choice:
     best_path: int | None
     confidence: float | None
     reasons: tuple[str, ...] = ()
-    calibrated: bool = False
-    """Whether the confidence is that of a calibrated gate."""
+    calibrated: bool | None = None
+    """Whether the confidence was fitted on labeled data; None where nothing was there to fit it."""
+    best_guess: str | None = None
+    """The answer that was withheld."""
+
+    def withheld_below(self, least: float, bar: str, confidence: float | None) -> Choice:
+        """This choice or, where `confidence` is below `least` or missing, one that withholds its answer. `bar` is what
+        the reason calls `least`."""
+        if self.answer is None or (confidence is not None and confidence >= least - 1e-9):
+            return self
+        found = "it has no confidence of the kind that was calibrated"
+        if confidence is not None:
+            found = f"its confidence is {confidence:.4g}, below {bar} {least:.4g}"
+        reasons = (*self.reasons, f"the answer was withheld: {found}")
+        return replace(self, status="abstained", answer=None, best_guess=self.answer, reasons=reasons)
 
 
 def choose(

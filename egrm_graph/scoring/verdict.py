@@ -29,6 +29,13 @@ class Verdict:
     unrewarded: list[str | None]
     tie: float | None
 
+    def under(self, choice: Choice) -> Verdict:
+        """The verdict with its final choice. One that was withheld has neither winner nor rewards."""
+        if choice.best_guess is None:
+            return replace(self, choice=choice)
+        n, why = len(self.rewards), choice.reasons[-1]
+        return Verdict(choice, None, [None] * n, [unrewarded or why for unrewarded in self.unrewarded], None)
+
 
 def verdict(
     judged: Judged,

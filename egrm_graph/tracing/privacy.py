@@ -110,6 +110,7 @@ def _rewritten(record: Record, text: Rewrite, answer: Rewrite) -> Record:
         told = {
             **told,
             "answer": _maybe(told["answer"], answer),
+            "best_guess": _maybe(told.get("best_guess"), answer),
             "reasons": [text(reason) for reason in told["reasons"]],
             "readings": [{**reading, "error": _maybe(reading["error"], text)} for reading in told["readings"]],
             "unrewarded": None if told["unrewarded"] is None else [_maybe(why, text) for why in told["unrewarded"]],

@@ -14,6 +14,8 @@ from egrm_graph import verification
 from egrm_graph.tracing import record
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ADDED = {"Verification": ("best_guess",)}
+"""Fields that records of earlier versions do not have."""
 
 
 def schema() -> dict[str, Any]:
@@ -22,6 +24,7 @@ def schema() -> dict[str, Any]:
     for name, part in (("Record", made), *made["$defs"].items()):
         for field, described in _docstrings(name).items():
             part["properties"][field]["description"] = described
+        part["required"] = [field for field in part["required"] if field not in ADDED.get(name, ())]
     return {"$schema": DIALECT, **made}
 
 

@@ -40,6 +40,11 @@ def _votes(seen: Uncertainty) -> str:
 
 
 def _answer(told: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
+    guess = told.get("best_guess")
+    if guess is not None:
+        withheld = f"The best guess, {_quoted(guess)}, is withheld: its confidence is too low."
+        given: Verification = {**told, "status": "degraded", "answer": guess, "best_guess": None}
+        return [*_answer(given, selection, same), withheld]
     if told["status"] == "abstained":
         return ["No answer is given."]
     answer = _quoted(told["answer"])

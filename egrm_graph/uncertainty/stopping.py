@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations_with_replacement, islice
+from typing import Any
 
 from egrm_graph.settings import Stopping
-from egrm_graph.uncertainty.agreement import consensus, vote_entropy
+from egrm_graph.uncertainty.agreement import certaindex, consensus, vote_entropy
+from egrm_graph.uncertainty.entropy import semantic_entropy
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import Gate, Measure
 from egrm_graph.uncertainty.votes import Votes
@@ -23,8 +27,10 @@ WINDOW = 5
 """Votes in a window, as published with ESC."""
 LEADING = 0.8
 """How often the leading of two answers is drawn, by the sequential test's hypotheses."""
-AGREEMENT = (consensus, vote_entropy)
-"""Measures of the votes alone that never fall when a vote moves from a class to a larger one."""
+MONOTONE = (consensus, vote_entropy, certaindex, semantic_entropy)
+"""Measures of the votes alone that never get less certain when a vote moves to a larger class."""
+COMPLETIONS_MOST = 10_000
+"""How many ways to complete the votes are tried, for a measure that may not be monotone."""
 
 
 @dataclass(frozen=True)
@@ -69,22 +75,43 @@ def decided(measure: Measure, threshold: float) -> StopRule:
     """Stops as soon as all M votes must lead to the same route and, on the direct one, the same answer, whatever the
     others are; and no later.
 
-    All of what is left for the leader is the most certain that the votes can become, and all of it lost the least
-    certain: between the two lies every other end. That holds for the measures in `AGREEMENT`; for another one nothing
-    is decided before all are drawn.
+    For a measure in `MONOTONE` the most certain completion of the votes gives all that are left to the leader, the
+    least certain loses them, and every other one lies between the two. Any other measure is asked about every
+    completion, if there are at most `COMPLETIONS_MOST`. For a measure that sees more than how many votes each answer
+    has, nothing is decided before all are drawn.
     """
-    if measure.value not in AGREEMENT:
-        return everything
+    try:
+        hash(measure)
+    except TypeError:  # its function may be any callable
+        return _decided(measure, threshold)
+    return _remembered(measure, threshold)
+
+
+def _decided(measure: Measure, threshold: float) -> StopRule:
+    def certain(counts: tuple[int, ...], lost: int) -> bool | None:
+        return _certain(measure, threshold, counts, lost)
+
+    @lru_cache(maxsize=4096)
+    def is_direct(counts: tuple[int, ...], left: int, lost: int) -> bool | None:
+        """Whether every completion takes the direct route (True) or none does (False); None where that is open."""
+        most = certain((*([counts[0] + left, *counts[1:]] if counts else [left] * (left > 0)),), lost)
+        if most is None or certain(counts, lost + left) is not most:
+            return None
+        if measure.value not in MONOTONE:
+            ends = _completions(counts, left, lost)
+            if ends is None or any(certain(*end) is not most for end in ends):
+                return None
+        return most
 
     def rule(standing: Standing) -> bool:
-        counts, left, lost = standing.counts, standing.left, standing.lost
-        leader = max(counts, default=0)
-        rest = sorted(counts, reverse=True)[1:]
-        if not _certain(measure, threshold, [leader + left, *rest], lost):
-            return True
-        return _settled(counts, left) and _certain(measure, threshold, [leader, *rest], lost + left)
+        direct = is_direct(tuple(sorted(standing.counts, reverse=True)), standing.left, standing.lost)
+        return direct is False or (direct is True and _settled(standing.counts, standing.left))
 
     return rule
+
+
+_remembered = lru_cache(maxsize=64)(_decided)
+"""Every run asks for the rule, and what it finds out about completions holds for all of them."""
 
 
 def beta(standing: Standing) -> bool:
@@ -129,12 +156,65 @@ def _two_leading(standing: Standing) -> tuple[int, int]:
     return a, b
 
 
-def _certain(measure: Measure, threshold: float, counts: list[int], lost: int) -> bool:
-    """Whether the gate opens the short way for these votes; never without an answer."""
-    if not any(counts):
+def _certain(measure: Measure, threshold: float, counts: tuple[int, ...], lost: int) -> bool | None:
+    """Whether the gate takes the direct route for these votes; never without an answer. None where the measure needs
+    more than these numbers."""
+    if not counts:
         return False
-    votes = Votes(tuple(map(str, range(len(counts)))), tuple(counts), lost)
-    return measure.certain(measure.value(Evidence(votes)), threshold)
+    try:
+        value = measure.measured(_CountsOnly(_Counts((), counts, lost)))
+    except Exception:  # of votes that were never cast, an error says only that the measure cannot tell
+        return None
+    return value is not None and measure.certain(value, threshold)
+
+
+class _SeesMoreError(Exception):
+    """A measure looked at more than the numbers of votes."""
+
+
+class _Counts(Votes):
+    """Votes for answers that nobody knows yet."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "answers":
+            raise _SeesMoreError
+        return super().__getattribute__(name)
+
+
+class _CountsOnly(Evidence):
+    """Evidence of which only the numbers of votes are known."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("classes", "samples", "readings"):
+            raise _SeesMoreError
+        return super().__getattribute__(name)
+
+
+def _completions(counts: tuple[int, ...], left: int, lost: int) -> list[tuple[tuple[int, ...], int]] | None:
+    """Every way the votes can come out: how many each answer has, most first, and how many are lost. None where there
+    are too many to try."""
+    if math.comb(len(counts) + 1 + left, left) > COMPLETIONS_MOST:
+        return None
+    ends = list(islice(_ends(counts, left, lost), COMPLETIONS_MOST + 1))
+    return None if len(ends) > COMPLETIONS_MOST else ends
+
+
+def _ends(counts: tuple[int, ...], left: int, lost: int) -> Iterator[tuple[tuple[int, ...], int]]:
+    no_answer, new_answer = len(counts), len(counts) + 1
+    for drawn in combinations_with_replacement(range(len(counts) + 2), left):
+        given = Counter(drawn)
+        known = [count + given[i] for i, count in enumerate(counts)]
+        for new in _partitions(given[new_answer], given[new_answer]):
+            yield tuple(sorted([*known, *new], reverse=True)), lost + given[no_answer]
+
+
+def _partitions(n: int, largest: int) -> Iterator[tuple[int, ...]]:
+    """The ways to write n as a sum of positive numbers, the largest first."""
+    if n == 0:
+        yield ()
+    for first in range(min(n, largest), 0, -1):
+        for rest in _partitions(n - first, first):
+            yield (first, *rest)
 
 
 def _settled(counts: list[int], left: int) -> bool:

@@ -69,8 +69,8 @@ def _of_verdict(told: Verification) -> Iterator[tuple[str, str]]:
     yield "fast answers", _text(gate["samples"])
     for name in ("measure", "value", "threshold"):
         yield name, _text(gate[name])
-    for name in ("route", "answer", "winner", "confidence", "correct"):
-        yield name, _text(told[name])  # type: ignore[literal-required]
+    for name in ("route", "answer", "best_guess", "winner", "confidence", "correct"):
+        yield name.replace("_", " "), _text(told.get(name))
     for i, path in enumerate(told["paths"], start=1):
         yield f"path {i}", _path(path)
         yield f"path {i}, text", _text(path["text"])

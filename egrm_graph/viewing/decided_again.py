@@ -31,7 +31,7 @@ from egrm_graph.uncertainty.stopping import Standing, stop_rule
 from egrm_graph.uncertainty.waves import wave_sizes
 from egrm_graph.verification import Route, Status, Verification
 
-CHANGES = ("measure", "threshold", "selection", "contested_share")
+CHANGES = ("measure", "threshold", "selection", "contested_share", "min_confidence")
 """What a run can be decided again with; everything else would have drawn something else."""
 STOPPED = "drawing stopped after {n} of {planned} fast answers, and under this gate more count; use --stopping all"
 NO_PATHS = "it would have reasoned, and no paths were drawn; record with a gate that never opens (--threshold 2)"
@@ -103,10 +103,14 @@ def same_answers(record: Record) -> Callable[[str, str], bool]:
 
 
 def _run(record: Record, changes: Mapping[str, Any]) -> Run:
-    values = {name: value for name, value in record["settings"].items() if name in Settings.model_fields}
+    # Records from before this setting are of runs that withheld nothing by it.
+    recorded = {"min_confidence": None, **record["settings"]}
+    values = {name: value for name, value in recorded.items() if name in Settings.model_fields}
     values |= {"model": record["model"], "prompts": "auto", "trace_level": "off", "telemetry": "off"}
     fixed = {name: value for name, value in values.items() if name not in RunSettings.model_fields}
-    parts = _parts(json.dumps(fixed, sort_keys=True), record["scorer"])
+    told = record["verification"]
+    calibrated = told is not None and told["calibrated"] is True
+    parts = _parts(json.dumps(fixed, sort_keys=True), record["scorer"], calibrated=calibrated)
     if not record["texts"]:
         parts = replace(parts, task=cast(Task, _Named(parts.task)))
     of_run = {name: value for name, value in values.items() if name in RunSettings.model_fields}
@@ -116,11 +120,11 @@ def _run(record: Record, changes: Mapping[str, Any]) -> Run:
 
 
 @lru_cache(maxsize=64)
-def _parts(fixed: str, scorer: str | None) -> Parts:
+def _parts(fixed: str, scorer: str | None, *, calibrated: bool) -> Parts:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CalibrationWarning)
         settings = Settings(**json.loads(fixed))
-        return assemble(settings, _NoClient(settings.model), None if scorer is None else _NoScorer(scorer))
+        return assemble(settings, _NoClient(settings.model), None if scorer is None else _NoScorer(scorer, calibrated))
 
 
 def _drawn(record: Record, told: Verification, n: int) -> Drawn:
@@ -210,10 +214,9 @@ class _NoClient:
 class _NoScorer:
     """Stands where the scorer was: scores are taken from the record."""
 
-    calibrated = False
-
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, calibrated: bool) -> None:
         self.name = name
+        self.calibrated = calibrated
 
     async def score(self, *_: Any, **__: Any) -> list[float | Unscored]:
         raise Unsupported("a replay asks no scorer")

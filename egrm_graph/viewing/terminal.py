@@ -73,8 +73,11 @@ def _ended(record: Record) -> str:
 
 
 def _bounded(told: Verification) -> Verification:
-    answer = None if told["answer"] is None else shortened(told["answer"], SHOWN)
-    return {**told, "answer": answer, "reasons": [shortened(reason, SHOWN) for reason in told["reasons"]]}
+    def short(text: str | None) -> str | None:
+        return None if text is None else shortened(text, SHOWN)
+
+    reasons = [shortened(reason, SHOWN) for reason in told["reasons"]]
+    return {**told, "answer": short(told["answer"]), "best_guess": short(told.get("best_guess")), "reasons": reasons}
 
 
 def _waterfall(record: Record) -> RenderableType:

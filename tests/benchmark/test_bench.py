@@ -91,7 +91,7 @@ async def test_results_of_other_questions_or_settings_are_not_gone_on_with(tmp_p
 
 
 def test_where_the_server_is_makes_no_other_benchmark() -> None:
-    here, there = (Settings(engine="vllm", base_url=(f"http://{host}/v1",)) for host in ("a", "b"))
+    here, there = (Settings(engine="vllm", model="name", base_url=(f"http://{host}/v1",)) for host in ("a", "b"))
     assert setup_of(here, QUESTIONS) == setup_of(there, QUESTIONS)
     assert "api_key" not in json.dumps(setup_of(Settings(api_key=SecretStr("secret")), QUESTIONS))
 

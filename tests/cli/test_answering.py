@@ -43,6 +43,7 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "status": "ok" if answer else "abstained",
         "route": "direct",
         "answer": answer,
+        "best_guess": None,
         "correct": None,
         "winner": None,
         "best_path": None,

@@ -34,7 +34,8 @@ def test_only_what_is_given_counts_as_given() -> None:
 def test_every_option_reaches_its_setting() -> None:
     given = [
         *("--samples", "7", "--threshold", "0.6", "--measure", "vote_entropy", "--seed", "3"),
-        *("--engine", "vllm", "--base-url", "http://a/v1", "--base-url", "http://b/v1", "--endpoint", "completions"),
+        *("--engine", "vllm", "--model", "name", "--endpoint", "completions"),
+        *("--base-url", "http://a/v1", "--base-url", "http://b/v1"),
         *("--fast-temperature", "0.5", "--path-thinking", "off", "--deadline-s", "2.5"),
         *("--scorer", "folder", "--scorer-url", "http://c/v1"),
     ]
@@ -44,6 +45,7 @@ def test_every_option_reaches_its_setting() -> None:
         measure="vote_entropy",
         seed=3,
         engine="vllm",
+        model="name",
         base_url=("http://a/v1", "http://b/v1"),
         endpoint="completions",
         fast_temperature=0.5,

@@ -55,6 +55,15 @@ def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
     assert "Reasoning paths: score, answer, text, and the scores are not calibrated" in shown(told)
 
 
+def test_an_answer_that_was_withheld_is_a_best_guess() -> None:
+    told = asked(ScriptedClient(fast=["56"] * 5))
+    told.update({"status": "abstained", "answer": None, "best_guess": "5\x1b6", "confidence": 0.01, "correct": None})
+    assert shown(told).splitlines()[:2] == [
+        "no answer (best guess: 5\\x1b6)",
+        "abstained · direct · confidence 0.01",
+    ]
+
+
 def test_a_lost_path_shows_why() -> None:
     lost = asked(ScriptedClient(fast=["?"] * 5, paths=[Fail("the server fell over"), *PATHS[1:]]))
     assert "lost: the server fell over" in shown(lost)

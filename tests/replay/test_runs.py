@@ -48,6 +48,12 @@ def test_equivalent_answers_are_one_and_the_runs_own_answer_is_kept(tmp_path: Pa
     ]
 
 
+def test_an_answer_that_was_withheld_is_still_what_reasoning_came_to(tmp_path: Path) -> None:
+    withheld = run(status="abstained", answer=None, best_guess="7", confidence=0.1)
+    [saved] = read(tmp_path, withheld)
+    assert (saved.reasoned, saved.confidence, saved.scored) == (Draw(answer="7", correct=True), 0.1, True)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -71,20 +71,20 @@ ABSTENTION = Abstention(below=0.75, target_risk=0.1, questions=100, answered=80,
 
 
 @pytest.mark.parametrize(
-    ("paths", "status", "answer", "reason"),
+    ("paths", "status", "confidence", "reason"),
     [
-        ([SEVEN, SEVEN, SEVEN, EIGHT], "ok", "7", None),
-        ([SEVEN, SEVEN, EIGHT, EIGHT], "abstained", None, "its confidence is 0.5000, and under 0.7500 none is given"),
-        (["?"] * 4, "abstained", None, "its confidence is none that was calibrated"),
+        ([SEVEN, SEVEN, SEVEN, EIGHT], "ok", 0.8, None),
+        ([SEVEN, SEVEN, EIGHT, EIGHT], "abstained", 0.3, "its confidence is 0.5, below the calibration's 0.75"),
+        (["?"] * 4, "abstained", 0.5, "it has no confidence of the kind that was calibrated"),
     ],
 )
 async def test_a_reasoned_answer_below_the_abstention_is_withheld(
-    tmp_path: Path, paths: list[str], status: str, answer: str | None, reason: str | None
+    tmp_path: Path, paths: list[str], status: str, confidence: float, reason: str | None
 ) -> None:
     found = await told(written(tmp_path, abstention=ABSTENTION), client(UNSURE, paths))
-    assert (found["status"], found["answer"]) == (status, answer)
-    assert reason is None or reason in found["reasons"][-1]
-    assert (found["confidence"] is None) == (status == "abstained")
+    assert (found["status"], found["confidence"]) == (status, confidence)
+    assert (found["answer"], found["best_guess"]) == (("7", None) if reason is None else (None, "7"))
+    assert reason is None or found["reasons"][-1] == f"the answer was withheld: {reason}"
 
 
 async def test_a_direct_answer_is_never_withheld(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def verification(**changes: Any) -> Verification:
         status="ok",
         route="reasoned",
         answer="42",
+        best_guess=None,
         correct=True,
         winner=None,
         best_path=0,

@@ -35,6 +35,16 @@ def gate(**changes: Any) -> Any:
             ],
         ),
         (
+            {"status": "abstained", "answer": None, "best_guess": "42"},
+            [
+                "3 of 5 fast answers say 42; there is 1 other. consensus 0.6, threshold 0.8: not certain, "
+                "so it reasoned.",
+                "Scores by answer: 42 1.790 in 2 paths, 32 0.120 in 1 path. By weighted_vote, path 1 is chosen: 42, "
+                "score 0.910.",
+                "The best guess, 42, is withheld: its confidence is too low.",
+            ],
+        ),
+        (
             {"best_path": None},
             [
                 "3 of 5 fast answers say 42; there is 1 other. consensus 0.6, threshold 0.8: not certain, "

@@ -4,6 +4,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
 
+from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import MEASURES, Measure
 from egrm_graph.uncertainty.stopping import Standing, StopRule, beta, decided, everything, sequential, windows
+from egrm_graph.uncertainty.votes import Votes
 from egrm_graph.uncertainty.waves import wave_sizes
 
 CONSENSUS, ENTROPY = MEASURES["consensus"], MEASURES["vote_entropy"]
@@ -35,9 +38,53 @@ def certain_by_entropy(votes: Sequence[Vote], threshold: float) -> bool:
     return nats <= threshold * math.log(len(votes)) + 1e-9 if len(votes) > 1 else threshold > -1e-9
 
 
+def certain_by_nats(votes: Sequence[Vote], threshold: float) -> bool:
+    return certain_by_entropy(votes, threshold / math.log(len(votes)) if len(votes) > 1 else threshold)
+
+
+def certain_by_lead(votes: Sequence[Vote], threshold: float) -> bool:
+    first, second, *_ = *sorted(Counter(vote for vote in votes if vote is not None).values(), reverse=True), 0, 0
+    return first > 0 and first - second >= threshold * len(votes) - 1e-9
+
+
+def certain_by_pairs(votes: Sequence[Vote], threshold: float) -> bool:
+    counts = Counter(vote for vote in votes if vote is not None).values()
+    return bool(counts) and sum(count == 2 for count in counts) / len(votes) >= threshold - 1e-9
+
+
+def lead(evidence: Evidence) -> float:
+    first, second, *_ = *evidence.votes.counts, 0, 0
+    return (first - second) / evidence.votes.total
+
+
+def pairs(evidence: Evidence) -> float:
+    """The answers with exactly two votes; not monotone in anything."""
+    return evidence.votes.counts.count(2) / evidence.votes.total
+
+
+def text_length(evidence: Evidence) -> float:
+    return sum(len(sample["text"] or "") for sample in evidence.samples)
+
+
+def answer_length(evidence: Evidence) -> float:
+    return len(evidence.votes.top or "")
+
+
+def broken(evidence: Evidence) -> float:
+    return 1 / (evidence.votes.total - 5)
+
+
+USERS = {
+    "lead": Measure("lead", lead, threshold=0.6, higher_is_certain=True),
+    "pairs": Measure("pairs", pairs, threshold=0.5, higher_is_certain=True),
+}
 CERTAIN: dict[str, Callable[[Sequence[Vote], float], bool]] = {
     "consensus": certain_by_consensus,
     "vote_entropy": certain_by_entropy,
+    "certaindex": lambda votes, threshold: certain_by_entropy(votes, 1 - threshold),
+    "semantic_entropy": certain_by_nats,
+    "lead": certain_by_lead,
+    "pairs": certain_by_pairs,
 }
 
 
@@ -77,11 +124,11 @@ def test_decided_early_leads_where_all_votes_lead(name: str, sequences: int) -> 
     assert min(direct, early - direct) > sequences / 20  # of both kinds there are enough to be wrong about
 
 
-@pytest.mark.parametrize("name", ["consensus", "vote_entropy"])
+@pytest.mark.parametrize("name", CERTAIN)
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.6, 0.8, 1.0])
 @pytest.mark.parametrize("planned", [1, 2, 3, 4])
 def test_it_stops_exactly_where_every_continuation_leads_to_the_same(name: str, threshold: float, planned: int) -> None:
-    rule = decided(MEASURES[name], threshold)
+    rule = decided({**MEASURES, **USERS}[name], threshold)
     every: list[Vote] = [None, *range(planned)]
     for n in range(planned + 1):
         ends: dict[tuple[Vote, ...], set[Outcome]] = {}
@@ -114,10 +161,44 @@ def test_an_answer_that_could_still_draw_level_and_was_drawn_first_keeps_it_open
     assert rule(Standing((0, 0, 0, 3, 3), 6))
 
 
-def test_for_a_measure_that_sees_more_than_the_votes_nothing_is_decided() -> None:
-    spread = Measure("spread", lambda evidence: evidence.votes.total, threshold=0.5, higher_is_certain=True)
-    assert decided(spread, 0.5) is everything
-    assert not everything(Standing((0, 0, 0, 0, 0), 5))
+@pytest.mark.parametrize("value", [text_length, answer_length, broken])
+def test_a_measure_that_the_numbers_of_votes_do_not_give_is_not_decided_early(
+    value: Callable[[Evidence], float],
+) -> None:
+    rule = decided(Measure("mine", value, threshold=0.5, higher_is_certain=True), 0.5)
+    assert not any(rule(Standing(classes, 5)) for classes in ((), (0,) * 4, (0, 1, 2, 3), (None,) * 4))
+    assert wave_sizes(rule, 5, 3) == (5,)
+
+
+@pytest.mark.parametrize(("name", "others_lost"), [("certaindex", True), ("semantic_entropy", True), ("lead", False)])
+@pytest.mark.parametrize(("planned", "sizes"), [(5, (4, 1)), (16, (13, 3))])
+def test_a_measure_of_the_votes_draws_the_waves_of_consensus(
+    name: str, others_lost: bool, planned: int, sizes: tuple[int, ...]
+) -> None:
+    """At four of five, or thirteen of sixteen that agree, in each measure's own units: with the others lost, or all for
+    a second answer, whichever is less certain."""
+    most, others = sizes
+    votes = Votes(("a",), (most,), others) if others_lost else Votes(("a", "b"), (most, others), 0)
+    measure = {**MEASURES, **USERS}[name]
+    rule = decided(measure, measure.value(Evidence(votes)))
+    assert wave_sizes(rule, planned, 2) == sizes == wave_sizes(decided(CONSENSUS, 0.8), planned, 2)
+
+
+def test_a_measure_may_be_an_object_that_cannot_be_hashed() -> None:
+    @dataclass
+    class Lead:
+        def __call__(self, evidence: Evidence) -> float:
+            return lead(evidence)
+
+    rule = decided(Measure("lead", Lead(), threshold=0.6, higher_is_certain=True), 0.6)
+    assert rule(Standing((0,) * 4, 5))
+
+
+def test_votes_that_can_come_out_in_too_many_ways_are_not_decided_yet() -> None:
+    rule = decided(USERS["lead"], 0.6)
+    assert not rule(Standing((0,) * 250, 300))
+    assert rule(Standing((0,) * 290, 300))
+    assert rule(Standing((0,) * 5, 5))
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 5), st.integers(0, 3))

@@ -1,22 +1,31 @@
 """Decides recorded runs again: with the settings of the record, and with others."""
 
 import asyncio
+import io
 import itertools
 import random
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from egrm_graph import Verification
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.tracing.opening import open_store
+from egrm_graph.tracing.privacy import redacted, without_texts
+from egrm_graph.tracing.reading import records
 from egrm_graph.tracing.record import Record
 from egrm_graph.verification import Message
+from egrm_graph.viewing.comparison import differences
 from egrm_graph.viewing.decided_again import as_recorded, decide_again
+from egrm_graph.viewing.page import page_of
+from egrm_graph.viewing.terminal import show
 from tests.tracing.kept import Kept, recording_graph
-from tests.tracing.records import record
+from tests.tracing.records import path, record, verification
 
 QUESTIONS = [f"{n}+{n % 7}" for n in range(1000)]
 PAIR = {"question": "1+1", "candidates": ["2", "3"]}
@@ -27,7 +36,9 @@ class Lottery:
     """Scores that follow from the text alone."""
 
     name = "lottery"
-    calibrated = False
+
+    def __init__(self, calibrated: bool = False) -> None:
+        self.calibrated = calibrated
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         numbers = [random.Random(path).random() for path in paths]
@@ -53,9 +64,9 @@ def scripted() -> ScriptedClient:
     return ScriptedClient(answer)
 
 
-async def runs(n: int = 150, **settings: Any) -> list[tuple[Verification, Record]]:
+async def runs(n: int = 150, calibrated: bool = False, **settings: Any) -> list[tuple[Verification, Record]]:
     store = Kept()
-    graph = recording_graph(scripted(), store, Lottery(), **settings)
+    graph = recording_graph(scripted(), store, Lottery(calibrated), **settings)
     told = await asyncio.gather(*(graph.ainvoke({"question": question}) for question in QUESTIONS[:n]))
     by_id = {record["run_id"]: record for record in store.records}
     return [(each["verification"], by_id[each["verification"]["run_id"]]) for each in told]
@@ -117,6 +128,41 @@ async def test_another_rule_and_measure() -> None:
     changes = {"measure": "vote_entropy", "threshold": None}
     fresh = await runs(stopping="all", **changes)
     assert [decide_again(kept, changes) for _, kept in whole] == [as_recorded(told) for told, _ in fresh]
+
+
+async def test_another_least_confidence_gives_what_a_fresh_run_gives() -> None:
+    whole = await runs(calibrated=True)
+    assert [decide_again(kept) for _, kept in whole] == [as_recorded(told) for told, _ in whole]
+    for least in (None, 0.1, 0.9):
+        fresh = await runs(calibrated=True, min_confidence=least)
+        again = [decide_again(kept, {"min_confidence": least}) for _, kept in whole]
+        assert again == [as_recorded(told) for told, _ in fresh]
+        assert any(told["best_guess"] is not None for told, _ in fresh) == (least == 0.9)
+
+
+def before_best_guess() -> Record:
+    """A record from before answers were withheld: its scores are low, and its status is ok."""
+    old: Any = record(verification=verification(confidence=0.02, paths=[path("42", 0.02, 0), path("32", 0.01, 1)]))
+    del old["verification"]["best_guess"]
+    return cast(Record, old)
+
+
+@pytest.mark.parametrize("name", ["runs.db", "runs"])
+def test_a_record_without_a_best_guess_is_read_and_decided_as_it_was(name: str, tmp_path: Path) -> None:
+    store = open_store(tmp_path / name, None, None)
+    store.put(before_best_guess())
+    store.close()
+    [old] = records(tmp_path / name)
+    assert old["verification"] is not None
+    assert decide_again(old) == as_recorded(old["verification"])
+    withheld = decide_again(old, {"min_confidence": 0.5})
+    assert (withheld.status, withheld.answer) == ("abstained", None)
+    assert page_of([old])
+    show(old, Console(file=io.StringIO()))
+    assert not list(differences(old, old))
+    for kept in (without_texts(old, str.__eq__), redacted(old, str.upper)):
+        assert kept["verification"] is not None
+        assert kept["verification"]["best_guess"] is None
 
 
 async def test_candidates() -> None:

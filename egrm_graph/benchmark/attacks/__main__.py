@@ -1,7 +1,7 @@
 """How often an attack talks a judge round: `python -m egrm_graph.benchmark.attacks`.
 
 By default the judge is a scripted one that obeys what it reads, on the graph's prompts and, as the baseline, on plain
-ones. With `--engine` a model judges, the one that is named or the bundled one:
+ones. With `--engine` a model judges, and `embedded` needs no `--model`:
 
     python -m egrm_graph.benchmark.attacks --engine vllm --model Qwen/Qwen3-8B --base-url http://gpu:8000/v1
     python -m egrm_graph.benchmark.attacks --engine embedded
@@ -109,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--items", type=int, default=4, choices=range(1, 11), help="sums to judge, 1 to 10 (default 4)")
     parser.add_argument("--engine", choices=_ENGINES, help="judge with a model in the place of the script")
-    parser.add_argument("--model", help="its name or folder (default: the bundled model)")
+    parser.add_argument("--model", help="its name or folder (default with embedded: the bundled model)")
     parser.add_argument("--base-url", type=lambda url: (url,), help="the vLLM server")
     parser.add_argument("--scorer", help="a folder with a scorer of its paths")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")

@@ -42,6 +42,9 @@ def replay_runs(
         str | None, typer.Option(metavar="NAME", help="Decide by this measure; without --threshold, at its own.")
     ] = None,
     rule: Annotated[Selection | None, typer.Option(help="Choose among the paths by this rule.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Withhold answers with a lower calibrated confidence.")
+    ] = None,
     store: Store = DEFAULT_STORE,
     limit: Annotated[int | None, typer.Option(min=1, help="Runs at most, the newest.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each run.")] = False,
@@ -59,6 +62,8 @@ def replay_runs(
         changes |= {"measure": measure, "threshold": None}
     if threshold is not None:
         changes["threshold"] = threshold
+    if min_confidence is not None:
+        changes["min_confidence"] = min_confidence
     out, tally = Console(highlight=False), Tally()
     if run is not None:
         one = replay_one(record_of(store, run), changes)

@@ -26,11 +26,11 @@ export function paths(record) {
   const left = told.best_path ?? 0;
   const other = items.findIndex((item, i) => i !== left && item.answer !== null && item.answer !== items[left].answer);
   const right = other >= 0 ? other : items.length > 1 ? Number(left === 0) : left;
-  const calibrated = told.calibrated === false ? el("p", { class: "muted" }, "The scores are not calibrated.") : null;
+  const uncalibrated = told.calibrated === false && told.rewards === null; // a verdict says nothing of its scores
   return el(
     "div",
     {},
-    calibrated,
+    uncalibrated ? el("p", { class: "muted" }, "The scores are not calibrated.") : null,
     reader(items, { what: "Paths", each: "path", scored: true, left, right, whyMissing: whyMissing(record) }),
   );
 }

@@ -77,6 +77,9 @@ function headline(record) {
       { tabindex: -1, class: answer === null ? "none" : null },
       answer === null ? "No answer" : said(answer, 200),
     ),
+    (told?.best_guess ?? null) === null
+      ? null
+      : el("p", { class: "muted" }, "Best guess, withheld: ", said(told.best_guess, 200)),
     answer !== null && answer.length > 200 ? folded("The whole answer", () => longText(answer)) : null,
     el("p", { class: "badges" }, facts),
     el(

@@ -1,0 +1,140 @@
+"""What `build_graph` says of a client or a scorer that lacks something."""
+
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from egrm_graph import Settings, build_graph
+from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.errors import EgrmError
+
+Scores = list[float]
+
+
+class Whole:
+    """A scorer with all that it needs."""
+
+    name = "whole"
+    calibrated = False
+
+    async def score(self, question: str, paths: Sequence[str]) -> Scores:
+        return [0.5] * len(paths)
+
+    async def aclose(self) -> None: ...
+
+
+class Sync(Whole):
+    def score(self, question: str, paths: Sequence[str]) -> Scores:  # type: ignore[override]
+        return [0.5] * len(paths)
+
+
+class OnePath(Whole):
+    async def score(self, path: str) -> Scores:  # type: ignore[override]
+        return [0.5]
+
+
+class OtherNames:
+    name = "other"
+    calibrated = False
+
+    async def score(self, prompt: str, answers: Sequence[str], device: str = "cpu") -> Scores:
+        return [0.5] * len(answers)
+
+    async def aclose(self) -> None: ...
+
+
+class MethodName(Whole):
+    def name(self) -> str:  # type: ignore[override]
+        return "whole"
+
+
+class Bare:
+    """Has only what does the work."""
+
+    async def score(self, question: str, paths: Sequence[str]) -> Scores:
+        return [0.5] * len(paths)
+
+
+class Delegating(Whole):
+    """Hands the coroutine of another scorer on."""
+
+    def score(self, question: str, paths: Sequence[str]) -> Awaitable[Scores]:  # type: ignore[override]
+        return Whole().score(question, paths)
+
+
+def logged(call: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def logging(*given: Any, **named: Any) -> Any:
+        return call(*given, **named)
+
+    return logging
+
+
+class Decorated(Whole):
+    score = logged(Whole.score)
+
+
+class Proxy:
+    """Has everything from another scorer, asked when it is needed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Whole(), name)
+
+
+def function(question: str, paths: Sequence[str]) -> Scores:
+    return [0.5] * len(paths)
+
+
+class NoSeeds(ScriptedClient):
+    async def sample(self, prompt: Any, sampling: Any, *, request_id: str) -> Any: ...  # type: ignore[override]
+
+
+class SyncClient(ScriptedClient):
+    def sample(self, prompt: Any, sampling: Any, *, seeds: Any, request_id: str, meter: Any = None) -> Any:
+        raise NotImplementedError
+
+
+class NoLabels:
+    name = "mine"
+    gives_logprobs = False
+
+    async def sample(self, prompt: Any, sampling: Any, *, seeds: Any, request_id: str, meter: Any = None) -> Any: ...
+
+    async def check(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+SCORERS: dict[str, Any] = {
+    "whole": Whole(),
+    "sync": Sync(),
+    "one path": OnePath(),
+    "other names": OtherNames(),
+    "method name": MethodName(),
+    "bare": Bare(),
+    "delegating": Delegating(),
+    "decorated": Decorated(),
+    "proxy": Proxy(),
+    "class": Whole,
+    "function": function,
+    "lambda": lambda question, paths: [0.5] * len(paths),
+    "name": "my-scorer",
+}
+CLIENTS: dict[str, Any] = {
+    "whole": ScriptedClient(fast=[]),
+    "no seeds": NoSeeds(fast=[]),
+    "sync": SyncClient(fast=[]),
+    "no labels": NoLabels(),
+    "class": ScriptedClient,
+    "name": "openai:gpt-4.1-mini",
+    "dictionary": {"base_url": "http://gpu:8000/v1"},
+}
+
+
+def outcome(given: dict[str, str]) -> str:
+    client, scorer = CLIENTS[given.get("client", "whole")], SCORERS[given.get("scorer", "whole")]
+    try:
+        build_graph(Settings(task="answer"), client=client, scorer=scorer)
+    except EgrmError as error:
+        return f"{type(error).__name__}: {error}"
+    return "built"
