@@ -47,6 +47,7 @@ try:
         record,
         recorded,
         settled,
+        structured,
         winner,
     )
     from egrm_graph.integrations.steps import Drawn, Response, adraw_steps, draw_steps, silent_context
@@ -72,9 +73,11 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     judge's own. When one is reached, what still runs is cancelled; a sync model call, which cannot be, is let go of.
     Tokens of candidates count when they are there, and only where the model tells its usage.
 
-    Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the judge has nothing to
-    go by, as in a conversation of nothing but pictures), `on_abstain` decides: `first` hands on the first candidate;
-    `raise` raises `Abstained`; `ask` interrupts the agent, which then needs a checkpointer, with the candidates and the
+    Where structured output is wanted, candidates that do not give it are left out, if others do.
+
+    Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the conversation has a
+    picture, which the judge cannot be shown), `on_abstain` decides: `first` hands on the first candidate; `raise`
+    raises `Abstained`; `ask` interrupts the agent, which then needs a checkpointer, with the candidates and the
     reasons, until it is resumed with the index of one: `Command(resume=1)`. The interrupt has a node of its own after
     the model's, so nothing is drawn or judged again.
 
@@ -111,7 +114,7 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Given:
-        drawn = draw_steps(lambda: handler(request), self._n, self._started())
+        drawn = _fit(request, draw_steps(lambda: handler(request), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judge = partial(self._graph.invoke, _asked(request, drawn), context=_run_settings(drawn.left))
@@ -124,7 +127,7 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> Given:
-        drawn = await adraw_steps(lambda: handler(request), self._n, self._started())
+        drawn = _fit(request, await adraw_steps(lambda: handler(request), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judging = self._graph.ainvoke(_asked(request, drawn), context=_run_settings(drawn.left))
@@ -189,6 +192,10 @@ def _judge(
         raise SettingsError(f"task={settings.task!r} judges no steps of an agent; leave it out, or set 'tool_calls'")
     # A judge's run is a part of one step, so the agent's checkpointer has no use for what is in between.
     return build_graph(settings.model_copy(update={"task": "tool_calls"}), checkpointer=False)
+
+
+def _fit(request: ModelRequest[Any], drawn: Drawn) -> Drawn:
+    return drawn if request.response_format is None else structured(drawn)
 
 
 def _run_settings(left: Limits) -> RunSettings | None:
