@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from egrm_graph.clients.callbacks import tracing_only
 from egrm_graph.clients.client import Completion, Completions, FinishReason, LabelLogprobs, Meter, Sampling, add_usage
-from egrm_graph.errors import ServerError, SetupError, Unsupported
+from egrm_graph.clients.message_metadata import response_id, usage_of
+from egrm_graph.clients.wrappers import changed, models_in
+from egrm_graph.errors import ServerError, SettingsError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
+    from langchain_core.runnables import Runnable
 
 NOSTREAM = "nostream"
 """LangGraph's tag for model calls that are no part of a graph's token stream."""
+EXTRA = ("model_kwargs", "extra_body")
+"""Fields with further values to send, which go before those of other fields."""
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
 CUT = {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
 WITHHELD = {"content_filter", "safety", "prohibited_content", "recitation", "blocklist", "spii", "refusal", "error"}
@@ -25,23 +30,36 @@ WITHHELD = {"content_filter", "safety", "prohibited_content", "recitation", "blo
 class ChatModelClient:
     """A LangChain chat model, called once for each seed.
 
-    Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, `seed` and whatever
-    it calls its maximum of tokens), set on a copy for each call: unlike call arguments, which many models refuse,
-    fields work with all of them. What a class does not declare is left to the model, and so is thinking. Where there
-    is no `seed`, no run can be repeated.
+    Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, `seed`, and whatever
+    it calls its maximum of tokens), set on a copy for each call. Unlike call arguments, which many models refuse,
+    fields work with all of them. Where such a value was bound (`model.bind(temperature=...)`) or is in `model_kwargs`
+    or `extra_body`, it is replaced there, too. What a model does not take is left to it, and so is thinking. Only a
+    temperature is required: without one, the samples could all be the same.
+
+    The model may be wrapped by `bind`, `with_config`, `with_retry`, `with_fallbacks`, or `configurable_fields`.
+    LangChain's response cache is off for all calls. A model without a `seed` gets the same request for every sample, so
+    no run can be repeated, and a cache between here and the provider has to be off. A response that comes twice is lost
+    where its id gives it away.
 
     Retries are the model's own (`max_retries`), and so are its connections: `aclose` leaves them open. Tokens are
     counted when an answer is complete, not before. The calls take no part in a host graph's callbacks or streams; in
     LangSmith, they are runs within their node's.
+
+    Raises:
+        SettingsError: it is not a chat model, or its temperature cannot be set.
     """
 
-    def __init__(self, model: BaseChatModel | str) -> None:
+    def __init__(self, model: Runnable[Any, Any] | str) -> None:
         self._model = _initialised(model) if isinstance(model, str) else model
+        models = models_in(self._model)
+        for each, bound in models:
+            _refuse_untempered(each, bound)
+        self._first, _ = models[0]
 
     @property
     def name(self) -> str:
-        named = (getattr(self._model, field, None) for field in ("model_name", "model", "model_id"))
-        return next((name for name in named if isinstance(name, str) and name), type(self._model).__name__)
+        named = (getattr(self._first, field, None) for field in ("model_name", "model", "model_id"))
+        return next((name for name in named if isinstance(name, str) and name), type(self._first).__name__)
 
     @property
     def gives_logprobs(self) -> bool:
@@ -60,7 +78,8 @@ class ChatModelClient:
         its reason."""
         _refuse_unsupported(sampling, self.name)
         meter = meter or Meter()
-        calls = [self._one(prompt, sampling, seed, f"{request_id}.{index}", meter) for index, seed in enumerate(seeds)]
+        models = [_configured(self._model, sampling, seed) for seed in seeds]
+        calls = [self._one(model, prompt, f"{request_id}.{index}", meter) for index, model in enumerate(models)]
         outcomes = await asyncio.gather(*calls)
         errors = [outcome for outcome in outcomes if isinstance(outcome, ServerError)]
         if errors and len(errors) == len(outcomes):
@@ -86,10 +105,10 @@ class ChatModelClient:
         """Does nothing: the model belongs to whoever made it."""
 
     async def _one(
-        self, prompt: Sequence[Message], sampling: Sampling, seed: int, run_name: str, meter: Meter
+        self, model: Runnable[Any, Any], prompt: Sequence[Message], run_name: str, meter: Meter
     ) -> tuple[Completion, Usage] | ServerError:
         try:
-            message = await _configured(self._model, sampling, seed).ainvoke(
+            message: AIMessage = await model.ainvoke(
                 [dict(each) for each in prompt],
                 config={"callbacks": tracing_only(), "tags": [NOSTREAM], "run_name": run_name},
             )
@@ -127,29 +146,58 @@ def _refuse_unsupported(sampling: Sampling, name: str) -> None:
         )
 
 
-def _configured(model: BaseChatModel, sampling: Sampling, seed: int) -> BaseChatModel:
-    """A copy of the model, on the same connections, with those values of the sampling that its class has fields for."""
-    fields = type(model).model_fields
-    values: dict[str, Any] = {"temperature": sampling.temperature, "seed": seed}
-    # 1 is no nucleus, and several models refuse it beside a temperature
-    values["top_p"] = sampling.top_p if sampling.top_p < 1 or "top_p" not in fields else fields["top_p"].default
-    for name in MAX_TOKENS:
-        if name in fields:
-            values[name] = sampling.max_tokens
-            break
-    return model.model_copy(update={name: value for name, value in values.items() if name in fields})
+def _refuse_untempered(model: BaseChatModel, bound: frozenset[str]) -> None:
+    if "temperature" not in {*type(model).model_fields, *bound, *_extra(model)}:
+        name = type(model).__name__
+        raise SettingsError(
+            f"{name} declares no field `temperature`, so its samples could all be the same; if its calls take "
+            "a temperature, give `model.bind(temperature=1.0)`, and the graph replaces the value with its own"
+        )
+
+
+def _configured(runnable: Runnable[Any, Any], sampling: Sampling, seed: int) -> Runnable[Any, Any]:
+    """A copy of the model, on the same connections, with those values of the sampling that it has a place for."""
+    values: dict[str, Any] = {"temperature": sampling.temperature, "seed": seed, "top_p": sampling.top_p}
+    values |= dict.fromkeys(MAX_TOKENS, sampling.max_tokens)
+
+    def rebound(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        own = {name: values.get(name, value) for name, value in arguments.items()}
+        return {name: value for name, value in own.items() if name != "top_p" or value < 1}
+
+    def copied(model: BaseChatModel, bound: frozenset[str]) -> BaseChatModel:
+        _refuse_untempered(model, bound)  # a run can configure another model than the one that was checked
+        fields = type(model).model_fields
+        update = {name: values[name] for name in ("temperature", "seed", "top_p") if name in fields}
+        # 1 is no nucleus, and several models refuse it next to a temperature
+        if "top_p" in fields and sampling.top_p == 1:
+            update["top_p"] = fields["top_p"].default
+        if (limit := next((name for name in MAX_TOKENS if name in fields), None)) is not None:
+            update[limit] = sampling.max_tokens
+        for name in EXTRA:
+            if isinstance(extra := getattr(model, name, None), Mapping):
+                update[name] = rebound(extra)
+        return model.model_copy(update={**update, "cache": False})
+
+    return changed(runnable, copied, rebound)
+
+
+def _extra(model: BaseChatModel) -> set[str]:
+    """The names of what is sent besides the model's fields."""
+    given = (getattr(model, name, None) for name in EXTRA)
+    return {name for each in given if isinstance(each, Mapping) for name in each}
 
 
 def _completion(message: AIMessage) -> Completion:
     thoughts = [str(block.get("reasoning", "")) for block in message.content_blocks if block["type"] == "reasoning"]
-    usage = message.usage_metadata
+    usage = usage_of(message)
     reason = _finish_reason(message.response_metadata)
     return Completion(
         text=str(message.text),
         finish_reason=reason,
-        n_tokens=usage["output_tokens"] if usage else None,
+        n_tokens=usage["output_tokens"] or None if usage else None,
         thinking="".join(thoughts) or None,
         error="the provider withheld the answer" if reason == "abort" else None,
+        response_id=response_id(message),
     )
 
 
@@ -163,14 +211,14 @@ def _finish_reason(metadata: Mapping[str, Any]) -> FinishReason:
 
 
 def _usage(message: AIMessage) -> Usage:
-    given = message.usage_metadata
-    if given is None:
+    told = usage_of(message)
+    if told is None:
         return _requested()
     return Usage(
         requests=1,
-        prompt_tokens=given["input_tokens"],
-        cached_tokens=given.get("input_token_details", {}).get("cache_read", 0),
-        completion_tokens=given["output_tokens"],
+        prompt_tokens=told["input_tokens"],
+        cached_tokens=told.get("input_token_details", {}).get("cache_read", 0),
+        completion_tokens=told["output_tokens"],
         cancelled_tokens=0,
     )
 

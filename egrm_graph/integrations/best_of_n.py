@@ -28,6 +28,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from egrm_graph.clients.drawing import Limits
+from egrm_graph.clients.wrappers import without_cache
 from egrm_graph.errors import Abstained, InputError, SettingsError, SetupError
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import RunSettings, Settings
@@ -73,7 +74,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     judge's own. When one is reached, what still runs is cancelled; a sync model call, which cannot be, is let go of.
     Tokens of candidates count when they are there, and only where the model tells its usage.
 
-    Where structured output is wanted, candidates that do not give it are left out, if others do.
+    Candidates are drawn with LangChain's response cache off. Where structured output is wanted, those that do not give
+    it are left out, if others do.
 
     Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the conversation has a
     picture, which the judge cannot be shown), `on_abstain` decides: `first` hands on the first candidate; `raise`
@@ -114,7 +116,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Given:
-        drawn = _fit(request, draw_steps(lambda: handler(request), self._n, self._started()))
+        drawing = _independent(request)
+        drawn = _fit(request, draw_steps(lambda: handler(drawing), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judge = partial(self._graph.invoke, _asked(request, drawn), context=_run_settings(drawn.left))
@@ -127,7 +130,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> Given:
-        drawn = _fit(request, await adraw_steps(lambda: handler(request), self._n, self._started()))
+        drawing = _independent(request)
+        drawn = _fit(request, await adraw_steps(lambda: handler(drawing), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judging = self._graph.ainvoke(_asked(request, drawn), context=_run_settings(drawn.left))
@@ -192,6 +196,16 @@ def _judge(
         raise SettingsError(f"task={settings.task!r} judges no steps of an agent; leave it out, or set 'tool_calls'")
     # A judge's run is a part of one step, so the agent's checkpointer has no use for what is in between.
     return build_graph(settings.model_copy(update={"task": "tool_calls"}), checkpointer=False)
+
+
+def _independent(request: ModelRequest[Any]) -> ModelRequest[Any]:
+    """The request of a model that answers every call anew, and none from LangChain's response cache.
+
+    Raises:
+        SettingsError: there is a global cache, and it cannot be turned off for the model.
+    """
+    model: Any = without_cache(request.model)  # a chat model again, or a wrapper of one that LangChain takes for it
+    return request if model is request.model else request.override(model=model)
 
 
 def _fit(request: ModelRequest[Any], drawn: Drawn) -> Drawn:
