@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from egrm_graph.clients.callbacks import tracing_only
 from egrm_graph.clients.client import Completion, Completions, FinishReason, LabelLogprobs, Meter, Sampling, add_usage
 from egrm_graph.clients.message_metadata import response_id, usage_of
-from egrm_graph.clients.wrappers import changed, models_in
+from egrm_graph.clients.wrappers import EXTRA, changed, models_in
 from egrm_graph.errors import ServerError, SettingsError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 NOSTREAM = "nostream"
 """LangGraph's tag for model calls that are no part of a graph's token stream."""
-EXTRA = ("model_kwargs", "extra_body")
-"""Fields with further values to send, which go before those of other fields."""
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
 CUT = {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
 WITHHELD = {"content_filter", "safety", "prohibited_content", "recitation", "blocklist", "spii", "refusal", "error"}

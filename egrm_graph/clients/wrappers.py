@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.runnables import Runnable
 
+EXTRA = ("model_kwargs", "extra_body")
+"""A model's fields with further values to send, which go before those of other fields."""
+
 Change = Callable[["BaseChatModel", frozenset[str]], "BaseChatModel"]
 """From a model, and the names of the call arguments that are bound to it, to the model to call instead."""
 Rebind = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -69,8 +72,9 @@ def models_in(runnable: Runnable[Any, Any]) -> list[tuple[BaseChatModel, frozens
     return found
 
 
-def without_cache(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """The same runnable with LangChain's response cache off. Models that use no cache are left as they are.
+def independent(runnable: Runnable[Any, Any], i: int) -> Runnable[Any, Any]:
+    """The runnable for the i-th of several calls with one prompt: without LangChain's response cache, and where it has
+    a fixed seed, with another one for each call. Models that have neither are left as they are.
 
     Raises:
         SettingsError: there is a global cache, and the runnable is neither a chat model nor a known wrapper of one.
@@ -79,16 +83,26 @@ def without_cache(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
 
     everywhere = get_llm_cache() is not None
 
-    def uncached(model: BaseChatModel, _: frozenset[str]) -> BaseChatModel:
+    def copied(model: BaseChatModel, _: frozenset[str]) -> BaseChatModel:
         cached = everywhere if model.cache is None else model.cache is not False
-        return model.model_copy(update={"cache": False}) if cached else model
+        update: dict[str, Any] = {"cache": False} if cached else {}
+        given = {name: value for name in ("seed", *EXTRA) if (value := getattr(model, name, None)) is not None}
+        moved = with_seed(given, i) | {name: with_seed(given[name], i) for name in EXTRA if name in given}
+        update |= {name: value for name, value in moved.items() if value != given[name]}
+        return model.model_copy(update=update) if update else model
 
     try:
-        return changed(runnable, uncached)
+        return changed(runnable, copied, lambda bound: with_seed(bound, i))
     except SettingsError:
         if everywhere:
             raise
         return runnable
+
+
+def with_seed(arguments: Mapping[str, Any], i: int) -> dict[str, Any]:
+    """The arguments; a seed among them is another one for each i."""
+    seed = arguments.get("seed")
+    return {**arguments, "seed": seed + i} if isinstance(seed, int) else {**arguments}
 
 
 def _refused(runnable: object) -> SettingsError:

@@ -28,7 +28,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from egrm_graph.clients.drawing import Limits
-from egrm_graph.clients.wrappers import without_cache
+from egrm_graph.clients.wrappers import independent, with_seed
 from egrm_graph.errors import Abstained, InputError, SettingsError, SetupError
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import RunSettings, Settings
@@ -74,7 +74,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     judge's own. When one is reached, what still runs is cancelled; a sync model call, which cannot be, is let go of.
     Tokens of candidates count when they are there, and only where the model tells its usage.
 
-    Candidates are drawn with LangChain's response cache off. Where structured output is wanted, those that do not give
+    The agent's model needs a temperature above 0, or all candidates are alike. They are drawn with LangChain's response
+    cache off, and a fixed `seed` is another one for each. Where structured output is wanted, those that do not give
     it are left out, if others do.
 
     Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the conversation has a
@@ -116,8 +117,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Given:
-        drawing = _independent(request)
-        drawn = _fit(request, draw_steps(lambda: handler(drawing), self._n, self._started()))
+        each = iter(_independent(request, self._n))
+        drawn = _fit(request, draw_steps(lambda: handler(next(each)), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judge = partial(self._graph.invoke, _asked(request, drawn), context=_run_settings(drawn.left))
@@ -130,8 +131,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> Given:
-        drawing = _independent(request)
-        drawn = _fit(request, await adraw_steps(lambda: handler(drawing), self._n, self._started()))
+        each = iter(_independent(request, self._n))
+        drawn = _fit(request, await adraw_steps(lambda: handler(next(each)), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judging = self._graph.ainvoke(_asked(request, drawn), context=_run_settings(drawn.left))
@@ -198,14 +199,17 @@ def _judge(
     return build_graph(settings.model_copy(update={"task": "tool_calls"}), checkpointer=False)
 
 
-def _independent(request: ModelRequest[Any]) -> ModelRequest[Any]:
-    """The request of a model that answers every call anew, and none from LangChain's response cache.
+def _independent(request: ModelRequest[Any], n: int) -> list[ModelRequest[Any]]:
+    """The request of each candidate: none is answered from LangChain's response cache, and a fixed seed is not shared.
 
     Raises:
         SettingsError: there is a global cache, and it cannot be turned off for the model.
     """
-    model: Any = without_cache(request.model)  # a chat model again, or a wrapper of one that LangChain takes for it
-    return request if model is request.model else request.override(model=model)
+    # Chat models again, or wrappers of one that LangChain takes for it.
+    models: list[Any] = [independent(request.model, i) for i in range(n)]
+    settings = [with_seed(request.model_settings, i) for i in range(n)]
+    pairs = zip(models, settings, strict=True)
+    return [request.override(model=model, model_settings=given) for model, given in pairs]
 
 
 def _fit(request: ModelRequest[Any], drawn: Drawn) -> Drawn:

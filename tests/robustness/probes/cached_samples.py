@@ -48,9 +48,9 @@ async def _run(model: Any) -> Any:
 
 async def _step(model: Any, given: dict[str, Any]) -> Any:
     """The second time that an agent is asked the same."""
-    inner = [] if given["agent"] == "plain" else [_Cached(Recorder(cache=InMemoryCache()))]
+    inner = [_Cached(Recorder(cache=InMemoryCache()))] if given["agent"] == "its model is replaced" else []
     graph = graph_of(judge(lambda shown, _: sorted(shown, key=shown.__getitem__)[-1]))
-    agent = create_agent(model, [], middleware=[BestOfN(3, graph=graph), *inner])
+    agent = create_agent(model, [], middleware=[*_SETTING.get(given["agent"], []), BestOfN(3, graph=graph), *inner])
     for _ in range(2):
         told = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
         await asyncio.sleep(0)
@@ -68,6 +68,14 @@ class _Cached(AgentMiddleware[Any, Any, Any]):
 
     async def awrap_model_call(self, request: Any, handler: Any) -> Any:
         return await handler(request.override(model=self._model))
+
+
+class _Seeded(AgentMiddleware[Any, Any, Any]):
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        return await handler(request.override(model_settings={"seed": 42}))
+
+
+_SETTING: dict[str, list[Any]] = {"model_settings with a seed": [_Seeded()]}
 
 
 def wrapped(model: Any, wrapper: str | None) -> Any:
@@ -94,7 +102,14 @@ def _numbered(model: Untempered, _: dict[str, Any]) -> AIMessage:
     return AIMessage("56", response_metadata={"id": f"chatcmpl-{uuid.uuid4()}"})
 
 
+def _seeded(model: Recorder, options: dict[str, Any]) -> AIMessage:
+    """A provider that keeps its promise: one seed, one answer."""
+    return AIMessage(str(options.get("seed", (model.extra_body or {}).get("seed"))))
+
+
 MODELS: dict[str, Any] = {
+    "of a fixed seed": lambda cache: Recorder(answer=_seeded, cache=cache, seed=42),
+    "of a fixed seed in extra_body": lambda cache: Recorder(answer=_seeded, cache=cache, extra_body={"seed": 42}),
     "counting": lambda cache: Recorder(answer=_counting, cache=cache),
     "counting, usage not told": lambda cache: Recorder(answer=_untold, cache=cache),
     "agreeing": lambda cache: Seedless(answer=_numbered, cache=cache),
