@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from egrm_graph.clients.callbacks import tracing_only
 from egrm_graph.clients.client import Completion, Completions, FinishReason, LabelLogprobs, Meter, Sampling, add_usage
 from egrm_graph.clients.message_metadata import response_id, usage_of
-from egrm_graph.clients.wrappers import EXTRA, changed, models_in
+from egrm_graph.clients.wrappers import EXTRA, SEEDS, changed, models_in
 from egrm_graph.errors import ServerError, SettingsError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
 
@@ -28,14 +28,14 @@ WITHHELD = {"content_filter", "safety", "prohibited_content", "recitation", "blo
 class ChatModelClient:
     """A LangChain chat model, called once for each seed.
 
-    Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, `seed`, and whatever
-    it calls its maximum of tokens), set on a copy for each call. Unlike call arguments, which many models refuse,
+    Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, and whatever it calls
+    its seed and its maximum of tokens), set on a copy for each call. Unlike call arguments, which many models refuse,
     fields work with all of them. Where such a value was bound (`model.bind(temperature=...)`) or is in `model_kwargs`
     or `extra_body`, it is replaced there, too. What a model does not take is left to it, and so is thinking. Only a
     temperature is required: without one, the samples could all be the same.
 
     The model may be wrapped by `bind`, `with_config`, `with_retry`, `with_fallbacks`, or `configurable_fields`.
-    LangChain's response cache is off for all calls. A model without a `seed` gets the same request for every sample, so
+    LangChain's response cache is off for all calls. A model without a seed gets the same request for every sample, so
     no run can be repeated, and a cache between here and the provider has to be off. A response that comes twice is lost
     where its id gives it away.
 
@@ -155,8 +155,8 @@ def _refuse_untempered(model: BaseChatModel, bound: frozenset[str]) -> None:
 
 def _configured(runnable: Runnable[Any, Any], sampling: Sampling, seed: int) -> Runnable[Any, Any]:
     """A copy of the model, on the same connections, with those values of the sampling that it has a place for."""
-    values: dict[str, Any] = {"temperature": sampling.temperature, "seed": seed, "top_p": sampling.top_p}
-    values |= dict.fromkeys(MAX_TOKENS, sampling.max_tokens)
+    values: dict[str, Any] = {"temperature": sampling.temperature, "top_p": sampling.top_p}
+    values |= dict.fromkeys(SEEDS, seed) | dict.fromkeys(MAX_TOKENS, sampling.max_tokens)
 
     def rebound(arguments: Mapping[str, Any]) -> dict[str, Any]:
         own = {name: values.get(name, value) for name, value in arguments.items()}
@@ -165,7 +165,7 @@ def _configured(runnable: Runnable[Any, Any], sampling: Sampling, seed: int) -> 
     def copied(model: BaseChatModel, bound: frozenset[str]) -> BaseChatModel:
         _refuse_untempered(model, bound)  # a run can configure another model than the one that was checked
         fields = type(model).model_fields
-        update = {name: values[name] for name in ("temperature", "seed", "top_p") if name in fields}
+        update = {name: values[name] for name in ("temperature", "top_p", *SEEDS) if name in fields}
         # 1 is no nucleus, and several models refuse it next to a temperature
         if "top_p" in fields and sampling.top_p == 1:
             update["top_p"] = fields["top_p"].default

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EXTRA = ("model_kwargs", "extra_body")
 """A model's fields with further values to send, which go before those of other fields."""
+SEEDS = ("seed", "random_seed")
+"""What models call their seed."""
 
 Change = Callable[["BaseChatModel", frozenset[str]], "BaseChatModel"]
 """From a model, and the names of the call arguments that are bound to it, to the model to call instead."""
@@ -86,7 +88,7 @@ def independent(runnable: Runnable[Any, Any], i: int) -> Runnable[Any, Any]:
     def copied(model: BaseChatModel, _: frozenset[str]) -> BaseChatModel:
         cached = everywhere if model.cache is None else model.cache is not False
         update: dict[str, Any] = {"cache": False} if cached else {}
-        given = {name: value for name in ("seed", *EXTRA) if (value := getattr(model, name, None)) is not None}
+        given = {name: value for name in (*SEEDS, *EXTRA) if (value := getattr(model, name, None)) is not None}
         moved = with_seed(given, i) | {name: with_seed(given[name], i) for name in EXTRA if name in given}
         update |= {name: value for name, value in moved.items() if value != given[name]}
         return model.model_copy(update=update) if update else model
@@ -101,8 +103,8 @@ def independent(runnable: Runnable[Any, Any], i: int) -> Runnable[Any, Any]:
 
 def with_seed(arguments: Mapping[str, Any], i: int) -> dict[str, Any]:
     """The arguments; a seed among them is another one for each i."""
-    seed = arguments.get("seed")
-    return {**arguments, "seed": seed + i} if isinstance(seed, int) else {**arguments}
+    seeds = {name: seed + i for name in SEEDS if isinstance(seed := arguments.get(name), int)}
+    return {**arguments, **seeds}
 
 
 def _refused(runnable: object) -> SettingsError:

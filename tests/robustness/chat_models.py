@@ -12,6 +12,8 @@ from pydantic import Field
 
 Answer = Callable[["Recorder", dict[str, Any]], AIMessage]
 
+FIELDS = ("temperature", "seed", "random_seed", "max_tokens", "extra_body")
+
 
 def numbered(model: Recorder, options: dict[str, Any]) -> AIMessage:
     return AIMessage(f"answer {len(model.calls)}")
@@ -31,7 +33,10 @@ class Untempered(BaseChatModel):
         return self
 
     def _generate(self, messages: list[BaseMessage], stop: Any = None, *_: Any, **options: Any) -> ChatResult:
-        told = {name: getattr(self, name, None) for name in ("temperature", "seed", "max_tokens", "extra_body")}
+        told = {
+            name: getattr(self, name, None)
+            for name in ("temperature", "seed", "random_seed", "max_tokens", "extra_body")
+        }
         told = {**told, **{"stop": stop, **options}}
         self.calls.append({name: value for name, value in told.items() if value is not None})
         return ChatResult(generations=[ChatGeneration(message=self.answer(self, self.calls[-1]))])  # type: ignore[arg-type]
@@ -53,3 +58,10 @@ class Seedless(Untempered):
     """Anthropic's, Bedrock's: no seed."""
 
     temperature: float | None = None
+
+
+class RandomSeeded(Untempered):
+    """Mistral's name for it."""
+
+    temperature: float | None = None
+    random_seed: int | None = None

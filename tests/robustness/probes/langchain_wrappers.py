@@ -12,7 +12,7 @@ from langchain_core.runnables import ConfigurableField, RunnableLambda
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import Sampling
 from egrm_graph.errors import EgrmError
-from tests.robustness.chat_models import Recorder, Untempered, numbered
+from tests.robustness.chat_models import RandomSeeded, Recorder, Untempered, numbered
 
 
 def flaky(model: Recorder, options: dict[str, Any]) -> Any:
@@ -60,6 +60,7 @@ MODELS: dict[str, Any] = {
     "flaky": lambda: Recorder(answer=flaky),
     "zero": lambda: Recorder(temperature=0, seed=42),
     "extra body": lambda: Recorder(extra_body={"seed": 42, "top_k": 20}),
+    "random_seed": lambda: RandomSeeded(random_seed=42),
     "untempered": Untempered,
 }
 WRAPPERS: dict[str, Any] = {
