@@ -10,12 +10,12 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
-Answer = Callable[["Recorder", dict[str, Any]], AIMessage]
+Answer = Callable[[Any, dict[str, Any]], AIMessage]
 
 FIELDS = ("temperature", "seed", "random_seed", "max_tokens", "extra_body")
 
 
-def numbered(model: Recorder, options: dict[str, Any]) -> AIMessage:
+def numbered(model: Any, options: dict[str, Any]) -> AIMessage:
     return AIMessage(f"answer {len(model.calls)}")
 
 
@@ -39,7 +39,7 @@ class Untempered(BaseChatModel):
         }
         told = {**told, **{"stop": stop, **options}}
         self.calls.append({name: value for name, value in told.items() if value is not None})
-        return ChatResult(generations=[ChatGeneration(message=self.answer(self, self.calls[-1]))])  # type: ignore[arg-type]
+        return ChatResult(generations=[ChatGeneration(message=self.answer(self, self.calls[-1]))])
 
     async def _agenerate(self, messages: list[BaseMessage], stop: Any = None, *_: Any, **options: Any) -> ChatResult:
         return self._generate(messages, stop, **options)  # not in a thread: the order of the calls is the samples'

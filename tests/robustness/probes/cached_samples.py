@@ -30,16 +30,16 @@ async def outcome(given: dict[str, Any]) -> Any:
     set_llm_cache(cache if given.get("cache") == "global" else None)
     try:
         model = wrapped(MODELS[given["model"]](cache if given.get("cache") == "own" else None), given.get("wrapper"))
-        return await (_step(model, given) if given.get("agent") else _run(model))
+        return await (_step(model, given) if given.get("agent") else _run(model, given.get("runs", 2)))
     except EgrmError as error:
         return f"{type(error).__name__}: {error}"
     finally:
         set_llm_cache(None)
 
 
-async def _run(model: Any) -> Any:
+async def _run(model: Any, runs: int) -> Any:
     graph = build_graph(Settings(task="arithmetic", paths=2), client=ChatModelClient(model), scorer=None)
-    for _ in range(2):  # the second run finds the first one's answers in the cache
+    for _ in range(runs):  # the second run finds the first one's answers in the cache
         told = (await graph.ainvoke({"question": QUESTION}))["verification"]
     votes = [vote["count"] for vote in told["uncertainty"]["votes"]]
     reasons = [reason for reason in told["reasons"] if "lost" in reason]
@@ -102,6 +102,12 @@ def _numbered(model: Untempered, _: dict[str, Any]) -> AIMessage:
     return AIMessage("56", response_metadata={"id": f"chatcmpl-{uuid.uuid4()}"})
 
 
+def _late(model: Untempered, _: dict[str, Any]) -> AIMessage:
+    """The fifth response is the first one again: the others were under way before a proxy had it."""
+    n = len(model.calls)
+    return AIMessage("57" if n == 4 else "56", response_metadata={"id": f"{LONG}-{1 if n == 5 else n}"})
+
+
 def _seeded(model: Recorder, options: dict[str, Any]) -> AIMessage:
     """A provider that keeps its promise: one seed, one answer."""
     return AIMessage(str(options.get("seed", (model.extra_body or {}).get("seed"))))
@@ -114,6 +120,7 @@ MODELS: dict[str, Any] = {
     "counting, usage not told": lambda cache: Recorder(answer=_untold, cache=cache),
     "agreeing": lambda cache: Seedless(answer=_numbered, cache=cache),
     "behind a proxy that caches": lambda cache: Seedless(answer=_same(LONG), cache=cache),
+    "behind a proxy that caches late": lambda cache: Seedless(answer=_late, cache=cache),
     "of a server that gives all responses one short id": lambda cache: Seedless(answer=_same(SHORT), cache=cache),
     "of a server that gives no ids": lambda cache: Seedless(answer=_same(""), cache=cache),
 }

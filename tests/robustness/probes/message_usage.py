@@ -21,13 +21,13 @@ async def outcome(given: dict[str, Any]) -> Any:
         # A copy, for what a cache or another integration hands on does not go through the constructor's checks.
         return AIMessage("56").model_copy(update=given)
 
-    drawn = await ChatModelClient(Recorder(answer=answer)).sample(  # type: ignore[arg-type]
+    drawn = await ChatModelClient(Recorder(answer=answer)).sample(
         [{"role": "user", "content": "?"}], Sampling(0.7, 20), seeds=(1,), request_id="r.f.0"
     )
     [completion] = drawn.completions
     usage = drawn.usage
     agent = create_agent(
-        Recorder(answer=answer),  # type: ignore[arg-type]
+        Recorder(answer=answer),
         [],
         middleware=[BestOfN(2, graph=graph_of(preferring("56")), max_completion_tokens=1000)],
     )
