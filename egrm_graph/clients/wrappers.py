@@ -95,9 +95,9 @@ def independent(runnable: Runnable[Any, Any], i: int) -> Runnable[Any, Any]:
 
     try:
         return changed(runnable, copied, lambda bound: with_seed(bound, i))
-    except SettingsError:
+    except SettingsError as error:
         if everywhere:
-            raise
+            raise SettingsError(f"{error}; or turn the cache off: set_llm_cache(None)") from error
         return runnable
 
 

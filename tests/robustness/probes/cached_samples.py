@@ -113,7 +113,14 @@ def _seeded(model: Recorder, options: dict[str, Any]) -> AIMessage:
     return AIMessage(str(options.get("seed", (model.extra_body or {}).get("seed"))))
 
 
+def _configurable(_: Any) -> Any:
+    from langchain.chat_models import init_chat_model
+
+    return init_chat_model(configurable_fields=("model",))
+
+
 MODELS: dict[str, Any] = {
+    "init_chat_model with configurable fields": _configurable,
     "of a fixed seed": lambda cache: Recorder(answer=_seeded, cache=cache, seed=42),
     "of a fixed seed in extra_body": lambda cache: Recorder(answer=_seeded, cache=cache, extra_body={"seed": 42}),
     "counting": lambda cache: Recorder(answer=_counting, cache=cache),
