@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from typing import Any
@@ -39,6 +38,7 @@ async def outcome(given: dict[str, Any]) -> Any:
 
 async def _run(model: Any, runs: int) -> Any:
     graph = build_graph(Settings(task="arithmetic", paths=2), client=ChatModelClient(model), scorer=None)
+    told: Any = None
     for _ in range(runs):  # the second run finds the first one's answers in the cache
         told = (await graph.ainvoke({"question": QUESTION}))["verification"]
     votes = [vote["count"] for vote in told["uncertainty"]["votes"]]
@@ -51,9 +51,9 @@ async def _step(model: Any, given: dict[str, Any]) -> Any:
     inner = [_Cached(Recorder(cache=InMemoryCache()))] if given["agent"] == "its model is replaced" else []
     graph = graph_of(judge(lambda shown, _: sorted(shown, key=shown.__getitem__)[-1]))
     agent = create_agent(model, [], middleware=[*_SETTING.get(given["agent"], []), BestOfN(3, graph=graph), *inner])
+    told: Any = None
     for _ in range(2):
         told = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
-        await asyncio.sleep(0)
     return {"by": told["by"], "candidates": told["candidates"], "lost": _stable(told["reasons"])}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain.agents import create_agent
@@ -29,7 +30,7 @@ async def outcome(given: dict[str, Any]) -> Any:
     """What is taken first, by what, and what was left out. The judge prefers what has "best" in it."""
     candidates = [_message(**each) for each in given["candidates"]]
 
-    def answer(messages: list[BaseMessage], number: int) -> AIMessage:
+    def answer(messages: Sequence[BaseMessage], number: int) -> AIMessage:
         if isinstance(messages[-1], ToolMessage):  # of the next step all candidates are alike
             return _message(calls=[["Total", {"total": 0}]])
         return candidates[number]
