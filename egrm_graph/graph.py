@@ -40,7 +40,8 @@ def build_graph(
     store: Store | None = None,
     redact: Rewrite | None = None,
 ) -> CompiledStateGraph[State, RunSettings, Input, Output]:
-    """The compiled graph `egrm`: a question in, a `verification` out.
+    """The compiled graph `egrm`: a question in, a `verification` out. A question that comes in with `messages` is also
+    answered by one more message.
 
     Without a `client`, `scorer` or `store`, those that the settings name are loaded, and closed when the graph is no
     longer used; handed in, they stay the caller's to close. With `scorer=None` there is none, and paths vote. Records

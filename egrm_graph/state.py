@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, TypeAlias
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
@@ -13,13 +13,15 @@ from egrm_graph.verification import Asked, Path, Reading, Route, Sample, Uncerta
 Plain = str | float | bool
 """What a reference may be; a number or a boolean counts as its JSON text."""
 
+Messages: TypeAlias = Annotated[list[AnyMessage], EphemeralValue(list)]
+
 
 class Input(TypedDict, total=False):
     """Handed in: a `question`, or `messages` of which the last is the question; for tasks that judge, `candidates`, and
     `tools` or a `rubric` that they are judged by. Read once, by the first node."""
 
     question: Annotated[str, EphemeralValue(str)]
-    messages: Annotated[list[AnyMessage], EphemeralValue(list)]
+    messages: Messages
     reference: Annotated[Plain, EphemeralValue(Plain)]
     candidates: Annotated[list[Any], EphemeralValue(list)]
     tools: Annotated[list[Any], EphemeralValue(list)]
@@ -27,9 +29,10 @@ class Input(TypedDict, total=False):
 
 
 class Output(TypedDict):
-    """Handed out."""
+    """Handed out: the verification; and where a question came in with `messages`, these with the answer after them."""
 
     verification: Verification
+    messages: NotRequired[Messages]
 
 
 class Stage(TypedDict):
@@ -68,10 +71,13 @@ class Expanded(Stage):
     paths: list[Path]
 
 
-class State(Input, Output):
-    """All keys. The private ones, a key a node, are each written by one node and read by the later ones."""
+class State(Input):
+    """All keys. The private ones are each written by one node and read by the later ones."""
 
+    verification: Verification
     asked: Asked
+    conversation: NotRequired[list[AnyMessage] | None]
+    """The messages that the answer is to follow; None where none came in, or candidates are judged."""
     drawn: Drawn
     gated: Gated
     expanded: NotRequired[Expanded | None]

@@ -143,7 +143,7 @@ class Uncertainty(TypedDict):
 
 
 class Verification(TypedDict):
-    """The one output of the graph."""
+    """The verdict of a run, and everything that led to it."""
 
     run_id: str
     status: Status

@@ -17,6 +17,7 @@ from egrm_graph.reasoning.fast import fast_calls, read_fast, readable
 from egrm_graph.reasoning.plain import path_calls
 from egrm_graph.reasoning.waves import draw_waves, waves_of
 from egrm_graph.state import Drawn, DrawnAhead, State
+from egrm_graph.tasks.asking import messages_of
 from egrm_graph.tasks.judging import undecided
 from egrm_graph.tasks.task import View
 from egrm_graph.uncertainty.evidence import evidence_of
@@ -34,8 +35,10 @@ async def answer_fast(state: State, run: Run) -> dict[str, Any]:
     if undecided(asked["judged"]):
         await _draw(asked, drawn, run)
     drawn["ms"] = (time.perf_counter() - started) * 1e3
+    # A verdict on candidates is not a turn of the conversation that they are judged by.
+    conversation = messages_of(state) or None if asked["judged"] is None else None
     # A thread that a checkpointer remembers may hold an earlier run's paths.
-    return {"asked": asked, "drawn": drawn, "expanded": None, "scored": None}
+    return {"asked": asked, "drawn": drawn, "expanded": None, "scored": None, "conversation": conversation}
 
 
 async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:

@@ -12,12 +12,14 @@ from egrm_graph.context import Run
 from egrm_graph.scoring.selection import Choice, choose
 from egrm_graph.scoring.verdict import verdict
 from egrm_graph.state import Gated, State
+from egrm_graph.tasks.replying import reply
 from egrm_graph.tracing.langsmith import tell_outcome
 from egrm_graph.verification import Path, Verification
 
 
-def select_answer(state: State, run: Run) -> dict[str, Verification]:
-    """Takes the winner of the route that was taken and tells everything that led to it."""
+def select_answer(state: State, run: Run) -> dict[str, Any]:
+    """Takes the winner of the route that was taken and tells everything that led to it. Where a question came in with
+    messages, the answer is also the last of them."""
     started = time.perf_counter()
     asked, drawn, gated = state["asked"], state["drawn"], state["gated"]
     expanded, scored = state.get("expanded"), state.get("scored")
@@ -63,7 +65,10 @@ def select_answer(state: State, run: Run) -> dict[str, Verification]:
     )
     verification["timing_ms"]["select_answer"] = round((time.perf_counter() - started) * 1e3, 3)
     tell_outcome(verification)
-    return {"verification": verification}
+    conversation = state.get("conversation")
+    if conversation is None:
+        return {"verification": verification}
+    return {"verification": verification, "messages": [*conversation, reply(verification)]}
 
 
 def _confident(choice: Choice, gated: Gated, paths: Sequence[Path], run: Run, *, scores_count: bool) -> Choice:

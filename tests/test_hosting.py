@@ -44,8 +44,20 @@ async def test_ainvoke_and_abatch() -> None:
     assert [out["verification"]["answer"] for out in outs] == ["56"] * 20
 
 
-def test_the_output_is_one_key() -> None:
+def test_the_output_is_one_key_and_the_messages_where_messages_came_in() -> None:
     assert list(wavering().invoke(QUESTION)) == ["verification"]
+    assert list(wavering().invoke({"messages": [HumanMessage("17+48-9")]})) == ["verification", "messages"]
+
+
+def test_the_answer_is_the_next_message_and_tells_its_run() -> None:
+    asked = HumanMessage("17+48-9")
+    out: Any = sure().invoke({"messages": [asked]})
+    told = out["verification"]
+    expected = {name: told[name] for name in ("run_id", "status", "route", "confidence")}
+    assert out["messages"] == [
+        asked,
+        AIMessage("56", id=f"egrm-{told['run_id']}", response_metadata={"egrm": expected}),
+    ]
 
 
 def test_stream_gives_updates_by_node_and_an_event_for_each_sample() -> None:
@@ -138,14 +150,24 @@ def host(inner: Any, **options: Any) -> CompiledStateGraph[Any, Any, Any, Any]:
 
 
 @pytest.mark.parametrize("checkpointed", [True, False])
-def test_as_a_subgraph_it_touches_nothing_of_its_host_but_verification(checkpointed: bool) -> None:
+def test_as_a_subgraph_it_touches_nothing_of_its_host_but_verification_and_messages(checkpointed: bool) -> None:
     outer = host(wavering(), checkpointer=InMemorySaver() if checkpointed else None)
     config: Any = {"configurable": {"thread_id": "1"}}
     given: Any = {**QUESTION, "messages": [HumanMessage("hello", id="h")]}
     out = outer.invoke(given, config)
     assert out.pop("verification")["answer"] == "56"
-    messages = [HumanMessage("hello", id="h")]
-    assert out == {**QUESTION, "messages": messages, "asked": "mine", "drawn": ["mine"], "paths": 7}
+    [hello, answer] = out.pop("messages")
+    assert (hello, answer.text) == (HumanMessage("hello", id="h"), "56")
+    assert out == {**QUESTION, "asked": "mine", "drawn": ["mine"], "paths": 7}
+
+
+async def test_a_hosts_stream_of_messages_shows_the_answer_once() -> None:
+    given: Any = {"messages": [HumanMessage("17+48-9")]}
+    for subgraphs in (True, False):
+        streamed: list[Any] = [
+            each async for each in host(sure()).astream(given, stream_mode="messages", subgraphs=subgraphs)
+        ]
+        assert [(each[1] if subgraphs else each)[0].text for each in streamed] == ["56"]
 
 
 async def test_a_hosts_own_context_is_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""The graph behind the real `langgraph dev`: asked over HTTP and over MCP."""
+"""The graph behind the real `langgraph dev`: asked over HTTP, MCP, and A2A."""
 
 import ast
 import json
@@ -138,6 +138,33 @@ async def test_a_question_is_answered_over_mcp(dev_server: str, name: str) -> No
 async def test_over_mcp_a_question_that_cannot_be_asked_is_an_error(dev_server: str) -> None:
     called = await mcp(dev_server, "tools/call", name="egrm", arguments={"question": "who?"})
     assert called == {"isError": True, "content": [{"type": "text", "text": "InputError"}]}
+
+
+async def a2a(url: str, *parts: dict[str, Any], context: str | None = None) -> Any:
+    """The task that comes of a message, as an A2A client sends it."""
+    [assistant] = await post(f"{url}/assistants/search", {"graph_id": "egrm"})
+    message = {"role": "user", "messageId": "1", "parts": parts, **({"contextId": context} if context else {})}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": message}}
+    return (await post(f"{url}/a2a/{assistant['assistant_id']}", body))["result"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_an_a2a_client_is_answered_and_each_of_its_messages_is_a_question_of_its_own(dev_server: str) -> None:
+    first = await a2a(dev_server, {"kind": "text", "text": "17+48"})
+    second = await a2a(dev_server, {"kind": "text", "text": "17+48-9"}, context=first["contextId"])
+    for task, answer in ((first, "65"), (second, "56")):
+        assert task["status"]["state"] == "completed"
+        assert [part["text"] for artifact in task["artifacts"] for part in artifact["parts"]] == [answer]
+    assert second["contextId"] == first["contextId"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_an_a2a_client_that_sends_a_picture_is_refused(dev_server: str) -> None:
+    picture = {"kind": "file", "file": {"name": "sum.png", "mimeType": "image/png", "bytes": "aGk="}}
+    task = await a2a(dev_server, {"kind": "text", "text": "17+48"}, picture)
+    assert task["status"]["state"] == "failed"
 
 
 @pytest.mark.slow

@@ -74,6 +74,9 @@ class Completion:
     error: str | None = None
     """Why there is no text, where `finish_reason` is `abort`: this sample was lost, and the others of its call were
     not."""
+    response_id: str | None = field(default=None, compare=False)
+    """The provider's id of this response, where it is unique: two completions of one id are one, which a cache sent
+    twice."""
 
 
 @dataclass(frozen=True)

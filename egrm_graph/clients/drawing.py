@@ -18,6 +18,8 @@ from egrm_graph.clients.client import Client, Completion, Completions, Meter, Sa
 from egrm_graph.errors import EgrmError
 from egrm_graph.verification import Message, Usage
 
+REPEATED = "a cache sent an earlier response again instead of a new one; turn it off"
+
 
 @dataclass(frozen=True)
 class Call:
@@ -88,18 +90,21 @@ async def draw(
     *,
     enough: Enough | None = None,
     unneeded: asyncio.Event | None = None,
+    seen: set[str] | None = None,
 ) -> Drawing:
     """Runs the calls at once until all have ended or a limit is reached. Never raises an `EgrmError`.
 
     `landed(i, outcomes)` is called as call i ends, in the caller's event loop. `enough` is asked with the outcomes of
     the first call, of the first two and so on, as soon as these have ended; when it says so, the calls after them are
     cancelled, and what they may have brought already is left out: so the outcomes do not depend on which call was
-    faster. Setting `unneeded` cancels all that still runs.
+    faster. Setting `unneeded` cancels all that still runs. `seen` has the ids of the responses that were drawn before
+    for the same votes, and gets those of these: a response that a cache sends again is lost.
     """
     if limits.reached:
         lost = [tuple(Lost(limits.reached, by_limit=True) for _ in call.seeds) for call in calls]
         return Drawing(tuple(lost), no_usage())
-    pending = _Pending(client, calls, limits, landed=landed, enough=enough, unneeded=unneeded)
+    seen = set() if seen is None else seen
+    pending = _Pending(client, calls, limits, landed=landed, enough=enough, unneeded=unneeded, seen=seen)
     try:
         await pending.finish()
     finally:
@@ -119,11 +124,13 @@ class _Pending:
         landed: Landed | None,
         enough: Enough | None,
         unneeded: asyncio.Event | None,
+        seen: set[str],
     ) -> None:
         self._calls = calls
         self._limits = limits
         self._landed = landed
         self._enough = enough
+        self._seen = seen
         self._asked = 0
         self._kept = len(calls)
         self._outcomes: dict[int, Outcomes] = {}
@@ -190,16 +197,20 @@ class _Pending:
             outcomes: Outcomes = tuple(Lost(str(error)) for _ in self._calls[i].seeds)
             self._usages[i] = {**no_usage(), "requests": 1}
         else:
-            outcomes = tuple(
-                Lost(completion.error or "the server broke the sample off")
-                if completion.finish_reason == "abort"
-                else completion
-                for completion in result.completions
-            )
+            outcomes = tuple(self._outcome(completion) for completion in result.completions)
             self._usages[i] = result.usage
         self._outcomes[i] = outcomes
         if self._landed is not None:
             self._landed(i, outcomes)
+
+    def _outcome(self, completion: Completion) -> Completion | Lost:
+        if completion.finish_reason == "abort":
+            return Lost(completion.error or "the server broke the sample off")
+        if completion.response_id is not None:
+            if completion.response_id in self._seen:
+                return Lost(f"{REPEATED} ({completion.response_id})")
+            self._seen.add(completion.response_id)
+        return completion
 
     async def cancel(self) -> None:
         """Cancels what still runs, and waits until it has let go."""

@@ -28,6 +28,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from egrm_graph.clients.drawing import Limits
+from egrm_graph.clients.wrappers import independent, with_seed
 from egrm_graph.errors import Abstained, InputError, SettingsError, SetupError
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import RunSettings, Settings
@@ -47,6 +48,7 @@ try:
         record,
         recorded,
         settled,
+        structured,
         winner,
     )
     from egrm_graph.integrations.steps import Drawn, Response, adraw_steps, draw_steps, silent_context
@@ -72,9 +74,13 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     judge's own. When one is reached, what still runs is cancelled; a sync model call, which cannot be, is let go of.
     Tokens of candidates count when they are there, and only where the model tells its usage.
 
-    Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the judge has nothing to
-    go by, as in a conversation of nothing but pictures), `on_abstain` decides: `first` hands on the first candidate;
-    `raise` raises `Abstained`; `ask` interrupts the agent, which then needs a checkpointer, with the candidates and the
+    The agent's model needs a temperature above 0, or all candidates are alike. They are drawn with LangChain's response
+    cache off, and a fixed `seed` is another one for each. Where structured output is wanted, those that do not give
+    it are left out, if others do.
+
+    Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the conversation has a
+    picture, which the judge cannot be shown), `on_abstain` decides: `first` hands on the first candidate; `raise`
+    raises `Abstained`; `ask` interrupts the agent, which then needs a checkpointer, with the candidates and the
     reasons, until it is resumed with the index of one: `Command(resume=1)`. The interrupt has a node of its own after
     the model's, so nothing is drawn or judged again.
 
@@ -111,7 +117,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Given:
-        drawn = draw_steps(lambda: handler(request), self._n, self._started())
+        each = iter(_independent(request, self._n))
+        drawn = _fit(request, draw_steps(lambda: handler(next(each)), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judge = partial(self._graph.invoke, _asked(request, drawn), context=_run_settings(drawn.left))
@@ -124,7 +131,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> Given:
-        drawn = await adraw_steps(lambda: handler(request), self._n, self._started())
+        each = iter(_independent(request, self._n))
+        drawn = _fit(request, await adraw_steps(lambda: handler(next(each)), self._n, self._started()))
         if (given := self._unjudged(drawn)) is not None:
             return given
         judging = self._graph.ainvoke(_asked(request, drawn), context=_run_settings(drawn.left))
@@ -189,6 +197,23 @@ def _judge(
         raise SettingsError(f"task={settings.task!r} judges no steps of an agent; leave it out, or set 'tool_calls'")
     # A judge's run is a part of one step, so the agent's checkpointer has no use for what is in between.
     return build_graph(settings.model_copy(update={"task": "tool_calls"}), checkpointer=False)
+
+
+def _independent(request: ModelRequest[Any], n: int) -> list[ModelRequest[Any]]:
+    """The request of each candidate: none is answered from LangChain's response cache, and a fixed seed is not shared.
+
+    Raises:
+        SettingsError: there is a global cache, and it cannot be turned off for the model.
+    """
+    # Chat models again, or wrappers of one that LangChain takes for it.
+    models: list[Any] = [independent(request.model, i) for i in range(n)]
+    settings = [with_seed(request.model_settings, i) for i in range(n)]
+    pairs = zip(models, settings, strict=True)
+    return [request.override(model=model, model_settings=given) for model, given in pairs]
+
+
+def _fit(request: ModelRequest[Any], drawn: Drawn) -> Drawn:
+    return drawn if request.response_format is None else structured(drawn)
 
 
 def _run_settings(left: Limits) -> RunSettings | None:

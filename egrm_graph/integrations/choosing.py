@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any, Literal, TypedDict
 
 from langchain.agents.middleware.types import ModelResponse
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
 from langgraph.types import interrupt
 
 from egrm_graph.integrations.steps import Drawn, Response, Step, message_of
-from egrm_graph.tasks.candidates import calls_of, merged, read_candidates
+from egrm_graph.tasks.candidates import merged, read_candidates
+from egrm_graph.tasks.content import content_of
 from egrm_graph.verification import Verification
 
 KEY = "egrm"
@@ -55,6 +56,27 @@ def record(drawn: Drawn, by: By, verification: Verification | None = None) -> Re
         usage=drawn.usage,
         verification=verification,
     )
+
+
+def structured(drawn: Drawn) -> Drawn:
+    """Without the steps of which no structured output came, where there are others: those that called a tool, too.
+
+    LangChain answers a structured output that does not fit its schema with a tool message, so that the model tries
+    again; of a text, or of a call that cannot be read, it makes nothing.
+    """
+    fit = [step for step in drawn.steps if _gives_structure(step)]
+    n_lost = len(drawn.steps) - len(fit)
+    if not fit or not n_lost:
+        return drawn
+    reason = f"{n_lost} of {len(drawn.steps)} candidates left out: no structured output that fits the schema"
+    return replace(drawn, steps=fit, reasons=[*drawn.reasons, reason])
+
+
+def _gives_structure(step: Step) -> bool:
+    if step.response.structured_response is not None:
+        return True
+    refused = any(isinstance(message, ToolMessage) for message in step.response.result)
+    return bool(step.message.tool_calls) and not refused
 
 
 def settled(drawn: Drawn) -> Response | None:
@@ -112,4 +134,6 @@ def chosen_by_human(undecided: Undecided) -> Response:
 
 
 def _shown(message: AIMessage) -> dict[str, Any]:
-    return {"text": message.text, "tool_calls": [{"name": name, "args": args} for name, args in calls_of(message)]}
+    content = content_of(message)
+    calls = [{"name": name, "args": args} for name, args in content.calls]
+    return {"text": "\n".join(content.texts), "tool_calls": calls}

@@ -20,7 +20,8 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langgraph.errors import GraphBubbleUp
 
 from egrm_graph.clients.chat_model import NOSTREAM
-from egrm_graph.clients.drawing import Limits, Lost
+from egrm_graph.clients.drawing import REPEATED, Limits, Lost
+from egrm_graph.clients.message_metadata import response_id, usage_of
 from egrm_graph.errors import DeadlineReached, RunError
 from egrm_graph.reasoning.samples import lost_reasons
 
@@ -144,21 +145,35 @@ def _ended(calls: Iterable[_Call]) -> list[_Ended]:
 
 
 def _left(calls: Iterable[_Call], limits: Limits) -> Limits:
-    usages = [each.message.usage_metadata for each in _ended(calls) if isinstance(each, Step)]
+    usages = [usage_of(each.message) for each in _ended(calls) if isinstance(each, Step)]
     return limits.less(sum(usage["output_tokens"] for usage in usages if usage))
 
 
 def _drawn(calls: Sequence[_Call], limits: Limits) -> Drawn:
     ended, left = _ended(calls), _left(calls, limits)
     limit = left.reached
-    steps = [each for each in ended if isinstance(each, Step)]
+    given = [each for each in ended if isinstance(each, Step)]
     errors = [each.error for each in ended if isinstance(each, _Failed)]
-    if not steps:
+    if not given:
         raise errors[0] if errors else DeadlineReached("no candidate step was drawn before the deadline (deadline_s)")
+    steps, repeated = _told_apart(given)
     cut = [Lost(limit or "cancelled", by_limit=True)] * (len(calls) - len(ended))
-    lost = [*(Lost(f"{type(error).__name__}: {error}") for error in errors), *cut]
+    lost = [*(Lost(f"{type(error).__name__}: {error}") for error in errors), *repeated, *cut]
     usage: UsageMetadata | None = None
-    for step in steps:
-        if step.message.usage_metadata is not None:
-            usage = add_usage(usage, step.message.usage_metadata)
+    for step in given:
+        if (told := usage_of(step.message)) is not None:
+            usage = add_usage(usage, told)
     return Drawn(steps, lost_reasons("candidates", [*lost, *steps]), limit, left, usage)
+
+
+def _told_apart(steps: Sequence[Step]) -> tuple[list[Step], list[Lost]]:
+    """The steps without those whose response is an earlier one's, sent again by a cache."""
+    first: dict[str, Step] = {}
+    kept, lost = list[Step](), list[Lost]()
+    for step in steps:
+        name = response_id(step.message)
+        if name is not None and first.setdefault(name, step) is not step:
+            lost.append(Lost(f"{REPEATED} ({name})"))
+        else:
+            kept.append(step)
+    return kept, lost

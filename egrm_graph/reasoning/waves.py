@@ -96,6 +96,7 @@ async def draw_waves(
     drawn: list[Sample] = []
     outcomes: list[Completion | Lost] = []
     usage = no_usage()
+    seen = set[str]()
 
     def enough(more: Sequence[Sample] = ()) -> bool:
         return rule(Standing(tuple(classes([sample["answer"] for sample in (*drawn, *more)], same)), planned))
@@ -108,7 +109,7 @@ async def draw_waves(
             return enough(_samples(wave, ended))
 
         left = limits.less(usage["completion_tokens"])
-        drawing = await draw(client, calls, left, enough=enough_within if one_by_one else None)
+        drawing = await draw(client, calls, left, enough=enough_within if one_by_one else None, seen=seen)
         samples = _samples(wave, drawing.outcomes)
         landed(samples)
         drawn += samples

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_messages
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage, convert_to_messages
 
 from egrm_graph.errors import InputError
-from egrm_graph.tasks.candidates import calls_of, written_call
+from egrm_graph.tasks.candidates import written_call
+from egrm_graph.tasks.content import Content, content_of
 from egrm_graph.tasks.values import plain_text
 from egrm_graph.verification import Message
 
@@ -20,10 +21,10 @@ def question_of(given: Mapping[str, Any]) -> tuple[str, list[Message]]:
     conversation before it; the text of a question is not looked at.
 
     Raises:
-        InputError: there is no question, or the messages do not end with one.
+        InputError: there is no question, the messages do not end with one, or they have a part that is not text.
     """
     messages = _plain(messages_of(given))
-    question = given.get("question")
+    question = asked_alone(given)
     if question is None:
         if not messages:
             raise InputError(
@@ -33,6 +34,22 @@ def question_of(given: Mapping[str, Any]) -> tuple[str, list[Message]]:
             raise InputError(f"the last message is the {messages[-1]['role']}'s; it has to be the user's question")
         question = messages.pop()["content"]
     return question, messages
+
+
+def asked_alone(given: Mapping[str, Any]) -> Any:
+    """The question that is given apart from the messages, if there is one; of a list of content parts their text.
+
+    Raises:
+        InputError: a part is not text.
+    """
+    question = given.get("question")
+    if not isinstance(question, list):
+        return question
+    try:
+        message = HumanMessage(question)
+    except ValueError as error:
+        raise InputError(f"question={question!r} is neither a text nor a list of content parts: {error}") from error
+    return "\n".join(_shown(message, "question").texts)
 
 
 def reference_of(given: Mapping[str, Any]) -> str | None:
@@ -68,27 +85,43 @@ def messages_of(given: Mapping[str, Any]) -> list[BaseMessage]:
         messages = [messages]  # as a text, what MCP's clients are told to send
     try:
         return list(convert_to_messages(list(messages)))
-    except (ValueError, NotImplementedError, TypeError) as error:
+    except (ValueError, NotImplementedError, TypeError, KeyError) as error:
         raise InputError(f"messages cannot be read: {error}") from error
 
 
 def transcript(messages: Sequence[BaseMessage]) -> list[tuple[str, str]]:
-    """A conversation as who said what, tool calls and their results included."""
+    """A conversation as who said what, tool calls and their results included.
+
+    Raises:
+        InputError: a message has a part that cannot be shown as text.
+    """
     said = []
-    for message in messages:
+    for i, message in enumerate(messages):
+        content = _shown(message, f"messages[{i}]")
         result = isinstance(message, ToolMessage)
         who = "tool result" if result else ROLES.get(message.type, message.type)
-        calls = calls_of(message) if isinstance(message, AIMessage) else []
         named = [f"of {message.name}:"] if result and message.name else []
-        text = "\n".join([*named, *([message.text] if message.text else []), *(written_call(*call) for call in calls)])
+        text = "\n".join([*named, *content.texts, *(written_call(*call) for call in content.calls)])
         said += [(who, text)] if text else []
     return said
 
 
 def _plain(messages: Sequence[BaseMessage]) -> list[Message]:
     """The messages as roles and plain text; those without text, or with a tool's, are not part of a question."""
+    contents = [_shown(message, f"messages[{i}]") for i, message in enumerate(messages)]
     return [
-        Message(role=ROLES[message.type], content=message.text)
-        for message in messages
-        if message.type in ROLES and message.text
+        Message(role=ROLES[message.type], content="\n".join(content.texts))
+        for message, content in zip(messages, contents, strict=True)
+        if message.type in ROLES and content.texts
     ]
+
+
+def _shown(message: BaseMessage, where: str) -> Content:
+    """What a message says, if a text model can be shown all of it."""
+    content = content_of(message)
+    if content.hidden is not None:
+        raise InputError(
+            f"{where} has a part of type {content.hidden!r}, and a model is shown text alone; "
+            "describe the part in words, or leave it out"
+        )
+    return content

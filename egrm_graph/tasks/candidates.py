@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
+from langchain_core.messages import BaseMessage, convert_to_messages
 
 from egrm_graph.errors import InputError
+from egrm_graph.tasks.content import Call, content_of
 
 MOST = 64
 
 Equality = Literal["whole", "name", "arguments"]
-_SILENT_BLOCKS = ("reasoning", "thinking", "redacted_thinking", "tool_use", "tool_call", "non_standard")
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,6 @@ def merged(candidates: Sequence[Candidate]) -> list[int]:
     return [stands[candidate.key] for candidate in candidates]
 
 
-def calls_of(message: AIMessage) -> list[tuple[str, Any]]:
-    """Name and arguments of each tool call, invalid ones included with their raw text."""
-    valid = [(call["name"], call["args"]) for call in message.tool_calls]
-    return valid + [(str(call.get("name")), str(call.get("args"))) for call in message.invalid_tool_calls]
-
-
 def written_call(name: str, args: Any) -> str:
     """A tool call as a judge is shown it."""
     return f"call {name}({canonical(args)})"
@@ -77,14 +71,15 @@ def _candidate(given: Any, i: int, equality: Equality, ignored: Sequence[str]) -
     if isinstance(given, str):
         return Candidate(text=given, key=_plain(given))
     message = _message(given, i)
-    text, unfit = _text(message)
-    calls = calls_of(message) if isinstance(message, AIMessage) else []
+    content = content_of(message)
+    if content.hidden is not None:
+        unfit = f"it has a block of type {content.hidden!r}, which a judge of text cannot be shown"
+        return Candidate("", key=f"unfit:{i}", unfit=unfit)
+    text, calls = "\n".join(content.texts), content.calls
     shown = "\n".join(part for part in (text, *(written_call(*call) for call in calls)) if part)
     names = tuple(sorted(name for name, _ in calls))
-    # What is said beside a call does not make it another one.
+    # What is said next to a call does not make it another one.
     key = _key(calls, equality, ignored) if calls else _plain(text)
-    if unfit is not None:
-        return Candidate("", key=f"unfit:{i}", unfit=unfit)
     return Candidate(shown, key, names)
 
 
@@ -96,26 +91,12 @@ def _message(given: Any, i: int) -> BaseMessage:
     return message
 
 
-def _text(message: BaseMessage) -> tuple[str, str | None]:
-    """What the message says, and why that is not all of it."""
-    if isinstance(message.content, str):
-        return message.content, None
-    parts = []
-    for block in message.content:
-        kind = "text" if isinstance(block, str) else str(block.get("type"))
-        if kind == "text":
-            parts.append(block if isinstance(block, str) else str(block.get("text") or ""))
-        elif kind not in _SILENT_BLOCKS:
-            return "", f"it has a block of type {kind!r}, which a judge of text cannot be shown"
-    return "\n".join(parts), None
-
-
 def _plain(text: str) -> str:
     # The kind comes first: no text is equal to a call, or to what cannot be shown, by being spelled like its key.
     return "text:" + unicodedata.normalize("NFC", text).strip()
 
 
-def _key(calls: Sequence[tuple[str, Any]], equality: Equality, ignored: Sequence[str]) -> str:
+def _key(calls: Sequence[Call], equality: Equality, ignored: Sequence[str]) -> str:
     def compared(name: str, args: Any) -> str:
         if isinstance(args, dict):
             args = {key: value for key, value in args.items() if key not in ignored}

@@ -15,7 +15,7 @@ from typing import Any
 
 from egrm_graph.errors import InputError
 from egrm_graph.settings import RunSettings
-from egrm_graph.tasks.asking import messages_of, question_of, reference_of, rubric_of, transcript
+from egrm_graph.tasks.asking import asked_alone, messages_of, question_of, reference_of, rubric_of, transcript
 from egrm_graph.tasks.candidates import Candidate, canonical, merged, read_candidates
 from egrm_graph.tasks.dialect import Dialect
 from egrm_graph.tasks.fencing import code_of
@@ -116,7 +116,7 @@ class Judging:
         """The question, and the conversation before it."""
         messages = messages_of(given)
         if self.converses:
-            question = given.get("question")
+            question = asked_alone(given)
         else:
             question, _ = question_of(given)
             messages = messages[:-1] if given.get("question") is None else messages

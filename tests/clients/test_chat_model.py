@@ -15,7 +15,7 @@ from pydantic import Field
 
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import Client, Completion, Completions, Meter, Sampling
-from egrm_graph.errors import ServerError, SetupError, Unsupported
+from egrm_graph.errors import ServerError, SettingsError, SetupError, Unsupported
 from egrm_graph.verification import Message
 
 PROMPT: list[Message] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "17+48-9?"}]
@@ -116,10 +116,27 @@ async def test_sampling_is_set_on_a_copy() -> None:
     assert (model.temperature, model.top_p, model.max_output_tokens, model.seed) == (0.1, 0.2, None, None)
 
 
-async def test_a_model_without_sampling_fields_still_answers() -> None:
-    drawn = await draw(ChatModelClient(Bare()), (0, 1))
+def test_a_model_without_a_temperature_is_refused() -> None:
+    with pytest.raises(SettingsError, match="Bare declares no field `temperature`"):
+        ChatModelClient(Bare())
+
+
+async def test_the_samples_of_a_model_with_nothing_but_a_temperature_are_counted() -> None:
+    class Warm(Bare):
+        temperature: float | None = None
+
+    drawn = await draw(ChatModelClient(Warm()), (0, 1))
     assert drawn.completions == (Completion("56", "stop", None),) * 2
     assert drawn.usage["requests"] == 2
+
+
+def test_a_wrapped_model_has_the_name_of_the_model() -> None:
+    class Named(Model):
+        model_name: str = "sums-1"
+
+    model = Named(answer=seed_in_words)
+    wrapped = (model.with_retry(), model.bind(stop=["#"]), model.with_fallbacks([Model(answer=seed_in_words)]))
+    assert [ChatModelClient(each).name for each in wrapped] == ["sums-1"] * 3
 
 
 async def test_the_roles_of_the_prompt_are_kept() -> None:

@@ -30,6 +30,7 @@ class Model(BaseChatModel):
     delays_s: dict[int, float] = Field(default_factory=dict)
     """By the number of the call."""
     bound: list[Any] = Field(default_factory=list)
+    temperature: float | None = None
     _numbers: list[int] = PrivateAttr(default_factory=list)
     _running: set[int] = PrivateAttr(default_factory=set)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)

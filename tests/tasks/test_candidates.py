@@ -38,7 +38,7 @@ def test_blocks_of_text_are_shown_and_thinking_is_not() -> None:
         "=65",
         {"type": "text", "text": None},
     ]
-    assert [each.text for each in read_candidates([AIMessage(blocks)])] == ["17+48\n=65\n"]
+    assert [each.text for each in read_candidates([AIMessage(blocks)])] == ["17+48\n=65"]
 
 
 def test_a_block_that_cannot_be_shown_makes_the_candidate_unfit() -> None:

@@ -1,0 +1,40 @@
+"""The tokens that a LangChain message tells, as the client counts them and as an agent's step tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, HumanMessage
+
+from egrm_graph.clients.chat_model import ChatModelClient
+from egrm_graph.clients.client import Sampling
+from egrm_graph.integrations.best_of_n import BestOfN
+from tests.integrations.agents import graph_of, preferring
+from tests.robustness.chat_models import Recorder
+
+
+async def outcome(given: dict[str, Any]) -> Any:
+    """Of one call `[prompt, cached, completion]` tokens; and of two candidates of a step the sum of `[in, out]`."""
+
+    def answer(model: Recorder, _: dict[str, Any]) -> AIMessage:
+        # A copy, for what a cache or another integration hands on does not go through the constructor's checks.
+        return AIMessage("56").model_copy(update=given)
+
+    drawn = await ChatModelClient(Recorder(answer=answer)).sample(
+        [{"role": "user", "content": "?"}], Sampling(0.7, 20), seeds=(1,), request_id="r.f.0"
+    )
+    [completion] = drawn.completions
+    usage = drawn.usage
+    agent = create_agent(
+        Recorder(answer=answer),
+        [],
+        middleware=[BestOfN(2, graph=graph_of(preferring("56")), max_completion_tokens=1000)],
+    )
+    step = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
+    told = step["usage"]
+    return {
+        "error": completion.error,
+        "tokens": [usage["prompt_tokens"], usage["cached_tokens"], usage["completion_tokens"]],
+        "step": None if told is None else [told["input_tokens"], told["output_tokens"]],
+    }

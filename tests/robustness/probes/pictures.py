@@ -1,0 +1,61 @@
+"""Questions and conversations that have more in them than text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain.agents import create_agent
+
+from egrm_graph import Settings, build_graph
+from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.errors import EgrmError
+from egrm_graph.integrations.best_of_n import BestOfN
+from egrm_graph.integrations.evaluator import as_evaluator
+from egrm_graph.integrations.trl_reward import as_trl_reward
+from tests.integrations.agents import Model, graph_of, preferring, said
+
+JUDGED = ("pairwise", "best_of_n", "pointwise", "tool_calls")
+
+
+async def outcome(given: dict[str, Any]) -> Any:
+    """What the model is asked, or why nothing is asked; of an integration what it makes of that."""
+    where, asked = given.get("where", "answer"), {**given}
+    asked.pop("where", None)
+    try:
+        return await (WHERE[where](asked) if where in WHERE else _run(where, asked))
+    except EgrmError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+async def _run(task: Any, asked: Any) -> Any:
+    client = ScriptedClient(fast=["A"] * 8, paths=["A"] * 8)
+    if task in JUDGED:
+        asked["candidates"] = ["65"] if task == "pointwise" else ["65", "66"]
+    told = (await build_graph(Settings(task=task), client=client, scorer=None).ainvoke(asked))["verification"]
+    if told["rewards"] is not None:
+        return {"rewards": told["rewards"]}
+    return [message["content"].strip() for message in client.calls[0].prompt if message["role"] != "system"]
+
+
+async def _agent(asked: Any) -> Any:
+    model = Model(answer=lambda messages, number: said(f"6{number}"))
+    agent = create_agent(model, [], middleware=[BestOfN(2, graph=graph_of(preferring("61")))])
+    told = (await agent.ainvoke(asked))["messages"][-1].response_metadata["egrm"]
+    return {"by": told["by"], "reasons": told["reasons"]}
+
+
+async def _trl(asked: Any) -> Any:
+    logged: dict[str, Any] = {}
+    reward = as_trl_reward(graph_of(preferring("65")))
+    prompts = [asked["messages"]] * 2
+    rewards = reward(prompts, ["65", "66"], log_extra=logged.setdefault)
+    return {"rewards": rewards, "unrewarded": logged["unrewarded"]}
+
+
+async def _evaluator(asked: Any) -> Any:
+    graph = build_graph(Settings(task="pointwise"), client=ScriptedClient(fast=["5"] * 8), scorer=None)
+    told = as_evaluator(graph)(inputs=asked, outputs={"answer": "65"})
+    return {"score": told["score"], "comment": told["comment"]}
+
+
+WHERE = {"agent": _agent, "trl": _trl, "evaluator": _evaluator}
