@@ -288,6 +288,7 @@ def test_an_unknown_provider_is_a_setup_error() -> None:
 class Stopping(Bare):
     """Is told where to stop, and says `65|56`: up to the stop text, all of it, or, where it refuses one, nothing."""
 
+    temperature: float = 1.0
     kind: Literal["honors", "ignores", "refuses"]
     stops: list[list[str] | None] = Field(default_factory=list)
 
