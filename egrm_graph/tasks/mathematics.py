@@ -13,6 +13,7 @@ exponents, and every command that is not listed here.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Hashable
@@ -40,8 +41,13 @@ _WORD = re.compile(r"\\?[a-zA-Z]+")
 _ROUNDS = 3
 _NOISE = 1e-30  # what rounding leaves of a part that is really zero
 
-# The parser keeps its tables in class attributes that every parse writes to.
+# The parser keeps its tables in class attributes that every parse writes to. A fork waits for the parse that is under
+# way, so that a child never finds half of a table, or half of an import.
 _parser_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_parser_lock.acquire, after_in_parent=_parser_lock.release, after_in_child=_parser_lock.release
+    )
 
 
 def value(text: str) -> Hashable | None:
@@ -131,12 +137,12 @@ def _small_exponents(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _evaluated(latex: str) -> Hashable | None:
-    from latex2sympy2_extended import latex2sympy
-
     # As fractions, decimals are exact.
     exact = re.sub(r"([0-9]*)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{1{'0' * len(m[2])}}}", latex)
     try:
         with _parser_lock:
+            from latex2sympy2_extended import latex2sympy
+
             expression: Any = latex2sympy(exact, normalization_config=None)
             expression = expression.doit()  # the parser leaves 1-1 as it stands
             rounds = tuple(_at(expression, i) for i in range(_ROUNDS))
