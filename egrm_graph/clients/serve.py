@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from egrm_graph.clients.guard import Guard
 from egrm_graph.clients.vllm_flags import HOST, environment, flags
 from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
 
@@ -43,9 +44,13 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Server:
-    """A vLLM server in a process group of its own. As a context manager it is stopped at the end."""
+    """A vLLM server that ends with the process that started it. As a context manager it is stopped at the end.
+
+    It runs in a process group of its own. Forked children of the process that started it cannot stop it.
+    """
 
     process: subprocess.Popen[bytes]
+    guard: Guard
     name: str
     port: int
     log_path: Path
@@ -75,13 +80,14 @@ class Server:
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Ends the server: it is asked to, twice, and then killed with all that it started."""
+        if not self.guard.held:
+            return
         for sign in (signal.SIGINT, signal.SIGTERM):
             if self.process.poll() is None:
                 self.process.send_signal(sign)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(grace_s)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.guard.kill()
         self.process.wait()
 
     def __enter__(self) -> Self:
@@ -124,15 +130,20 @@ def start(
     log_path = log_path or _temporary_log()
     given = [*flags(model, folder, name, port, gpu=gpu), *extra_args]
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [python, "-m", "vllm.entrypoints.openai.api_server", *given],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment(folder, gpu=gpu),
-            start_new_session=True,
-        )
-    return Server(process, name, port, log_path)
+        guard = Guard()  # before the server, which so never runs without it
+        try:
+            process = subprocess.Popen(
+                [python, "-m", "vllm.entrypoints.openai.api_server", *given],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment(folder, gpu=gpu),
+                process_group=guard.group,
+            )
+        except BaseException:
+            guard.kill()
+            raise
+    return Server(process, guard, name, port, log_path)
 
 
 def _folder(model: str) -> Path | None:
