@@ -70,7 +70,9 @@ class BackgroundLoop:
         self._lock = threading.Lock()
         self._loop = self._thread = self._selector = None
         if loop is not None and selector is not None:
-            loop.set_exception_handler(lambda *_: None)  # what was under way is the parent's to complain of
+            # What was under way is the parent's to complain of, and so are calls from another thread than the loop's.
+            loop.set_exception_handler(lambda *_: None)
+            loop.set_debug(False)
             with suppress(OSError):
                 _release(selector)
 
