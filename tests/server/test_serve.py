@@ -17,7 +17,7 @@ from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupErr
 
 def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False) -> str:
     """An interpreter whose vLLM is the shell script `server`."""
-    found = json.dumps({"vllm": vllm, "gpu": gpu})
+    found = json.dumps({"vllm": vllm, "gpu": gpu, "cores": 4} if vllm else {"vllm": False})
     path = folder / "python"
     path.write_text(f"#!/bin/sh\nif [ \"$1\" = -c ]; then echo '{found}'; exit; fi\n{server}\n")
     path.chmod(0o755)
