@@ -44,7 +44,7 @@ class WrittenBehind:
         made = Writer(self._name, self._open_sink, self._max_waiting_bytes)
         writer = self._writers.setdefault(pid, made)
         if writer is made:
-            # Also at the end of the program, and of a process of `multiprocessing`, where weakref.finalize does nothing.
+            # At the end of the program, too, and of a `multiprocessing` process, where weakref.finalize does nothing.
             Finalize(self, made.close, exitpriority=0)
             made.let_go_before_forks()
         return writer

@@ -31,7 +31,7 @@ from egrm_graph.tasks.equivalence import same
 from egrm_graph.tracing.reading import runs
 from tests.clients.asking import ask as draw
 from tests.clients.fake_server import FakeServer, Seen, answer
-from tests.scoring.test_remote import answer as scores
+from tests.scoring.test_remote import answer as pooled
 
 HANGS_S = {"fork": 20.0, "fork twice": 20.0, "spawn": 90.0}
 """A spawned child imports everything again."""
@@ -112,7 +112,8 @@ def _scorer(part: str, url: str) -> Scorer:
 def _scoring(scorer: Scorer) -> Ask:
     def ask(question: str) -> str:
         paths = [f"{question}=1000;#1000"] if question == STALLED else PATHS
-        return str([round(score, 3) for score in asyncio.run(scorer.score(question, paths)) if isinstance(score, float)])
+        scores = asyncio.run(scorer.score(question, paths))
+        return str([round(score, 3) for score in scores if isinstance(score, float)])
 
     return ask
 
@@ -188,7 +189,7 @@ def _server() -> Iterator[FakeServer]:
 async def _act(seen: Seen) -> web.StreamResponse:
     if seen.path == "/pooling":
         await asyncio.sleep(0.1)
-        return web.json_response(scores(*(math.log(3) for _ in seen.body["input"])))
+        return web.json_response(pooled(*(math.log(3) for _ in seen.body["input"])))
     if STALLED in json.dumps(seen.body):
         await asyncio.sleep(0.5)
     return web.json_response(answer(*["56"] * seen.body["n"]))
