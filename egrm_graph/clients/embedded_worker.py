@@ -56,6 +56,13 @@ class Worker:
         self._start_over()
         call_in_children(self._start_over_in_child)
 
+    def _start_over(self) -> None:
+        self._queue: queue.Queue[Work | None] = queue.Queue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._waiting: list[Row] = []
+        self._running: list[Request] = []
+
     def submit(self, work: Work) -> None:
         """Puts a request in the queue, from any thread."""
         with self._lock:
@@ -85,13 +92,6 @@ class Worker:
             self._queue.put(None)
             thread.join()
         self._model = None
-
-    def _start_over(self) -> None:
-        self._queue: queue.Queue[Work | None] = queue.Queue()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._waiting: list[Row] = []
-        self._running: list[Request] = []
 
     def _start_over_in_child(self) -> None:
         """Leaves the parent's requests to its parent's thread."""

@@ -53,6 +53,7 @@ def outcome(given: dict[str, Any]) -> str:
         with subprocess.Popen(
             command, cwd=folder, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         ) as program:
+            egrm = program.pid
             try:
                 server, child, egrm = _started(Path(folder) / "started")
                 ended = {"program": [program.pid], "egrm": [egrm], "everything": [program.pid, egrm], "nothing": []}
