@@ -38,7 +38,7 @@ def cannot_fork(name: str, device_type: str) -> SetupError:
     """The error of a model on a device that a forked child cannot use."""
     return SetupError(
         f"{name} is on {device_type!r}, which a forked process cannot use; start processes with the `spawn` method, or "
-        "load the model after the fork only"
+        "load the model only after the fork"
     )
 
 

@@ -46,7 +46,7 @@ class Batcher:
         call_in_children(self._start_over)
 
     def _start_over(self) -> None:
-        """Makes threads, locks, and an empty queue. What waits in a parent is nothing to its forked child."""
+        """Makes threads, locks, and an empty queue, for a forked child too: what waits there is its parent's."""
         self._room = Room(self.max_waiting)
         self._changed = threading.Condition()
         self._open: set[Request] = set()

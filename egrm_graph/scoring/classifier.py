@@ -121,7 +121,7 @@ class ClassifierScorer:
             self._batcher.close()
 
     def _start_over_in_child(self) -> None:
-        """The batcher sees to the threads that are its own."""
+        """The batcher replaces its own threads."""
         limit_torch_threads()
         if self._device != "cpu":
             self._forked_error = cannot_fork(self.name, self._device)
