@@ -19,7 +19,7 @@ ROOMS = (
     {"parts"},
     {"tracing"},
     {"tasks", "clients", "uncertainty", "reasoning", "scoring"},
-    {"state", "settings", "errors", "verification", "background", "quiet", "prompts", "conformance"},
+    {"state", "settings", "errors", "verification", "background", "conformance", "forking", "quiet", "prompts"},
 )
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py" or path.parent != ROOT)
 

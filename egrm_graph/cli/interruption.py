@@ -30,13 +30,17 @@ def interruptible(command: Callable[Given, None]) -> Callable[Given, None]:
 
 @contextmanager
 def ended_like_interrupted() -> Iterator[None]:
-    """Lets the signals that end a program, or close its terminal, interrupt it, so that it can clean up."""
+    """Lets the signals that end a program, or close its terminal, interrupt it, so that it can clean up.
+
+    A signal that the program was started to ignore, as `nohup` does, stays ignored.
+    """
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
     signs = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = [(sign, signal.signal(sign, interrupt)) for sign in signs]
+    heeded = [sign for sign in signs if signal.getsignal(sign) is not signal.SIG_IGN]
+    before = [(sign, signal.signal(sign, interrupt)) for sign in heeded]
     try:
         yield
     finally:

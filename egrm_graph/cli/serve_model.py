@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from egrm_graph.cli.interruption import ended_like_interrupted, interruptible
+from egrm_graph.cli.parent import ended_with_parent, started_to_outlive
 from egrm_graph.cli.text import shortened
 from egrm_graph.errors import ServerError, SettingsError
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
@@ -46,6 +47,14 @@ def serve_model(
         ),
     ] = None,
     timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait until it answers.")] = 900.0,
+    stop_with_parent: Annotated[
+        bool | None,
+        typer.Option(
+            "--stop-with-parent/--outlive-parent",
+            help="Whether it stops when the process that started it ends.",
+            show_default="it does, unless started in the background (&, nohup, setsid)",
+        ),
+    ] = None,
 ) -> None:
     """Start a vLLM server with the right flags, wait until it answers, and run it until Ctrl-C.
 
@@ -66,7 +75,12 @@ def serve_model(
         raise SettingsError(
             f"--name {served} does not fit a scorer, which is asked for by its folder's name; leave it out"
         )
-    with ended_like_interrupted(), start(path, name=served, port=port, python=python, extra_args=extra or []) as server:
+    tied = not started_to_outlive() if stop_with_parent is None else stop_with_parent
+    with (
+        ended_like_interrupted(),
+        ended_with_parent() if tied else nullcontext(),
+        start(path, name=served, port=port, python=python, extra_args=extra or []) as server,
+    ):
         err.print(Text(f"vLLM is starting; its log is {server.log_path}"), soft_wrap=True)
         _wait(server, timeout_s, err)
         typer.echo(f"{served} is served at {server.base_url}. To use it:")

@@ -10,7 +10,7 @@ from typing import Any
 from egrm_graph.clients.client import OPTIONS, Completions, LabelLogprobs, Meter, Sampling, no_usage
 from egrm_graph.clients.embedded_rows import Request
 from egrm_graph.clients.embedded_worker import LabelRequest, Worker
-from egrm_graph.errors import ModelError, SetupError, Unsupported
+from egrm_graph.errors import ModelError, Unsupported
 from egrm_graph.quiet import without_progress_bars
 from egrm_graph.verification import Message
 
@@ -85,8 +85,7 @@ class EmbeddedClient:
         return await asyncio.wrap_future(request.future)
 
     async def check(self) -> None:
-        if self._worker.closed:
-            raise SetupError(f"the client of {self.name} was closed; load a new one")
+        self._worker.check()
 
     async def aclose(self) -> None:
         try:

@@ -15,6 +15,7 @@ from egrm_graph.clients.embedded_decoding import decode
 from egrm_graph.clients.embedded_rows import Request, Row
 from egrm_graph.clients.embedded_tokens import ModelTokens
 from egrm_graph.errors import EgrmError, RunError, SetupError
+from egrm_graph.forking import call_in_children, cannot_fork, limit_torch_threads
 from egrm_graph.verification import Message, Usage
 
 COMPANY_S = 0.002
@@ -48,8 +49,14 @@ class Worker:
         self.name = name
         self.closed = False
         self._model: Any = model
+        self._device: str = model.device.type
         self._tokens = ModelTokens(model, tokenizer, name)
         self._max_batch_rows = max_batch_rows
+        self._forked_error: SetupError | None = None
+        self._start_over()
+        call_in_children(self._start_over_in_child)
+
+    def _start_over(self) -> None:
         self._queue: queue.Queue[Work | None] = queue.Queue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -63,12 +70,20 @@ class Worker:
     def submit(self, work: Work) -> None:
         """Puts a request in the queue, from any thread."""
         with self._lock:
-            if self.closed:
-                raise self._was_closed()
+            self.check()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"egrm-{self.name}", daemon=True)
                 self._thread.start()
             self._queue.put(work)
+
+    def check(self) -> None:
+        """Raises:
+        SetupError: it is closed, or on a GPU in a forked child.
+        """
+        if self.closed:
+            raise self._was_closed()
+        if self._forked_error is not None:
+            raise self._forked_error
 
     def close(self) -> None:
         """Fails what waits or runs, waits for the thread's end, and lets go of the weights."""
@@ -81,6 +96,13 @@ class Worker:
             self._queue.put(None)
             thread.join()
         self._model = None
+
+    def _start_over_in_child(self) -> None:
+        """Leaves the parent's requests to its parent's thread."""
+        self._start_over()
+        limit_torch_threads()
+        if self._device != "cpu":
+            self._forked_error = cannot_fork(self.name, self._device)
 
     def _run(self) -> None:
         while not self.closed:

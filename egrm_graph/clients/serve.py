@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from egrm_graph.clients.guard import Guard
 from egrm_graph.clients.vllm_flags import HOST, environment, flags
 from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
 
@@ -29,12 +30,11 @@ INSTALL = (
 )
 _PROBE = """
 import importlib.util, json
-vllm = importlib.util.find_spec("vllm") is not None
-gpu = False
-if vllm:
+found = {"vllm": importlib.util.find_spec("vllm") is not None}
+if found["vllm"]:
     import torch
-    gpu = torch.cuda.is_available()
-print(json.dumps({"vllm": vllm, "gpu": gpu}))
+    found |= {"gpu": torch.cuda.is_available(), "cores": torch.get_num_threads()}
+print(json.dumps(found))
 """
 
 Progress = Callable[[float, str], None]
@@ -43,9 +43,13 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Server:
-    """A vLLM server in a process group of its own. As a context manager it is stopped at the end."""
+    """A vLLM server that ends with the process that started it. As a context manager it is stopped at the end.
+
+    It runs in a process group of its own. Forked children of the process that started it cannot stop it.
+    """
 
     process: subprocess.Popen[bytes]
+    guard: Guard
     name: str
     port: int
     log_path: Path
@@ -75,13 +79,14 @@ class Server:
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Ends the server: it is asked to, twice, and then killed with all that it started."""
+        if not self.guard.held:
+            return
         for sign in (signal.SIGINT, signal.SIGTERM):
             if self.process.poll() is None:
                 self.process.send_signal(sign)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(grace_s)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.guard.kill()
         self.process.wait()
 
     def __enter__(self) -> Self:
@@ -120,19 +125,24 @@ def start(
     python = python or sys.executable
     folder = _folder(model)
     port = _usable(port)
-    gpu = _has_gpu(python)
+    gpu, cores = _machine(python)
     log_path = log_path or _temporary_log()
     given = [*flags(model, folder, name, port, gpu=gpu), *extra_args]
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [python, "-m", "vllm.entrypoints.openai.api_server", *given],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment(folder, gpu=gpu),
-            start_new_session=True,
-        )
-    return Server(process, name, port, log_path)
+        guard = Guard()  # before the server, which so never runs without it
+        try:
+            process = subprocess.Popen(
+                [python, "-m", "vllm.entrypoints.openai.api_server", *given],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment(folder, gpu=gpu, cores=cores),
+                process_group=guard.group,
+            )
+        except BaseException:
+            guard.kill()
+            raise
+    return Server(process, guard, name, port, log_path)
 
 
 def _folder(model: str) -> Path | None:
@@ -155,21 +165,21 @@ def _usable(port: int) -> int:
         return int(trial.getsockname()[1])
 
 
-def _has_gpu(python: str) -> bool:
-    """Whether the interpreter's torch sees a GPU.
+def _machine(python: str) -> tuple[bool, int]:
+    """Whether the interpreter's torch sees a GPU, and how many processor cores it sees.
 
     Raises:
         SetupError: there is no such interpreter, or it has no vLLM.
     """
     try:
         probe = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, check=True, timeout=120)
-        found: dict[str, bool] = json.loads(probe.stdout.splitlines()[-1])
+        found: dict[str, Any] = json.loads(probe.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         said = getattr(error, "stderr", None) or error
         raise SetupError(f"{python} cannot be asked whether it has vLLM: {said}") from error
     if not found["vllm"]:
         raise SetupError(INSTALL.format(python=python))
-    return found["gpu"]
+    return found["gpu"], found["cores"]
 
 
 def _temporary_log() -> Path:

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import threading
+import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from egrm_graph.background import BackgroundLoop
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.vllm_errors import Broken, Fixes, checked_url, error_in, refusal
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
+from egrm_graph.forking import call_in_children
 
 Result = TypeVar("Result")
 Read = Callable[[aiohttp.ClientResponse], Awaitable[Result]]
@@ -85,6 +87,7 @@ class Transport:
         self._loop = BackgroundLoop("egrm-vllm")
         self._sessions: list[aiohttp.ClientSession] = []
         self._finalizer = weakref.finalize(self, _let_go, self._loop, self._sessions)
+        call_in_children(self._drop_sessions)  # after the loop, which lets go of their sockets
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Runs work that sends requests; all of `send` has to be called in here."""
@@ -188,6 +191,12 @@ class Transport:
                 )
             )
         return self._sessions[0]
+
+    def _drop_sessions(self) -> None:
+        """In a forked child: they are on the parent's loop."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # the parent closes them
+            self._sessions.clear()
 
     async def _end(self) -> None:
         running = asyncio.all_tasks() - {asyncio.current_task()}

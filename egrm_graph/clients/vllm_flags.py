@@ -34,14 +34,22 @@ def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool) -
     return given
 
 
-def environment(folder: Path | None, *, gpu: bool) -> dict[str, str]:
+def environment(folder: Path | None, *, gpu: bool, cores: int) -> dict[str, str]:
     """This process's environment, with defaults for what it does not set."""
+    on_cpu = {
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        # Each server would bind its threads to the same cores, and of two servers one would stall. Where it does not
+        # bind them, it also does not count them: as many as it would bind, which leaves a core to its scheduler.
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": str(max(1, cores - 1)),
+        # Without this, the first request for log-probabilities waits for a C++ compiler, or fails without one.
+        "TORCH_COMPILE_DISABLE": "1",
+    }
     defaults = {
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         "PYTHONSAFEPATH": "1",  # a folder here that is called like one of vLLM's imports must not be taken for it
-        # Without the last, the first request for log-probabilities waits for a C++ compiler, or fails without one.
-        **({} if gpu else {"VLLM_CPU_KVCACHE_SPACE": "1", "TORCH_COMPILE_DISABLE": "1"}),
+        **({} if gpu else on_cpu),
         **({} if folder is None else {"HF_HUB_OFFLINE": "1"}),
     }
     return {**defaults, **os.environ}

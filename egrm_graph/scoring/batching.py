@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from egrm_graph.errors import ModelError, SettingsError
+from egrm_graph.forking import call_in_children
 from egrm_graph.scoring.room import Room
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.scoring.waiting import Request, Row, WaitingRows
@@ -40,13 +41,18 @@ class Batcher:
         self._score_rows = score_rows
         self._name = name
         self._max_batch_tokens = max_batch_tokens
-        self._room = Room(max_waiting)
+        self._closed = False
+        self._start_over()
+        call_in_children(self._start_over)
+
+    def _start_over(self) -> None:
+        """Makes threads, locks, and an empty queue, for a forked child too: what waits there is its parent's."""
+        self._room = Room(self.max_waiting)
         self._changed = threading.Condition()
         self._open: set[Request] = set()
         self._reading = 0
         self._rows = WaitingRows()
         self._draining = False
-        self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="egrm-scorer-reader")
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="egrm-scorer")
 

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from egrm_graph.errors import SetupError
+from egrm_graph.forking import call_in_children, cannot_fork, limit_torch_threads
 from egrm_graph.scoring.batching import Batcher
 from egrm_graph.scoring.forward import score_rows
 from egrm_graph.scoring.layout import Layout
@@ -52,6 +54,9 @@ class ClassifierScorer:
             max_batch_tokens=max_batch_tokens or fitting,
             max_waiting=max_waiting,
         )
+        self._device = model.device.type
+        self._forked_error: SetupError | None = None
+        call_in_children(self._start_over_in_child)
 
     @classmethod
     def load(
@@ -95,7 +100,10 @@ class ClassifierScorer:
 
         Raises:
             ModelError: the scorer was closed.
+            SetupError: it is on a GPU, and this process is a fork.
         """
+        if self._forked_error is not None:
+            raise self._forked_error
         scores: list[float | Unscored] = []
         most = self._batcher.max_waiting
         for start in range(0, len(paths), most):
@@ -111,3 +119,9 @@ class ClassifierScorer:
             await asyncio.to_thread(self._batcher.close)
         except RuntimeError:  # the interpreter is ending, and gives out no threads any more
             self._batcher.close()
+
+    def _start_over_in_child(self) -> None:
+        """The batcher replaces its own threads."""
+        limit_torch_threads()
+        if self._device != "cpu":
+            self._forked_error = cannot_fork(self.name, self._device)

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from egrm_graph.clients.transport import Request, Transport, all_results, read_json, served_contexts
 from egrm_graph.clients.vllm_errors import Fixes
 from egrm_graph.errors import ContextTooLong, ModelError, RunError
+from egrm_graph.forking import call_in_children
 from egrm_graph.scoring.checkpoint import check_config, read_manifest
 from egrm_graph.scoring.layout import Layout
 from egrm_graph.scoring.pooling import ROUTE, pooling_body, read_logits
@@ -71,9 +72,15 @@ class RemoteScorer:
                 other=f"start one that does with {self._serve}, or set scorer_url (--scorer-url) to one",
             ),
         )
-        self._turns = asyncio.Semaphore(max_requests)
-        self._checking = asyncio.Lock()
+        self._max_requests = max_requests
         self._context_tokens: int | None = None  # as the servers tell it, once they have been checked
+        self._start_over()
+        call_in_children(self._start_over)
+
+    def _start_over(self) -> None:
+        """Makes what belongs to one process's event loop."""
+        self._turns = asyncio.Semaphore(self._max_requests)
+        self._checking = asyncio.Lock()
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ products of them (`2AB`) keep their order, since they may be matrices.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Hashable
@@ -42,8 +43,13 @@ _SMALL_ROUNDS = 4
 _NEEDED = (0, 2)  # in the other rounds a power may be too large
 _SIGNS = {name: code for code, name in enumerate("xyzabcnmktrspquv")}
 
-# The parser keeps its tables in class attributes that every parse writes to.
+# The parser keeps its tables in class attributes that every parse writes to. A fork waits for the parse that is under
+# way, so that a child never finds half of a table, or half of an import.
 _parser_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_parser_lock.acquire, after_in_parent=_parser_lock.release, after_in_child=_parser_lock.release
+    )
 
 
 def value(text: str) -> Hashable | None:
@@ -59,8 +65,6 @@ def looks_like_mathematics(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _evaluated(latex: str) -> Hashable | None:
-    from latex2sympy2_extended import latex2sympy
-
     # As fractions, decimals are exact.
     exact = re.sub(r"([0-9]*)\.([0-9]+)", lambda m: rf"\frac{{{m[1]}{m[2]}}}{{1{'0' * len(m[2])}}}", latex)
     exact = _BARE_LOGARITHM.sub(r"\\kappa\\ln ", exact)
@@ -68,6 +72,8 @@ def _evaluated(latex: str) -> Hashable | None:
     exact = _CAPITAL.sub(lambda m: rf"\upsilon_{{{m[1].lower()}{m[2] or ''}}}", exact)
     try:
         with _parser_lock:
+            from latex2sympy2_extended import latex2sympy
+
             parsed: Any = latex2sympy(exact, normalization_config=None)
             parsed = parsed.doit()  # the parser leaves 1-1 as it stands
             rounds = [_at(parsed, i) for i in range(_rounds(latex) if parsed.free_symbols else 1)]

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from egrm_graph.clients.client import Client
+from egrm_graph.forking import call_in_children
 from egrm_graph.settings import Settings
 from egrm_graph.tracing.privacy import (
     Rewrite,
@@ -112,6 +113,7 @@ class Tracer:
         self._scorer = scorer
         self._in_flight: dict[str, Recording] = {}
         self._warned = False
+        call_in_children(self._forget_parents_runs)
 
     def node(self, name: str, state: Mapping[str, Any], called: Called) -> Stay:
         """Around one node of a run."""
@@ -143,6 +145,9 @@ class Tracer:
             self._ended(recording, End(run_id, "unfinished"))
         if self._store is not None and self._own:
             self._store.close()
+
+    def _forget_parents_runs(self) -> None:
+        self._in_flight.clear()
 
     def _recording(self, name: str, state: Mapping[str, Any], called: Called) -> Recording | None:
         if name != FIRST:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable
+from multiprocessing.util import Finalize
 
 from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.record import Record
@@ -44,6 +44,7 @@ class WrittenBehind:
         made = Writer(self._name, self._open_sink, self._max_waiting_bytes)
         writer = self._writers.setdefault(pid, made)
         if writer is made:
-            weakref.finalize(self, made.close)  # at the end of the program, too
+            # At the end of the program, too, and of a `multiprocessing` process, where weakref.finalize does nothing.
+            Finalize(self, made.close, exitpriority=0)
             made.let_go_before_forks()
         return writer

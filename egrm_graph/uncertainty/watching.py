@@ -6,6 +6,8 @@ import math
 import threading
 from dataclasses import dataclass, field
 
+from egrm_graph.forking import call_in_children
+
 FALSE_ALARM = 0.005
 """With the interval's own 0.005, a gate that still is what it was warns once in a hundred streams, however long."""
 
@@ -27,6 +29,9 @@ class RateWatch:
     told: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        call_in_children(self._unlock)
+
     def saw(self, *, direct: bool) -> bool:
         """Counts one more question; True the one time that the share has departed."""
         with self._lock:
@@ -36,6 +41,10 @@ class RateWatch:
                 return False
             self.told = True
             return True
+
+    def _unlock(self) -> None:
+        """In a forked child: the thread that holds the lock may not be there."""
+        self._lock = threading.Lock()
 
     def log_evidence(self) -> float:
         """The logarithm of the ratio, of the questions so far."""

@@ -64,7 +64,7 @@ def serving(model: str, name: str, folder: Path, *vllm_options: str) -> Iterator
     with (
         said.open("w") as stderr,
         subprocess.Popen(
-            [*command, "--timeout-s", str(START_S), "--", *vllm_options],
+            [*command, "--timeout-s", str(START_S), "--stop-with-parent", "--", *vllm_options],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

@@ -17,7 +17,7 @@ from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupErr
 
 def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False) -> str:
     """An interpreter whose vLLM is the shell script `server`."""
-    found = json.dumps({"vllm": vllm, "gpu": gpu})
+    found = json.dumps({"vllm": vllm, "gpu": gpu, "cores": 4} if vllm else {"vllm": False})
     path = folder / "python"
     path.write_text(f"#!/bin/sh\nif [ \"$1\" = -c ]; then echo '{found}'; exit; fi\n{server}\n")
     path.chmod(0o755)
@@ -35,8 +35,8 @@ CLASSIFIER: dict[str, Any] = {"architectures": ["LlamaForSequenceClassification"
 def command(folder: Path, *, gpu: bool = False) -> str:
     """What vLLM is called with for the model in the folder."""
     python = fake_python(folder, 'echo "$@"', gpu=gpu)
-    server = start(str(folder), name="tiny", port=0, python=python, log_path=folder / "log")
-    server.process.wait()
+    with start(str(folder), name="tiny", port=0, python=python, log_path=folder / "log") as server:
+        server.process.wait()
     return (folder / "log").read_text().replace(f" --port {server.port}", "").strip()
 
 
@@ -64,10 +64,11 @@ def test_waits_until_the_server_answers_and_stops_it(tmp_path: Path) -> None:
 
 def test_gives_vllm_the_right_flags(tmp_path: Path) -> None:
     python = fake_python(tmp_path, 'echo "$@"; echo "$VLLM_CPU_KVCACHE_SPACE $HF_HUB_OFFLINE $DO_NOT_TRACK"')
-    server = start(
-        model(tmp_path), name="tiny", port=0, python=python, extra_args=["--seed", "3"], log_path=tmp_path / "log"
-    )
-    server.process.wait()
+    options = ["--seed", "3"]
+    with start(
+        model(tmp_path), name="tiny", port=0, python=python, extra_args=options, log_path=tmp_path / "log"
+    ) as server:
+        server.process.wait()
     assert (tmp_path / "log").read_text() == (
         f"-m vllm.entrypoints.openai.api_server --model {tmp_path} --served-model-name tiny --host 127.0.0.1 "
         f"--port {server.port} --enable-prompt-tokens-details --dtype float32 --enforce-eager --max-model-len 256 "
