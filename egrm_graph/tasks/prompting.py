@@ -64,8 +64,8 @@ class Prompts:
             own = _own_files(name)
             files = {call: own.get(call) or _set(fallback_set) / f"{call}.md" for call in CALLS}
         trial = QUESTION if fallback_set in _FOR_QUESTIONS else CANDIDATES
-        templates = {call: _compiled(file, trial) for call, file in files.items()}
-        stop = {call: _stop(template, trial) for call, template in templates.items()}
+        templates: dict[Call, Template] = {call: _compiled(file, trial) for call, file in files.items()}
+        stop: dict[Call, tuple[str, ...]] = {call: _stop(template, trial) for call, template in templates.items()}
         return cls(name=name, templates=templates, stop=stop)
 
     def render(self, call: Call, variables: Mapping[str, Any], history: Sequence[Message] = ()) -> list[Message]:
