@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -98,6 +98,10 @@ def assemble(
     if client is None:
         client = load_client(settings)
         closers.append(client.aclose)
+    if client.continues_prompt:
+        task = task_named(settings.task_name, bundled=settings.bundled, first=True)
+    else:
+        prompts = replace(prompts, stop={})
     if scorer == "settings":
         scorer = scorer_of(settings)
         closers += [] if scorer is None else [scorer.aclose]

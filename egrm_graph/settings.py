@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from egrm_graph.errors import SettingsError
@@ -61,12 +61,15 @@ class RunSettings(BaseModel):
     seed: int = Field(default=0, ge=0)
     """Every sample gets a seed of its own that follows from this one."""
 
+    stop: tuple[str, ...] | None = None
+    """Generation stops before any of these texts. None: where the model continues its prompt (`endpoint` completions),
+    before those that the prompts name, so that it does not go on with a next question; else nowhere."""
     fast_temperature: float = Field(default=1.0, ge=0, le=2)
     """Sampling temperature of fast answers. 0 with more than one sample would count one vote many times."""
     fast_top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of fast answers."""
     fast_max_tokens: int = Field(default=64, ge=1)
-    """Completion tokens of one fast answer, at most."""
+    """Completion tokens of one fast answer, at most; one that is cut has no answer."""
     fast_thinking: Thinking = "off"
     """Whether a thinking model thinks before a fast answer; `default` leaves it to the model."""
     path_temperature: float = Field(default=1.0, ge=0, le=2)
@@ -121,6 +124,13 @@ class RunSettings(BaseModel):
             )
         return self
 
+    @field_validator("stop")
+    @classmethod
+    def _says_something(cls, stop: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if stop is not None and "" in stop:
+            raise ValueError("an empty text stands everywhere; leave it out, or give () to stop nowhere")
+        return stop
+
     @model_validator(mode="after")
     def _independent(self) -> Self:
         for stage, count in (("fast", self.samples), ("path", self.paths)):
@@ -164,7 +174,8 @@ class Settings(RunSettings):
     """A file of `egrm calibrate`: its measure, samples and threshold are the gate, `confidence` is calibrated by it,
     and answers may be withheld. A setting beside it that says something else is an error."""
     prompts: str = "auto"
-    """A set of prompts, `default` or `tiny`, or a folder whose files replace those of the task's own set."""
+    """A set of prompts, `default` or `tiny`, or a folder whose files replace those of the task's own set. A prompt for
+    a base model names the texts where its own pattern starts again: `{% set stop = ["Question:"] %}`."""
     endpoint: Literal["chat", "completions"] = "chat"
     """The vLLM route for samples: `completions` is for base models without a chat template."""
     scorer: str | None = "auto"

@@ -117,3 +117,17 @@ async def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "expand_cot.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match=r"expand_cot\.md cannot be read as UTF-8"):
         Prompts.load(str(tmp_path), "default")
+
+
+@pytest.mark.parametrize("name", ["default", *(name for name in JUDGING if name != "tiny_judge")])
+@pytest.mark.parametrize("call", CALLS)
+async def test_generation_stops_where_the_prompt_s_own_pattern_starts_again(name: str, call: Call) -> None:
+    prompts = Prompts.load(name, name)
+    text = rendered(prompts, call, "Why?") if name == "default" else prompts.render(call, CANDIDATES)[0]["content"]
+    [stop] = prompts.stop[call]
+    assert text.count(stop) == 1
+
+
+async def test_stop_texts_may_be_made_of_variables(tmp_path: Path) -> None:
+    (tmp_path / "answer_fast.md").write_text("{% set name = 'Q' %}{% set stop = [name ~ ':'] %}Q: {{ question }}")
+    assert Prompts.load(str(tmp_path), "default").stop["answer_fast"] == ("Q:",)

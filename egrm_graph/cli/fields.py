@@ -91,6 +91,8 @@ def _kind(annotation: Any) -> tuple[Any, str | None]:
     """What the command line reads, and how help calls it. What can be None is read as text, for the word `none`."""
     if _optional(annotation):
         (kind,) = (kind for kind in get_args(annotation) if kind is not types.NoneType)
+        if get_origin(kind) is tuple:
+            return list[str], "TEXT|none"
         return str, f"{METAVARS.get(kind, kind.__name__.upper())}|none"
     if get_origin(annotation) is tuple:
         return list[str], None
@@ -102,7 +104,7 @@ def _optional(annotation: Any) -> bool:
 
 
 def _value(field: FieldInfo, given: Any) -> Any:
-    return None if given == "none" and _optional(field.annotation) else given
+    return None if given in ("none", ["none"]) and _optional(field.annotation) else given
 
 
 def _help(field: FieldInfo) -> str:

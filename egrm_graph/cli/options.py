@@ -57,7 +57,7 @@ def _panel(name: str) -> str:
         return "Tracing"
     if name not in RunSettings.model_fields:
         return "Model and server"
-    return "Sampling" if name.startswith(("fast_", "path_")) else "Gate and limits"
+    return "Sampling" if name.startswith(("fast_", "path_", "stop")) and name != "stopping" else "Gate and limits"
 
 
 with_settings = with_fields(

@@ -7,13 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from egrm_graph.clients.callbacks import tracing_only
-from egrm_graph.clients.client import Completion, Completions, FinishReason, LabelLogprobs, Meter, Sampling, add_usage
+from egrm_graph.clients.client import (
+    Completion,
+    Completions,
+    FinishReason,
+    LabelLogprobs,
+    Meter,
+    Sampling,
+    add_usage,
+    stopped,
+)
 from egrm_graph.errors import ServerError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
+    from langchain_core.runnables import RunnableConfig
 
 NOSTREAM = "nostream"
 """LangGraph's tag for model calls that are no part of a graph's token stream."""
@@ -28,7 +38,7 @@ class ChatModelClient:
     Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, `seed` and whatever
     it calls its maximum of tokens), set on a copy for each call: unlike call arguments, which many models refuse,
     fields work with all of them. What a class does not declare is left to the model, and so is thinking. Where there
-    is no `seed`, no run can be repeated.
+    is no `seed`, no run can be repeated. Stop texts are a call argument, which LangChain has for every model.
 
     Retries are the model's own (`max_retries`), and so are its connections: `aclose` leaves them open. Tokens are
     counted when an answer is complete, not before. The calls take no part in a host graph's callbacks or streams; in
@@ -45,6 +55,10 @@ class ChatModelClient:
 
     @property
     def gives_logprobs(self) -> bool:
+        return False
+
+    @property
+    def continues_prompt(self) -> bool:
         return False
 
     async def sample(
@@ -89,11 +103,9 @@ class ChatModelClient:
         self, prompt: Sequence[Message], sampling: Sampling, seed: int, run_name: str, meter: Meter
     ) -> tuple[Completion, Usage] | ServerError:
         try:
-            message = await _configured(self._model, sampling, seed).ainvoke(
-                [dict(each) for each in prompt],
-                config={"callbacks": tracing_only(), "tags": [NOSTREAM], "run_name": run_name},
-            )
-            completion, usage = _completion(message), _usage(message)
+            config: RunnableConfig = {"callbacks": tracing_only(), "tags": [NOSTREAM], "run_name": run_name}
+            message = await _answered(_configured(self._model, sampling, seed), prompt, sampling.stop, config)
+            completion, usage = stopped(_completion(message), sampling.stop), _usage(message)
         except Exception as error:
             failure = ServerError(f"{self.name} failed: {type(error).__name__}: {error}")
             failure.__cause__ = error
@@ -138,6 +150,21 @@ def _configured(model: BaseChatModel, sampling: Sampling, seed: int) -> BaseChat
             values[name] = sampling.max_tokens
             break
     return model.model_copy(update={name: value for name, value in values.items() if name in fields})
+
+
+async def _answered(
+    model: BaseChatModel, prompt: Sequence[Message], stop: Sequence[str], config: RunnableConfig
+) -> AIMessage:
+    """The model's answer; one that refuses stop texts is asked again without, and its answer is cut at them later."""
+    messages = [dict(each) for each in prompt]
+    if not stop:
+        return await model.ainvoke(messages, config)
+    try:
+        return await model.ainvoke(messages, config, stop=list(stop))
+    except Exception as error:
+        if "stop" not in str(error).lower():
+            raise
+        return await model.ainvoke(messages, config)
 
 
 def _completion(message: AIMessage) -> Completion:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 from egrm_graph.settings import Thinking
@@ -23,6 +23,8 @@ class Sampling:
     top_p: float = 1.0
     logprobs: int = 0
     """How many of each position's most likely tokens to return; 0 returns none, not even the chosen token's."""
+    stop: tuple[str, ...] = ()
+    """Generation stops before any of these texts."""
     choices: tuple[str, ...] = ()
     """Where given, the completion is one of these texts."""
     thinking: Thinking = "default"
@@ -109,6 +111,11 @@ class Client(Protocol):
         """Whether `Sampling.logprobs` and `label_logprobs` can be asked for."""
         ...
 
+    @property
+    def continues_prompt(self) -> bool:
+        """Whether the model continues the prompt's text, as base models do, rather than answer in its own turn."""
+        ...
+
     async def sample(
         self,
         prompt: Sequence[Message],
@@ -134,6 +141,17 @@ class Client(Protocol):
     async def aclose(self) -> None:
         """Lets go of connections, threads and weights. A closed client cannot be used again."""
         ...
+
+
+def stopped(completion: Completion, stop: Sequence[str]) -> Completion:
+    """The completion up to the first text where generation should have stopped, for models that go on.
+
+    Its tokens stay counted: they were paid for. One that was broken off is left as it is.
+    """
+    places = [place for text in stop if (place := completion.text.find(text)) >= 0]
+    if not places or completion.finish_reason not in ("stop", "length"):
+        return completion
+    return replace(completion, text=completion.text[: min(places)], finish_reason="stop")
 
 
 def no_usage() -> Usage:

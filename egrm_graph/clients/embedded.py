@@ -47,6 +47,10 @@ class EmbeddedClient:
     def gives_logprobs(self) -> bool:
         return True
 
+    @property
+    def continues_prompt(self) -> bool:
+        return self._worker.continues_prompt
+
     async def sample(
         self,
         prompt: Sequence[Message],

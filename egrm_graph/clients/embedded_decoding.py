@@ -7,26 +7,27 @@ those that are left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from egrm_graph.clients.embedded_rounds import Round, Uniforms
 from egrm_graph.clients.embedded_rows import Row
+from egrm_graph.clients.embedded_tokens import ModelTokens
 
 if TYPE_CHECKING:
     import torch
 
 
-def decode(model: Any, rows: list[Row], *, eos_ids: Sequence[int], pad_id: int) -> None:
+def decode(model: Any, rows: list[Row], *, tokens: ModelTokens) -> None:
     """Completes the rows; those whose request was cancelled are left as they are when that is seen."""
     import torch
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
+    pad_id = tokens.pad_id
     ids, mask = _left_padded(rows, pad_id, model.device)
     cache = _shared_prefix(model, rows, ids, mask, pad_id)
     uniforms = Uniforms([row.seed for row in rows])
     while rows:
-        this = Round(rows, uniforms, eos_ids, model.device)
+        this = Round(rows, uniforms, tokens, model.device)
         out = model.generate(
             ids,
             attention_mask=mask,
@@ -36,7 +37,7 @@ def decode(model: Any, rows: list[Row], *, eos_ids: Sequence[int], pad_id: int) 
             generation_config=GenerationConfig(
                 do_sample=False,
                 max_new_tokens=this.room,
-                eos_token_id=list(eos_ids) or None,
+                eos_token_id=list(tokens.eos_ids) or None,
                 pad_token_id=pad_id,
                 use_cache=True,
                 return_dict_in_generate=True,

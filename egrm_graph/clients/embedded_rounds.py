@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from egrm_graph.clients.embedded_rows import Row
+from egrm_graph.clients.embedded_tokens import ModelTokens
 from egrm_graph.errors import RunError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SMALLEST_ROUND = 8
 class Round:
     """Chooses each row's next token and says which rows are done, for as long as one `generate` call lasts."""
 
-    def __init__(self, rows: list[Row], uniforms: Uniforms, eos_ids: Sequence[int], device: torch.device) -> None:
+    def __init__(self, rows: list[Row], uniforms: Uniforms, tokens: ModelTokens, device: torch.device) -> None:
         import torch
 
         def column(values: list[float]) -> torch.Tensor:
@@ -38,7 +39,10 @@ class Round:
         self._temperature = column([row.sampling.temperature for row in rows])
         self._top_p = column([row.sampling.top_p for row in rows])
         self._room = torch.tensor([row.room - len(row.token_ids) for row in rows], device=device)
-        self._eos = torch.tensor(list(eos_ids), device=device)
+        self._eos = torch.tensor(list(tokens.eos_ids), device=device)
+        self._stops = tokens.stops
+        self._stopping = {index: list(row.token_ids) for index, row in enumerate(rows) if row.sampling.stop}
+        self._stopped: set[int] = set()
         self._alive = torch.ones(len(rows), dtype=torch.bool, device=device)
         self._lengths = torch.zeros(len(rows), dtype=torch.long, device=device)
         self._requests = list(dict.fromkeys(row.request for row in rows))
@@ -75,6 +79,7 @@ class Round:
                     request.count(n_tokens)
             dropped = torch.tensor([request.future.done() for request in self._requests], device=self._owner.device)
             ended = torch.isin(self._tokens[-1], self._eos) | (self._lengths >= self._room) | dropped[self._owner]
+            ended |= self._at_stop()
             self._alive &= ~ended
             n_alive = int(self._alive.sum())
             self.over = n_alive == 0 or SMALLEST_ROUND <= n_alive <= len(self.rows) // 2
@@ -90,7 +95,7 @@ class Round:
         for index, row in enumerate(self.rows):
             row.token_ids.extend(tokens[index][: lengths[index]])
             if not alive[index]:
-                row.finish_reason = "stop" if row.token_ids[-1] in ends else "length"
+                row.finish_reason = "stop" if row.token_ids[-1] in ends or index in self._stopped else "length"
         if self._top_k:
             self._write_logprobs(lengths)
         return [index for index, going in enumerate(alive) if going]
@@ -122,6 +127,19 @@ class Round:
             mask[list(allowed)] = 0.0
             kept[index] += mask
         return kept
+
+    def _at_stop(self) -> torch.Tensor:
+        """Which rows that are alive have come to a text where they stop, (B,)."""
+        at_stop = self._alive.new_zeros(len(self.rows))
+        if not self._stopping:
+            return at_stop
+        alive, tokens = self._alive.tolist(), self._tokens[-1].tolist()
+        for index, drawn in self._stopping.items():
+            if alive[index]:
+                drawn.append(tokens[index])
+                at_stop[index] = self._stops(self.rows[index], drawn)
+        self._stopped.update(at_stop.nonzero().flatten().tolist())
+        return at_stop
 
     def _advance_choices(self, tokens: torch.Tensor) -> None:
         if any(row.allowed for row in self.rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from egrm_graph.clients.client import Completion
+from egrm_graph.clients.client import Completion, stopped
 from egrm_graph.clients.embedded_rows import Request, Row, Trie
 from egrm_graph.errors import ContextTooLong, InputError, ModelError, Unsupported
 from egrm_graph.settings import Thinking
@@ -44,12 +44,22 @@ class ModelTokens:
         allowed = self._trie(request.sampling.choices) if request.sampling.choices else None
         return [Row(request, ids, seed, room, allowed) for seed in request.seeds]
 
+    @property
+    def continues_prompt(self) -> bool:
+        """Without a chat template there are no turns."""
+        return not self._tokenizer.chat_template
+
+    def stops(self, row: Row, drawn: Sequence[int]) -> bool:
+        """Whether the tokens drawn so far end in a text where the row's generation stops."""
+        longest = max(len(text.encode()) for text in row.sampling.stop)  # a token has one byte at the least
+        tail = self._text(drawn[-longest - 4 :])
+        return any(text in tail for text in row.sampling.stop)
+
     def completion(self, row: Row) -> Completion:
         ids = row.token_ids
-        text_ids = ids[:-1] if row.finish_reason == "stop" else ids
         wanted = row.sampling.logprobs > 0
-        return Completion(
-            text=self._tokenizer.decode(text_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+        completion = Completion(
+            text=self._text(ids[:-1] if row.finish_reason == "stop" and ids[-1] in self.eos_ids else ids),
             finish_reason=row.finish_reason or "abort",
             n_tokens=len(ids),
             token_ids=tuple(ids),
@@ -57,6 +67,7 @@ class ModelTokens:
             logprobs=tuple(row.logprobs) if wanted else None,
             top_logprobs=tuple(self._named(top) for top in row.top_logprobs) if wanted else None,
         )
+        return stopped(completion, row.sampling.stop)
 
     def label_ids(self, prompt: Sequence[Message], labels: Sequence[str]) -> tuple[list[int], list[int]]:
         """The prompt's tokens and each label's one token."""
@@ -118,6 +129,10 @@ class ModelTokens:
 
     def _decoded(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text
+
+    def _text(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
     def _named(self, top: dict[int, float]) -> dict[str, float]:

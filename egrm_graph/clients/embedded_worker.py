@@ -56,6 +56,10 @@ class Worker:
         self._waiting: list[Row] = []
         self._running: list[Request] = []
 
+    @property
+    def continues_prompt(self) -> bool:
+        return self._tokens.continues_prompt
+
     def submit(self, work: Work) -> None:
         """Puts a request in the queue, from any thread."""
         with self._lock:
@@ -139,7 +143,7 @@ class Worker:
                 return
             self._running = requests
         try:
-            decode(self._model, batch, eos_ids=self._tokens.eos_ids, pad_id=self._tokens.pad_id)
+            decode(self._model, batch, tokens=self._tokens)
             for request in requests:
                 self._resolve(request)
         except Exception as error:

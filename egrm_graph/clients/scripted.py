@@ -107,6 +107,10 @@ class ScriptedClient:
     def gives_logprobs(self) -> bool:
         return self._labels is not None
 
+    @property
+    def continues_prompt(self) -> bool:
+        return False
+
     async def sample(
         self,
         prompt: Sequence[Message],

@@ -79,6 +79,10 @@ class VllmClient:
     def gives_logprobs(self) -> bool:
         return True
 
+    @property
+    def continues_prompt(self) -> bool:
+        return self._endpoint == "completions"
+
     async def sample(
         self,
         prompt: Sequence[Message],

@@ -42,6 +42,8 @@ def sample_body(
     body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "n": len(seeds), "seed": seeds[0]}
     if sampling.logprobs:
         body |= _logprobs(endpoint, sampling.logprobs)
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
     if sampling.choices:
         body["structured_outputs"] = {"choice": list(sampling.choices)}
     if sampling.thinking_tokens is not None:

@@ -33,6 +33,7 @@ def fast_calls(
         top_p=settings.fast_top_p,
         max_tokens=settings.fast_max_tokens,
         logprobs=logprobs,
+        stop=prompts.stop_of("answer_fast", settings),
         thinking=settings.fast_thinking,
     )
     left = seeds(settings.seed, "answer_fast", asked["key"], sum(view.samples for view in views))

@@ -25,6 +25,7 @@ def path_calls(
         top_p=settings.path_top_p,
         max_tokens=settings.path_max_tokens,
         logprobs=logprobs,
+        stop=prompts.stop_of("expand_cot", settings),
         thinking=settings.path_thinking,
         thinking_tokens=settings.path_thinking_tokens,
     )

@@ -2,13 +2,16 @@
 
 Decides: a template is compiled and tried once, when it is loaded, so that a mistake shows before a model is asked;
 it runs in a sandbox, since a folder may come from anywhere; what is asked is a variable and never template source.
+
+A model that continues its prompt goes on after its own answer with a next question, in the prompt's own pattern. So a
+template says where that pattern starts again: `{% set stop = ["\nQuestion:"] %}`.
 """
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,6 +21,7 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from egrm_graph.errors import SettingsError
+from egrm_graph.settings import RunSettings
 from egrm_graph.verification import Message
 
 Call = Literal["answer_fast", "expand_cot"]
@@ -42,6 +46,8 @@ class Prompts:
     name: str
     """The set's name, or the folder as it was given."""
     templates: Mapping[Call, Template]
+    stop: Mapping[Call, tuple[str, ...]] = field(default_factory=dict)
+    """Where generation stops, for a model that continues its prompt."""
 
     @classmethod
     def load(cls, name_or_folder: str, fallback_set: str) -> Self:
@@ -58,7 +64,9 @@ class Prompts:
             own = _own_files(name)
             files = {call: own.get(call) or _set(fallback_set) / f"{call}.md" for call in CALLS}
         trial = QUESTION if fallback_set in _FOR_QUESTIONS else CANDIDATES
-        return cls(name=name, templates={call: _compiled(file, trial) for call, file in files.items()})
+        templates: dict[Call, Template] = {call: _compiled(file, trial) for call, file in files.items()}
+        stop: dict[Call, tuple[str, ...]] = {call: _stop(template, trial) for call, template in templates.items()}
+        return cls(name=name, templates=templates, stop=stop)
 
     def render(self, call: Call, variables: Mapping[str, Any], history: Sequence[Message] = ()) -> list[Message]:
         """The messages of one model call: the history as it is, then one user message.
@@ -67,6 +75,10 @@ class Prompts:
             SettingsError: the template fails on these variables; the message names the file and the line.
         """
         return [*history, Message(role="user", content=_rendered(self.templates[call], variables))]
+
+    def stop_of(self, call: Call, settings: RunSettings) -> tuple[str, ...]:
+        """Where the generation of one model call stops: as the settings say, or else the template."""
+        return self.stop.get(call, ()) if settings.stop is None else settings.stop
 
 
 def known_sets() -> list[str]:
@@ -118,6 +130,16 @@ def _compiled(file: Traversable, trial: Mapping[str, Any]) -> Template:
     template.filename = name
     _rendered(template, trial)
     return template
+
+
+def _stop(template: Template, trial: Mapping[str, Any]) -> tuple[str, ...]:
+    stop = getattr(template.make_module(dict(trial)), "stop", ())
+    if not isinstance(stop, list | tuple) or not all(isinstance(text, str) and text for text in stop):
+        raise SettingsError(
+            f"{template.filename}: stop is {stop!r}; give a list of texts that are not empty, such as "
+            '{% set stop = ["Question:"] %}'
+        )
+    return tuple(stop)
 
 
 def _rendered(template: Template, variables: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
@@ -39,7 +39,9 @@ class Model(BaseChatModel):
         raise NotImplementedError
 
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **options: Any) -> ChatResult:
-        assert not any(options.values()), "no call arguments: many models refuse those they do not know"
+        assert not any(value for name, value in options.items() if name != "stop"), (
+            "no call arguments: many models refuse those they do not know"
+        )
         self.seen.append(messages)
         await asyncio.sleep(0)
         return ChatResult(generations=[ChatGeneration(message=self.answer(self))])
@@ -263,3 +265,41 @@ def test_an_unknown_provider_is_a_setup_error() -> None:
     pytest.importorskip("langchain")
     with pytest.raises(SetupError, match="nobody:model"):
         ChatModelClient("nobody:model")
+
+
+class Stopping(Bare):
+    """Is told where to stop, and says `65|56`: up to the stop text, all of it, or, where it refuses one, nothing."""
+
+    kind: Literal["honors", "ignores", "refuses"]
+    stops: list[list[str] | None] = Field(default_factory=list)
+
+    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, *_: Any, **__: Any) -> ChatResult:
+        self.stops.append(stop)
+        if stop and self.kind == "refuses":
+            raise ValueError("Unsupported parameter: 'stop' is not supported with this model.")
+        text = "65" if stop and self.kind == "honors" else "65|56"
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
+
+
+@pytest.mark.parametrize("kind", ["honors", "ignores", "refuses"])
+async def test_stop_texts_are_passed_and_the_text_ends_there(kind: Any) -> None:
+    model = Stopping(kind=kind)
+    drawn = await draw(ChatModelClient(model), stop=("|",))
+    assert [(each.text, each.finish_reason) for each in drawn.completions] == [("65", "stop")]
+    assert model.stops == ([["|"], None] if kind == "refuses" else [["|"]])
+
+
+async def test_without_stop_texts_none_are_passed() -> None:
+    model = Stopping(kind="refuses")
+    drawn = await draw(ChatModelClient(model))
+    assert (drawn.completions[0].text, model.stops) == ("65|56", [None])
+
+
+async def test_another_failure_is_not_tried_again() -> None:
+    def fail(_: Model) -> AIMessage:
+        raise ValueError("no credit")
+
+    model = Model(answer=fail)
+    with pytest.raises(ServerError, match="no credit"):
+        await draw(ChatModelClient(model), stop=("|",))
+    assert len(model.seen) == 1

@@ -17,6 +17,7 @@ from tests.clients.untrained import (
     encode,
     forward,
     ids_of,
+    save_model,
     texts,
     without_nucleus,
 )
@@ -161,3 +162,31 @@ async def test_a_prompt_over_the_context_is_refused_with_both_numbers(client: Em
     with pytest.raises(ContextTooLong, match=r"121 tokens.* 96"):
         await draw(client, "1" * 120)
     assert await draw(client)
+
+
+def cut(text: str, *stop: str) -> str:
+    return text[: min((text.find(each) for each in stop if each in text), default=len(text))]
+
+
+@pytest.mark.parametrize("stop", [("1",), ("12", "3"), ("=", "+", "-"), ("no such text",)])
+async def test_generation_stops_at_a_text(client: EmbeddedClient, stop: tuple[str, ...]) -> None:
+    whole = (await draw(client, seeds=range(40))).completions
+    stopped = (await draw(client, seeds=range(40), stop=stop)).completions
+    assert [each.text for each in stopped] == [cut(each.text, *stop) for each in whole]
+    for one, other in zip(stopped, whole, strict=True):
+        here = one.text != other.text or cut(other.text, *stop) != other.text
+        assert one.finish_reason == ("stop" if here else other.finish_reason)
+        assert len(ids_of(one)) <= len(ids_of(other))
+        assert ids_of(one) == ids_of(other)[: len(ids_of(one))]
+
+
+async def test_a_stopped_sample_does_not_stop_the_others(client: EmbeddedClient) -> None:
+    both = await asyncio.gather(draw(client, seeds=range(20), stop=("1", "2", "3")), draw(client, seeds=range(20)))
+    assert texts(both[1]) == texts(await draw(client, seeds=range(20)))
+    assert both[0].usage["completion_tokens"] < both[1].usage["completion_tokens"]
+
+
+async def test_a_model_without_a_chat_template_continues_its_prompt(client: EmbeddedClient, tmp_path: Path) -> None:
+    base = EmbeddedClient.load(save_model(tmp_path / "base", chat_template=None))
+    assert (client.continues_prompt, base.continues_prompt) == (False, True)
+    await base.aclose()

@@ -1,7 +1,9 @@
 """What a fake server cannot show: that vLLM itself does what the client counts on."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -133,6 +135,14 @@ async def test_choices_bind(client: VllmClient) -> None:
     sampling = Sampling(temperature=1.0, max_tokens=8, choices=("12", "345"))
     drawn = await draw(client, *range(8), sampling=sampling)
     assert set(texts(drawn)) <= {"12", "345"}
+
+
+async def test_generation_stops_at_a_text(client: VllmClient) -> None:
+    whole = (await draw(client, *range(8))).completions
+    stopped = (await draw(client, *range(8), sampling=replace(SAMPLING, stop=("5", "8")))).completions
+    for one, other in zip(stopped, whole, strict=True):
+        assert one.text == re.split("[58]", other.text)[0]
+        assert one.finish_reason == "stop"
 
 
 async def test_the_prompt_is_cached_the_second_time(chat: VllmClient) -> None:
