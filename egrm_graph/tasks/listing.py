@@ -57,7 +57,8 @@ def listed(text: str, value_of: Value) -> Iterator[Listed]:
         return
     for reading in _members(body, value_of):
         yield reading._replace(name=name)
-        if names and len(members := reading.value[-1]) == len(names) and reading.value[0] == "members":
+        members = reading.value[-1]
+        if names and reading.value[0] == "members" and isinstance(members, tuple) and len(members) == len(names):
             yield Listed(("named", frozenset(zip(names, members, strict=True))), "and")
 
 
