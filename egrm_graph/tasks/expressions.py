@@ -84,7 +84,7 @@ def expression(text: str) -> str | None:
     text = _NEGATIVE_ROOT.sub(r"(-\\sqrt[\1]{\2})", _EXPONENTIAL.sub("e^", text))
     text = re.sub(r"\\(frac|sqrt)\s*([0-9])", r"\\\1{\2}", text)
     text = re.sub(r"(\\frac\{[0-9]\})\s*([0-9])", r"\1{\2}", text)
-    text = re.sub(r"\^\s*([0-9]{2,})", r"^{\1}", text)
+    text = re.sub(r"\^\s*([0-9]{2,}|-[0-9]+)", r"^{\1}", text)
     text = _braced(text).replace("*", r"\cdot ")
     if not (_known_words(text) and _one_meaning(text) and _bounded(text)):
         return None

@@ -110,7 +110,7 @@ def tidied(text: str) -> str:
     for needed, pattern, spelled in _ALIASES:
         if needed in text:
             text = pattern.sub(spelled, text)
-    return _unwrapped(" ".join(text.split()))
+    return _unwrapped(" ".join(text.split()).replace(" ^", "^"))
 
 
 def _in_ascii(text: str) -> str:
