@@ -8,7 +8,8 @@ their readings agree: the values are equal, and units and names are equal or mis
   decimal comma.
 - A known unit that is missing agrees with any: 5 cm = 5, $5 = 5, 42 apples = 42. Two different units do not: 5 cm is
   not 5 m, $5 is not €5. Anything else behind a number is part of the answer: 5 squared is not 5 (see `units`).
-- A per cent is both the figure and the hundredth: 50% = 50 and 50% = 0.5, since questions are answered either way.
+- A per cent above 1 is both the figure and the hundredth: 50% = 50 and 50% = 0.5, since questions are answered either
+  way. Others are the hundredth only, since 0.5 may be 50%: 0.5% = 0.005.
 - `x = 5` is 5, and is not `y = 5` (see `naming`).
 - (A), A. and A) Paris are A, and A) Paris is Paris. A) Paris is neither A) London nor B) Paris.
 - Sets, tuples, intervals, unions, matrices, and options are compared by their members (see `listing`), equations and
@@ -189,10 +190,12 @@ def _quantities(text: str, value_of: Value) -> Iterator[Reading]:
     for head, unit in _with_unit(text):
         if (value := value_of(head)) is None:
             continue
-        for meaning in meanings(unit):
-            yield Reading(value, meaning)
         if unit == PERCENT and isinstance(value, Fraction):
             yield Reading(value / 100, _PURE)
+            if abs(value) <= 1:
+                continue
+        for meaning in meanings(unit):
+            yield Reading(value, meaning)
 
 
 def _with_unit(text: str) -> Iterator[tuple[str, str]]:
@@ -214,12 +217,12 @@ def _with_unit(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _unit_starts(text: str) -> Iterator[int]:
-    """Where a unit may start: behind the last digit or brace that is not in the power of a unit, or in any power."""
+    """Where a unit may start: behind the last digit, bracket, or pi that is not in the power of a unit, or in any power."""
     last = _POWER.search(text[-6:])
     at_end = last is not None and last.end() == len(text[-6:])
     bodies = [text[: len(text) - len(last[0])] if last and at_end else text]
     bodies.append(_POWER.sub(lambda power: " " * len(power[0]), text))
     for body in bodies:
-        end = max((body.rfind(character) for character in "0123456789.})"), default=-1) + 1
+        end = max(body.rfind(last) + len(last) if last in body else 0 for last in (*"0123456789})", r"\pi"))
         if 0 < end < len(text):
             yield end

@@ -19,7 +19,7 @@ _MAX_DEPTH = 3  # the parser's time grows steeply with nesting, and so it does w
 _AT_MOST = (("/", 3), ("^", 6), ("{", 12), ("(", 6), (r"\frac", 4), (r"\sqrt", 4))
 _MAX_FUNCTIONS = 4
 _MAX_EXPONENT = 1000  # all exponents multiplied
-_MAX_SMALL_EXPONENT = 100
+_MAX_SMALL_EXPONENT = 100  # next to a variable exponent, and for a value that may come near zero
 _MAX_EXPONENT_OF_TRIGONOMETRY = 20  # the sine of a huge number needs all of its digits
 _MAX_EXPONENT_CHARACTERS = 16
 
@@ -84,7 +84,7 @@ def expression(text: str) -> str | None:
     text = _NEGATIVE_ROOT.sub(r"(-\\sqrt[\1]{\2})", _EXPONENTIAL.sub("e^", text))
     text = re.sub(r"\\(frac|sqrt)\s*([0-9])", r"\\\1{\2}", text)
     text = re.sub(r"(\\frac\{[0-9]\})\s*([0-9])", r"\1{\2}", text)
-    text = re.sub(r"\^\s*([0-9]{2,})", r"^{\1}", text)
+    text = re.sub(r"\^\s*([0-9]{2,}|-[0-9]+)", r"^{\1}", text)
     text = _braced(text).replace("*", r"\cdot ")
     if not (_known_words(text) and _one_meaning(text) and _bounded(text)):
         return None
@@ -181,8 +181,9 @@ def small_powers(latex: str) -> bool:
 
 
 def _small_exponents(text: str) -> bool:
-    trigonometric = any(f"\\{name}" in text for name in _TRIGONOMETRY)
-    return _exponents(text) <= (_MAX_EXPONENT_OF_TRIGONOMETRY if trigonometric else _MAX_EXPONENT)
+    if any(f"\\{name}" in text for name in _TRIGONOMETRY):
+        return _exponents(text) <= _MAX_EXPONENT_OF_TRIGONOMETRY
+    return _exponents(text) <= (_MAX_SMALL_EXPONENT if _VARIABLE_POWER.search(text) else _MAX_EXPONENT)
 
 
 def _exponents(text: str) -> float:

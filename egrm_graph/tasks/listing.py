@@ -3,7 +3,7 @@ r"""What an answer lists: sets, tuples, intervals and their unions, matrices, an
 Decides: a bare list and one in braces are sets, whose order means nothing; tuples, intervals, and lists in brackets
 keep their order and brackets. Names belong to their values: `x=1, y=2` is `y=2, x=1` and not `x=2, y=1`. A repeated
 member counts in a bare list and not in braces. Options (`A, C`) and statements (`I and III`) are sets; other words keep
-their order. `or` is not `and`, and a comma may be either.
+their order. `or` is not `and`. A comma between names or options is `and`; between solutions it may be either.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def listed(text: str, value_of: Value) -> Iterator[Listed]:
         return
     for reading in _members(body, value_of):
         yield reading._replace(name=name)
-        if names and len(members := reading.value[-1]) == len(names) and reading.value[0] == "members":
+        members = reading.value[-1]
+        if names and reading.value[0] == "members" and isinstance(members, tuple) and len(members) == len(names):
             yield Listed(("named", frozenset(zip(names, members, strict=True))), "and")
 
 
@@ -77,7 +78,7 @@ def _members(text: str, value_of: Value) -> Iterator[Listed]:
     pairs = [named(part) for part in parts]
     names = {name for name, _ in pairs}
     if brackets in ("", "{}") and all(option := [_OPTION.fullmatch(part) for part in parts]):
-        yield Listed(("options", tuple(sorted(match[1] for match in option if match))), conjunction)
+        yield Listed(("options", tuple(sorted(match[1] for match in option if match))), conjunction or "and")
     values = [_member(body, value_of) for _, body in pairs]
     if any(value is None for value in values):
         return

@@ -36,12 +36,14 @@ _BARE_LOGARITHM = re.compile(r"\\log(?![a-zA-Z])(?!\s*_)")
 _CAPITAL = re.compile(r"([A-Z])(?:_\{([^{}]*)\})?")
 _CAPITALS_MULTIPLIED = re.compile(r"[A-Z]\s*(?:\\cdot\s*)?[A-Z]")
 
-# The sizes of the variables in each round. In the first four, different letters differ in sign somewhere. The last two,
-# one of each sign, are beyond the constants of a piecewise expression. So |xy| is not xy, and |x-5| is not x-5 or 5-x.
-_SIZES = (1, 30, 1, 1, 10**7, 10**7)
-_SMALL_ROUNDS = 4
+# The sizes of the variables in each round. In the first four, every letter is negative somewhere and different letters
+# differ in sign somewhere; in the fifth, all are negative. The last two, one of each sign, are beyond the constants of a
+# piecewise expression. So |xy| is not xy, and |x-5| is neither x-5 nor 5-x.
+_SIZES = (1, 30, 1, 1, 1, 10**7, 10**7)
+_SIGNED_ROUNDS = 4
+_SMALL_ROUNDS = 5
 _NEEDED = (0, 2)  # in the other rounds a power may be too large
-_SIGNS = {name: code for code, name in enumerate("xyzabcnmktrspquv")}
+_SIGNS = {name: code for code, name in enumerate("xyzabcnmktrspq", start=1)}
 
 # The parser keeps its tables in class attributes that every parse writes to. A fork waits for the parse that is under
 # way, so that a child never finds half of a table, or half of an import.
@@ -113,8 +115,8 @@ def _point(name: str, i: int) -> Any:
 
     digest = hashlib.sha256(f"{i} {name}".encode()).digest()
     size = _SIZES[i] * sympy.Rational(500_000 + int.from_bytes(digest[:4], "big") % 1_000_003, 1_000_003)
-    code = _SIGNS.get(name, digest[4])
-    negative = code >> i & 1 if i < _SMALL_ROUNDS else i == len(_SIZES) - 1
+    code = _SIGNS.get(name, digest[4] % 14 + 1)
+    negative = code >> i & 1 if i < _SIGNED_ROUNDS else i != _SMALL_ROUNDS
     return -size if negative else size
 
 

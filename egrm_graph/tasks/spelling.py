@@ -110,7 +110,7 @@ def tidied(text: str) -> str:
     for needed, pattern, spelled in _ALIASES:
         if needed in text:
             text = pattern.sub(spelled, text)
-    return _unwrapped(" ".join(text.split()))
+    return _unwrapped(" ".join(text.split()).replace(" ^", "^"))
 
 
 def _in_ascii(text: str) -> str:
@@ -176,7 +176,7 @@ def _repeating(match: re.Match[str]) -> Fraction:
     sign, whole, fixed, *repeated = match.groups()
     cycle = next(digits for digits in repeated if digits)
     start = int((whole.replace(",", "") or "0") + fixed)
-    size = (start + Fraction(int(cycle), 10 ** len(cycle) - 1)) / 10 ** len(fixed)
+    size = (start + Fraction(int(cycle), 10 ** len(cycle) - 1)) / Fraction(10) ** len(fixed)
     return -size if sign == "-" else size
 
 

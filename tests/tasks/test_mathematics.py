@@ -57,3 +57,8 @@ async def test_what_is_nearly_zero_is_not_zero() -> None:
         text for text in ("(a+b)^{999}", "e^{-200}", "x^{300}", "((x^9)^9)^9") if value(text) == value("1-1+0*2")
     ] == []
     assert value(r"\sqrt{2}+\frac{1}{10^{25}}") != value(r"\sqrt{2}")
+
+
+async def test_a_logarithm_keeps_its_domain() -> None:
+    assert value(r"\ln(x^2)") not in (None, value(r"2\ln(x)"))
+    assert value(r"\ln(xy)") not in (None, value(r"\ln(x)+\ln(y)"))
