@@ -126,12 +126,12 @@ def _finishes(value: Any) -> Iterator[Finish]:
 
 def _words(value: Any) -> Iterable[str]:
     """The words in a value: a text, an enum's name, or an object or list that holds one."""
-    if isinstance(value, Mapping):
-        return _words(next((each for key in ("type", "reason") for each in _part(value, key) if each), None))
+    if isinstance(value, Mapping) and value:
+        return _words(next((each for key in ("type", "reason") for each in _part(value, key) if each), str(value)))
     if isinstance(value, list | tuple):
         return [word for each in value for word in _words(each)]
-    word = value.name if isinstance(value, Enum) else "" if value is None else str(value)
-    return [] if word.strip().lower() in _ABSENT else [word]
+    word = value.name if isinstance(value, Enum) else str(value)
+    return [] if value in (None, {}) or word.strip().lower() in _ABSENT else [word]
 
 
 def _part(value: Mapping[Any, Any], name: str) -> list[Any]:

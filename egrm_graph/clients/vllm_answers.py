@@ -47,7 +47,8 @@ def read_completions(body: Mapping[str, Any], sampling: Sampling, n: int) -> dic
 def read_usage(body: Mapping[str, Any]) -> Usage:
     """What an answer says that it cost; 0 for what it does not say."""
     usage = _object(body.get("usage"))
-    told = count(usage.get("completion_tokens", body.get("counted_tokens")))
+    told = count(usage.get("completion_tokens"))
+    told = count(body.get("counted_tokens")) if told is None else told  # of a stream
     ids = [_token_ids(_object(choice).get("token_ids")) for choice in _list(body.get("choices"))]
     return Usage(
         requests=1,

@@ -168,7 +168,7 @@ class Streamed:
         return any(said.values())
 
     def _grown(self, place: int, part: dict[str, Any], usage: dict[str, Any], grown: bool) -> int:
-        """How many tokens this part brought: by the usage beside it, which counts its own choice only; else by its
+        """How many tokens this part brought: by the usage next to it, which counts its own choice only; else by its
         token ids, else one for any text."""
         before, told = self._tokens.get(place, 0), count(usage.get("completion_tokens"))
         if told is None:

@@ -30,7 +30,7 @@ UNCLEAN = [
         "OTHER",
         "cancelled",
     ),
-    *("wxyz", "stoplength", "", None, 7, {"type": "abort", "message": "no"}, {}, ["length"]),
+    *("wxyz", "stoplength", "", None, 0, False, 7, {"type": "abort", "message": "no"}, {}, ["length"]),
 ]
 """Words, and things in place of words, that do not say that a text is complete; some are nobody's."""
 JUNK: list[Any] = [
