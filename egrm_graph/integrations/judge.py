@@ -44,8 +44,9 @@ class Judge:
         if not isinstance(self._given, Settings):
             return self._given
         process = os.getpid()  # a forked process has a copy of its parent's graphs, without their threads
+        settings: Any = self._given  # frozen, and so hashable, which a type checker does not see
         with _building.setdefault(process, threading.Lock()):
-            return _built_in(process, self._given)
+            return _built_in(process, settings)
 
     def __getstate__(self) -> dict[str, Any]:
         if not isinstance(self._given, Settings):

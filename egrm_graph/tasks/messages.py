@@ -46,7 +46,7 @@ def read_message(given: Any) -> BaseMessage:
     """
     if isinstance(given, BaseMessage):
         return given
-    if not isinstance(given, Mapping) or "lc" in given:
+    if not isinstance(given, Mapping) or given.get("lc") == 1:
         return _of_langchain(given)
     given = _unwrapped(given)
     role = _role(given)
@@ -133,7 +133,7 @@ def _of_langchain(given: Any) -> BaseMessage:
     """LangChain's own forms: a text, a pair of role and text, or a serialized message."""
     try:
         [message] = convert_to_messages([given])
-    except (ValueError, NotImplementedError, TypeError, KeyError) as error:
+    except (ValueError, NotImplementedError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{str(given)[:80]!r} is not a message; give an object with 'role' and 'content'") from error
     return message
 
@@ -165,14 +165,15 @@ def _part(part: Any) -> Any:
 
 def _calls(given: Mapping[str, Any]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     """The tool calls, and those whose arguments are not an object, with their raw text."""
-    listed = given.get("tool_calls")
-    called = [*([] if listed is None else listed), *([given["function_call"]] if given.get("function_call") else [])]
+    listed, older = builtin(given.get("tool_calls")), given.get("function_call")
+    if listed is not None and (isinstance(listed, str) or not isinstance(listed, Sequence)):
+        raise InputError(f"tool_calls is {type(listed).__name__}; give a list of objects with a name and arguments")
     calls, invalid = [], []
-    for call in called:
-        if not isinstance(call, Mapping):
-            raise InputError(f"tool_calls holds {str(call)[:80]!r}; give objects with a name and arguments")
-        inner = call.get("function") or call.get("custom") or call
-        given_args = next((inner[key] for key in ("arguments", "args", "input") if inner.get(key) is not None), {})
+    for call in [*(listed or ()), *([] if older is None else [older])]:
+        inner = (call.get("function") or call.get("custom") or call) if isinstance(call, Mapping) else call
+        if not isinstance(inner, Mapping):
+            raise InputError(f"a tool call is {str(inner)[:80]!r}; give an object with a name and arguments")
+        given_args: Any = next((inner[key] for key in ("arguments", "args", "input") if inner.get(key) is not None), {})
         args, name, identity = _arguments(given_args), inner.get("name"), call.get("id")
         identity = None if identity is None else str(identity)
         if isinstance(args, dict) and isinstance(name, str):
