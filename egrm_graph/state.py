@@ -10,6 +10,9 @@ from typing_extensions import TypedDict  # of its own one Python 3.11 gives serv
 
 from egrm_graph.verification import Asked, Path, Reading, Route, Sample, Uncertainty, Usage, Verification
 
+Plain = str | float | bool
+"""What a reference may be; a number or a boolean counts as its JSON text."""
+
 
 class Input(TypedDict, total=False):
     """Handed in: a `question`, or `messages` of which the last is the question; for tasks that judge, `candidates`, and
@@ -17,7 +20,7 @@ class Input(TypedDict, total=False):
 
     question: Annotated[str, EphemeralValue(str)]
     messages: Annotated[list[AnyMessage], EphemeralValue(list)]
-    reference: Annotated[str, EphemeralValue(str)]
+    reference: Annotated[Plain, EphemeralValue(Plain)]
     candidates: Annotated[list[Any], EphemeralValue(list)]
     tools: Annotated[list[Any], EphemeralValue(list)]
     rubric: Annotated[str, EphemeralValue(str)]

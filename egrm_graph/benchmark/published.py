@@ -14,6 +14,7 @@ from typing import Any
 
 from egrm_graph.benchmark.questions import Question
 from egrm_graph.errors import InputError
+from egrm_graph.tasks.values import plain_text
 
 Row = dict[str, Any]
 
@@ -48,7 +49,9 @@ def _form(row: Row) -> Callable[[Row, int], Iterator[Question]]:
 def _line(row: Row, number: int) -> Iterator[Question]:
     candidates = tuple(map(_text, row.get("candidates") or ()))
     name = str(row.get("id", number))
-    yield Question(name, _text(row["question"]), _text(row["reference"]), row.get("level", 0), candidates)
+    yield Question(
+        name, _text(row["question"]), plain_text(row["reference"], "'reference'"), row.get("level", 0), candidates
+    )
 
 
 def _gsm8k(row: Row, number: int) -> Iterator[Question]:
@@ -62,7 +65,7 @@ def _gsm8k(row: Row, number: int) -> Iterator[Question]:
 def _math500(row: Row, number: int) -> Iterator[Question]:
     """Lightman et al. 2023, arXiv:2305.20050."""
     name = str(row.get("unique_id", number))
-    yield Question(name, _text(row["problem"]), _text(row["answer"]), row.get("level", 0))
+    yield Question(name, _text(row["problem"]), plain_text(row["answer"], "'answer'"), row.get("level", 0))
 
 
 def _llmbar(row: Row, number: int) -> Iterator[Question]:

@@ -17,12 +17,12 @@ from egrm_graph.errors import InputError
 MAX_LINE_BYTES = 16 * 1024 * 1024
 AHEAD = 64
 _KINDS = {
-    "question": "a string",
-    "messages": "a list",
-    "reference": "a string",
-    "candidates": "a list",
-    "tools": "a list",
-    "rubric": "a string",
+    "question": ("a string",),
+    "messages": ("a list",),
+    "reference": ("a string", "a number", "true or false"),
+    "candidates": ("a list",),
+    "tools": ("a list",),
+    "rubric": ("a string",),
 }
 FIELDS = tuple(_KINDS)
 _BOM = b"\xef\xbb\xbf"
@@ -149,8 +149,8 @@ def _asked(found: dict[str, Any]) -> dict[str, Any]:
         known = ", ".join(repr(name[:40]) for name in list(found)[:8]) or "nothing"
         raise InputError(f"there is no 'question' and no 'messages'; the line has {known}")
     for name, value in asked.items():
-        if _kind(value) != _KINDS[name]:
-            raise InputError(f"{name} is {_kind(value)}; give {_KINDS[name]}")
+        if _kind(value) not in _KINDS[name]:
+            raise InputError(f"{name} is {_kind(value)}; give {', '.join(_KINDS[name])}")
     return asked
 
 

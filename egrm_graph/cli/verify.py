@@ -32,10 +32,10 @@ def verify(
     """Verify questions from JSON lines, one JSON line out for each, in the same order.
 
     A line in is an object with a "question" (or chat "messages" that end with one), and perhaps an "id" (a string or
-    a number; the line's number where there is none) and a "reference" answer. For tasks that judge (--task pairwise,
-    best_of_n, tool_calls or pointwise) it has "candidates", and perhaps "tools" or a "rubric". Other fields are passed
-    over, and so are blank lines. A line out has the "id" and the verification or, where the line could not be asked,
-    its number as "line" and the reason as "error"; the other lines go on.
+    a number; the line's number where there is none) and a "reference" answer (a string, a number, or true or false).
+    For tasks that judge (--task pairwise, best_of_n, tool_calls or pointwise) it has "candidates", and perhaps "tools"
+    or a "rubric". Other fields are passed over, and so are blank lines. A line out has the "id" and the verification
+    or, where the line could not be asked, its number as "line" and the reason as "error"; the other lines go on.
 
     Exit status: 0 when every line got its answer, 1 when some did not, 2 when nothing could be asked.
     """

@@ -16,6 +16,7 @@ from egrm_graph.errors import InputError
 from egrm_graph.replay.log import Draw, Saved, read_log, rows_of
 from egrm_graph.settings import TaskName, explain
 from egrm_graph.tasks import task_named
+from egrm_graph.tasks.values import plain_text
 from egrm_graph.uncertainty.votes import classes
 
 Same = Callable[[str, str], bool]
@@ -83,8 +84,9 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
     except ValidationError as error:
         raise InputError(f"{where} is no verification: {explain(error)[:400]}") from error
     reference = references.get(_key(row, -1))
-    if not isinstance(reference, str):
+    if reference is None:
         raise InputError(f"{where}: the questions have no reference for the id {row.get('id')!r}; add it there")
+    reference = plain_text(reference, f"{where}: the reference")
     if run.route != "reasoned" or not run.paths or not run.samples:
         lacking = "fast answers" if run.paths else "paths"
         raise InputError(f"{where} has no {lacking}; {COMPLETE}")

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert
 
 from egrm_graph.errors import InputError
 from egrm_graph.tasks.candidates import calls_of, written_call
+from egrm_graph.tasks.values import plain_text
 from egrm_graph.verification import Message
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -35,21 +36,25 @@ def question_of(given: Mapping[str, Any]) -> tuple[str, list[Message]]:
 
 
 def reference_of(given: Mapping[str, Any]) -> str | None:
-    """The reference answer, where there is one.
+    """The reference answer as text, where there is one. A number or a boolean counts as its JSON text.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is a list, an object, or not a finite number.
     """
-    return _text_of(given, "reference")
+    reference = given.get("reference")
+    return None if reference is None else plain_text(reference, "reference")
 
 
 def rubric_of(given: Mapping[str, Any]) -> str | None:
     """The rubric, where there is one.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is not text.
     """
-    return _text_of(given, "rubric")
+    rubric = given.get("rubric")
+    if rubric is not None and not isinstance(rubric, str):
+        raise InputError(f"rubric={rubric!r} is {type(rubric).__name__}; give it as text")
+    return rubric
 
 
 def messages_of(given: Mapping[str, Any]) -> list[BaseMessage]:
@@ -78,13 +83,6 @@ def transcript(messages: Sequence[BaseMessage]) -> list[tuple[str, str]]:
         text = "\n".join([*named, *([message.text] if message.text else []), *(written_call(*call) for call in calls)])
         said += [(who, text)] if text else []
     return said
-
-
-def _text_of(given: Mapping[str, Any], name: str) -> str | None:
-    text = given.get(name)
-    if text is not None and not isinstance(text, str):
-        raise InputError(f"{name}={text!r} is {type(text).__name__}; give it as text")
-    return text
 
 
 def _plain(messages: Sequence[BaseMessage]) -> list[Message]:

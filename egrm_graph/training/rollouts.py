@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from egrm_graph.tasks.values import plain_text
 
 
 def _whole(text: str) -> str:
@@ -23,6 +25,10 @@ def _whole(text: str) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f"the text is not valid Unicode at character {error.start}; mend it there") from error
     return text
+
+
+def _reference(value: Any) -> str | None:
+    return None if value is None else plain_text(value, "it")
 
 
 Text = Annotated[str, AfterValidator(_whole)]
@@ -60,7 +66,7 @@ class Rollout(BaseModel):
     id: str | int | float
     """Unique in its file; decides the side of the split."""
     question: Text = Field(min_length=1)
-    reference: str | None = None
+    reference: Annotated[str | None, BeforeValidator(_reference)] = None
     """The right answer; None where paths are only known to be better or worse."""
     level: int | None = None
     """How hard the question is, where that is known."""

@@ -91,7 +91,7 @@ def test_a_list_and_a_gzipped_file_are_read_too(tmp_path: Path) -> None:
         ("", "holds no questions"),
         ("{}", "row 1: its fields are ; one of these sets is needed: question, reference; "),
         ('{"question": "q", "reference": "r"}\n{"question": ', "line 2 is no JSON"),
-        ('{"question": "q", "reference": 7}', "row 1: 7 is no text"),
+        ('{"question": "q", "reference": [7]}', "row 1: 'reference' is the list [7]; give it as text"),
         ('{"question": "q", "answer": "14"}', "row 1: 'answer' has no ####"),
         ('{"input": "q", "output_1": "x", "output_2": "y", "label": 0}', "row 1: 'label' is 0; it is 1 or 2"),
         ("[1]", "holds other things than objects"),

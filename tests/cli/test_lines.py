@@ -45,7 +45,7 @@ def test_fields_that_are_not_known_are_kept_apart() -> None:
         (b'{"question": "\\ud800"}', "surrogate"),
         (b'{"id": "a", "prompt": "1+1"}', "no 'question' and no 'messages'; the line has 'id', 'prompt'"),
         (b'{"question": 5}', "question is a number; give a string"),
-        (b'{"question": "1+1", "reference": 2}', "reference is a number; give a string"),
+        (b'{"question": "1+1", "reference": [2]}', "reference is a list; give a string, a number, true or false"),
         (b'{"messages": "hello"}', "messages is a string; give a list"),
         (b'{"id": [1], "question": "1+1"}', "id is a list; give a string or a number"),
         (b'{"id": true, "question": "1+1"}', "id is true or false"),
