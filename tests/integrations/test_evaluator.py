@@ -64,7 +64,9 @@ async def test_what_fails_has_no_score_and_says_why() -> None:
     assert "the server is away" in lost["comment"]
     unread = await as_async_evaluator(grading())({"a": "1+1", "b": "2+2"}, "2")
     assert unread["score"] is None
-    assert unread["comment"] == "there are the keys 'a', 'b'; say by question_key which of them to take"
+    assert unread["comment"] == (
+        "there are the keys 'a', 'b'; say which one has the question: fields=Fields(question=...)"
+    )
     assert as_evaluator(grading())({"a": "17+48-9", "b": ""}, "56")["score"] is None
     assert as_evaluator(grading(), fields=Fields(question="a"))({"a": "17+48-9", "b": ""}, "56")["score"] == 1.0
 
