@@ -13,6 +13,7 @@ from rich.console import Console
 from egrm_graph.cli.interruption import interruptible
 from egrm_graph.cli.options import with_settings
 from egrm_graph.cli.story import show
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.cli.text import tell_recorded
 from egrm_graph.settings import Settings, TaskName
 
@@ -48,7 +49,7 @@ def ask(
     if as_json:
         typer.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
-        show(told, Console(highlight=False))
+        show(told, standard_output())
     tell_recorded(settings, err)
     raise typer.Exit(1 if told["status"] == "abstained" else 0)
 

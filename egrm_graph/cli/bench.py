@@ -14,6 +14,7 @@ from rich.text import Text
 
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.options import with_settings
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import Settings
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from egrm_graph.benchmark.questions import Question
 
 HELD_OUT = "held-out"
-WIDTH = 150
-"""Of the table in a file or a pipe."""
 USUAL = "never,always,random,oracle,egrm,sc@4,sc@8,adaptive,esc@5"
 
 
@@ -57,9 +56,7 @@ def bench(
     from egrm_graph.benchmark.bench_figures import rows
     from egrm_graph.benchmark.bench_output import table, write
 
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    if not out.is_terminal:
-        out = Console(highlight=False, width=WIDTH)
+    out, err = standard_output(), Console(stderr=True, highlight=False)
     names = _names(strategies)
     asked = _asked(questions, settings, limit)
     folder = Folder(output)

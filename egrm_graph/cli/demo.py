@@ -17,6 +17,7 @@ from rich.text import Text
 from egrm_graph.cli.interruption import interruptible
 from egrm_graph.cli.options import with_settings
 from egrm_graph.cli.story import show
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.cli.text import tell_recorded
 from egrm_graph.settings import Settings
 
@@ -44,9 +45,9 @@ def demo(
     """
     from egrm_graph.benchmark.comparison import report
     from egrm_graph.benchmark.questions import held_out
-    from egrm_graph.cli.tables import print_tables
+    from egrm_graph.cli.comparison import print_tables
 
-    out, err = Console(highlight=False), Console(stderr=True)
+    out, err = standard_output(), Console(stderr=True)
     asked = held_out(questions, settings.task_name)
     made, scorer = asyncio.run(trials(settings, asked, concurrency, err))
     if json_path is not None:
