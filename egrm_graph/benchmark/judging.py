@@ -20,7 +20,7 @@ from rich.console import Console
 from egrm_graph.benchmark.comparison import report
 from egrm_graph.benchmark.questions import held_out
 from egrm_graph.cli.comparison import print_tables
-from egrm_graph.cli.demo import trials
+from egrm_graph.cli.demo import compared
 from egrm_graph.cli.tables import standard_output
 from egrm_graph.clients.serve import start
 from egrm_graph.errors import EgrmError
@@ -59,10 +59,10 @@ def main() -> None:
             for task in TASKS:
                 items = held_out(given.items, task)
                 settings = Settings(task=task, threshold=given.threshold, **engine)
-                made, scorer = asyncio.run(trials(settings, items, given.concurrency, err))
+                found = asyncio.run(compared(settings, None, items, given.concurrency, err))
                 out.print(f"Task {task}:")
-                print_tables(made, items, out, levels=given.levels, scorer=scorer)
-                figures[task] = report(made, items)
+                print_tables(found.trials, items, out, levels=given.levels, scorer=found.scorer)
+                figures[task] = report(found.trials, items)
     except EgrmError as error:
         sys.exit(f"error: {error}")
     if given.json is not None:

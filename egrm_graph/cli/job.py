@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
@@ -23,6 +23,7 @@ from egrm_graph.cli.answering import Asking, Result, answer_lines
 from egrm_graph.cli.counting import Counts, advance, progress_bar
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.lines import Line, read_lines
+from egrm_graph.cli.loading import loaded, recorded
 from egrm_graph.cli.results import (
     Mark,
     Order,
@@ -33,12 +34,12 @@ from egrm_graph.cli.results import (
     put_in_order,
     remaining,
 )
-from egrm_graph.cli.text import tell_recorded
 from egrm_graph.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from egrm_graph.parts import Parts
     from egrm_graph.settings import Settings
+    from egrm_graph.tracing.store import Store
 
 Answer = TypeVar("Answer", bound=Mapping[str, Any])
 
@@ -91,40 +92,51 @@ class Job:
             EgrmError: the input, the output or the models cannot be used.
         """
         counts.before = len(self.done)
-        try:
-            with self._source() as source:
-                parts = _loaded(settings, err)
-                with progress_bar(err, counts, self._total() if err.is_terminal else None) as progress:
-
-                    def written(result: Result[Answer]) -> None:
-                        advance(progress, counts, result)
-
-                    asyncio.run(self._answer(source, parts, asking(parts), written))
-        except KeyboardInterrupt:
-            err.print(Text(f"egrm: interrupted; {self._how_to_go_on()}"), soft_wrap=True)
+        with recorded(settings, err) as store:
+            try:
+                with self._source() as source:
+                    asyncio.run(self._run(source, settings, store, asking, counts=counts, err=err))
+            except KeyboardInterrupt:
+                err.print(Text(f"egrm: interrupted; {self._how_to_go_on()}"), soft_wrap=True)
+                err.print(counts.told(), soft_wrap=True)
+                raise typer.Exit(INTERRUPTED) from None
             err.print(counts.told(), soft_wrap=True)
-            raise typer.Exit(INTERRUPTED) from None
-        err.print(counts.told(), soft_wrap=True)
-        tell_recorded(settings, err)
         raise typer.Exit(0 if counts.all_answered else 1)
 
-    async def _answer(
-        self, source: BinaryIO, parts: Parts, asking: Asking[Answer], written: Callable[[Result[Answer]], None]
+    async def _run(
+        self,
+        source: BinaryIO,
+        settings: Settings,
+        store: Store | None,
+        asking: Callable[[Parts], Asking[Answer]],
+        *,
+        counts: Counts[Answer],
+        err: Console,
     ) -> None:
+        parts = await loaded(settings, store, err)
         try:
-            await parts.check()
-            async with aclosing(read_lines(source)) as lines:
-                if self._sorts is None:
-                    with self._sink() as sink:
-                        await self._answer_lines(lines, asking, sink, written)
-                    return
-                order = Order(unique_ids=self.unique_ids)
-                passed_over = await pass_over(lines, self.done, self._sorts, order)
-                with self._sink() as sink:
-                    await self._answer_lines(remaining(passed_over, lines, order), asking, sink, written)
-                put_in_order(self._sorts, order)
+            with progress_bar(err, counts, self._total() if err.is_terminal else None) as progress:
+
+                def written(result: Result[Answer]) -> None:
+                    advance(progress, counts, result)
+
+                await self._answer(source, asking(parts), written)
         finally:
             await parts.aclose()
+
+    async def _answer(
+        self, source: BinaryIO, asking: Asking[Answer], written: Callable[[Result[Answer]], None]
+    ) -> None:
+        async with aclosing(read_lines(source)) as lines:
+            if self._sorts is None:
+                with self._sink() as sink:
+                    await self._answer_lines(lines, asking, sink, written)
+                return
+            order = Order(unique_ids=self.unique_ids)
+            passed_over = await pass_over(lines, self.done, self._sorts, order)
+            with self._sink() as sink:
+                await self._answer_lines(remaining(passed_over, lines, order), asking, sink, written)
+            put_in_order(self._sorts, order)
 
     async def _answer_lines(
         self,
@@ -175,13 +187,6 @@ class Job:
         if self.output is None:
             return "a run with --output FILE can be gone on with"
         return f"the same command with --resume goes on with {self.output}"
-
-
-def _loaded(settings: Settings, err: Console) -> Parts:
-    with err.status("Loading the model") if err.is_terminal else nullcontext():
-        from egrm_graph.parts import assemble
-
-        return assemble(settings)
 
 
 def _check_output(file: str, output: Path | None, *, resume: bool, overwrite: bool) -> None:

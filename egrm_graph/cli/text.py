@@ -8,8 +8,6 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.settings import Settings
-
 JOINERS = "\u200c\u200d"  # parts of words in Persian, and of pictures
 MOST = 100_000
 """Characters of one text that go to a pipe."""
@@ -51,12 +49,6 @@ def when(started_at: float) -> str:
         return f"{datetime.fromtimestamp(started_at):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
         return "at no known time"
-
-
-def tell_recorded(settings: Settings, err: Console) -> None:
-    """Where the runs of a command can be looked at, if they were recorded."""
-    if settings.trace_level != "off":
-        err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
 
 
 def tell_error(message: str) -> None:

@@ -49,7 +49,7 @@ def verify(
 def _asking(parts: Parts) -> Asking[Verification]:
     from egrm_graph.graph import build_graph
 
-    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
+    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
 
     async def ask(line: Line) -> Verification:
         asked: Input = line.asked  # type: ignore[assignment]

@@ -35,6 +35,8 @@ class ChatModelClient:
     LangSmith, they are runs within their node's.
     """
 
+    engine = "chat_model"
+
     def __init__(self, model: BaseChatModel | str) -> None:
         self._model = _initialised(model) if isinstance(model, str) else model
 

@@ -10,7 +10,7 @@ from typing import Any
 from egrm_graph.clients.client import Completions, LabelLogprobs, Meter, Sampling, no_usage
 from egrm_graph.clients.embedded_rows import Request
 from egrm_graph.clients.embedded_worker import LabelRequest, Worker
-from egrm_graph.errors import ModelError, SetupError, Unsupported
+from egrm_graph.errors import ModelError, Unsupported
 from egrm_graph.quiet import without_progress_bars
 from egrm_graph.verification import Message
 
@@ -22,6 +22,8 @@ class EmbeddedClient:
     logits, before temperature, nucleus and choices. With `choices`, each token is drawn among those that can still
     lead to one of them. A completion gets what room the context has left, and ends by `length` when it is used up.
     """
+
+    engine = "embedded"
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -79,8 +81,9 @@ class EmbeddedClient:
         return await asyncio.wrap_future(request.future)
 
     async def check(self) -> None:
-        if self._worker.closed:
-            raise SetupError(f"the client of {self.name} was closed; load a new one")
+        """Draws one token, so that no later call waits for what the first one sets up."""
+        sampling = Sampling(temperature=0.0, max_tokens=1)
+        await self.sample([Message(role="user", content="1")], sampling, seeds=(0,), request_id="check")
 
     async def aclose(self) -> None:
         try:

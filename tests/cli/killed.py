@@ -11,13 +11,13 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.cli.killed_imports"])
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["tests.cli.killed_imports"])
 
 
 def start(arguments: Sequence[object], log: Path) -> BaseProcess:
     """`egrm` with these arguments, forked from a process that has imported everything and done nothing."""
-    process = _context.Process(target=_egrm, args=([str(each) for each in arguments], str(log)), daemon=True)
+    process = context.Process(target=_egrm, args=([str(each) for each in arguments], str(log)), daemon=True)
     process.start()
     return process
 
