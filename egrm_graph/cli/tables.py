@@ -58,11 +58,11 @@ class Table:
             raise ValueError(f"a row of {len(cells)} cells in a table of {len(self._columns)} columns")
         self._rows.append([Text(cell) if isinstance(cell, str) else cell for cell in cells])
 
-    def __rich_measure__(self, _console: Console, options: ConsoleOptions) -> Measurement:
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         widest = max((line.cell_len for line in self._lines(options.max_width)), default=0)
         return Measurement(widest, widest)
 
-    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self._lines(options.max_width)
 
     def _lines(self, room: int) -> Iterator[Text]:
