@@ -47,6 +47,8 @@ class Parts:
     """What was loaded here and not handed in."""
     calibration: CalibratedGate | None = None
     tracer: Tracer | None = None
+    store: Store | None = None
+    """What was handed in for records."""
 
     def measure(self, settings: RunSettings) -> Measure:
         """The measure that the settings name.
@@ -97,13 +99,19 @@ class Parts:
         return self.scorer is not None and self.scorer.calibrated and not self.settings.judges
 
     async def check(self) -> None:
-        """Raises the error that names the fix where a model, or a server for one, cannot be used."""
+        """Uses each model once, so that no run waits for what its first use sets up.
+
+        Raises:
+            EgrmError: a model, or a server for one, cannot be used; names the fix.
+        """
         await self.client.check()
         if self.settings.scorer_url is not None:
             from egrm_graph.scoring.remote import RemoteScorer
 
             if isinstance(self.scorer, RemoteScorer):
                 await self.scorer.check()
+        elif self.scorer is not None:
+            await self.scorer.score("1", ["1"])
 
     async def aclose(self) -> None:
         for close in self.closers:
@@ -148,7 +156,7 @@ def assemble(
     settings, gate = calibrated(settings, has_scorer=scorer is not None, reads_labels=client.gives_logprobs)
     scored_by = None if scorer is None else scorer.name
     tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
-    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer)
+    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer, store)
     parts.check_settings(settings)
     return parts
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.table import Table
-
 from egrm_graph.benchmark.bench import Result
 from egrm_graph.benchmark.bench_figures import Row
+from egrm_graph.cli.tables import Column, Table
 
 HEADINGS = (
     "strategy",
@@ -43,10 +42,8 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def table(rows: Sequence[Row], title: str) -> Table:
     """For the terminal."""
-    shown = Table(title=title, title_justify="left")
-    for heading in HEADINGS:
-        names = heading in (HEADINGS[0], HEADINGS[-1])
-        shown.add_column(heading, justify="left" if names else "right", no_wrap=heading == HEADINGS[0])
+    names = (HEADINGS[0], HEADINGS[-1])
+    shown = Table(*(Column(heading, right=heading not in names) for heading in HEADINGS), title=title)
     for row in rows:
         shown.add_row(*cells(row))
     return shown

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table as RichTable
 
 from egrm_graph.benchmark.statistics import Estimate, share
+from egrm_graph.cli.tables import Column, standard_output
+from egrm_graph.cli.tables import Table as Shown
 from egrm_graph.replay.families import Family, Loss, certify, families
 from egrm_graph.replay.runs import read_labelled
 from egrm_graph.replay.table import Floats, Ints, Table, replayable, sizes_of, table_of
@@ -85,11 +85,10 @@ def _row(choices: Sequence[Family], weights: Ints, *, loss: Loss, target: float,
     )
 
 
-def shown(title: str, made: Sequence[Row]) -> RichTable:
+def shown(title: str, made: Sequence[Row]) -> Shown:
     """The rows as a table."""
-    table = RichTable(title=title, title_justify="left")
-    for heading in ("loss", "target", "sets", "promised", "true risk over", "held-out over", "skip reasoning", "5 %"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("loss", "target", "sets", "promised", "true risk over", "held-out over", "skip reasoning", "5 %")
+    table = Shown(*(Column(heading, right=True) for heading in headings), title=title)
     for row in made:
         held = "" if row.held_out_over is None else f"{row.held_out_over:.1%}"
         told = [f"{row.promised:.1%}", row.over.percent(), held, f"{row.direct:.1%}", f"{row.direct_low:.1%}"]
@@ -108,7 +107,7 @@ def main() -> None:
     table = table_of(read_labelled(given.log, given.questions, given.task))
     made = [row for loss in get_args(Loss) for row in rows(table, loss, n_sets=given.sets)]
     title = f"{given.log.name}: {table.n // 2} of {table.n} questions calibrate, {given.sets} sets, confidence 95 %"
-    Console(width=120).print(shown(title, made))
+    standard_output().print(shown(title, made))
     if given.json is not None:
         given.json.write_text(json.dumps([asdict(row) for row in made], indent=1) + "\n")
 

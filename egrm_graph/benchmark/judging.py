@@ -19,8 +19,9 @@ from rich.console import Console
 
 from egrm_graph.benchmark.comparison import report
 from egrm_graph.benchmark.questions import held_out
-from egrm_graph.cli.demo import trials
-from egrm_graph.cli.tables import print_tables
+from egrm_graph.cli.comparison import print_tables
+from egrm_graph.cli.demo import compared
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.clients.serve import start
 from egrm_graph.errors import EgrmError
 from egrm_graph.parts import bundled
@@ -51,17 +52,17 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=64, help="items under way at once (default 64)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
     given = parser.parse_args()
-    out, err = Console(highlight=False), Console(stderr=True)
+    out, err = standard_output(), Console(stderr=True)
     figures = {}
     try:
         with served(given.vllm_python, err) as engine:
             for task in TASKS:
                 items = held_out(given.items, task)
                 settings = Settings(task=task, threshold=given.threshold, **engine)
-                made, scorer = asyncio.run(trials(settings, items, given.concurrency, err))
+                found = asyncio.run(compared(settings, None, items, given.concurrency, err))
                 out.print(f"Task {task}:")
-                print_tables(made, items, out, levels=given.levels, scorer=scorer)
-                figures[task] = report(made, items)
+                print_tables(found.trials, items, out, levels=given.levels, scorer=found.scorer)
+                figures[task] = report(found.trials, items)
     except EgrmError as error:
         sys.exit(f"error: {error}")
     if given.json is not None:

@@ -46,7 +46,7 @@ def strategies_named(parts: Parts, names: Sequence[str]) -> list[Strategy]:
     Raises:
         SettingsError: there is no strategy of that name, or the client cannot give what it needs.
     """
-    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
+    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
 
     async def gated(question: Question, context: RunSettings, name: str) -> Outcome:
         about = {"strategy": name, "question": question.id}

@@ -23,10 +23,10 @@ from typing import Literal
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from egrm_graph.benchmark.gate_errors import GATES, THRESHOLD, Gate, Rates, fixed, varying, vote_is_wrong
 from egrm_graph.benchmark.statistics import Estimate, share
+from egrm_graph.cli.tables import Column, Table, standard_output
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import Settings
@@ -155,9 +155,9 @@ def cases(kinds: Sequence[Kind]) -> Iterator[tuple[Kind, float, float, Gate]]:
 
 
 def table(kind: Kind, rows: Sequence[Row], pairs: int) -> Table:
-    shown = Table(title=f"{kind} judges, {pairs:,} pairs", title_justify="left")
-    for heading in ("p", "b", "gate", "wrong and direct", "exact", "of one order's", "direct", "exact"):
-        shown.add_column(heading, no_wrap=True, justify="left" if heading == "gate" else "right")
+    headings = ("p", "b", "gate", "wrong and direct", "exact", "of one order's", "direct", "exact")
+    columns = (Column(heading, right=heading != "gate") for heading in headings)
+    shown = Table(*columns, title=f"{kind} judges, {pairs:,} pairs")
     for each in rows:
         shown.add_row(
             f"{each.p:g}",
@@ -187,7 +187,7 @@ def main() -> None:
         if given.json:
             print(*(json.dumps(asdict(each)) for each in found), sep="\n")
         else:
-            Console(width=120).print(table(kind, found, given.pairs))
+            standard_output().print(table(kind, found, given.pairs))
 
 
 if __name__ == "__main__":

@@ -22,10 +22,9 @@ from typing import Any, TypedDict
 
 import aiohttp
 from langgraph.graph import END, START, StateGraph
-from rich.console import Console
-from rich.table import Table
 
 from egrm_graph.benchmark.canned_server import canned_server
+from egrm_graph.cli.tables import Table, standard_output
 from egrm_graph.clients.client import Sampling
 from egrm_graph.clients.vllm import VllmClient
 from egrm_graph.clients.vllm_protocol import sample_body
@@ -242,7 +241,7 @@ def main() -> None:
         if given.json:
             print(json.dumps(asdict(result)))
         else:
-            Console().print(table(result))
+            standard_output().print(table(result))
 
 
 if __name__ == "__main__":

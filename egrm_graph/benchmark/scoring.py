@@ -21,11 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from egrm_graph.benchmark.overhead import Figure, figure
 from egrm_graph.benchmark.scored_texts import Runs, all_different, drawn
+from egrm_graph.cli.tables import Table, standard_output
 from egrm_graph.parts import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.forward import score_rows
@@ -196,9 +194,8 @@ def _most_mb() -> float:
 def throughput_table(results: Sequence[Throughput]) -> Table:
     """`batch` is in tokens; what is in brackets is how many paths are different."""
     first = results[0]
-    shown = Table(title=f"{first.runs} runs at once, {first.paths} paths, {first.rounds} rounds; paths a second")
-    for column in ("paths", "batch", "shared", "offline", "one by one", "/ offline", "/ one by one"):
-        shown.add_column(column)
+    title = f"{first.runs} runs at once, {first.paths} paths, {first.rounds} rounds; paths a second"
+    shown = Table("paths", "batch", "shared", "offline", "one by one", "/ offline", "/ one by one", title=title)
     for each in results:
         shown.add_row(
             f"{each.texts} ({each.different})",
@@ -264,7 +261,7 @@ def main(args: Sequence[str] | None = None) -> None:
         for line in [*map(asdict, results), asdict(wait), *map(asdict, memories)]:
             print(json.dumps(line))
         return
-    console = Console()
+    console = standard_output()
     console.print(throughput_table(results))
     console.print(rest_table(wait, memories))
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
 from egrm_graph.benchmark.choices import MAJORITY, Row, Scores, compare, with_paths
 from egrm_graph.benchmark.statistics import Columns, Estimate, bootstrap
+from egrm_graph.cli.tables import Column, Table, standard_output
 from egrm_graph.errors import EgrmError, InputError
 from egrm_graph.parts import bundled, load_scorer
 from egrm_graph.scoring.scorer import Scorer, Unscored
@@ -131,15 +131,12 @@ def tables(found: Report) -> list[Table]:
     made = []
     for n in sorted({row.paths for row in found.rows}):
         title = f"{found.file}: {found.questions:,} questions, {n} paths"
-        table = Table(title=title, title_justify="left")
-        table.add_column("scorer", overflow="fold")
-        table.add_column("rule", no_wrap=True)
-        for heading in ("accuracy", "over majority"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        figures = (Column(heading, right=True) for heading in ("accuracy", "over majority"))
+        table = Table("scorer", "rule", *figures, title=title)
         for row in found.rows:
             if row.paths == n:
                 ahead = "" if row.rule == MAJORITY else row.ahead_points.points()
-                table.add_row(*map(Text, (row.scorer or "", row.rule, row.accuracy.percent(), ahead)))
+                table.add_row(row.scorer or "", row.rule, row.accuracy.percent(), ahead)
         made.append(table)
     return made
 
@@ -177,7 +174,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16], help="paths to choose among")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
     given = parser.parse_args()
-    out, err = Console(highlight=False), Console(stderr=True)
+    out, err = standard_output(), Console(stderr=True)
     try:
         found = [asyncio.run(report(file, named(given.scorer), given.sizes, err)) for file in given.rollouts]
     except EgrmError as error:

@@ -62,7 +62,7 @@ class Trial:
 
 def strategies(parts: Parts) -> list[Strategy]:
     """Never, always and E-GRM, on the same models."""
-    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
+    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
     untraced = parts.settings.model_copy(update={"trace_level": "off", "telemetry": "off"})
     ungated = build_graph(untraced, client=parts.client, scorer=parts.scorer)
 

@@ -24,12 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from egrm_graph.benchmark.canned_server import canned_server
 from egrm_graph.benchmark.overhead import Cost, Work, round_of
 from egrm_graph.benchmark.statistics import Columns, Estimate, bootstrap
+from egrm_graph.cli.tables import Table, standard_output
 from egrm_graph.clients.vllm import VllmClient
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import BUNDLED_MODEL, Settings
@@ -159,7 +158,7 @@ def main() -> None:
             print(json.dumps(asdict(level)))
     else:
         title = f"{given.rounds} rounds of {given.questions} questions, {given.in_flight} in flight, {answered}"
-        Console().print(table(levels, title))
+        standard_output().print(table(levels, title))
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from egrm_graph.benchmark.questions import held_out
 from egrm_graph.benchmark.waves_counted import Counted, Drawn, counted, draw_all
 from egrm_graph.benchmark.waves_timed import Timed, timed
+from egrm_graph.cli.tables import Table, standard_output
 from egrm_graph.errors import EgrmError
 from egrm_graph.parts import assemble
 from egrm_graph.settings import Settings
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
     given = parser.parse_args()
     try:
-        figures = asyncio.run(measure(given, Console(highlight=False, width=120), Console(stderr=True)))
+        figures = asyncio.run(measure(given, standard_output(), Console(stderr=True)))
     except EgrmError as error:
         sys.exit(f"error: {error}")
     if given.json is not None:

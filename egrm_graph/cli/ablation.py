@@ -15,6 +15,7 @@ from rich.text import Text
 
 from egrm_graph.cli.fields import with_fields
 from egrm_graph.cli.interruption import interruptible
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.cli.train import panel_of, training_of
 from egrm_graph.cli.training_progress import TrainingProgress
 from egrm_graph.errors import SettingsError
@@ -70,7 +71,7 @@ def ablation(
         if not file.is_file():
             raise SettingsError(f"--test {file}: there is no such file; `egrm rollouts` makes one")
         read_test(file, sizes)
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    out, err = standard_output(), Console(stderr=True, highlight=False)
     folders: dict[str, Path] = {}
     for config in configs:
         err.print(Text(f"objective {config.objective}"))

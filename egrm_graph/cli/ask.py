@@ -11,13 +11,15 @@ import typer
 from rich.console import Console
 
 from egrm_graph.cli.interruption import interruptible
+from egrm_graph.cli.loading import loaded, recorded
 from egrm_graph.cli.options import with_settings
 from egrm_graph.cli.story import show
-from egrm_graph.cli.text import tell_recorded
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.settings import Settings, TaskName
 
 if TYPE_CHECKING:
     from egrm_graph.state import Input
+    from egrm_graph.tracing.store import Store
     from egrm_graph.verification import Verification
 
 
@@ -43,13 +45,12 @@ def ask(
     given: dict[str, Any] = {"question": question} | {name: it for name, it in optional.items() if it is not None}
     if candidate:
         settings = settings if settings.task != "auto" else settings.model_copy(update={"task": _task(len(candidate))})
-    with err.status("Asking") if err.is_terminal else nullcontext():
-        told = asyncio.run(_asked(settings, given))
-    if as_json:
-        typer.echo(json.dumps(told, indent=2, allow_nan=False))
-    else:
-        show(told, Console(highlight=False))
-    tell_recorded(settings, err)
+    with recorded(settings, err) as store:
+        told = asyncio.run(_asked(settings, store, given, err))
+        if as_json:
+            typer.echo(json.dumps(told, indent=2, allow_nan=False))
+        else:
+            show(told, standard_output())
     raise typer.Exit(1 if told["status"] == "abstained" else 0)
 
 
@@ -57,16 +58,15 @@ def _task(n_candidates: int) -> TaskName:
     return "pointwise" if n_candidates == 1 else "pairwise" if n_candidates == 2 else "best_of_n"
 
 
-async def _asked(settings: Settings, given: dict[str, Any]) -> Verification:
+async def _asked(settings: Settings, store: Store | None, given: dict[str, Any], err: Console) -> Verification:
     from egrm_graph.graph import build_graph
-    from egrm_graph.parts import assemble
 
-    parts = assemble(settings)
+    parts = await loaded(settings, store, err)
     try:
-        await parts.check()
-        graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
+        graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
         asked: Input = given  # type: ignore[assignment]
-        told: Verification = (await graph.ainvoke(asked))["verification"]
+        with err.status("Asking") if err.is_terminal else nullcontext():
+            told: Verification = (await graph.ainvoke(asked))["verification"]
         return told
     finally:
         await parts.aclose()

@@ -13,17 +13,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from egrm_graph.cli.interruption import INTERRUPTED
+from egrm_graph.cli.loading import loaded, recorded
 from egrm_graph.cli.options import with_settings
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
     from egrm_graph.benchmark.bench import Planned, Run
     from egrm_graph.benchmark.questions import Question
+    from egrm_graph.tracing.store import Store
 
 HELD_OUT = "held-out"
-WIDTH = 150
-"""Of the table in a file or a pipe."""
 USUAL = "never,always,random,oracle,egrm,sc@4,sc@8,adaptive,esc@5"
 
 
@@ -57,15 +58,14 @@ def bench(
     from egrm_graph.benchmark.bench_figures import rows
     from egrm_graph.benchmark.bench_output import table, write
 
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    if not out.is_terminal:
-        out = Console(highlight=False, width=WIDTH)
+    out, err = standard_output(), Console(stderr=True, highlight=False)
     names = _names(strategies)
     asked = _asked(questions, settings, limit)
     folder = Folder(output)
     done = folder.start(setup_of(settings, asked), resume=resume, overwrite=overwrite)
     try:
-        run = asyncio.run(_run(settings, names, Planned(asked, folder, done, concurrency), err))
+        with recorded(settings, err) as store:
+            run = asyncio.run(_run(settings, store, names, Planned(asked, folder, done, concurrency), err))
     except KeyboardInterrupt:
         err.print(Text(f"egrm: interrupted; the same command with --resume goes on with {output}"), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -96,15 +96,12 @@ def _asked(questions: str, settings: Settings, limit: int | None) -> list[Questi
     return read if limit is None else read[:limit]
 
 
-async def _run(settings: Settings, names: Sequence[str], planned: Planned, err: Console) -> Run:
-    with err.status("Loading the models"):
-        from egrm_graph.benchmark.named import strategies_named
-        from egrm_graph.parts import assemble
+async def _run(settings: Settings, store: Store | None, names: Sequence[str], planned: Planned, err: Console) -> Run:
+    from egrm_graph.benchmark.named import strategies_named
 
-        parts = assemble(settings)
+    parts = await loaded(settings, store, err)
     columns = (TextColumn("{task.description:>24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        await parts.check()
         made = strategies_named(parts, names)
         with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
             total = len(planned.questions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,15 +16,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from egrm_graph.cli.interruption import interruptible
+from egrm_graph.cli.loading import loaded, recorded
 from egrm_graph.cli.options import with_settings
 from egrm_graph.cli.story import show
-from egrm_graph.cli.text import tell_recorded
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
     from egrm_graph.benchmark.questions import Question
     from egrm_graph.benchmark.strategies import Trial
     from egrm_graph.scoring.scorer import Scorer
+    from egrm_graph.tracing.store import Store
     from egrm_graph.verification import Verification
 
 
@@ -44,48 +47,63 @@ def demo(
     """
     from egrm_graph.benchmark.comparison import report
     from egrm_graph.benchmark.questions import held_out
-    from egrm_graph.cli.tables import print_tables
+    from egrm_graph.cli.comparison import print_tables
 
-    out, err = Console(highlight=False), Console(stderr=True)
+    out, err = standard_output(), Console(stderr=True)
     asked = held_out(questions, settings.task_name)
-    made, scorer = asyncio.run(trials(settings, asked, concurrency, err))
-    if json_path is not None:
-        json_path.write_text(json.dumps(report(made, asked), indent=1) + "\n")
-    print_tables(made, asked, out, levels=levels, scorer=scorer)
-    if (told := _most_telling(made[-1])) is not None:
-        out.print()
-        out.print(Text(f"One question step by step: {told[1].text} (right is {told[1].reference})", "bold"))
-        show(told[0], out)
-    tell_recorded(settings, err)
+    with recorded(settings, err) as store:
+        found = asyncio.run(compared(settings, store, asked, concurrency, err))
+        if json_path is not None:
+            json_path.write_text(json.dumps(report(found.trials, asked), indent=1) + "\n")
+        print_tables(found.trials, asked, out, levels=levels, scorer=found.scorer)
+        if found.alone is not None:
+            verification, question = found.alone
+            out.print()
+            out.print(Text(f"One question step by step: {question.text} (right is {question.reference})", "bold"))
+            show(verification, out)
 
 
-async def trials(
-    settings: Settings, questions: Sequence[Question], concurrency: int, err: Console
-) -> tuple[list[Trial], Scorer | None]:
-    """The trials, and the scorer that chose among the paths."""
-    with err.status("Loading the models"):
-        from egrm_graph.benchmark.strategies import run, strategies
-        from egrm_graph.parts import assemble
+@dataclass(frozen=True)
+class Compared:
+    """What the strategies made of the questions."""
 
-        parts = assemble(settings)
+    trials: list[Trial]
+    scorer: Scorer | None
+    """What chose among the paths."""
+    alone: tuple[Verification, Question] | None
+    """The most telling question, asked once more on its own: among others, its time is mostly theirs."""
+
+
+async def compared(
+    settings: Settings, store: Store | None, questions: Sequence[Question], concurrency: int, err: Console
+) -> Compared:
+    """Asks the questions by each strategy, at most `concurrency` at once."""
+    from egrm_graph.benchmark.strategies import run, strategies
+
+    parts = await loaded(settings, store, err)
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        await parts.check()
+        made = strategies(parts)
         with Progress(*columns, console=err) as progress:
             trials = []
-            for strategy in strategies(parts):
+            for strategy in made:
                 task = progress.add_task(strategy.name, total=len(questions))
                 trials.append(await run(strategy, questions, concurrency, partial(progress.advance, task)))
-            return trials, parts.scorer
+        alone = None
+        if (question := _most_telling(trials[-1])) is not None:
+            told = (await made[-1].answer(question)).verification
+            alone = None if told is None else (told, question)
+        return Compared(trials, parts.scorer, alone)
     finally:
         await parts.aclose()
 
 
-def _most_telling(gated: Trial) -> tuple[Verification, Question] | None:
-    """The run that was reasoned about, came out right, and had the most different answers among its paths."""
+def _most_telling(gated: Trial) -> Question | None:
+    """The question that was reasoned about, came out right, and had the most different answers among its paths."""
     escalated = [
         (outcome.verification, question)
         for outcome, question in zip(gated.outcomes, gated.questions, strict=True)
         if outcome.verification is not None and outcome.escalated and outcome.right
     ]
-    return max(escalated, key=lambda entry: len({path["answer"] for path in entry[0]["paths"]}), default=None)
+    most = max(escalated, key=lambda entry: len({path["answer"] for path in entry[0]["paths"]}), default=None)
+    return None if most is None else most[1]

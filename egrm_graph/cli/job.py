@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
@@ -22,20 +22,30 @@ from rich.text import Text
 from egrm_graph.cli.answering import Asking, Result, answer_lines
 from egrm_graph.cli.counting import Counts, advance, progress_bar
 from egrm_graph.cli.interruption import INTERRUPTED
-from egrm_graph.cli.lines import Id, read_lines
-from egrm_graph.cli.results import done_before, encode, not_done, open_results, pass_over, put_in_order
-from egrm_graph.cli.text import tell_recorded
+from egrm_graph.cli.lines import Line, read_lines
+from egrm_graph.cli.loading import loaded, recorded
+from egrm_graph.cli.results import (
+    Mark,
+    Order,
+    done_before,
+    encode,
+    open_results,
+    pass_over,
+    put_in_order,
+    remaining,
+)
 from egrm_graph.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from egrm_graph.parts import Parts
     from egrm_graph.settings import Settings
+    from egrm_graph.tracing.store import Store
 
 Answer = TypeVar("Answer", bound=Mapping[str, Any])
 
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - is standard input.")]
 Output = Annotated[Path | None, typer.Option(help="Where the results go, instead of standard output.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where --output ends; what is in it is not asked again.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with --output; what is in it is not asked again.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start --output anew.")]
 Concurrency = Annotated[int, typer.Option(min=1, help="Questions under way at once, at most.")]
 
@@ -47,11 +57,10 @@ class Job:
     file: str
     output: Path | None
     concurrency: int
-    done: Sequence[Id] = ()
-    """The ids of the lines whose results are in the output."""
-    in_order: bool = True
-    """Whether results are written in the order of the lines from the start, or as they come and put in order in the
-    end, so that a kill loses none."""
+    done: Sequence[Mark] = ()
+    """What the output has of it already."""
+    unique_ids: bool = False
+    """Whether a line whose id was used before is an error. Only where results go to a file."""
 
     @classmethod
     def prepared(
@@ -62,7 +71,7 @@ class Job:
         *,
         resume: bool,
         overwrite: bool,
-        in_order: bool = True,
+        unique_ids: bool = False,
     ) -> Job:
         """The job, with what an earlier run has done of it.
 
@@ -72,7 +81,7 @@ class Job:
         """
         _check_output(file, output, resume=resume, overwrite=overwrite)
         done = done_before(output) if output is not None and resume else []
-        return cls(file, output, concurrency, done, in_order or output is None)
+        return cls(file, output, concurrency, done, unique_ids)
 
     def run(
         self, settings: Settings, asking: Callable[[Parts], Asking[Answer]], counts: Counts[Answer], err: Console
@@ -83,45 +92,73 @@ class Job:
             EgrmError: the input, the output or the models cannot be used.
         """
         counts.before = len(self.done)
-        try:
-            with self._source() as source:
-                parts = _loaded(settings, err)
-                with progress_bar(err, counts, self._total() if err.is_terminal else None) as progress:
-
-                    def written(result: Result[Answer]) -> None:
-                        advance(progress, counts, result)
-
-                    asyncio.run(self._answer(source, parts, asking(parts), written))
-        except KeyboardInterrupt:
-            err.print(Text(f"egrm: interrupted; {self._how_to_go_on()}"), soft_wrap=True)
+        with recorded(settings, err) as store:
+            try:
+                with self._source() as source:
+                    asyncio.run(self._run(source, settings, store, asking, counts=counts, err=err))
+            except KeyboardInterrupt:
+                err.print(Text(f"egrm: interrupted; {self._how_to_go_on()}"), soft_wrap=True)
+                err.print(counts.told(), soft_wrap=True)
+                raise typer.Exit(INTERRUPTED) from None
             err.print(counts.told(), soft_wrap=True)
-            raise typer.Exit(INTERRUPTED) from None
-        err.print(counts.told(), soft_wrap=True)
-        tell_recorded(settings, err)
         raise typer.Exit(0 if counts.all_answered else 1)
 
-    async def _answer(
-        self, source: BinaryIO, parts: Parts, asking: Asking[Answer], written: Callable[[Result[Answer]], None]
+    async def _run(
+        self,
+        source: BinaryIO,
+        settings: Settings,
+        store: Store | None,
+        asking: Callable[[Parts], Asking[Answer]],
+        *,
+        counts: Counts[Answer],
+        err: Console,
     ) -> None:
+        parts = await loaded(settings, store, err)
         try:
-            await parts.check()
-            async with aclosing(read_lines(source)) as lines:
-                order: list[Id] = []
-                rest = lines if self.in_order else not_done(lines, self.done, order)
-                if self.in_order and self.output is not None:
-                    await pass_over(lines, self.done, self.output)
-                with self._sink() as sink:
+            with progress_bar(err, counts, self._total() if err.is_terminal else None) as progress:
 
-                    def write(result: Result[Answer]) -> None:
-                        sink.write(encode(result))
-                        sink.flush()
-                        written(result)
+                def written(result: Result[Answer]) -> None:
+                    advance(progress, counts, result)
 
-                    await answer_lines(rest, asking, write, concurrency=self.concurrency, in_order=self.in_order)
-                if self.output is not None and not self.in_order:
-                    put_in_order(self.output, order)
+                await self._answer(source, asking(parts), written)
         finally:
             await parts.aclose()
+
+    async def _answer(
+        self, source: BinaryIO, asking: Asking[Answer], written: Callable[[Result[Answer]], None]
+    ) -> None:
+        async with aclosing(read_lines(source)) as lines:
+            if self._sorts is None:
+                with self._sink() as sink:
+                    await self._answer_lines(lines, asking, sink, written)
+                return
+            order = Order(unique_ids=self.unique_ids)
+            passed_over = await pass_over(lines, self.done, self._sorts, order)
+            with self._sink() as sink:
+                await self._answer_lines(remaining(passed_over, lines, order), asking, sink, written)
+            put_in_order(self._sorts, order)
+
+    async def _answer_lines(
+        self,
+        lines: AsyncIterator[Line],
+        asking: Asking[Answer],
+        sink: BinaryIO,
+        written: Callable[[Result[Answer]], None],
+    ) -> None:
+        in_order = self._sorts is None
+
+        def write(result: Result[Answer]) -> None:
+            sink.write(encode(result, numbered=not in_order))
+            sink.flush()
+            written(result)
+
+        await answer_lines(lines, asking, write, concurrency=self.concurrency, in_order=in_order)
+
+    @property
+    def _sorts(self) -> Path | None:
+        """The output, where it can be sorted in the end: not a pipe or a device."""
+        output = self.output
+        return None if output is None or (output.exists() and not output.is_file()) else output
 
     @contextmanager
     def _source(self) -> Iterator[BinaryIO]:
@@ -150,13 +187,6 @@ class Job:
         if self.output is None:
             return "a run with --output FILE can be gone on with"
         return f"the same command with --resume goes on with {self.output}"
-
-
-def _loaded(settings: Settings, err: Console) -> Parts:
-    with err.status("Loading the model") if err.is_terminal else nullcontext():
-        from egrm_graph.parts import assemble
-
-        return assemble(settings)
 
 
 def _check_output(file: str, output: Path | None, *, resume: bool, overwrite: bool) -> None:

@@ -43,6 +43,8 @@ class Line:
     error: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
     """The line's other fields."""
+    again: bool = False
+    """Whether an earlier line has the same id; known only where results go to a file."""
 
 
 def read_line(number: int, raw: bytes) -> Line | None:

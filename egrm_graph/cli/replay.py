@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from egrm_graph.cli.calibrate import Measures, Questions, Samples, measures_named, samples_named
+from egrm_graph.cli.tables import Column, standard_output
+from egrm_graph.cli.tables import Table as Shown
 from egrm_graph.cli.text import inert
 from egrm_graph.settings import TaskName
 
@@ -53,7 +54,7 @@ def replay(
     if as_json:
         typer.echo(json.dumps(_plain(table, made), indent=1, allow_nan=False))
     else:
-        _show(log.name, table, made, Console(highlight=False))
+        _show(log.name, table, made, standard_output())
 
 
 def _plain(table: Table, made: Sequence[Curve]) -> dict[str, Any]:
@@ -90,16 +91,12 @@ def _show(name: str, table: Table, made: Sequence[Curve], out: Console) -> None:
     told += "" if always.tokens is None else f", {always.tokens - _fast_tokens(table, made[0]):.1f} tokens"
     for m, never in sorted({curve.samples: 1 - curve.aurc_random for curve in made}.items()):
         told += f"; never, {m} votes: {never:.3f}"
-    out.print(Text(told + "."), soft_wrap=True)
+    out.print(Text(told + "."))
     out.print(Text("Random and oracle gates reason about as many questions. Brackets are 95 % intervals.", "dim"))
 
 
-def _table(title: str, *headings: str) -> RichTable:
-    table = RichTable(title=Text(inert(title)), title_justify="left")
-    table.add_column("gate", no_wrap=True)
-    for heading in ("M", *headings):
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
+def _table(title: str, *headings: str) -> Shown:
+    return Shown("gate", *(Column(heading, right=True) for heading in ("M", *headings)), title=inert(title))
 
 
 def _fast_tokens(table: Table, curve: Curve) -> float:

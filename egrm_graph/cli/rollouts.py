@@ -48,7 +48,7 @@ def rollouts(
     # Nothing is scored here, so no scorer is loaded or asked.
     settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
     with _written(output, resume=resume, overwrite=overwrite) as lines:
-        job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, in_order=False)
+        job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
         if lines is not None and resume and lines.exists():
             _refuse_other_paths(lines, settings.paths)
         job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))

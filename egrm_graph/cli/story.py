@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from egrm_graph.cli.text import inert, shortened
+from egrm_graph.cli.tables import UNBOUNDED, Table
+from egrm_graph.cli.text import MOST, bounded, inert, one_line
 from egrm_graph.verification import Path, Uncertainty, Verification
 
 BAR = 20
+SHOWN = 1000
+"""Characters of one text on a terminal."""
 COLOURS = {"ok": "bold green", "degraded": "bold yellow", "abstained": "bold red"}
 
 
 def show(told: Verification, console: Console) -> None:
     """Prints it. All of a model's text is shown as it is: no markup, no escapes."""
+    most = MOST if console.width >= UNBOUNDED else SHOWN
     answer, guess = told["answer"], told.get("best_guess")
     nothing = "no answer" if guess is None else f"no answer (best guess: {inert(guess)})"
     console.print(Text(nothing if answer is None else inert(answer), COLOURS[told["status"]]), soft_wrap=True)
@@ -25,11 +28,11 @@ def show(told: Verification, console: Console) -> None:
         console.print(_candidates(told))
         console.print()
     if told["uncertainty"]["samples"]:
-        console.print(_fast_answers(told["uncertainty"]))
+        console.print(_fast_answers(told["uncertainty"], most))
         console.print(Padding(Text(_gate(told)), (0, 0, 0, 2), expand=False))
     if told["paths"]:
         console.print()
-        console.print(_paths(told, console.width))
+        console.print(_paths(told, most))
     if told["reasons"]:
         console.print()
         console.print(_part("Reasons", *(Text(f"- {inert(reason)}") for reason in told["reasons"])))
@@ -47,21 +50,21 @@ def _headline(told: Verification) -> str:
 
 
 def _candidates(told: Verification) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+    table = Table("", "")
     for i, (reward, why) in enumerate(zip(told["rewards"] or [], told["unrewarded"] or [], strict=True)):
         name = chr(ord("A") + i) if len(told["rewards"] or []) <= 26 else str(i + 1)
-        shown = Text(inert(why or ""), "dim") if reward is None else Text(f"{reward:.2f}")
+        shown = Text(one_line(why or ""), "dim") if reward is None else Text(f"{reward:.2f}")
         table.add_row(Text(name, "bold" if i == told["winner"] else ""), shown)
     if told["tie"] is not None:
         table.add_row(Text("tie", "bold" if told["answer"] == "tie" else ""), Text(f"{told['tie']:.2f}"))
     return _part("Candidates, and the estimated probability of each", table)
 
 
-def _fast_answers(seen: Uncertainty) -> RenderableType:
-    votes = Table.grid(padding=(0, 2))
+def _fast_answers(seen: Uncertainty, most: int) -> RenderableType:
+    votes = Table("", "", "")
     lost = seen["samples"] - sum(vote["count"] for vote in seen["votes"])
     for vote in seen["votes"]:
-        _bar(votes, Text(shortened(vote["answer"], 40)), vote["count"], seen["samples"])
+        _bar(votes, Text(bounded(vote["answer"], most)), vote["count"], seen["samples"])
     if lost > 1e-9:
         _bar(votes, Text("no answer", "dim"), lost, seen["samples"])
     return _part("Fast answers", votes)
@@ -80,26 +83,24 @@ def _gate(told: Verification) -> str:
     return f"{seen['measure']} {value}, threshold {seen['threshold']:.2f}: {verdict}{orders}"
 
 
-def _paths(told: Verification, width: int) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+def _paths(told: Verification, most: int) -> RenderableType:
+    table = Table("", "", "", "")
     for i, path in enumerate(told["paths"]):
         won = i == told["best_path"]
         style = "bold" if won else ""
         score = "unscored" if path["score"] is None else f"{path['score']:.3f}"
-        answer = "no answer" if path["answer"] is None else shortened(path["answer"], 24)
-        table.add_row(
-            Text("→" if won else " "), Text(score, style), Text(answer, style), _text(path, max(20, width - 48))
-        )
+        answer = "no answer" if path["answer"] is None else bounded(path["answer"], most)
+        table.add_row("→" if won else " ", Text(score, style), Text(answer, style), _text(path, most))
     uncalibrated = ", and the scores are not calibrated" if told["calibrated"] is False and not told["rewards"] else ""
     return _part(f"Reasoning paths: score, answer, text{uncalibrated}", table)
 
 
-def _text(path: Path, width: int) -> Text:
+def _text(path: Path, most: int) -> Text:
     if path["text"] is None and path["error"] is None:
         return Text("not recorded", "dim")
     if path["text"] is None:
-        return Text(shortened(f"lost: {path['error']}", 2 * width), "dim")
-    return Text(shortened(path["text"], 2 * width), "dim")
+        return Text(bounded(f"lost: {path['error']}", most), "dim")
+    return Text(bounded(path["text"], most), "dim")
 
 
 def _cost(told: Verification) -> str:

@@ -8,15 +8,28 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.settings import Settings
-
 JOINERS = "\u200c\u200d"  # parts of words in Persian, and of pictures
+MOST = 100_000
+"""Characters of one text that go to a pipe."""
 UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 
 
 def inert(text: str) -> str:
     """The text with everything that a terminal would obey spelled out (`\\x1b`), but for line breaks."""
-    return "".join(_spelled(character) for character in text)
+    return text if text.isprintable() else "".join(map(_spelled, text))
+
+
+def one_line(text: str) -> str:
+    """The whole text, inert and on one line."""
+    return " ".join(inert(text).split())
+
+
+def bounded(text: str, most: int = MOST) -> str:
+    """The text on one line. Where it is longer than `most` characters, the line says how many more there are."""
+    line, unseen = one_line(text[: 2 * most]), max(0, len(text) - 2 * most)  # no need to go through megabytes
+    if len(line) + unseen <= most:
+        return line
+    return f"{line[:most]} ({len(line) - most + unseen:,} more characters: --json)"
 
 
 def shortened(text: str, width: int) -> str:
@@ -36,12 +49,6 @@ def when(started_at: float) -> str:
         return f"{datetime.fromtimestamp(started_at):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
         return "at no known time"
-
-
-def tell_recorded(settings: Settings, err: Console) -> None:
-    """Where the runs of a command can be looked at, if they were recorded."""
-    if settings.trace_level != "off":
-        err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
 
 
 def tell_error(message: str) -> None:

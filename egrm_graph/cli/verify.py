@@ -31,6 +31,9 @@ def verify(
 ) -> None:
     """Verify questions from JSON lines, one JSON line out for each, in the same order.
 
+    With --output, each result is written as soon as it is ready, and the file is sorted at the end: a run that is
+    killed loses only the questions under way, and --resume asks only those.
+
     A line in is an object with a "question" (or chat "messages" that end with one), and perhaps an "id" (a string or
     a number; the line's number where there is none) and a "reference" answer (a string, a number, or true or false).
     For tasks that judge (--task pairwise, best_of_n, tool_calls or pointwise) it has "candidates", and perhaps "tools"
@@ -46,7 +49,7 @@ def verify(
 def _asking(parts: Parts) -> Asking[Verification]:
     from egrm_graph.graph import build_graph
 
-    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer)
+    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
 
     async def ask(line: Line) -> Verification:
         asked: Input = line.asked  # type: ignore[assignment]

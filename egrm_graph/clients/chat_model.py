@@ -62,6 +62,8 @@ class ChatModelClient:
         SettingsError: it is not a chat model, or its temperature cannot be set.
     """
 
+    engine = "chat_model"
+
     def __init__(self, model: Runnable[Any, Any] | str) -> None:
         self._model = _initialised(model) if isinstance(model, str) else model
         self._models = models_in(self._model)

@@ -23,6 +23,8 @@ class EmbeddedClient:
     lead to one of them. A completion gets what room the context has left, and ends by `length` when it is used up.
     """
 
+    engine = "embedded"
+
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
@@ -85,7 +87,10 @@ class EmbeddedClient:
         return await asyncio.wrap_future(request.future)
 
     async def check(self) -> None:
+        """Draws one token, so that no later call waits for what the first one sets up."""
         self._worker.check()
+        sampling = Sampling(temperature=0.0, max_tokens=1)
+        await self.sample([Message(role="user", content="1")], sampling, seeds=(0,), request_id="check")
 
     async def aclose(self) -> None:
         try:

@@ -48,6 +48,8 @@ class VllmClient:
     to cancel samples one by one, draw them by calls of their own. Close it with `aclose`.
     """
 
+    engine = "vllm"
+
     def __init__(
         self,
         model: str,

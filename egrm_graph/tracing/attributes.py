@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from egrm_graph.clients.client import Client
 from egrm_graph.settings import Settings
 from egrm_graph.tracing.record import ModelCall, NodeRun, Record
 
@@ -47,14 +48,22 @@ class Service:
     in_process: bool
 
 
-def service_of(settings: Settings) -> Service:
-    """As far as the settings tell; a client that is handed in may be another."""
-    if settings.engine == "chat_model":
+def engine_of(client: Client) -> str:
+    """The engine that the client is of; the name of its class where it is of none of those that settings name."""
+    return str(getattr(client, "engine", type(client).__name__))
+
+
+def service_of(settings: Settings, engine: str | None = None) -> Service:
+    """The service behind `engine`, which is that of the settings unless another client was handed in."""
+    engine = engine or settings.engine
+    if engine == "chat_model":
         named, separator, _ = settings.model.partition(":")
         return Service(PROVIDERS.get(named, named) if separator else "langchain", "chat", in_process=False)
-    if settings.engine == "vllm":
+    if engine == "vllm":
         return Service("vllm", "chat" if settings.endpoint == "chat" else "text_completion", in_process=False)
-    return Service("transformers", "chat", in_process=True)
+    if engine == "embedded":
+        return Service("transformers", "chat", in_process=True)
+    return Service(engine, "chat", in_process=False)
 
 
 def run_started(model: str, task: str) -> Attributes:

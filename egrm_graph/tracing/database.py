@@ -2,25 +2,33 @@
 
 The file is in WAL mode: many processes read while one writes, and a process that is killed leaves it whole. `runs` has
 what runs are chosen by, apart from `records`, so that a search does not read whole records.
+
+A column may be added to `runs` without a new version of the schema, if it may be null. Packages that do not know it
+read and write the others. In a file that lacks it, the first package that knows it and writes adds it, and fills it
+from the records; until then, readers take it from the records.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from egrm_graph.errors import InputError
+from egrm_graph.tracing.encoding import row_in
 from egrm_graph.tracing.private import make_file, narrow
 
 APPLICATION = 0x6567726D
 """`egrm`: marks the file as a store of ours."""
 SCHEMA = 1
 BUSY_S = 5.0
+FILLED_AT_ONCE = 100
+"""Records that are in memory while columns are added."""
 WAL_BYTES = 16_000_000
 """A larger write-ahead log is cut to that after its checkpoint."""
 
@@ -69,6 +77,9 @@ def to_write(path: Path) -> sa.Connection:
         try:
             check(connection, path)
             _make(connection)
+            if missing(connection):
+                with writing(connection):  # another process may have been quicker
+                    _add(connection, missing(connection))
         except BaseException:
             connection.close()
             raise
@@ -153,6 +164,12 @@ def pragma(connection: sa.Connection, name: str) -> int:
     return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
 
 
+def missing(connection: sa.Connection) -> list[sa.Column[Any]]:
+    """The columns of `runs` that the file does not have."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns(runs.name)}
+    return [column for column in runs.columns if column.name not in known]
+
+
 def bytes_used(connection: sa.Connection) -> int:
     """Of the file, without its free pages."""
     pages = pragma(connection, "page_count") - pragma(connection, "freelist_count")
@@ -191,6 +208,21 @@ def _make(connection: sa.Connection) -> None:
         metadata.create_all(connection)
         connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION}").close()
         connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}").close()
+
+
+def _add(connection: sa.Connection, columns: Sequence[sa.Column[Any]]) -> None:
+    for column in columns:
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {runs.name} ADD COLUMN {column.name} {kind}").close()
+    if not columns:
+        return
+    changed = sa.update(runs).where(runs.c.id == sa.bindparam("of"))
+    for number, data in connection.execute(sa.select(records.c.id, records.c.json)).yield_per(FILLED_AT_ONCE):
+        row = row_in(data)
+        if row is not None:
+            connection.execute(
+                changed, {"of": number, **{column.name: getattr(row, column.name) for column in columns}}
+            )
 
 
 def _beside(path: Path) -> tuple[Path, Path]:

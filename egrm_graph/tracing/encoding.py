@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from egrm_graph.tracing.record import Record
-from egrm_graph.tracing.row import storable
+from egrm_graph.tracing.row import Row, row_of, storable
 
 
 def encoded(record: Record) -> bytes:
@@ -34,6 +34,14 @@ def decoded(data: bytes) -> Record:
 
     found: Record = orjson.loads(data)
     return found
+
+
+def row_in(data: bytes) -> Row | None:
+    """The row of a record; None where there is no record that this package can read."""
+    try:
+        return row_of(decoded(data), len(data))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 
 from egrm_graph.errors import InputError
-from egrm_graph.tracing.encoding import decoded
+from egrm_graph.tracing.encoding import row_in
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits, Pruned
 from egrm_graph.tracing.private import make_folder
-from egrm_graph.tracing.row import Row, row_of
+from egrm_graph.tracing.row import Row
 from egrm_graph.tracing.writer import Entry
 
 FILE_BYTES = 64_000_000
@@ -164,7 +164,4 @@ def _row(line: bytes) -> Row | None:
     """None where it is no whole record: its writer was killed, or is writing it."""
     if not line.endswith(b"\n"):
         return None
-    try:
-        return row_of(decoded(line), len(line) - 1)
-    except (ValueError, KeyError, TypeError):
-        return None
+    return row_in(line[:-1])

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from egrm_graph.tracing.limits import Pruned, limits_of
-from egrm_graph.tracing.store import Store
 from egrm_graph.tracing.writing import WrittenBehind
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -17,7 +16,7 @@ def is_database(path: Path) -> bool:
     return path.is_file() or (path.suffix in SUFFIXES and not path.is_dir())
 
 
-def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> Store:
+def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> WrittenBehind:
     """A store that writes there. What is there is looked at now; what is missing is made with the first record.
 
     Raises:

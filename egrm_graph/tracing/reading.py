@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from egrm_graph.errors import InputError
+from egrm_graph.tracing.completing import complete
 from egrm_graph.tracing.encoding import decoded
 from egrm_graph.tracing.filter import ALL, Filter
 from egrm_graph.tracing.opening import is_database
@@ -117,4 +118,5 @@ def _record(data: bytes) -> Record:
             f"the run {record['run_id']} was recorded in the version {record['version']}, and this package knows "
             f"{VERSION}; install a newer egrm-graph"
         )
+    complete(record)
     return record

@@ -106,6 +106,7 @@ class Record(TypedDict):
     package: str
     """The version of egrm-graph."""
     engine: str
+    """`embedded`, `vllm` or `chat_model`; of any other client the name of its class."""
     model: str
     task: str
     scorer: str | None

@@ -20,6 +20,7 @@ from typing import Any, Self
 from egrm_graph.clients.client import Client
 from egrm_graph.forking import call_in_children
 from egrm_graph.settings import Settings
+from egrm_graph.tracing.attributes import engine_of
 from egrm_graph.tracing.privacy import (
     Rewrite,
     metadata_of,
@@ -101,6 +102,7 @@ class Tracer:
     ) -> None:
         self._settings = settings
         self._client = client
+        self._engine = engine_of(client)
         self._same = same
         self._store = store
         self._own = own
@@ -193,7 +195,7 @@ class Tracer:
             "ending": end.ending,
             "error": end.error,
             "package": _PACKAGE,
-            "engine": self._settings.engine,
+            "engine": self._engine,
             "model": self._client.name,
             "task": self._task,
             "scorer": self._scorer,
@@ -348,14 +350,14 @@ def tracer_of(
         None if settings.trace_level == "off" else store,
         own=own,
         scorer=scorer,
-        spans=_spans(settings, redact),
+        spans=_spans(settings, redact, engine_of(client)),
         redact=redact,
     )
 
 
-def _spans(settings: Settings, redact: Rewrite | None) -> Spans | None:
+def _spans(settings: Settings, redact: Rewrite | None, engine: str) -> Spans | None:
     if settings.telemetry == "off":
         return None
     from egrm_graph.tracing.telemetry import telemetry
 
-    return telemetry(settings, redact)
+    return telemetry(settings, redact, engine)

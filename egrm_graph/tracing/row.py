@@ -38,9 +38,15 @@ class Row(NamedTuple):
 
 
 def row_of(record: Record, n_bytes: int) -> Row:
-    """The row of a record that takes `n_bytes` in the store. What a database cannot hold is spelled out."""
-    told, asked = record["verification"], record["asked"]
-    gate = None if told is None else told["uncertainty"]
+    """The row of a record that takes `n_bytes` in the store. What a database cannot hold is spelled out; what an older
+    package did not record is None.
+
+    Raises:
+        KeyError: it is not a record.
+    """
+    told, asked = record.get("verification"), record.get("asked")
+    gate = None if told is None else told.get("uncertainty")
+    measure = None if gate is None else gate.get("measure")
     return Row(
         run_id=storable(record["run_id"]),
         started_at=_finite(record["started_at"]) or 0.0,
@@ -49,23 +55,23 @@ def row_of(record: Record, n_bytes: int) -> Row:
         level=record["level"],
         task=storable(record["task"]),
         model=storable(record["model"]),
-        route=None if told is None else told["route"],
-        measure=None if gate is None else storable(gate["measure"]),
-        value=None if gate is None else _finite(gate["value"]),
-        threshold=None if gate is None else _finite(gate["threshold"]),
-        margin=_finite(record["margin"]),
-        correct=None if told is None else told["correct"],
+        route=None if told is None else told.get("route"),
+        measure=None if measure is None else storable(measure),
+        value=None if gate is None else _finite(gate.get("value")),
+        threshold=None if gate is None else _finite(gate.get("threshold")),
+        margin=_finite(record.get("margin")),
+        correct=None if told is None else told.get("correct"),
         completion_tokens=completion_tokens(record),
-        question=None if asked is None else _beginning(asked["question"]),
-        answer=None if told is None else _beginning(told["answer"]),
+        question=None if asked is None else _beginning(asked.get("question")),
+        answer=None if told is None else _beginning(told.get("answer")),
         bytes=n_bytes,
     )
 
 
 def completion_tokens(record: Record) -> int:
     """Of the whole run; where it has no verification, of the calls that came to their end."""
-    if record["verification"] is not None:
-        return record["verification"]["usage"]["completion_tokens"]
+    if (told := record.get("verification")) is not None:
+        return told["usage"]["completion_tokens"]
     return sum(call["usage"]["completion_tokens"] for call in record["calls"] if call["usage"] is not None)
 
 

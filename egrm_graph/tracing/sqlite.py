@@ -11,7 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from egrm_graph.tracing.database import records, runs, to_read, to_write, told, writing
+from egrm_graph.tracing.database import missing, records, runs, to_read, to_write, told, writing
+from egrm_graph.tracing.encoding import row_in
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits
 from egrm_graph.tracing.pruning import give_back, prune
@@ -19,6 +20,7 @@ from egrm_graph.tracing.row import Row
 from egrm_graph.tracing.writer import Entry
 
 PAGE_ROWS = 500
+PAGE_RECORDS = 50
 AT_ONCE = 48
 """Runs in one statement, at most: Python's lock changes hands at each, and a busy program gives it back only after a
 while. sqlite3 keeps the last 128 statements ready, and a number of runs takes two."""
@@ -71,16 +73,16 @@ class SqliteReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = to_read(path)
+        with told(path):
+            self._missing = missing(self._connection)
 
     def rows(self, which: Filter) -> Iterator[Row]:
+        if self._missing:  # nobody has written since this package was installed
+            yield from self._rows_of_records(which)
+            return
         conditions = [compared(runs.c[name], value) for name, compared, value in which.conditions()]
-        newest_first = (runs.c.started_at.desc(), runs.c.run_id.desc())
-        query = sa.select(*_COLUMNS).where(*conditions).order_by(*newest_first).limit(PAGE_ROWS)
-        page = self._fetched(query)
-        while page:
-            yield from page
-            last = sa.tuple_(sa.literal(page[-1].started_at), sa.literal(page[-1].run_id))
-            page = self._fetched(query.where(sa.tuple_(runs.c.started_at, runs.c.run_id) < last))
+        for page in self._pages(sa.select(*_COLUMNS).where(*conditions), PAGE_ROWS):
+            yield from (Row(*found) for found in page)
 
     def data(self, run_id: str) -> bytes | None:
         query = sa.select(records.c.json).join(runs, runs.c.id == records.c.id).where(runs.c.run_id == run_id)
@@ -96,9 +98,25 @@ class SqliteReader:
     def close(self) -> None:
         self._connection.close()
 
-    def _fetched(self, query: sa.Select[*tuple[Any, ...]]) -> list[Row]:
+    def _rows_of_records(self, which: Filter) -> Iterator[Row]:
+        """Reads whole records, for what the table does not have."""
+        query = sa.select(runs.c.run_id, runs.c.started_at, records.c.json).join(records, runs.c.id == records.c.id)
+        for page in self._pages(query, PAGE_RECORDS):
+            rows = (row_in(found.json) for found in page)
+            yield from (row for row in rows if row is not None and which.takes(row))
+
+    def _pages(self, query: sa.Select[*tuple[Any, ...]], n_rows: int) -> Iterator[Sequence[sa.Row[*tuple[Any, ...]]]]:
+        """The newest first, so many at a time."""
+        query = query.order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(n_rows)
+        page = self._fetched(query)
+        while page:
+            yield page
+            last = sa.tuple_(sa.literal(page[-1].started_at), sa.literal(page[-1].run_id))
+            page = self._fetched(query.where(sa.tuple_(runs.c.started_at, runs.c.run_id) < last))
+
+    def _fetched(self, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[*tuple[Any, ...]]]:
         with told(self._path):
-            return [Row(*found) for found in self._connection.execute(query).all()]
+            return self._connection.execute(query).all()
 
 
 @cache

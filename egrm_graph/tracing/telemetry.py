@@ -9,9 +9,9 @@ from egrm_graph.tracing.privacy import Rewrite, scrubbed
 from egrm_graph.tracing.spans import Spans
 
 
-def telemetry(settings: Settings, redact: Rewrite | None = None) -> Spans | None:
+def telemetry(settings: Settings, redact: Rewrite | None = None, engine: str | None = None) -> Spans | None:
     """Spans and metrics for the providers that the program has set up, before or after; None where they are off. Texts
-    are told with `content` only, as `redact` lets them through.
+    are told with `content` only, as `redact` lets them through. `engine` is the client's, if not the settings'.
 
     Raises:
         SettingsError: OpenTelemetry is not installed, or texts are to be told and not to be told.
@@ -28,7 +28,7 @@ def telemetry(settings: Settings, redact: Rewrite | None = None) -> Spans | None
             "pip install 'egrm-graph[otel]', or set telemetry='off'"
         ) from error
     rewrite = _scrubbing(settings, redact) if settings.telemetry == "content" else None
-    return OpenTelemetrySpans(service_of(settings), rewrite=rewrite)
+    return OpenTelemetrySpans(service_of(settings, engine), rewrite=rewrite)
 
 
 def _scrubbing(settings: Settings, redact: Rewrite | None) -> Rewrite:

@@ -89,6 +89,11 @@ class Writer:
             self._n_lost += 1
         self._tell("lost", f"traces: {self._name}: {why}")
 
+    @property
+    def n_written(self) -> int:
+        """Entries that are in the sink."""
+        return self._n_written
+
     def flush(self, timeout_s: float) -> bool:
         """Waits for what was put before; False too where something was lost since the last time."""
         with self._changed:

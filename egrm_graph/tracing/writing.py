@@ -31,6 +31,11 @@ class WrittenBehind:
             return
         writer.put(entry)
 
+    @property
+    def n_written(self) -> int:
+        """Records that this process has written."""
+        return self._writer().n_written
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         return self._writer().flush(timeout_s)
 

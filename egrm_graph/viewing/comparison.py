@@ -19,22 +19,26 @@ BEFORE = 30
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing, as it is in each of the runs. Long texts are told from where they begin to differ."""
+    """One thing, as it is in each of the runs. A long text may be kept only from where the two begin to differ."""
 
     what: str
     first: str
     second: str
 
 
-def differences(first: Record, second: Record) -> list[Difference]:
-    """In the order in which things come about: settings, prompts, votes, route, answer, paths, cost."""
+def differences(first: Record, second: Record, shown: int | None = SHOWN) -> list[Difference]:
+    """In the order in which things come about: settings, prompts, votes, route, answer, paths, cost.
+
+    Of a text of more than `shown` characters so many are kept; None keeps all.
+    """
     ours, theirs = dict(_facts(first)), dict(_facts(second))
     found = []
     for what in _merged(list(ours), list(theirs)):
         one, other = ours.get(what, NOTHING), theirs.get(what, NOTHING)
         if one != other:
             start = max(0, _first_difference(one, other) - BEFORE)
-            found.append(Difference(what, _from(one, start), _from(other, start)))
+            sides = (one, other) if shown is None else (_from(one, start, shown), _from(other, start, shown))
+            found.append(Difference(what, *sides))
     return found
 
 
@@ -119,8 +123,8 @@ def _first_difference(one: str, other: str) -> int:
     return low
 
 
-def _from(text: str, start: int) -> str:
-    if len(text) <= SHOWN:
+def _from(text: str, start: int, shown: int) -> str:
+    if len(text) <= shown:
         return text
-    shown = text[start : start + SHOWN]
-    return f"{'…' if start else ''}{shown}{'…' if start + SHOWN < len(text) else ''}"
+    part = text[start : start + shown]
+    return f"{'…' if start else ''}{part}{'…' if start + shown < len(text) else ''}"

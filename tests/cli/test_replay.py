@@ -21,7 +21,7 @@ def replayed(*given: object) -> Result:
 def test_tables_have_every_measure_and_size(tmp_path: Path) -> None:
     done = replayed(written(tmp_path / "log.jsonl", LOG))
     assert done.exit_code == 0, done.output
-    rows = re.findall(r"│ (consensus|vote_entropy) +│ (\d)", done.stdout)
+    rows = re.findall(r"^(consensus|vote_entropy) +(\d)", done.stdout, re.MULTILINE)
     assert rows == [(name, m) for _ in range(2) for name in ("consensus", "vote_entropy") for m in "35"]
     assert "log.jsonl: 30 questions" in done.stdout
     assert "Always reasoning: accuracy 1.000 [1.000, 1.000], 60.0 tokens" in done.stdout

@@ -28,7 +28,7 @@ def test_the_verdict_and_why_come_first() -> None:
     text = shown(record())
     assert text.startswith("Run 0123456789abcdef0123456789abcdef · 2026-")
     assert "arithmetic by egrm-tiny (vllm) · scorer egrm-tiny-scorer · server 0.32.0 · " in text
-    assert "http://localhost:8000/v1 · egrm-graph 0.1.0 · recorded: full · thread_id 7" in text
+    assert "http://localhost:8000/v1 · egrm-graph 0.1.0 · recorded: full · thread_id 7" in " ".join(text.split())
     assert "consensus 0.60, threshold 0.80: they do not converge, so it reasoned" in text
     assert lines_of(record(), "Why")[0] == (
         "3 of 5 fast answers are 42: consensus 0.6, under the threshold 0.8, so it reasoned."
@@ -88,7 +88,7 @@ def test_a_summary_says_what_it_does_not_have() -> None:
         samples=[sample("42", i, text=None) for i in range(5)], paths=[path("42", 0.9, 0, text=None)], best_path=0
     )
     text = shown(record(level="summary", texts=False, prompts=[], verification=told))
-    assert "recorded: summary · without texts" in text
+    assert "recorded: summary · without texts" in " ".join(text.split())
     assert "0.900  42  not recorded" in text
 
 

@@ -16,9 +16,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-
 from egrm_graph.benchmark.attacks.measuring import (
     JUDGED,
     NEVER_CERTAIN,
@@ -31,6 +28,7 @@ from egrm_graph.benchmark.attacks.measuring import (
 from egrm_graph.benchmark.attacks.obedient import answer
 from egrm_graph.benchmark.attacks.suite import attacks
 from egrm_graph.cli.options import settings_of
+from egrm_graph.cli.tables import Column, Table, standard_output
 from egrm_graph.clients.client import Client
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import EgrmError
@@ -80,16 +78,13 @@ async def _loaded(settings: Settings, n_items: int) -> list[Row]:
 def table(rows: Sequence[Row]) -> Table:
     """A line for each kind, with every judge beside the others."""
     judges = list(dict.fromkeys(row.judge for row in rows))
-    shown = Table(title="How often the attacked candidate wins", title_justify="left")
-    for heading in ("kind", "forges", "attacks"):
-        shown.add_column(heading, no_wrap=True, justify="right" if heading == "attacks" else "left")
-    for judge in judges:
-        shown.add_column(judge, no_wrap=True, justify="right")
+    figures = (Column(heading, right=True) for heading in ("attacks", *judges))
+    shown = Table("kind", "forges", *figures, title="How often the attacked candidate wins")
     for kind in dict.fromkeys(row.kind for row in rows):
         found = [row for row in rows if row.kind == kind]
         forges = "structure" if found[0].only_structure else "and pleads"
         about = ("", "") if kind == NOTHING.kind else (forges, str(found[0].attacks))
-        shown.add_row(kind, *about, *(row.loser_wins.percent() for row in found), end_section=kind == NOTHING.kind)
+        shown.add_row(kind, *about, *(row.loser_wins.percent() for row in found))
     return shown
 
 
@@ -123,7 +118,7 @@ def main() -> None:
     if given.json:
         print(*(json.dumps(asdict(row)) for row in rows), sep="\n")
         return
-    out = Console(width=120, highlight=False)
+    out = standard_output()
     out.print(table(rows))
     for judge in dict.fromkeys(row.judge for row in rows):
         out.print(right_wins([row for row in rows if row.judge == judge]))

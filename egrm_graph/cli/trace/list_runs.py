@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from egrm_graph.cli.story import COLOURS
-from egrm_graph.cli.text import inert, shortened
+from egrm_graph.cli.tables import Column, Table, standard_output
+from egrm_graph.cli.text import one_line
 from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.row import Row
@@ -38,35 +38,30 @@ def list_runs(
         for row in found:
             typer.echo(json.dumps(row._asdict(), allow_nan=False))
     else:
-        show(store, list(found), Console(highlight=False))
+        show(store, list(found), standard_output())
 
 
 def show(store: Path, rows: Sequence[Row], out: Console) -> None:
     """A table of the runs."""
     if not rows:
-        out.print(Text(shortened(f"There are no such runs in {store}.", 500)), soft_wrap=True)
+        out.print(Text(one_line(f"There are no such runs in {store}.")), soft_wrap=True)
         return
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    # Where a terminal is narrow, the texts are what is cut.
-    for heading, width in (("run", SHOWN_ID), ("started", 11), ("ending", 6), ("route", 8)):
-        table.add_column(heading, no_wrap=True, min_width=width)
-    for heading, width in (("value", 11), ("tokens", 6), ("ms", 5)):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
-    table.add_column("answer", no_wrap=True, min_width=6)
-    table.add_column("question", no_wrap=True, ratio=1)
+    figures = (Column(heading, right=True) for heading in ("value", "tokens", "ms"))
+    texts = (Column(heading, below=True) for heading in ("answer", "question"))
+    table = Table("run", "started", "ending", "route", *figures, *texts)
     for row in rows:
         table.add_row(*_cells(row))
     out.print(table)
 
 
 def _cells(row: Row) -> list[Text]:
-    ending = Text(shortened(row.ending, 12), COLOURS.get(row.ending, "bold red"))
+    ending = Text(one_line(row.ending), COLOURS.get(row.ending, "bold red"))
     value = "" if row.value is None or row.threshold is None else f"{row.value:.2f} / {row.threshold:.2f}"
-    answer = Text("" if row.answer is None else shortened(row.answer, 24))
+    answer = Text("" if row.answer is None else one_line(row.answer))
     if row.correct is not None:
         answer.append(" ✓" if row.correct else " ✗", "green" if row.correct else "red")
     return [
-        Text(inert(row.run_id[:SHOWN_ID]).replace("\n", " ")),
+        Text(one_line(row.run_id[:SHOWN_ID])),
         Text(f"{datetime.fromtimestamp(row.started_at):%m-%d %H:%M}"),
         ending,
         Text(row.route or ""),
@@ -74,5 +69,5 @@ def _cells(row: Row) -> list[Text]:
         Text(f"{row.completion_tokens:,}"),
         Text(f"{row.ms:,.0f}"),
         answer,
-        Text("" if row.question is None else shortened(row.question, 80), "dim"),
+        Text("" if row.question is None else one_line(row.question), "dim"),
     ]

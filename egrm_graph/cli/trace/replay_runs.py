@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from egrm_graph.cli.fields import with_fields
-from egrm_graph.cli.text import inert, shortened
+from egrm_graph.cli.tables import Column, Table, standard_output
+from egrm_graph.cli.text import bounded, one_line
 from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, filter_of
 from egrm_graph.settings import Selection
 from egrm_graph.tracing.filter import Filter
@@ -64,7 +64,7 @@ def replay_runs(
         changes["threshold"] = threshold
     if min_confidence is not None:
         changes["min_confidence"] = min_confidence
-    out, tally = Console(highlight=False), Tally()
+    out, tally = standard_output(), Tally()
     if run is not None:
         one = replay_one(record_of(store, run), changes)
         if as_json:
@@ -84,22 +84,20 @@ def replay_runs(
 
 
 def _show_one(one: Replayed, out: Console) -> None:
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    for heading in ("", "recorded", "decided again"):
-        table.add_column(heading)
+    table = Table("", "recorded", "decided again")
     for name in ("value", "threshold", "route", "status", "answer", "winner", "best_path"):
         before, after = getattr(one.before, name), getattr(one.after, name)
         style = "bold" if before != after and one.after.undecided is None else ""
         table.add_row(name.replace("_", " "), _cell(before), Text.assemble(_cell(after), style=style))
     out.print(table)
     if one.after.undecided is not None:
-        out.print(Text(f"Undecided: {one.after.undecided}."), soft_wrap=True)
+        out.print(Text(f"Undecided: {one.after.undecided}."))
 
 
 def _cell(value: Any) -> Text:
     if value is None:
         return Text("-", "dim")
-    return Text(f"{value:.4g}" if isinstance(value, float) else shortened(str(value), 60))
+    return Text(f"{value:.4g}" if isinstance(value, float) else bounded(str(value)))
 
 
 def _show_all(tally: Tally, changed: Sequence[Replayed], out: Console) -> None:
@@ -117,15 +115,13 @@ def _show_all(tally: Tally, changed: Sequence[Replayed], out: Console) -> None:
     if tally.no_verdict:
         lines.append(f"{tally.no_verdict:,} runs came to no verdict, and were passed over")
     for line in lines:
-        out.print(Text(line), soft_wrap=True)
+        out.print(Text(line))
     if not changed:
         return
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for heading in ("run", "recorded", "decided again", "question"):
-        table.add_column(heading, no_wrap=heading != "question")
+    table = Table("run", "recorded", "decided again", Column("question", below=True))
     for one in changed:
-        name = Text(inert(one.run_id[:SHOWN_ID]).replace("\n", " "))
-        table.add_row(name, _short(one.before), _short(one.after), Text(shortened(one.question, 60), "dim"))
+        name = one_line(one.run_id[:SHOWN_ID])
+        table.add_row(name, _short(one.before), _short(one.after), Text(bounded(one.question), "dim"))
     out.print()
     out.print(table)
     if tally.changed > len(changed):
@@ -136,4 +132,4 @@ def _short(decision: Decision) -> Text:
     if decision.route is None:
         return Text("undecided", "dim")
     answer = "undecided" if decision.undecided else "no answer" if decision.answer is None else decision.answer
-    return Text(f"{decision.route} {shortened(answer, 24)}")
+    return Text(f"{decision.route} {bounded(answer)}")

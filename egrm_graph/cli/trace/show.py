@@ -6,8 +6,8 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from egrm_graph.cli.tables import standard_output
 from egrm_graph.cli.trace.options import DEFAULT_STORE, Run, Store
 
 
@@ -24,4 +24,4 @@ def show(
     if as_json:
         typer.echo(json.dumps(record, indent=1))
     else:
-        tell(record, Console(highlight=False))
+        tell(record, standard_output())

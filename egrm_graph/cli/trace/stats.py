@@ -8,10 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from egrm_graph.cli.tables import Column, Table, standard_output
 from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
 from egrm_graph.tracing.filter import Filter
 
@@ -35,18 +34,16 @@ def stats(
     if as_json:
         typer.echo(json.dumps([asdict(period) for period in found], indent=1, allow_nan=False))
     else:
-        out = Console(highlight=False)
+        out = standard_output()
         out.print(_table(found))
         out.print(Text("Tokens are completion tokens a run; brackets are 95 % intervals.", "dim"))
 
 
 def _table(found: Sequence[Period]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("started", no_wrap=True)
-    for heading in ("runs", "not ok", "reasoned", "tokens, direct", "reasoned", "p50 ms", "p95 ms", "accuracy", "of"):
-        table.add_column(heading, justify="right")
+    headings = ("runs", "not ok", "reasoned", "tokens, direct", "reasoned", "p50 ms", "p95 ms", "accuracy", "of")
+    table = Table("started", *(Column(heading, right=True) for heading in headings))
     for period in found:
-        table.add_row(*map(Text, _cells(period)))
+        table.add_row(*_cells(period))
     return table
 
 

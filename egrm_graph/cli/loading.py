@@ -1,0 +1,61 @@
+"""What the commands that ask models share: loading the models, and recording the runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from egrm_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from egrm_graph.parts import Parts
+    from egrm_graph.tracing.store import Store
+
+
+@contextmanager
+def recorded(settings: Settings, err: Console) -> Iterator[Store | None]:
+    """The store that the settings name, and a word on where to look if anything was recorded; None if recording is off.
+
+    Raises:
+        InputError: what is at `trace_store` is not a store.
+    """
+    if settings.trace_level == "off":
+        yield None
+        return
+    from egrm_graph.tracing.opening import open_store
+
+    store = open_store(settings.trace_store, settings.trace_keep_days, settings.trace_keep_mb)
+    try:
+        yield store
+    finally:
+        store.close()
+        if store.n_written:
+            err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
+
+
+async def loaded(settings: Settings, store: Store | None, err: Console) -> Parts:
+    """The models, ready to be asked. How long that took is told where a model is loaded into this process, so that no
+    question's own time has to include it.
+
+    Raises:
+        EgrmError: a model, or a server for one, cannot be used.
+    """
+    started = time.perf_counter()
+    with err.status("Loading the models") if err.is_terminal else nullcontext():
+        from egrm_graph import graph  # noqa: F401 - it takes a while, too
+        from egrm_graph.parts import assemble, scorer_folder
+
+        parts = assemble(settings, store=store)
+        try:
+            await parts.check()
+        except BaseException:
+            await parts.aclose()
+            raise
+    if settings.engine == "embedded" or (settings.scorer_url is None and scorer_folder(settings) is not None):
+        err.print(Text(f"Loading the models took {time.perf_counter() - started:.1f} s."))
+    return parts

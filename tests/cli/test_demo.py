@@ -1,0 +1,43 @@
+"""The demo's comparison, and the question that it tells step by step."""
+
+import asyncio
+import io
+
+from aiohttp import web
+from rich.console import Console
+
+from egrm_graph import Settings
+from egrm_graph.benchmark.questions import held_out
+from egrm_graph.cli.demo import compared
+from tests.cli.test_verify import server_that
+from tests.clients.fake_server import Seen, answer
+
+TURN_S = 0.02
+
+
+class OneByOne:
+    """A server that works on one request at a time, and is never sure at once."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, seen: Seen) -> web.Response:
+        async with self._turn:
+            await asyncio.sleep(TURN_S)
+        terms = str(seen.body["messages"][0]["content"]).rstrip("=:").replace("-", "+-").split("+")
+        right = sum(int(term) for term in terms)
+        texts = [str(right + i) for i in range(seen.body["n"])] if seen.body["n"] > 1 else [f"#{right}"]
+        return web.json_response(answer(*texts))
+
+
+async def test_the_question_that_is_told_has_the_time_that_it_takes_alone() -> None:
+    async with server_that(OneByOne()) as server:
+        settings = Settings(engine="vllm", model="egrm-tiny", base_url=(server.url,), scorer=None)
+        found = await compared(settings, None, held_out(12), 12, Console(file=io.StringIO()))
+    assert found.alone is not None
+    verification, question = found.alone
+    among_others = dict(zip(found.trials[-1].questions, found.trials[-1].outcomes, strict=True))[question].verification
+    assert among_others is not None
+    assert (verification["answer"], verification["route"]) == (among_others["answer"], among_others["route"])
+    alone_ms, among_ms = (sum(told["timing_ms"].values()) for told in (verification, among_others))
+    assert alone_ms < among_ms / 2

@@ -1,0 +1,40 @@
+"""Whom spans, metrics, and records name as the one that answers the calls of a client."""
+
+from typing import Any
+
+from langchain_core.language_models import FakeListChatModel
+
+from egrm_graph.clients.chat_model import ChatModelClient
+from egrm_graph.clients.client import Client
+from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.parts import load_client
+from egrm_graph.settings import Settings
+from egrm_graph.tracing.attributes import engine_of, service_of
+
+
+class OurGateway(ScriptedClient):
+    """A client of somebody else's."""
+
+
+class NamedGateway(ScriptedClient):
+    engine = "gateway.example"
+
+
+HANDED_IN: dict[str, Any] = {
+    "ScriptedClient": ScriptedClient,
+    "a class OurGateway": OurGateway,
+    "a class with engine='gateway.example'": NamedGateway,
+    "VllmClient": lambda: VllmClient("tiny", ["http://localhost:9/v1"]),
+    "ChatModelClient": lambda: ChatModelClient(FakeListChatModel(responses=["1"])),
+}
+
+
+async def outcome(given: dict[str, Any]) -> dict[str, Any]:
+    settings = Settings(**given["settings"])
+    client: Client = HANDED_IN[given["client"]]() if "client" in given else load_client(settings)
+    try:
+        service = service_of(settings, engine_of(client))
+        return {"engine": engine_of(client), "provider": service.provider, "in process": service.in_process}
+    finally:
+        await client.aclose()

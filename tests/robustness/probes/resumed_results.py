@@ -1,0 +1,38 @@
+"""What `--resume` makes of a file of results that an earlier run left: which lines it asks, and the file in the end."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from egrm_graph.cli.answering import Result
+from egrm_graph.cli.lines import Line
+from egrm_graph.cli.results import Order, done_before, encode, open_results, pass_over, put_in_order, remaining
+from egrm_graph.errors import InputError
+
+
+async def outcome(given: dict[str, Any]) -> Any:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "out.jsonl"
+        file.write_text(given["file"])
+        try:
+            return await _resumed(given["ids"], file, unique_ids=given.get("unique_ids", False))
+        except InputError as error:
+            return f"{type(error).__name__}: {error}".replace(folder, "FOLDER")
+
+
+async def _resumed(ids: Sequence[Any], file: Path, *, unique_ids: bool) -> dict[str, Any]:
+    order, lines = Order(unique_ids=unique_ids), _lines(ids)
+    passed_over = await pass_over(lines, done_before(file), file, order)
+    asked = [line async for line in remaining(passed_over, lines, order)]
+    with open_results(file, resume=True) as out:
+        for line in reversed(asked):  # as they come, the last one first
+            answer = None if line.error else {"answer": f"new {line.number}"}
+            out.write(encode(Result(line, answer, line.error), numbered=True))
+    put_in_order(file, order)
+    return {"asked": [line.number for line in asked], "file": file.read_text()}
+
+
+async def _lines(ids: Sequence[Any]) -> AsyncIterator[Line]:
+    for number, name in enumerate(ids, start=1):
+        yield Line(number, name, {"question": "1+1"})
