@@ -44,15 +44,15 @@ def _run(command: list[Any], seconds: Seconds | None) -> Any:
 
 
 def _of_verification(_folder: Path, out: str) -> float:
-    return sum(json.loads(out)["timing_ms"].values()) / 1000
+    return float(sum(json.loads(out)["timing_ms"].values())) / 1000
 
 
 def _of_demo(folder: Path, _out: str) -> float:
-    return sum(row["seconds"] for row in json.loads((folder / "figures.json").read_text())["overall"])
+    return float(sum(row["seconds"] for row in json.loads((folder / "figures.json").read_text())["overall"]))
 
 
 def _of_bench(folder: Path, _out: str) -> float:
-    return sum(row["p50_s"] for row in json.loads((folder / "bench" / "figures.json").read_text()))
+    return float(sum(row["p50_s"] for row in json.loads((folder / "bench" / "figures.json").read_text())))
 
 
 SECONDS: dict[str, Seconds] = {
