@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from tests.cli.killed import ended, start
@@ -78,6 +79,7 @@ async def first_request(server: FakeServer, n_before: int, process: BaseProcess)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.timeout(240)
 async def test_fifty_kills_lose_only_what_was_under_way(tmp_path: Path) -> None:
     chance = random.Random(5)
     lines = [line(i) for i in range(QUESTIONS)]
