@@ -17,8 +17,11 @@ from tests.tracing.records import call, node, path, record, sample, verification
     ("settings", "service"),
     [
         ({"engine": "embedded"}, Service("transformers", "chat", in_process=True)),
-        ({"engine": "vllm"}, Service("vllm", "chat", in_process=False)),
-        ({"engine": "vllm", "endpoint": "completions"}, Service("vllm", "text_completion", in_process=False)),
+        ({"engine": "vllm", "model": "m"}, Service("vllm", "chat", in_process=False)),
+        (
+            {"engine": "vllm", "model": "m", "endpoint": "completions"},
+            Service("vllm", "text_completion", in_process=False),
+        ),
         ({"engine": "chat_model", "model": "openai:gpt-4.1-mini"}, Service("openai", "chat", in_process=False)),
         ({"engine": "chat_model", "model": "google_genai:gemini"}, Service("gcp.gemini", "chat", in_process=False)),
         ({"engine": "chat_model", "model": "ollama:qwen3:8b"}, Service("ollama", "chat", in_process=False)),

@@ -32,13 +32,26 @@ PAIR = {"question": "1+1", "candidates": ["2", "3"]}
 THRESHOLDS = (0.3, 0.6, 0.8, 1.0)
 
 
+class Sure:
+    """Gives every path the same score, which is calibrated."""
+
+    name = "sure"
+    calibrated = True
+
+    def __init__(self, score: float) -> None:
+        self._score = score
+
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
+        return [self._score for _ in paths]
+
+    async def aclose(self) -> None: ...
+
+
 class Lottery:
     """Scores that follow from the text alone."""
 
     name = "lottery"
-
-    def __init__(self, calibrated: bool = False) -> None:
-        self.calibrated = calibrated
+    calibrated = False
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         numbers = [random.Random(path).random() for path in paths]
@@ -64,9 +77,9 @@ def scripted() -> ScriptedClient:
     return ScriptedClient(answer)
 
 
-async def runs(n: int = 150, calibrated: bool = False, **settings: Any) -> list[tuple[Verification, Record]]:
+async def runs(n: int = 150, **settings: Any) -> list[tuple[Verification, Record]]:
     store = Kept()
-    graph = recording_graph(scripted(), store, Lottery(calibrated), **settings)
+    graph = recording_graph(scripted(), store, Lottery(), **settings)
     told = await asyncio.gather(*(graph.ainvoke({"question": question}) for question in QUESTIONS[:n]))
     by_id = {record["run_id"]: record for record in store.records}
     return [(each["verification"], by_id[each["verification"]["run_id"]]) for each in told]
@@ -130,14 +143,18 @@ async def test_another_rule_and_measure() -> None:
     assert [decide_again(kept, changes) for _, kept in whole] == [as_recorded(told) for told, _ in fresh]
 
 
-async def test_another_least_confidence_gives_what_a_fresh_run_gives() -> None:
-    whole = await runs(calibrated=True)
-    assert [decide_again(kept) for _, kept in whole] == [as_recorded(told) for told, _ in whole]
+@pytest.mark.parametrize("score", [0.05, 0.2, 0.5, 0.95])
+async def test_another_least_confidence_gives_what_a_fresh_run_gives(score: float) -> None:
+    async def run(least: float | None) -> tuple[Verification, Record]:
+        store, client = Kept(), ScriptedClient(fast=["1", "2", "3", "1", "2"], paths=["1+1=2;#2"] * 4)
+        graph = recording_graph(client, store, Sure(score), min_confidence=least)
+        return (await graph.ainvoke({"question": "1+1"}))["verification"], store.records[0]
+
     for least in (None, 0.1, 0.9):
-        fresh = await runs(calibrated=True, min_confidence=least)
-        again = [decide_again(kept, {"min_confidence": least}) for _, kept in whole]
-        assert again == [as_recorded(told) for told, _ in fresh]
-        assert any(told["best_guess"] is not None for told, _ in fresh) == (least == 0.9)
+        told, kept = await run(least)
+        assert told["best_guess"] == ("2" if least is not None and score < least else None)
+        for other in (None, 0.1, 0.9):
+            assert decide_again(kept, {"min_confidence": other}) == as_recorded((await run(other))[0])
 
 
 def before_best_guess() -> Record:
