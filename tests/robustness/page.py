@@ -29,7 +29,9 @@ def page(kinds: list[Kind]) -> str:
 
 def _section(kind: Kind) -> str:
     rows = [f"| {_text(case.name)} | {_code(case.input)} | {_code(case.outcome)} |" for case in kind.cases]
-    return "\n".join([f"## {kind.title}", "", kind.about, "", "| case | input | outcome |", "|---|---|---|", *rows, ""])
+    return "\n".join(
+        [f"## {kind.title}", "", kind.about, "", "| case | input | outcome |", "|---|---|---|", *rows, ""]
+    )
 
 
 def _code(value: Any) -> str:
