@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from egrm_graph.clients.client import Client
+from egrm_graph.clients.client import Client, ContinuesPrompt
 from egrm_graph.conformance import check_conforms
 from egrm_graph.errors import SettingsError
 from egrm_graph.reasoning.sampling import require_options
@@ -145,7 +145,7 @@ def assemble(
     if client is None:
         client = load_client(settings)
         closers.append(client.aclose)
-    if client.continues_prompt:
+    if isinstance(client, ContinuesPrompt) and client.continues_prompt:
         task = task_named(settings.task_name, bundled=settings.bundled, first=True)
     else:
         prompts = replace(prompts, stop={})

@@ -81,10 +81,6 @@ class ChatModelClient:
         return False
 
     @property
-    def continues_prompt(self) -> bool:
-        return False
-
-    @property
     def sampling_options(self) -> Collection[str]:
         """Those for which every model behind the wrappers has a place."""
         places = [_places(model, bound) for model, bound in self._models]

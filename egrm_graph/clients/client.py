@@ -137,11 +137,6 @@ class Client(Protocol):
         """Whether `Sampling.logprobs` and `label_logprobs` can be asked for."""
         ...
 
-    @property
-    def continues_prompt(self) -> bool:
-        """Whether the model continues the prompt's text, as base models do, rather than answer in its own turn."""
-        ...
-
     async def sample(
         self,
         prompt: Sequence[Message],
@@ -166,6 +161,16 @@ class Client(Protocol):
 
     async def aclose(self) -> None:
         """Lets go of connections, threads and weights. A closed client cannot be used again."""
+        ...
+
+
+@runtime_checkable
+class ContinuesPrompt(Protocol):
+    """A client that says whether its model continues the prompt. One that does not say is taken to answer."""
+
+    @property
+    def continues_prompt(self) -> bool:
+        """Whether the model continues the prompt's text, as base models do, rather than answer in its own turn."""
         ...
 
 

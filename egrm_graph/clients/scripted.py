@@ -108,10 +108,6 @@ class ScriptedClient:
         return self._labels is not None
 
     @property
-    def continues_prompt(self) -> bool:
-        return False
-
-    @property
     def sampling_options(self) -> Collection[str]:
         return OPTIONS
 

@@ -60,7 +60,7 @@ class Task(Protocol):
         """The answer in a model's text; None where there is none.
 
         `complete=False` says that the text was cut by its length. It has no answer then, unless the model continues
-        its prompt (`Client.continues_prompt`): after its own answer such a model goes on until it is cut.
+        its prompt (`ContinuesPrompt`): after its own answer such a model goes on until it is cut.
         """
         ...
 

@@ -175,10 +175,6 @@ class WatchedClient:
     def gives_logprobs(self) -> bool:
         return self._client.gives_logprobs
 
-    @property
-    def continues_prompt(self) -> bool:
-        return self._client.continues_prompt
-
     async def sample(
         self,
         prompt: Sequence[Message],

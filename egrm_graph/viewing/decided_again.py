@@ -195,7 +195,6 @@ class _NoClient:
     """Stands where the model was, and refuses to be asked."""
 
     gives_logprobs = True
-    continues_prompt = False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -12,7 +12,7 @@ import pytest
 
 import egrm_graph.integrations
 from egrm_graph import Settings
-from tests.robustness.cases import read_kinds
+from tests.robustness.kinds import read_kinds
 
 FOLDER = Path(egrm_graph.integrations.__file__).parent
 MODULES = [f"egrm_graph.integrations.{path.stem}" for path in sorted(FOLDER.glob("*.py")) if path.stem != "__init__"]

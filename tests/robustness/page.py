@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.robustness.cases import Kind, read_kinds
+from tests.robustness.kinds import Kind, read_kinds
 
 PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
 SHOWN_CHARACTERS = 160
@@ -29,9 +29,7 @@ def page(kinds: list[Kind]) -> str:
 
 def _section(kind: Kind) -> str:
     rows = [f"| {_text(case.name)} | {_code(case.input)} | {_code(case.outcome)} |" for case in kind.cases]
-    return "\n".join(
-        [f"## {kind.title}", "", kind.about, "", "| case | input | outcome |", "|---|---|---|", *rows, ""]
-    )
+    return "\n".join([f"## {kind.title}", "", kind.about, "", "| case | input | outcome |", "|---|---|---|", *rows, ""])
 
 
 def _code(value: Any) -> str:

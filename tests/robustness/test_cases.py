@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from tests.robustness.cases import Case, Kind, read_kinds
+from tests.robustness.kinds import Case, Kind, read_kinds
 from tests.robustness.page import PAGE, page
 
 KINDS = read_kinds()

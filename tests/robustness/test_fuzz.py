@@ -362,8 +362,6 @@ def graph(client: VllmClient) -> Any:
     return build_graph(chosen, client=client, scorer=None)
 
 
-# TODO: remove this mark once tasks/answer.py reads no answer from a text that is cut off.
-@pytest.mark.xfail(reason="a closed box counts in a text that is cut off", strict=False)
 @cases("whole graph")
 @given(SEEDS)
 def test_a_run_is_ok_only_if_every_reply_was_complete_and_readable(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from egrm_graph.tasks.equivalence import same
 from egrm_graph.tasks.units import known_unit
-from tests.robustness.cases import read_kinds
+from tests.robustness.kinds import read_kinds
 
 ANSWERS = [case.input for kind in read_kinds() if kind.name.startswith("equal_answers") for case in kind.cases]
 MODIFIERS = """

@@ -26,7 +26,7 @@ HANDED_IN: dict[str, Any] = {
     "a class OurGateway": OurGateway,
     "a class with engine='gateway.example'": NamedGateway,
     "VllmClient": lambda: VllmClient("tiny", ["http://localhost:9/v1"]),
-    "ChatModelClient": lambda: ChatModelClient(FakeListChatModel(responses=["1"])),
+    "ChatModelClient": lambda: ChatModelClient(FakeListChatModel(responses=["1"]).bind(temperature=1.0)),
 }
 
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 from egrm_graph.clients.client import Sampling
-from egrm_graph.clients.vllm_protocol import read_completions
+from egrm_graph.clients.vllm_answers import read_completions
 from egrm_graph.reasoning.samples import sample_of
 from egrm_graph.tasks.answer import Answer
 
 
 def outcome(given: dict[str, Any]) -> str | None:
     body = {"choices": [{"index": 0, "token_ids": [1], **given}], "usage": {"completion_tokens": 1}}
-    [completion] = read_completions(body, Sampling(temperature=1.0, max_tokens=64), 1)
+    completion = read_completions(body, Sampling(temperature=1.0, max_tokens=64), 1)[0]
     return sample_of(completion, 0, "run.answer_fast.0", lambda text, complete: Answer().read(text, complete=complete))[
         "answer"
     ]
