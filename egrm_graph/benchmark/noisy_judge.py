@@ -168,7 +168,6 @@ def table(kind: Kind, rows: Sequence[Row], pairs: int) -> Table:
             f"{each.exact.wrong / each.baseline.wrong:.2f}",
             each.direct.percent(),
             f"{100 * each.exact.direct:.1f} %",
-            end_section=each.gate == GATES[-1],
         )
     return shown
 

@@ -58,6 +58,11 @@ class Table:
             raise ValueError(f"a row of {len(cells)} cells in a table of {len(self._columns)} columns")
         self._rows.append([Text(cell) if isinstance(cell, str) else cell for cell in cells])
 
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells as plain text, row by row."""
+        return [[cell.plain for cell in row] for row in self._rows]
+
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         widest = max((line.cell_len for line in self._lines(options.max_width)), default=0)
         return Measurement(widest, widest)

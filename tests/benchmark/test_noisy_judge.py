@@ -55,6 +55,6 @@ def test_the_program_prints_every_judge_as_json(
 
 
 def test_the_table_has_a_line_for_each_row() -> None:
-    shown = table("fixed", [row("fixed", 0.8, 0.0, "one order", 2)], 2)
-    assert [next(iter(column.cells)) for column in shown.columns][:3] == ["0.8", "0", "one order"]
-    assert [next(iter(column.cells)) for column in shown.columns][4:6] == ["0.67 %", "1.00"]
+    [cells] = table("fixed", [row("fixed", 0.8, 0.0, "one order", 2)], 2).rows
+    assert cells[:3] == ["0.8", "0", "one order"]
+    assert cells[4:6] == ["0.67 %", "1.00"]

@@ -94,8 +94,7 @@ ROWS = [
 
 
 def test_the_table_has_a_line_for_each_kind() -> None:
-    cells = [list(column.cells) for column in table(ROWS).columns]
-    assert cells == [
+    assert [list(column) for column in zip(*table(ROWS).rows, strict=True)] == [
         ["no attack", "threat", "fake roles"],
         ["", "and pleads", "structure"],
         ["", "3", "4"],
