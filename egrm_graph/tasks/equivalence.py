@@ -217,7 +217,7 @@ def _with_unit(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _unit_starts(text: str) -> Iterator[int]:
-    """Where a unit may start: behind the last digit, bracket, or pi that is not in the power of a unit, or in any power."""
+    """Where a unit may start: behind the last digit, bracket, or pi, apart from the powers of the unit."""
     last = _POWER.search(text[-6:])
     at_end = last is not None and last.end() == len(text[-6:])
     bodies = [text[: len(text) - len(last[0])] if last and at_end else text]

@@ -181,9 +181,12 @@ def small_powers(latex: str) -> bool:
 
 
 def _small_exponents(text: str) -> bool:
-    if any(f"\\{name}" in text for name in _TRIGONOMETRY):
-        return _exponents(text) <= _MAX_EXPONENT_OF_TRIGONOMETRY
-    return _exponents(text) <= (_MAX_SMALL_EXPONENT if _VARIABLE_POWER.search(text) else _MAX_EXPONENT)
+    if _VARIABLE_POWER.search(text):
+        nested = text.count("^") > 1 and re.search(r"[)}]\s*\^", text)
+        applied = any(f"\\{name}" in text for name in _APPLIED)
+        return not nested and not applied and _exponents(text) <= _MAX_SMALL_EXPONENT
+    trigonometric = any(f"\\{name}" in text for name in _TRIGONOMETRY)
+    return _exponents(text) <= (_MAX_EXPONENT_OF_TRIGONOMETRY if trigonometric else _MAX_EXPONENT)
 
 
 def _exponents(text: str) -> float:

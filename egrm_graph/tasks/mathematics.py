@@ -36,8 +36,8 @@ _CAPITAL = re.compile(r"([A-Z])(?:_\{([^{}]*)\})?")
 _CAPITALS_MULTIPLIED = re.compile(r"[A-Z]\s*(?:\\cdot\s*)?[A-Z]")
 
 # The sizes of the variables in each round. In the first four, every letter is negative somewhere and different letters
-# differ in sign somewhere; in the fifth, all are negative. The last two, one of each sign, are beyond the constants of a
-# piecewise expression. So |xy| is not xy, and |x-5| is neither x-5 nor 5-x.
+# differ in sign somewhere; in the fifth, all are negative. The last two, one of each sign, are beyond the constants of
+# a piecewise expression. So |xy| is not xy, and |x-5| is neither x-5 nor 5-x.
 _SIZES = (1, 30, 1, 1, 1, 10**7, 10**7)
 _SIGNED_ROUNDS = 4
 _SMALL_ROUNDS = 5
