@@ -6,11 +6,11 @@ values mean equal expressions: `(x+1)^2` is `x^2+2x+1`. Nothing is ever simplifi
 no bound on the time of that. What is an expression, and what is refused as too costly or ambiguous, `expressions`
 decides.
 
-Why not math-verify 0.9 itself: on 627 of the pairs in `tests/robustness/cases/equal_answers.jsonl`, it calls 58 different
-pairs equal (`5 cm` and `5 m`, `3-1` and `2`, `52_8` and `52`, `2AB` and `2BA`, decimals that differ by less than 1e-6)
-and 145 equal pairs different, at about 20 ms a pair. Its time-outs are signals, so it raises off the main thread;
-without them nothing bounds its time. Its parser, which this module shares, also lowers capitals, adds `2(3)` up to 5,
-and takes `\frac{dy}{dx}` for 0; `expressions` and this module keep those from it.
+Why not math-verify 0.9 itself: on 627 of the pairs in `tests/robustness/cases/equal_answers.jsonl`, it calls 58
+different pairs equal (`5 cm` and `5 m`, `3-1` and `2`, `52_8` and `52`, `2AB` and `2BA`, decimals that differ by less
+than 1e-6) and 145 equal pairs different, at about 20 ms a pair. Its time-outs are signals, so it raises off the main
+thread; without them nothing bounds its time. Its parser, which this module shares, also lowers capitals, adds `2(3)`
+up to 5, and takes `\frac{dy}{dx}` for 0; `expressions` and this module keep those from it.
 
 A `\log` without a base is an unknown multiple of the natural logarithm. Capital letters are variables of their own, and
 products of them (`2AB`) keep their order, since they may be matrices.
