@@ -98,7 +98,8 @@ async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: 
 
 
 def _through(base_url: str, client: VllmClient, store: Store, changes: dict[str, Any]) -> Work:
-    settings = {"engine": "vllm", "base_url": (base_url,), "scorer": None, "threshold": 0, "stopping": "all", **changes}
+    settings: dict[str, Any] = {"engine": "vllm", "model": BUNDLED_MODEL, "base_url": (base_url,), "scorer": None}
+    settings |= {"threshold": 0, "stopping": "all", **changes}
     graph = build_graph(Settings(**settings), client=client, scorer=None, store=store)
 
     async def work(question: str) -> None:

@@ -26,7 +26,7 @@ from egrm_graph.benchmark.waves_counted import Counted, Drawn, counted, draw_all
 from egrm_graph.benchmark.waves_timed import Timed, timed
 from egrm_graph.errors import EgrmError
 from egrm_graph.parts import assemble
-from egrm_graph.settings import Settings
+from egrm_graph.settings import BUNDLED_MODEL, Settings
 
 
 def counted_table(samples: int, rows: list[Counted], questions: int) -> Table:
@@ -63,7 +63,8 @@ def timed_table(samples: int, rows: list[Timed]) -> Table:
 
 
 async def measure(given: argparse.Namespace, out: Console, err: Console) -> dict[str, Any]:
-    engine: dict[str, Any] = {"engine": "vllm", "base_url": (given.base_url,)} if given.base_url else {}
+    served = {"engine": "vllm", "model": BUNDLED_MODEL, "base_url": (given.base_url,)}
+    engine: dict[str, Any] = served if given.base_url else {}
     parts = assemble(Settings(**engine, threshold=given.threshold), scorer=None)
     figures: dict[str, Any] = {}
     try:
