@@ -33,8 +33,8 @@ def _section(kind: Kind) -> str:
 
 
 def _code(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')  # one line, whatever is in it
+    text = json.dumps(value, ensure_ascii=False)  # one line, whatever is in it
+    text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\") if isinstance(value, str) else text
     text = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
     fence = "``" if "`" in text else "`"
     padding = " " if fence == "``" else ""
