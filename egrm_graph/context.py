@@ -105,14 +105,21 @@ class Binder:
         return Bound(work.__name__, lambda state, _: work(state), self._background)
 
     def close(self) -> None:
-        """Closes what the graph loaded for itself, from whatever thread the last reference was dropped in."""
+        """Closes what the graph loaded for itself, when the last reference to it is gone.
+
+        The garbage collector calls this on whatever thread it happens to run on, perhaps the very one that has to be
+        stopped, so another thread does the work. At the end of the program there is no other thread to wait for.
+        """
+        if threading.main_thread().is_alive():
+            threading.Thread(target=self._close, name="egrm-close").start()
+        else:
+            self._close()
+
+    def _close(self) -> None:
         if self._parts.tracer is not None:
             self._parts.tracer.close()
         if self._parts.closers:
-            closing = self._background.submit(self._parts.aclose())
-            if threading.current_thread().name == "egrm-sync":
-                return
-            closing.result(timeout=10)
+            self._background.submit(self._parts.aclose()).result(timeout=10)
         self._background.close()
 
 

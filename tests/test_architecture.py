@@ -19,7 +19,18 @@ ROOMS = (
     {"parts"},
     {"tracing"},
     {"tasks", "clients", "uncertainty", "reasoning", "scoring"},
-    {"state", "settings", "errors", "verification", "background", "conformance", "forking", "quiet", "prompts"},
+    {
+        "state",
+        "settings",
+        "errors",
+        "verification",
+        "background",
+        "conformance",
+        "forking",
+        "quiet",
+        "prompts",
+        "values",
+    },
 )
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py" or path.parent != ROOT)
 

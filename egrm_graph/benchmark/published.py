@@ -14,7 +14,7 @@ from typing import Any
 
 from egrm_graph.benchmark.questions import Question
 from egrm_graph.errors import InputError
-from egrm_graph.tasks.values import plain_text
+from egrm_graph.values import plain_text
 
 Row = dict[str, Any]
 

@@ -91,7 +91,7 @@ def _kind(annotation: Any) -> tuple[Any, str | None]:
     """What the command line reads, and how help calls it. What can be None is read as text, for the word `none`."""
     if _optional(annotation):
         (kind,) = (kind for kind in get_args(annotation) if kind is not types.NoneType)
-        if get_origin(kind) is tuple:
+        if get_args(kind)[-1:] == (...,):
             return list[str], "TEXT|none"
         return str, f"{METAVARS.get(kind, kind.__name__.upper())}|none"
     if get_origin(annotation) is tuple:

@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from egrm_graph.errors import InputError
 from egrm_graph.integrations.calling import shown_text
 from egrm_graph.tasks.messages import is_conversation, is_message, last_answer, read_message, read_messages
-from egrm_graph.tasks.values import full_text
+from egrm_graph.values import full_text
 
 Field = Literal["question", "answer", "reference"]
 

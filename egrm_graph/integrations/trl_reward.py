@@ -25,7 +25,7 @@ from egrm_graph.integrations.calling import Graph, Reward, readable, rewards_of,
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.settings import Settings
 from egrm_graph.tasks.messages import last_answer, read_messages
-from egrm_graph.tasks.values import full_text
+from egrm_graph.values import full_text
 
 Among = Literal["group", "none"]
 

@@ -17,7 +17,7 @@ from egrm_graph.integrations.calling import Graph, async_outcome_of, outcome_of,
 from egrm_graph.integrations.fields import question_in
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.settings import Settings
-from egrm_graph.tasks.values import full_text
+from egrm_graph.values import full_text
 from egrm_graph.verification import Verification
 
 

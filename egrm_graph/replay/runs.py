@@ -16,8 +16,8 @@ from egrm_graph.errors import InputError
 from egrm_graph.replay.log import Draw, Saved, read_log, rows_of
 from egrm_graph.settings import TaskName, explain
 from egrm_graph.tasks import task_named
-from egrm_graph.tasks.values import plain_text
 from egrm_graph.uncertainty.votes import classes
+from egrm_graph.values import plain_text
 
 Same = Callable[[str, str], bool]
 """Whether two answers mean the same."""

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage, conv
 from egrm_graph.errors import InputError
 from egrm_graph.tasks.candidates import written_call
 from egrm_graph.tasks.content import Content, content_of
-from egrm_graph.tasks.values import plain_text
+from egrm_graph.values import plain_text
 from egrm_graph.verification import Message
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from egrm_graph.errors import InputError
 from egrm_graph.settings import explain
-from egrm_graph.tasks.values import builtin, full_text
+from egrm_graph.values import builtin, full_text
 
 _ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from egrm_graph.tasks.values import plain_text
+from egrm_graph.values import plain_text
 
 
 def _whole(text: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel
 
 from egrm_graph.errors import InputError
-from egrm_graph.tasks.values import full_text, plain_text
+from egrm_graph.values import full_text, plain_text
 
 
 class Sum(BaseModel):
