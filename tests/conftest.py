@@ -1,10 +1,18 @@
 """A small model and rollouts that it can learn from, for the tests that train."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.training.tiny import save_base, save_rollouts
+
+
+# The same examples on every run there: what a change breaks is the change's doing.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI") == "true":
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
