@@ -8,7 +8,6 @@ from hypothesis import settings
 
 from tests.training.tiny import save_base, save_rollouts
 
-
 # The same examples on every run there: what a change breaks is the change's doing.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI") == "true":
