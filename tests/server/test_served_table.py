@@ -75,7 +75,8 @@ def within(value: float, interval: dict[str, float]) -> bool:
 
 
 def test_the_same_table_through_a_server(real_server: Served, tmp_path: Path) -> None:
-    hold_together(real_server, tmp_path, most_failed=0)
+    # About one answer in a hundred is withheld, since its calibrated confidence is low.
+    hold_together(real_server, tmp_path, most_failed=4)
 
 
 def test_the_same_verdicts_on_pairs_through_a_server(real_judge: Served, tmp_path: Path) -> None:
