@@ -39,8 +39,8 @@ def recorded(settings: Settings, err: Console) -> Iterator[Store | None]:
 
 
 async def loaded(settings: Settings, store: Store | None, err: Console) -> Parts:
-    """The models, ready to be asked. How long that took is told where a model is loaded into this process, so that no
-    question's own time has to include it.
+    """The models, ready to use. Where one is loaded into this process, says how long that took: the time of a question
+    never includes it.
 
     Raises:
         EgrmError: a model, or a server for one, cannot be used.
