@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from egrm_graph.replay.table import DIGITS, Bools, Floats, Ints, Table, certainty, draws_of, gate
 from egrm_graph.uncertainty.certification import last_passed
 from egrm_graph.uncertainty.measures import Measure
+from egrm_graph.uncertainty.votes import partitions
 
 Loss = Literal["excess", "error"]
 """`excess`: the fast answer is given and is wrong, where reasoning is right; its mean is at least what the gate loses
@@ -63,21 +64,12 @@ def distinct(measures: Sequence[Measure], m: int) -> list[Measure]:
     if m > ENUMERATED:
         return list(measures)
     found: dict[tuple[int, ...], Measure] = {}
-    votes = [counts for drawn in range(m + 1) for counts in _partitions(drawn, drawn)]
+    votes = [counts for drawn in range(m + 1) for counts in partitions(drawn, drawn)]
     for measure in measures:
         certainties = np.round([certainty(measure, counts, m) for counts in votes], DIGITS)
         order = np.unique(certainties, return_inverse=True)[1]
         found.setdefault(tuple(order.tolist()), measure)
     return list(found.values())
-
-
-def _partitions(n: int, largest: int) -> Iterator[tuple[int, ...]]:
-    """The ways in which n votes fall into classes, the largest first."""
-    if n == 0:
-        yield ()
-    for first in range(min(n, largest), 0, -1):
-        for rest in _partitions(n - first, first):
-            yield (first, *rest)
 
 
 def _family(table: Table, measure: Measure, m: int, loss: Loss) -> Family:

@@ -19,7 +19,7 @@ from egrm_graph.uncertainty.agreement import certaindex, consensus, vote_entropy
 from egrm_graph.uncertainty.entropy import semantic_entropy
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import Gate, Measure
-from egrm_graph.uncertainty.votes import Votes
+from egrm_graph.uncertainty.votes import Votes, partitions
 
 ENOUGH = 0.95
 """The probability at which Adaptive-Consistency stops, and the sequential test's of being right."""
@@ -204,17 +204,8 @@ def _ends(counts: tuple[int, ...], left: int, lost: int) -> Iterator[tuple[tuple
     for drawn in combinations_with_replacement(range(len(counts) + 2), left):
         given = Counter(drawn)
         known = [count + given[i] for i, count in enumerate(counts)]
-        for new in _partitions(given[new_answer], given[new_answer]):
+        for new in partitions(given[new_answer], given[new_answer]):
             yield tuple(sorted([*known, *new], reverse=True)), lost + given[no_answer]
-
-
-def _partitions(n: int, largest: int) -> Iterator[tuple[int, ...]]:
-    """The ways to write n as a sum of positive numbers, the largest first."""
-    if n == 0:
-        yield ()
-    for first in range(min(n, largest), 0, -1):
-        for rest in _partitions(n - first, first):
-            yield (first, *rest)
 
 
 def _settled(counts: list[int], left: int) -> bool:

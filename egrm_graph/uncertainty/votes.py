@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -111,3 +111,12 @@ def ranked(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> t
         lost=firsts.count(None),
     )
     return votes, tuple(places.get(first) for first in firsts)
+
+
+def partitions(n: int, largest: int) -> Iterator[tuple[int, ...]]:
+    """The ways in which n votes fall into classes of at most `largest` votes, the largest class first."""
+    if n == 0:
+        yield ()
+    for first in range(min(n, largest), 0, -1):
+        for rest in partitions(n - first, first):
+            yield (first, *rest)
