@@ -13,15 +13,20 @@ VLLM_VENV := .venv-vllm
 PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bench-judge resolve robustness model clean
+.PHONY: demo test environments check bench bench-judge resolve robustness model clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
 	$(BIN)/egrm demo
 
-test: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium check
+test:
+	$(MAKE) --jobs=3 environments
+	$(MAKE) check
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
 		$(BIN)/python -m pytest
+
+# Three environments that need nothing of each other, installed at the same time.
+environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
