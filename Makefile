@@ -13,7 +13,7 @@ VLLM_VENV := .venv-vllm
 PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
 
-.PHONY: demo test environments check bench bench-judge resolve robustness model clean
+.PHONY: demo test environments check mypy pyright bench bench-judge resolve robustness model clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -31,7 +31,12 @@ environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --jobs=2 mypy pyright
+
+mypy: $(VENV)/.dev
 	$(BIN)/mypy
+
+pyright: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # The table of the README: 1,000 held-out questions.
