@@ -75,8 +75,8 @@ def within(value: float, interval: dict[str, float]) -> bool:
 
 
 def test_the_same_table_through_a_server(real_server: Served, tmp_path: Path) -> None:
-    # About one answer in a hundred is withheld, since its calibrated confidence is low.
-    hold_together(real_server, tmp_path, most_failed=4)
+    # Some answers are withheld for their low confidence: behind a server no more than in this process.
+    hold_together(real_server, tmp_path, most_failed=None)
 
 
 def test_the_same_verdicts_on_pairs_through_a_server(real_judge: Served, tmp_path: Path) -> None:
@@ -84,12 +84,12 @@ def test_the_same_verdicts_on_pairs_through_a_server(real_judge: Served, tmp_pat
     hold_together(real_judge, tmp_path, "--task", "pairwise", most_failed=5)
 
 
-def hold_together(server: Served, tmp_path: Path, *task: str, most_failed: int) -> None:
+def hold_together(server: Served, tmp_path: Path, *task: str, most_failed: int | None) -> None:
     here = demo(tmp_path, *task)
     there = demo(tmp_path, *task, "--engine", "vllm", "--base-url", server.base_url, "--model", server.name)
     assert [row["strategy"] for row in there["overall"]] == ["never reason", "always reason", "E-GRM"]
     for one, other in zip(here["overall"], there["overall"], strict=True):
-        assert other["failed"] <= most_failed
+        assert other["failed"] <= (one["failed"] if most_failed is None else most_failed)
         assert within(other["accuracy"]["value"], one["accuracy"]), (one, other)
         assert within(one["accuracy"]["value"], other["accuracy"]), (one, other)
     one, other = here["comparison"]["tokens_ratio"], there["comparison"]["tokens_ratio"]
