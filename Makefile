@@ -45,7 +45,7 @@ bench: $(VENV)/.core
 
 # How the bundled model judges, behind a real vLLM server: 1,000 held-out pairs and 1,000 lists.
 bench-judge: $(VENV)/.core $(VLLM_VENV)/.installed
-	$(BIN)/python -m egrm_graph.benchmark.judging --vllm-python $(VLLM_VENV)/bin/python --levels
+	$(BIN)/python examples/studies/judge_table.py --vllm-python $(VLLM_VENV)/bin/python --levels
 
 # Whether an installer finds versions for this package together with verl, TRL, hydra-core, and vLLM.
 resolve: $(VENV)/.dev

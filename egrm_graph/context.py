@@ -11,14 +11,14 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
-from egrm_graph.background import BackgroundLoop
 from egrm_graph.clients.client import Client
-from egrm_graph.clients.drawing import Limits
+from egrm_graph.drawing.calls import Limits
 from egrm_graph.errors import SettingsError
 from egrm_graph.parts import Parts
+from egrm_graph.records.record import Source
+from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import State
-from egrm_graph.tracing.record import Source
 from egrm_graph.tracing.recording import Called
 from egrm_graph.verification import Usage
 

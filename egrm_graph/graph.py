@@ -18,11 +18,11 @@ from egrm_graph.nodes.expand_cot import expand_cot
 from egrm_graph.nodes.score_paths import score_paths
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import assemble
+from egrm_graph.records.privacy import Rewrite
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
-from egrm_graph.tracing.langsmith import run_config
-from egrm_graph.tracing.privacy import Rewrite
+from egrm_graph.telemetry.langsmith import run_config
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Measure
 

@@ -8,11 +8,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt
 from egrm_graph.conformance import check_conforms
+from egrm_graph.drawing.requirements import why_unmet
+from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
-from egrm_graph.reasoning.sampling import require_options
-from egrm_graph.scoring.calibrated import GATE, CalibratedGate, calibrated
+from egrm_graph.prompting import Prompts
+from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.record import Source
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import (
     BUNDLED_JUDGE,
@@ -23,14 +27,10 @@ from egrm_graph.settings import (
     Settings,
 )
 from egrm_graph.tasks import task_named
-from egrm_graph.tasks.prompting import Prompts
 from egrm_graph.tasks.task import Task
-from egrm_graph.tracing.privacy import Rewrite
-from egrm_graph.tracing.record import Source
 from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import MEASURES, Gate, Measure
-from egrm_graph.uncertainty.needs import why_unmet
 
 
 @dataclass(frozen=True)

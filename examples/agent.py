@@ -16,7 +16,7 @@ from langchain_core.tools import tool
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.integrations.best_of_n import BestOfN
+from egrm_graph.integrations.agent_middleware import BestOfN
 
 
 class Model(GenericFakeChatModel):

@@ -10,19 +10,19 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from egrm_graph.clients.client import add_usage, no_usage
-from egrm_graph.clients.drawing import Call
 from egrm_graph.context import Run
-from egrm_graph.reasoning.ahead import Ahead, Paths, draw_paths
-from egrm_graph.reasoning.fast import fast_calls, read_fast, readable
-from egrm_graph.reasoning.plain import path_calls
-from egrm_graph.reasoning.waves import draw_waves, waves_of
+from egrm_graph.drawing.calls import Call
+from egrm_graph.drawing.fast_answers import fast_calls, read_fast, readable
+from egrm_graph.drawing.paths import Ahead, Paths, draw_paths
+from egrm_graph.drawing.waves import draw_waves, waves_of
+from egrm_graph.messages.run_input import messages_of
 from egrm_graph.state import Drawn, DrawnAhead, State
-from egrm_graph.tasks.asking import messages_of
+from egrm_graph.strategies.plain import path_calls
 from egrm_graph.tasks.judging import undecided
 from egrm_graph.tasks.task import View
 from egrm_graph.uncertainty.evidence import evidence_of
 from egrm_graph.uncertainty.stopping import everything, stop_rule
-from egrm_graph.uncertainty.waves import wave_sizes
+from egrm_graph.uncertainty.wave_sizes import wave_sizes
 from egrm_graph.verification import Asked, Sample
 
 

@@ -7,10 +7,11 @@ from typing import Literal
 
 from egrm_graph.clients.client import no_usage
 from egrm_graph.context import Run
+from egrm_graph.deciding.outcomes import TIE
+from egrm_graph.drawing.requirements import lacking
 from egrm_graph.state import Gated, State
-from egrm_graph.tasks.judging import TIE, undecided
+from egrm_graph.tasks.judging import undecided
 from egrm_graph.uncertainty.evidence import evidence_of
-from egrm_graph.uncertainty.needs import lacking
 from egrm_graph.uncertainty.votes import contested, orders_agree
 from egrm_graph.verification import Route, Uncertainty, Vote
 

@@ -6,9 +6,9 @@ import time
 
 from egrm_graph.clients.client import no_usage
 from egrm_graph.context import Run
-from egrm_graph.reasoning.ahead import draw_paths
-from egrm_graph.reasoning.plain import path_calls
+from egrm_graph.drawing.paths import draw_paths
 from egrm_graph.state import Expanded, State
+from egrm_graph.strategies.plain import path_calls
 from egrm_graph.verification import Path
 
 

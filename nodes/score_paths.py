@@ -6,9 +6,9 @@ import time
 
 from egrm_graph.clients.client import no_usage
 from egrm_graph.context import Run
-from egrm_graph.reasoning.plain import path_views
 from egrm_graph.scoring.grading import grade, written
 from egrm_graph.state import Expanded, State
+from egrm_graph.strategies.plain import path_views
 
 
 async def score_paths(state: State, run: Run) -> dict[str, Expanded]:

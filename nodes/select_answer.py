@@ -9,11 +9,11 @@ from typing import Any
 
 from egrm_graph.clients.client import add_usage
 from egrm_graph.context import Run
-from egrm_graph.scoring.selection import Choice, choose
-from egrm_graph.scoring.verdict import verdict
+from egrm_graph.deciding.choice import Choice, choose
+from egrm_graph.deciding.verdict import verdict
+from egrm_graph.messages.replies import reply
 from egrm_graph.state import Gated, State
-from egrm_graph.tasks.replying import reply
-from egrm_graph.tracing.langsmith import tell_outcome
+from egrm_graph.telemetry.langsmith import tell_outcome
 from egrm_graph.verification import Path, Verification
 
 

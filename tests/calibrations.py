@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.uncertainty.calibration import GateCalibration
+from egrm_graph.calibration.gate_calibration import GateCalibration
 
 
 def calibration(**changes: Any) -> GateCalibration:

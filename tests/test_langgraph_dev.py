@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from egrm_graph.tracing.reading import records
+from egrm_graph.tracing.store_reading import records
 
 ROOT = Path(__file__).parent.parent
 START_S = 120

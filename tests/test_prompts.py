@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.tasks.prompting import CALLS, CANDIDATES, QUESTION, Call, Prompts, known_sets
+from egrm_graph.prompting import CALLS, CANDIDATES, QUESTION, Call, Prompts, known_sets
 from egrm_graph.verification import Message
 
 SETS = ("default", "tiny")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from egrm_graph.benchmark.bench import Result
-from egrm_graph.benchmark.statistics import Estimate, bootstrap, share
+from egrm_graph.benchmark.bench_folder import Result
 from egrm_graph.errors import InputError
+from egrm_graph.intervals import Estimate, bootstrap, share
 
 Values = NDArray[np.float64]
 

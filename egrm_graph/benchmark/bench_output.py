@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from egrm_graph.benchmark.bench import Result
 from egrm_graph.benchmark.bench_figures import Row
-from egrm_graph.cli.tables import Column, Table
+from egrm_graph.benchmark.bench_folder import Result
+from egrm_graph.terminal.tables import Column, Table
 
 HEADINGS = (
     "strategy",

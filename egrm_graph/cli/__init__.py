@@ -22,11 +22,11 @@ from egrm_graph.cli.demo import demo
 from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
-from egrm_graph.cli.text import tell_error
 from egrm_graph.cli.trace import trace
 from egrm_graph.cli.train import scorer
 from egrm_graph.cli.verify import verify
 from egrm_graph.errors import EgrmError
+from egrm_graph.terminal.terminal_text import tell_error
 
 __all__ = ["app", "main"]
 

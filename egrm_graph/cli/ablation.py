@@ -13,14 +13,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.fields import with_fields
 from egrm_graph.cli.interruption import interruptible
-from egrm_graph.cli.tables import standard_output
+from egrm_graph.cli.setting_options import with_fields
 from egrm_graph.cli.train import panel_of, training_of
 from egrm_graph.cli.training_progress import TrainingProgress
 from egrm_graph.errors import SettingsError
-from egrm_graph.training.scorer import train_scorer
-from egrm_graph.training.settings import UNUSED, ScorerTraining
+from egrm_graph.terminal.tables import standard_output
+from egrm_graph.training.train_scorer import train_scorer
+from egrm_graph.training.training_settings import UNUSED, ScorerTraining
 
 OBJECTIVES: tuple[str, ...] = get_args(ScorerTraining.model_fields["objective"].annotation)
 
@@ -64,7 +64,7 @@ def ablation(
     the largest --size, a table has the accuracy of the majority vote, of each rule with each scorer, and of the best
     possible choice; objectives.json in --output has the same figures.
     """
-    from egrm_graph.benchmark.selection import read_test, report, tell
+    from egrm_graph.benchmark.rule_comparison import read_test, report, tell
 
     sizes = size or [4, 8, 16]
     for file in test:  # told before anything is trained

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from egrm_graph.cli.lines import Line
+from egrm_graph.cli.json_lines import Line
 from egrm_graph.errors import EgrmError
 
 Answer = TypeVar("Answer", bound=Mapping[str, Any])

@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 
 from egrm_graph.cli.interruption import interruptible
-from egrm_graph.cli.loading import loaded, recorded
-from egrm_graph.cli.options import with_settings
-from egrm_graph.cli.story import show
-from egrm_graph.cli.tables import standard_output
+from egrm_graph.cli.model_loading import loaded, recorded
+from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.settings import Settings, TaskName
+from egrm_graph.terminal.tables import standard_output
+from egrm_graph.terminal.verification_text import show
 
 if TYPE_CHECKING:
     from egrm_graph.state import Input

@@ -13,15 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from egrm_graph.cli.interruption import INTERRUPTED
-from egrm_graph.cli.loading import loaded, recorded
-from egrm_graph.cli.options import with_settings
-from egrm_graph.cli.tables import standard_output
+from egrm_graph.cli.model_loading import loaded, recorded
+from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import Settings
+from egrm_graph.terminal.tables import standard_output
 
 if TYPE_CHECKING:
-    from egrm_graph.benchmark.bench import Planned, Run
-    from egrm_graph.benchmark.questions import Question
+    from egrm_graph.benchmark.bench_folder import Planned, Run
+    from egrm_graph.benchmark.held_out import Question
     from egrm_graph.tracing.store import Store
 
 HELD_OUT = "held-out"
@@ -54,8 +54,8 @@ def bench(
 
     --output gets results.jsonl, figures.json, table.md and, with the extra train, results.parquet and plot.png.
     """
-    from egrm_graph.benchmark.bench import Folder, Planned, setup_of
     from egrm_graph.benchmark.bench_figures import rows
+    from egrm_graph.benchmark.bench_folder import Folder, Planned, setup_of
     from egrm_graph.benchmark.bench_output import table, write
 
     out, err = standard_output(), Console(stderr=True, highlight=False)
@@ -87,8 +87,8 @@ def _names(strategies: str) -> list[str]:
 
 
 def _asked(questions: str, settings: Settings, limit: int | None) -> list[Question]:
-    from egrm_graph.benchmark.published import read_questions
-    from egrm_graph.benchmark.questions import held_out
+    from egrm_graph.benchmark.held_out import held_out
+    from egrm_graph.benchmark.published_sets import read_questions
 
     if questions == HELD_OUT:
         return held_out(limit or 1000, settings.task_name)
@@ -97,7 +97,7 @@ def _asked(questions: str, settings: Settings, limit: int | None) -> list[Questi
 
 
 async def _run(settings: Settings, store: Store | None, names: Sequence[str], planned: Planned, err: Console) -> Run:
-    from egrm_graph.benchmark.named import strategies_named
+    from egrm_graph.benchmark.bench_methods import strategies_named
 
     parts = await loaded(settings, store, err)
     columns = (TextColumn("{task.description:>24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

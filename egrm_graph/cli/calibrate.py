@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.text import inert
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import TaskName
+from egrm_graph.terminal.terminal_text import inert
 
 if TYPE_CHECKING:
-    from egrm_graph.replay.calibrating import Certified, Promise
-    from egrm_graph.replay.table import Table
-    from egrm_graph.uncertainty.calibration import GateCalibration
+    from egrm_graph.calibration.gate_calibration import GateCalibration
+    from egrm_graph.replay.answer_table import Table
+    from egrm_graph.replay.gate_fitting import Certified, Promise
     from egrm_graph.uncertainty.measures import Measure
 
 Labelled = Annotated[Path, typer.Argument(metavar="LABELLED", help="A log, or a file of `egrm verify`.")]
@@ -64,10 +64,10 @@ def calibrate(
     Exit status: 0 with a calibration, 1 where nothing can be promised, and then none is written, 2 where LABELLED or
     the options cannot be used.
     """
-    from egrm_graph.replay.calibrating import Promise, Refused
-    from egrm_graph.replay.calibrating import calibrate as find
-    from egrm_graph.replay.runs import read_labelled
-    from egrm_graph.replay.table import table_of
+    from egrm_graph.replay.answer_table import table_of
+    from egrm_graph.replay.gate_fitting import Promise, Refused
+    from egrm_graph.replay.gate_fitting import calibrate as find
+    from egrm_graph.replay.saved_runs import read_labelled
 
     for name, value in (("target-risk", target_risk), ("confidence", confidence), ("abstain-risk", abstain_risk)):
         if value in (0, 1):
@@ -94,7 +94,7 @@ def measures_named(names: list[str] | None) -> list[Measure]:
     Raises:
         SettingsError: there is none of that name, or it needs more than answers.
     """
-    from egrm_graph.replay.table import replayable
+    from egrm_graph.replay.answer_table import replayable
     from egrm_graph.uncertainty.measures import MEASURES
 
     known = {measure.name: measure for measure in replayable(list(MEASURES.values()))}
@@ -107,7 +107,7 @@ def measures_named(names: list[str] | None) -> list[Measure]:
 
 def samples_named(samples: list[int] | None, table: Table) -> list[int]:
     """Those that were named; without, the usual ones that the log has."""
-    from egrm_graph.replay.table import sizes_of
+    from egrm_graph.replay.answer_table import sizes_of
 
     return list(dict.fromkeys(samples)) if samples else sizes_of(table.n_fast)
 
@@ -115,7 +115,7 @@ def samples_named(samples: list[int] | None, table: Table) -> list[int]:
 def _made(
     found: Certified, promise: Promise, table: Table, *, model: str, task: TaskName, data: Path
 ) -> GateCalibration:
-    from egrm_graph.uncertainty.calibration import GateCalibration
+    from egrm_graph.calibration.gate_calibration import GateCalibration
 
     return GateCalibration(
         model=model,

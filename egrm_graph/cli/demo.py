@@ -16,15 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from egrm_graph.cli.interruption import interruptible
-from egrm_graph.cli.loading import loaded, recorded
-from egrm_graph.cli.options import with_settings
-from egrm_graph.cli.story import show
-from egrm_graph.cli.tables import standard_output
+from egrm_graph.cli.model_loading import loaded, recorded
+from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.settings import Settings
+from egrm_graph.terminal.tables import standard_output
+from egrm_graph.terminal.verification_text import show
 
 if TYPE_CHECKING:
-    from egrm_graph.benchmark.questions import Question
-    from egrm_graph.benchmark.strategies import Trial
+    from egrm_graph.benchmark.demo_methods import Trial
+    from egrm_graph.benchmark.held_out import Question
     from egrm_graph.scoring.scorer import Scorer
     from egrm_graph.tracing.store import Store
     from egrm_graph.verification import Verification
@@ -45,9 +45,9 @@ def demo(
 
     With --task pairwise or best_of_n, the model judges held-out pairs or lists of answers.
     """
-    from egrm_graph.benchmark.comparison import report
-    from egrm_graph.benchmark.questions import held_out
-    from egrm_graph.cli.comparison import print_tables
+    from egrm_graph.benchmark.demo_figures import report
+    from egrm_graph.benchmark.held_out import held_out
+    from egrm_graph.cli.comparison_table import print_tables
 
     out, err = standard_output(), Console(stderr=True)
     asked = held_out(questions, settings.task_name)
@@ -78,7 +78,7 @@ async def compared(
     settings: Settings, store: Store | None, questions: Sequence[Question], concurrency: int, err: Console
 ) -> Compared:
     """Asks the questions by each strategy, at most `concurrency` at once."""
-    from egrm_graph.benchmark.strategies import run, strategies
+    from egrm_graph.benchmark.demo_methods import run, strategies
 
     parts = await loaded(settings, store, err)
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.text import Text
 
 from egrm_graph.cli.calibrate import Measures, Questions, Samples, measures_named, samples_named
-from egrm_graph.cli.tables import Column, standard_output
-from egrm_graph.cli.tables import Table as Shown
-from egrm_graph.cli.text import inert
 from egrm_graph.settings import TaskName
+from egrm_graph.terminal.tables import Column, standard_output
+from egrm_graph.terminal.tables import Table as Shown
+from egrm_graph.terminal.terminal_text import inert
 
 if TYPE_CHECKING:
-    from egrm_graph.benchmark.statistics import Estimate
+    from egrm_graph.intervals import Estimate
+    from egrm_graph.replay.answer_table import Table
     from egrm_graph.replay.curves import Curve
-    from egrm_graph.replay.table import Table
 
 
 def replay(
@@ -41,14 +41,14 @@ def replay(
     "correct", "n_tokens"}; plain or gzipped. Or it is what `egrm verify` wrote with a gate that never opens (--measure
     consensus --threshold 2 --stopping all), and --questions has the references.
     """
+    from egrm_graph.replay.answer_table import table_of
     from egrm_graph.replay.curves import replay as curves
-    from egrm_graph.replay.runs import read_labelled
-    from egrm_graph.replay.table import table_of
+    from egrm_graph.replay.saved_runs import read_labelled
 
     table = table_of(read_labelled(log, questions, task))
     made = list(curves(table, measures_named(measure), samples_named(samples, table)))
     if html is not None:
-        from egrm_graph.replay.page import page
+        from egrm_graph.replay.replay_page import page
 
         html.write_text(page(log.name, table, made), "utf-8")
     if as_json:

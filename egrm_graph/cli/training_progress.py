@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from egrm_graph.cli.text import inert
+from egrm_graph.terminal.terminal_text import inert
 
 SHARES = {
     "best_of_n": "scorer's choice",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from egrm_graph.cli.answering import Asking
-from egrm_graph.cli.counting import VerifyCounts
-from egrm_graph.cli.job import Concurrency, File, Job, Output, Overwrite, Resume
-from egrm_graph.cli.lines import Line
-from egrm_graph.cli.options import with_settings
+from egrm_graph.cli.json_lines import Line
+from egrm_graph.cli.jsonl_job import Concurrency, File, Job, Output, Overwrite, Resume
+from egrm_graph.cli.run_progress import VerifyCounts
+from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.clients.callbacks import tracing_only
 from egrm_graph.clients.client import (
     OPTIONS,
     Completion,
@@ -18,6 +17,7 @@ from egrm_graph.clients.client import (
     stopped,
 )
 from egrm_graph.clients.finish import Finish, read_finish
+from egrm_graph.clients.langsmith_callbacks import tracing_only
 from egrm_graph.clients.message_metadata import response_id, usage_of
 from egrm_graph.clients.wrappers import EXTRA, SEEDS, changed, models_in
 from egrm_graph.errors import ServerError, SettingsError, SetupError, Unsupported

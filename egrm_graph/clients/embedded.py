@@ -11,7 +11,7 @@ from egrm_graph.clients.client import OPTIONS, Completions, LabelLogprobs, Meter
 from egrm_graph.clients.embedded_rows import Request
 from egrm_graph.clients.embedded_worker import LabelRequest, Worker
 from egrm_graph.errors import ModelError, Unsupported
-from egrm_graph.quiet import without_progress_bars
+from egrm_graph.runtime.transformers_output import without_progress_bars
 from egrm_graph.verification import Message
 
 

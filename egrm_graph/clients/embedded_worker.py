@@ -15,7 +15,7 @@ from egrm_graph.clients.embedded_decoding import decode
 from egrm_graph.clients.embedded_rows import Request, Row
 from egrm_graph.clients.embedded_tokens import ModelTokens
 from egrm_graph.errors import EgrmError, RunError, SetupError
-from egrm_graph.forking import call_in_children, cannot_fork, limit_torch_threads
+from egrm_graph.runtime.forking import call_in_children, cannot_fork, limit_torch_threads
 from egrm_graph.verification import Message, Usage
 
 COMPANY_S = 0.002

@@ -25,11 +25,11 @@ from tenacity import (
     wait_random,
 )
 
-from egrm_graph.background import BackgroundLoop
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.vllm_errors import Broken, Fixes, checked_url, error_in, refusal
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
-from egrm_graph.forking import call_in_children
+from egrm_graph.runtime.background_loop import BackgroundLoop
+from egrm_graph.runtime.forking import call_in_children
 
 Result = TypeVar("Result")
 Read = Callable[[aiohttp.ClientResponse], Awaitable[Result]]

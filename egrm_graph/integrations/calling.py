@@ -10,9 +10,9 @@ from langgraph.graph.state import CompiledStateGraph
 
 from egrm_graph.errors import OF_ONE_ITEM, InputError, SettingsError
 from egrm_graph.graph import build_graph
+from egrm_graph.messages.candidates import read_candidates
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
-from egrm_graph.tasks.candidates import read_candidates
 from egrm_graph.verification import Verification
 
 Given = TypeVar("Given")

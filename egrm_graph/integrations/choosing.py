@@ -11,8 +11,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langgraph.types import interrupt
 
 from egrm_graph.integrations.steps import Drawn, Response, Step, message_of
-from egrm_graph.tasks.candidates import merged, read_candidates
-from egrm_graph.tasks.content import content_of
+from egrm_graph.messages.candidates import merged, read_candidates
+from egrm_graph.messages.content_blocks import content_of
 from egrm_graph.verification import Verification
 
 KEY = "egrm"

@@ -26,7 +26,7 @@ from egrm_graph.integrations.calling import (
     rewards_of,
     with_unread,
 )
-from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
+from egrm_graph.integrations.evaluator_inputs import asked_before, asked_in, candidate_in, reference_in
 from egrm_graph.settings import Settings
 from egrm_graph.verification import Verification
 

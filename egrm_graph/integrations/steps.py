@@ -20,10 +20,10 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langgraph.errors import GraphBubbleUp
 
 from egrm_graph.clients.chat_model import NOSTREAM
-from egrm_graph.clients.drawing import REPEATED, Limits, Lost
 from egrm_graph.clients.message_metadata import response_id, usage_of
+from egrm_graph.drawing.calls import REPEATED, Limits, Lost
+from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.errors import DeadlineReached, RunError
-from egrm_graph.reasoning.samples import lost_reasons
 
 Response: TypeAlias = ModelResponse[Any]
 

@@ -23,8 +23,8 @@ from langchain_core.messages import BaseMessage
 from egrm_graph.errors import OF_ONE_ITEM, InputError, SettingsError
 from egrm_graph.integrations.calling import Graph, Reward, readable, rewards_of, shown_text, with_unread
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
+from egrm_graph.messages.chat_messages import last_answer, read_messages
 from egrm_graph.settings import Settings
-from egrm_graph.tasks.messages import last_answer, read_messages
 from egrm_graph.values import full_text
 
 Among = Literal["group", "none"]

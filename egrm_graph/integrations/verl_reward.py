@@ -14,7 +14,7 @@ from typing import Any, Protocol, overload
 
 from egrm_graph.errors import OF_ONE_ITEM, InputError, RunError, SettingsError
 from egrm_graph.integrations.calling import Graph, async_outcome_of, outcome_of, rewards_of
-from egrm_graph.integrations.fields import question_in
+from egrm_graph.integrations.evaluator_inputs import question_in
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.settings import Settings
 from egrm_graph.values import full_text

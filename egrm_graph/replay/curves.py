@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from egrm_graph.benchmark.statistics import Estimate, percentiles, resampled
-from egrm_graph.replay.levels import accuracies, aurc, auroc, oracle_accuracy, oracle_aurc
-from egrm_graph.replay.table import Floats, Table, draws_of, gate
+from egrm_graph.intervals import Estimate, percentiles, resampled
+from egrm_graph.replay.answer_table import Floats, Table, draws_of, gate
+from egrm_graph.replay.certainty_levels import accuracies, aurc, auroc, oracle_accuracy, oracle_aurc
 from egrm_graph.uncertainty.measures import Measure
 
 

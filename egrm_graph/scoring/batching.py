@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from egrm_graph.errors import ModelError, SettingsError
-from egrm_graph.forking import call_in_children
-from egrm_graph.scoring.room import Room
+from egrm_graph.runtime.forking import call_in_children
+from egrm_graph.scoring.batch_queue import Request, Row, WaitingRows
+from egrm_graph.scoring.capacity import Room
 from egrm_graph.scoring.scorer import Unscored
-from egrm_graph.scoring.waiting import Request, Row, WaitingRows
 
 Read = Callable[[], Sequence[Sequence[int] | Unscored]]
 ScoreRows = Callable[[Sequence[Sequence[int]]], Sequence[float | Unscored]]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from egrm_graph.errors import ModelError
-from egrm_graph.scoring.calibration import Calibration
+from egrm_graph.scoring.score_calibration import Calibration
 from egrm_graph.settings import explain
 
 if TYPE_CHECKING:

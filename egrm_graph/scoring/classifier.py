@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from egrm_graph.errors import SetupError
-from egrm_graph.forking import call_in_children, cannot_fork, limit_torch_threads
+from egrm_graph.runtime.forking import call_in_children, cannot_fork, limit_torch_threads
 from egrm_graph.scoring.batching import Batcher
 from egrm_graph.scoring.forward import score_rows
 from egrm_graph.scoring.layout import Layout
-from egrm_graph.scoring.loading import open_checkpoint
 from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.scoring.scorer_loading import open_checkpoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 BATCH_TOKENS_ON_CPU = 1024
-"""Measured best: what a batch computes stays in the processor's cache. See `egrm_graph.benchmark.scoring`."""
+"""Measured best: what a batch computes stays in the processor's cache. See `scoring`."""
 BATCH_TOKENS_ELSEWHERE = 16384
 MAX_WAITING = 1024
 QUICK_CHARACTERS = 20_000

@@ -14,7 +14,7 @@ from tokenizers import Encoding, Tokenizer
 
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.checkpoint import read_json
-from egrm_graph.scoring.frame import Frame, Span, read_frame
+from egrm_graph.scoring.input_template import Frame, Span, read_frame
 from egrm_graph.scoring.scorer import Unscored
 
 if TYPE_CHECKING:

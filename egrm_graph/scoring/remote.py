@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from egrm_graph.clients.transport import Request, Transport, all_results, read_json, served_contexts
 from egrm_graph.clients.vllm_errors import Fixes
 from egrm_graph.errors import ContextTooLong, ModelError, RunError
-from egrm_graph.forking import call_in_children
+from egrm_graph.runtime.forking import call_in_children
 from egrm_graph.scoring.checkpoint import check_config, read_manifest
 from egrm_graph.scoring.layout import Layout
 from egrm_graph.scoring.pooling import ROUTE, pooling_body, read_logits

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from egrm_graph.scoring.calibration import sigmoid
+from egrm_graph.scoring.score_calibration import sigmoid
 
 NO_SCORER = "there is no scorer"
 """Why no path has a score in a graph that was built without one."""

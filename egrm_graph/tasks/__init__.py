@@ -6,10 +6,10 @@ from egrm_graph.settings import TaskName
 from egrm_graph.tasks.answer import Answer
 from egrm_graph.tasks.arithmetic import Arithmetic
 from egrm_graph.tasks.best_of_n import BestOfN
-from egrm_graph.tasks.dialect import English
+from egrm_graph.tasks.english import English
 from egrm_graph.tasks.pairwise import Pairwise
 from egrm_graph.tasks.pointwise import Pointwise
-from egrm_graph.tasks.questions import Question
+from egrm_graph.tasks.question import Question
 from egrm_graph.tasks.sums import Sums
 from egrm_graph.tasks.task import Task, View
 from egrm_graph.tasks.tool_calls import ToolCalls

@@ -27,11 +27,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from egrm_graph.answers import equivalence
+from egrm_graph.answers.answer_labels import ANSWER, STATED
+from egrm_graph.answers.declared_answers import FENCE, MAX_ANSWER, Found, declared, first_declared, line_from
+from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
-from egrm_graph.tasks import equivalence
-from egrm_graph.tasks.declared import FENCE, MAX_ANSWER, Found, declared, first_declared, line_from
-from egrm_graph.tasks.labels import ANSWER, STATED
-from egrm_graph.tasks.thinking import spoken
 
 _SEARCHED = 20_000
 _MAX_SENTENCE = 120

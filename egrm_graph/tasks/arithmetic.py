@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
-from egrm_graph.tasks.thinking import spoken
 
 MAX_DIGITS = 3
 MAX_TERMS = 8

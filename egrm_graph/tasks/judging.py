@@ -13,16 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from egrm_graph.deciding.outcomes import TIE, outcome_names
 from egrm_graph.errors import InputError
+from egrm_graph.messages.candidates import Candidate, canonical, merged, read_candidates
+from egrm_graph.messages.fencing import code_of
+from egrm_graph.messages.run_input import asked_alone, messages_of, question_of, reference_of, rubric_of, transcript
 from egrm_graph.settings import RunSettings
-from egrm_graph.tasks.asking import asked_alone, messages_of, question_of, reference_of, rubric_of, transcript
-from egrm_graph.tasks.candidates import Candidate, canonical, merged, read_candidates
-from egrm_graph.tasks.dialect import Dialect
-from egrm_graph.tasks.fencing import code_of
+from egrm_graph.tasks.english import Dialect
 from egrm_graph.tasks.task import View
 from egrm_graph.verification import Judged, Subject
-
-TIE = "tie"
 
 
 class Judging:
@@ -173,12 +172,6 @@ class Judging:
 def undecided(judged: Judged | None) -> bool:
     """Whether a model has to be asked: not where there are no two different candidates to compare."""
     return judged is None or len(judged["items"]) >= (1 if judged["grades"] else 2)
-
-
-def outcome_names(judged: Judged) -> list[str]:
-    """What each candidate is called in the output, by its place in the input: letters, or numbers from 1."""
-    n = len(judged["texts"])
-    return [chr(ord("A") + i) if n <= 26 else str(i + 1) for i in range(n)]
 
 
 def _digest(*parts: str) -> str:

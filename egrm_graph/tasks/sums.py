@@ -12,10 +12,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
 from egrm_graph.tasks.arithmetic import Arithmetic
 from egrm_graph.tasks.task import View
-from egrm_graph.tasks.thinking import spoken
 from egrm_graph.verification import Judged, Subject
 
 MOST_CHARACTERS = 120

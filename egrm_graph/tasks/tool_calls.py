@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from egrm_graph.messages.candidates import Candidate, read_candidates
 from egrm_graph.settings import RunSettings
-from egrm_graph.tasks.candidates import Candidate, read_candidates
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.verification import Judged
 

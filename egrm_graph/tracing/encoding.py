@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from egrm_graph.tracing.record import Record
-from egrm_graph.tracing.row import Row, row_of, storable
+from egrm_graph.records.record import Record
+from egrm_graph.tracing.summary_row import Row, row_of, storable
 
 
 def encoded(record: Record) -> bytes:

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from egrm_graph.tracing.record import Ending
-from egrm_graph.tracing.row import Row
+from egrm_graph.records.record import Ending
+from egrm_graph.tracing.summary_row import Row
 from egrm_graph.verification import Route
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

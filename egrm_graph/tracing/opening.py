@@ -25,12 +25,12 @@ def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> Wr
     limits = limits_of(keep_days, keep_mb)
     path = path.absolute()  # the folder that a program works in may change
     if is_database(path):
-        from egrm_graph.tracing.database import check_file
-        from egrm_graph.tracing.sqlite import SqliteSink
+        from egrm_graph.tracing.sqlite_database import check_file
+        from egrm_graph.tracing.sqlite_store import SqliteSink
 
         check_file(path)
         return WrittenBehind(str(path), partial(SqliteSink, path, limits))
-    from egrm_graph.tracing.lines import LinesSink
+    from egrm_graph.tracing.jsonl_store import LinesSink
 
     return WrittenBehind(str(path), partial(LinesSink, path, limits))
 
@@ -42,7 +42,7 @@ def prune(path: Path, keep_days: float | None, keep_mb: float | None, *, dry: bo
         InputError: there is no store.
         OSError: it cannot be written.
     """
-    from egrm_graph.tracing.reading import reading
+    from egrm_graph.tracing.store_reading import reading
 
     limits = limits_of(keep_days, keep_mb)
     with reading(path):  # it has to be there
@@ -51,6 +51,6 @@ def prune(path: Path, keep_days: float | None, keep_mb: float | None, *, dry: bo
         from egrm_graph.tracing.pruning import prune_file
 
         return prune_file(path, limits, dry=dry)
-    from egrm_graph.tracing.lines import prune_folder
+    from egrm_graph.tracing.jsonl_store import prune_folder
 
     return prune_folder(path, limits, dry=dry)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from egrm_graph.tracing.database import bytes_used, pragma, records, runs, to_read, to_write, told, writing
 from egrm_graph.tracing.limits import Limits, Pruned
+from egrm_graph.tracing.sqlite_database import bytes_used, pragma, records, runs, to_read, to_write, told, writing
 
 KEPT_SHARE = 0.95
 """Of the allowed size, when the oldest have been deleted: not at each write again."""

@@ -18,10 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from egrm_graph.clients.client import Client
-from egrm_graph.forking import call_in_children
-from egrm_graph.settings import Settings
-from egrm_graph.tracing.attributes import engine_of
-from egrm_graph.tracing.privacy import (
+from egrm_graph.records.privacy import (
     Rewrite,
     metadata_of,
     redacted,
@@ -30,11 +27,14 @@ from egrm_graph.tracing.privacy import (
     without_secrets,
     without_texts,
 )
-from egrm_graph.tracing.record import VERSION, Ending, NodeRun, Record, Source
-from egrm_graph.tracing.spans import RunSpan, Spans
+from egrm_graph.records.record import VERSION, Ending, NodeRun, Record, Source
+from egrm_graph.runtime.forking import call_in_children
+from egrm_graph.settings import Settings
+from egrm_graph.telemetry.progress import RunSpan, Spans
+from egrm_graph.telemetry.span_attributes import engine_of
+from egrm_graph.tracing.explanation import why
+from egrm_graph.tracing.recorded_client import CallLog, WatchedClient
 from egrm_graph.tracing.store import Store
-from egrm_graph.tracing.watched import CallLog, WatchedClient
-from egrm_graph.tracing.why import why
 from egrm_graph.verification import Verification
 
 FIRST, LAST = "answer_fast", "select_answer"
@@ -358,6 +358,6 @@ def tracer_of(
 def _spans(settings: Settings, redact: Rewrite | None, engine: str) -> Spans | None:
     if settings.telemetry == "off":
         return None
-    from egrm_graph.tracing.telemetry import telemetry
+    from egrm_graph.telemetry.setup import telemetry
 
     return telemetry(settings, redact, engine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from egrm_graph.tracing.record import Record
+from egrm_graph.records.record import Record
 
 
 class Store(Protocol):

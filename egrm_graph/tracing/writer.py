@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from egrm_graph.tracing.row import Row
+from egrm_graph.tracing.summary_row import Row
 
 PAUSE_S = 0.1
 RETRY_S = 1.0

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from multiprocessing.util import Finalize
 
+from egrm_graph.records.record import Record
 from egrm_graph.tracing.encoding import encoded
-from egrm_graph.tracing.record import Record
-from egrm_graph.tracing.row import row_of
+from egrm_graph.tracing.summary_row import row_of
 from egrm_graph.tracing.writer import MAX_WAITING_BYTES, Entry, Sink, Writer
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egrm_graph.errors import InputError
 from egrm_graph.scoring.forward import pad
-from egrm_graph.scoring.frame import template_frame
+from egrm_graph.scoring.input_template import template_frame
 from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Unscored
-from egrm_graph.training.rollouts import Rollout
+from egrm_graph.training.rollout_file import Rollout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

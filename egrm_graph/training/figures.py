@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from egrm_graph.training.rollouts import Rollout, RolloutPath
+from egrm_graph.training.rollout_file import Rollout, RolloutPath
 
 Scored = Sequence[tuple[RolloutPath, float]]
 """The paths of one question with their scores."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.training.base import Base
+from egrm_graph.training.base_model import Base
 
 if TYPE_CHECKING:
     from peft import PeftModel

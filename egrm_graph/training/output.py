@@ -16,7 +16,7 @@ from typing import Any
 
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.scoring.checkpoint import MANIFEST
-from egrm_graph.training.settings import ScorerTraining
+from egrm_graph.training.training_settings import ScorerTraining
 
 CHECKPOINTS = "checkpoints"
 STARTED = "training.json"

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 
 from egrm_graph.scoring.checkpoint import Manifest
-from egrm_graph.training.best_of_n import SETS, BestOf
-from egrm_graph.training.calibrating import Fit, Reliability
-from egrm_graph.training.plots import plot_best_of_n, plot_losses, plot_reliability, plot_shares
+from egrm_graph.training.best_of_n_curve import SETS, BestOf
+from egrm_graph.training.temperature import Fit, Reliability
+from egrm_graph.training.training_plots import plot_best_of_n, plot_losses, plot_reliability, plot_shares
 
 
 class Report(NamedTuple):

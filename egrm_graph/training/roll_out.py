@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from egrm_graph.clients.client import Completion
-from egrm_graph.clients.drawing import Limits, Lost, draw
+from egrm_graph.drawing.calls import Limits, Lost, draw
+from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.errors import InputError
 from egrm_graph.parts import Parts
-from egrm_graph.reasoning.plain import path_calls
-from egrm_graph.reasoning.samples import lost_reasons
+from egrm_graph.strategies.plain import path_calls
 from egrm_graph.tasks.task import Task, View
 from egrm_graph.verification import Asked
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from egrm_graph.errors import SetupError
 from egrm_graph.scoring.objective import scoring_loss
 from egrm_graph.training.batches import Example, collator, group
-from egrm_graph.training.callbacks import TIE, Watch, stopping, watching
 from egrm_graph.training.figures import Figures, measure
-from egrm_graph.training.settings import ScorerTraining
+from egrm_graph.training.trainer_callbacks import TIE, Watch, stopping, watching
+from egrm_graph.training.training_settings import ScorerTraining
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -11,8 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from egrm_graph.training.reading import read_rollouts
-from egrm_graph.training.rollouts import Rollout
+from egrm_graph.training.rollout_file import Rollout
+from egrm_graph.training.training_data import read_rollouts
 
 
 def pair(rollout: Rollout) -> dict[str, str] | None:

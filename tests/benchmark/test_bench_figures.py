@@ -1,7 +1,7 @@
 import pytest
 
-from egrm_graph.benchmark.bench import Result
 from egrm_graph.benchmark.bench_figures import Row, rows
+from egrm_graph.benchmark.bench_folder import Result
 from egrm_graph.errors import InputError
 
 

@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
-from egrm_graph.benchmark.bench import Result
 from egrm_graph.benchmark.bench_figures import rows
+from egrm_graph.benchmark.bench_folder import Result
 from egrm_graph.benchmark.bench_output import cells, markdown, plot, write
 
 RESULTS = [

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from egrm_graph import Settings, Verification, build_graph
-from egrm_graph.benchmark.published import read_questions
-from egrm_graph.benchmark.questions import Question
-from egrm_graph.benchmark.tau_bench import Step, tau_bench
+from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.published_sets import read_questions
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
 from egrm_graph.parts import bundled
 from egrm_graph.settings import BUNDLED_MODEL
 from egrm_graph.verification import Message
+from tests.benchmark.tau_bench import Step, tau_bench
 
 DATA = Path(os.environ.get("EGRM_DATA", Path(__file__).parents[3] / "shared" / "data"))
 LLMBAR = DATA / "llmbar" / "pairs.jsonl.gz"

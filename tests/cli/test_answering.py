@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from egrm_graph.cli.answering import AHEAD, Asking, Check, Result, answer_lines
-from egrm_graph.cli.lines import Line
+from egrm_graph.cli.json_lines import Line
 from egrm_graph.clients.client import no_usage
 from egrm_graph.errors import InputError, ServerError
 from egrm_graph.verification import Sample, Uncertainty, Verification

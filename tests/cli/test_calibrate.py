@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from egrm_graph.calibration.gate_calibration import read_calibration
 from egrm_graph.cli import app
-from egrm_graph.uncertainty.calibration import read_calibration
 from tests import calibrations
 from tests.replay.logs import line, question, written
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from rich.console import Console
 
 from egrm_graph import Settings
-from egrm_graph.benchmark.questions import held_out
+from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.cli.demo import compared
 from tests.cli.test_verify import server_that
 from tests.clients.fake_server import Seen, answer

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from egrm_graph.cli.answering import Result
-from egrm_graph.cli.lines import Id, Line
+from egrm_graph.cli.json_lines import Id, Line
 from egrm_graph.cli.results import Order, done_before, encode, open_results, put_in_order
 
 

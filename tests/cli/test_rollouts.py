@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from egrm_graph.training.parquet import read_parquet
-from egrm_graph.training.reading import read_rollouts
+from egrm_graph.training.training_data import read_rollouts
 from tests.cli.test_verify import egrm, ended, served, server_that, written
 from tests.clients.fake_server import Seen, answer, stall
 

@@ -17,7 +17,7 @@ from egrm_graph.errors import (
     SetupError,
     Unsupported,
 )
-from egrm_graph.tracing.watched import CallLog, WatchedClient
+from egrm_graph.tracing.recorded_client import CallLog, WatchedClient
 from tests.clients.asking import ask, client_of, failure
 from tests.clients.fake_server import (
     Action,

@@ -3,16 +3,12 @@
 import itertools
 import json
 import random
-import sys
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
+import world
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "arithmetic"))
-import world
 
 HELD_OUT = [json.loads(line) for line in (files("egrm_graph") / "models" / "held_out.jsonl").read_text().splitlines()]
 LEVELS = range(1, len(world.LEVELS) + 1)

@@ -1,15 +1,11 @@
 """Paths with slips: the marks that a scorer learns checking from are right."""
 
 import random
-import sys
 from os.path import commonprefix
-from pathlib import Path
 
+import world
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "arithmetic"))
-import world
 from slips import KINDS, RIGHT, WRONG, slipping
 
 LEVELS = st.integers(1, len(world.LEVELS))

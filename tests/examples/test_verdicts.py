@@ -2,19 +2,15 @@
 
 import random
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-from egrm_graph.benchmark.questions import held_out
-from egrm_graph.settings import RunSettings, TaskName
-from egrm_graph.tasks import Task, task_named
-from egrm_graph.tasks.prompting import CALLS, Prompts
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "arithmetic"))
 import verdicts
 import world
+
+from egrm_graph.benchmark.held_out import held_out
+from egrm_graph.prompting import CALLS, Prompts
+from egrm_graph.settings import RunSettings, TaskName
+from egrm_graph.tasks import Task, task_named
 
 QUESTION = world.Question((47, 38, -6), 5)
 RIGHT, WRONG = "47+30=77;77+8=85;85-6=79;#79", "#78"

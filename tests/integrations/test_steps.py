@@ -12,10 +12,10 @@ from langchain.agents.middleware.types import ModelResponse
 from langchain_core.messages import HumanMessage
 from langgraph.errors import GraphInterrupt
 
-from egrm_graph.clients.drawing import Limits
 from egrm_graph.clients.scripted import ScriptedClient, Stall
+from egrm_graph.drawing.calls import Limits
 from egrm_graph.errors import DeadlineReached
-from egrm_graph.integrations.best_of_n import BestOfN
+from egrm_graph.integrations.agent_middleware import BestOfN
 from egrm_graph.integrations.steps import adraw_steps, draw_steps
 from tests.integrations.agents import Model, graph_of, judge, preferring, said, steps
 

@@ -24,7 +24,7 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 
-from egrm_graph.integrations.best_of_n import BestOfN
+from egrm_graph.integrations.agent_middleware import BestOfN
 from tests.integrations.agents import Model, graph_of, judge, said
 
 E, Q, K = 0.3, 0.9, 3

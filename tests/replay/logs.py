@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.replay.log import Draw, Saved
+from egrm_graph.replay.answer_log import Draw, Saved
 
 
 def draws(answers: str, right: str = "7", n_tokens: int | None = None) -> tuple[Draw, ...]:

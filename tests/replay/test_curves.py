@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from egrm_graph.replay.answer_log import Saved
+from egrm_graph.replay.answer_table import table_of
 from egrm_graph.replay.curves import Curve, replay
-from egrm_graph.replay.log import Saved
-from egrm_graph.replay.table import table_of
 from egrm_graph.uncertainty.measures import MEASURES
 from tests.replay.logs import question
 

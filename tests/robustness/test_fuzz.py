@@ -30,10 +30,10 @@ from egrm_graph.clients.vllm_answers import read_completions, read_label_logprob
 from egrm_graph.clients.vllm_errors import refusal
 from egrm_graph.clients.vllm_protocol import Endpoint
 from egrm_graph.clients.vllm_stream import Streamed, Tally
+from egrm_graph.drawing.samples import told_logprobs
 from egrm_graph.errors import EgrmError
-from egrm_graph.integrations.fields import asked_before, asked_in, candidate_in, reference_in
-from egrm_graph.reasoning.samples import told_logprobs
-from egrm_graph.tasks.candidates import read_candidates
+from egrm_graph.integrations.evaluator_inputs import asked_before, asked_in, candidate_in, reference_in
+from egrm_graph.messages.candidates import read_candidates
 from tests.clients.fake_server import FakeServer, Seen
 from tests.clients.test_chat_model import Model
 from tests.robustness.replies import (

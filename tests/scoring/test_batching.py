@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egrm_graph.errors import ModelError, SettingsError
+from egrm_graph.scoring.batch_queue import next_batch
 from egrm_graph.scoring.batching import Batcher
 from egrm_graph.scoring.scorer import Unscored
-from egrm_graph.scoring.waiting import next_batch
 
 Rows = Sequence[Sequence[int] | Unscored]
 

@@ -19,10 +19,10 @@ from transformers import LlamaConfig, LlamaForSequenceClassification, PreTrained
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.classifier import ClassifierScorer
-from egrm_graph.scoring.frame import template_frame
+from egrm_graph.scoring.input_template import template_frame
 from egrm_graph.scoring.layout import Layout, backend_of
-from egrm_graph.scoring.loading import dtype_on
 from egrm_graph.scoring.scorer import Scorer, Unscored
+from egrm_graph.scoring.scorer_loading import dtype_on
 
 CONTEXT = 32
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from egrm_graph.errors import ModelError
 from egrm_graph.parts import bundled
-from egrm_graph.scoring.frame import Frame, chat_frame, template_frame
+from egrm_graph.scoring.input_template import Frame, chat_frame, template_frame
 from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Unscored
 from tests.scoring.chats import CHAT_TEMPLATE, SPECIAL, chat_tokenizer

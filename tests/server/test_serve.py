@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from egrm_graph.cli import app
-from egrm_graph.clients.serve import start
 from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
+from egrm_graph.serving.vllm_server import start
 
 
 def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from egrm_graph import Settings, build_graph
-from egrm_graph.benchmark.questions import held_out
+from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.uncertainty.evidence import Evidence, evidence_of
 from egrm_graph.uncertainty.measures import MEASURES
 from egrm_graph.verification import Sample

@@ -13,7 +13,7 @@ from statistics import median
 import pytest
 
 from egrm_graph import Settings, build_graph
-from egrm_graph.benchmark.questions import held_out
+from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.errors import ModelError, SetupError
 from egrm_graph.parts import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from egrm_graph.benchmark.questions import held_out
+from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.clients.client import Client, Sampling
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.vllm import VllmClient

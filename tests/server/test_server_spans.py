@@ -13,11 +13,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from egrm_graph.clients.client import Sampling
 from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.records.record import NodeRun
 from egrm_graph.settings import BUNDLED_MODEL, Settings
-from egrm_graph.tracing.attributes import service_of
-from egrm_graph.tracing.opentelemetry_spans import OpenTelemetrySpans
-from egrm_graph.tracing.record import NodeRun
-from egrm_graph.tracing.watched import CallLog, WatchedClient
+from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
+from egrm_graph.telemetry.span_attributes import service_of
+from egrm_graph.tracing.recorded_client import CallLog, WatchedClient
 from egrm_graph.verification import Message
 from tests.server.conftest import Served, model_folder, serving, without_server
 from tests.tracing.otlp import Receiver, attributes_of, receiving

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, ToolCall
 
+from egrm_graph.deciding.outcomes import outcome_names
 from egrm_graph.errors import InputError
 from egrm_graph.settings import RunSettings, TaskName
 from egrm_graph.tasks import task_named
-from egrm_graph.tasks.judging import outcome_names, undecided
+from egrm_graph.tasks.judging import undecided
 from egrm_graph.tasks.task import View
 from egrm_graph.verification import Judged, Subject
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.client import Client
+from egrm_graph.records.record import Record
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.tracing.record import Record
 
 
 class Kept:

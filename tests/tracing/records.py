@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from egrm_graph.clients.client import no_usage
-from egrm_graph.tracing.record import Generated, ModelCall, NodeRun, Record, Tokens
+from egrm_graph.records.record import Generated, ModelCall, NodeRun, Record, Tokens
 from egrm_graph.verification import Asked, Message, Path, Sample, Uncertainty, Usage, Verification, Vote
 
 RUN = "0123456789abcdef0123456789abcdef"

@@ -13,12 +13,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.record import ModelCall, Record
 from egrm_graph.settings import Settings
-from egrm_graph.tracing.attributes import service_of
-from egrm_graph.tracing.opentelemetry_spans import OpenTelemetrySpans
-from egrm_graph.tracing.privacy import Rewrite
-from egrm_graph.tracing.record import ModelCall, Record
-from egrm_graph.tracing.spans import RunSpan
+from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
+from egrm_graph.telemetry.progress import RunSpan
+from egrm_graph.telemetry.span_attributes import service_of
 
 VLLM = Settings(engine="vllm", model="egrm-tiny")
 

@@ -17,7 +17,7 @@ import pytest
 
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
-from egrm_graph.tracing.reading import reading, record_of, runs
+from egrm_graph.tracing.store_reading import reading, record_of, runs
 from tests.tracing.records import record
 from tests.tracing.warned import Warned, texts
 

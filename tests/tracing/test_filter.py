@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from egrm_graph.tracing.filter import Filter, moment
-from egrm_graph.tracing.row import row_of
+from egrm_graph.tracing.summary_row import row_of
 from tests.tracing.records import STARTED, record
 
 ROW = row_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 tokens, 131 ms

@@ -11,7 +11,7 @@ from egrm_graph import RunSettings, Settings
 from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient, Stall
 from egrm_graph.errors import InputError
-from egrm_graph.tracing.record import Record
+from egrm_graph.records.record import Record
 from tests.test_graph import RIGHT, SCORER, WRONG
 from tests.tracing.kept import Kept, recording_graph
 

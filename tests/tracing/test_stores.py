@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from egrm_graph.errors import InputError
+from egrm_graph.records.record import Record
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.opening import open_store
-from egrm_graph.tracing.reading import record_of, records, runs
-from egrm_graph.tracing.record import Record
-from egrm_graph.tracing.row import Row
+from egrm_graph.tracing.store_reading import record_of, records, runs
+from egrm_graph.tracing.summary_row import Row
 from tests.tracing.records import STARTED, record, verification
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from egrm_graph.tracing.opening import open_store
-from egrm_graph.tracing.reading import runs
+from egrm_graph.tracing.store_reading import runs
 from egrm_graph.tracing.writer import Entry
 from egrm_graph.tracing.writing import WrittenBehind
 from tests.tracing.records import record

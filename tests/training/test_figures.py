@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from egrm_graph.training.figures import Figures, measure
-from egrm_graph.training.rollouts import Rollout, RolloutPath
+from egrm_graph.training.rollout_file import Rollout, RolloutPath
 
 
 def question(*answers: str | None, reference: str = "2") -> Rollout:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from egrm_graph.scoring.calibration import Bin
 from egrm_graph.scoring.checkpoint import Manifest
-from egrm_graph.training.best_of_n import BestOf
-from egrm_graph.training.calibrating import Fit, Reliability
+from egrm_graph.scoring.score_calibration import Bin
+from egrm_graph.training.best_of_n_curve import BestOf
 from egrm_graph.training.report import Report, write_report
+from egrm_graph.training.temperature import Fit, Reliability
 
 BEFORE = Reliability(0.2, 0.21, 0.3, [Bin(4, 0.9, 0.75)])
 AFTER = Reliability(0.1, 0.11, 0.25, [Bin(4, 0.8, 0.75)])

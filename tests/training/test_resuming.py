@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from egrm_graph.errors import SetupError
-from egrm_graph.training.callbacks import TIE
-from egrm_graph.training.scorer import train_scorer
+from egrm_graph.training.train_scorer import train_scorer
+from egrm_graph.training.trainer_callbacks import TIE
 from tests.cli.test_verify import egrm, ended
 from tests.training.tiny import Interrupting, contents, save_base, settings
 

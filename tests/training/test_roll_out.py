@@ -8,7 +8,7 @@ from egrm_graph.errors import InputError
 from egrm_graph.parts import Parts, assemble
 from egrm_graph.settings import Settings
 from egrm_graph.training.roll_out import roll_out
-from egrm_graph.training.rollouts import Rollout
+from egrm_graph.training.rollout_file import Rollout
 
 GIVEN = {"question": "1+1", "reference": "2"}
 RIGHT, WRONG = "1+1=2;#2", "1+1=3;#3"

@@ -10,9 +10,9 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from egrm_graph.training.callbacks import Unwatched
-from egrm_graph.training.rollouts import Rollout, RolloutPath, write_rollouts
-from egrm_graph.training.settings import ScorerTraining
+from egrm_graph.training.rollout_file import Rollout, RolloutPath, write_rollouts
+from egrm_graph.training.trainer_callbacks import Unwatched
+from egrm_graph.training.training_settings import ScorerTraining
 
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")
 SIZES: dict[str, Any] = {

@@ -16,7 +16,7 @@ from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import MEASURES, Measure
 from egrm_graph.uncertainty.stopping import Standing, StopRule, beta, decided, everything, sequential, windows
 from egrm_graph.uncertainty.votes import Votes
-from egrm_graph.uncertainty.waves import wave_sizes
+from egrm_graph.uncertainty.wave_sizes import wave_sizes
 
 CONSENSUS, ENTROPY = MEASURES["consensus"], MEASURES["vote_entropy"]
 Vote = int | None

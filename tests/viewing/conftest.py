@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
-from egrm_graph.tracing.record import Record
-from egrm_graph.viewing.page import page_of
+from egrm_graph.records.record import Record
+from egrm_graph.viewing.run_page import page_of
 from tests.viewing.chromium import found
 
 LAPTOP = {"width": 1280, "height": 800}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from egrm_graph.tracing.record import Generated, Record, Retry, Tokens
+from egrm_graph.records.record import Generated, Record, Retry, Tokens
 from egrm_graph.verification import Asked, Judged, Reading, Uncertainty, Usage, Vote
 from tests.tracing.records import RUN, STARTED, call, node, path, record, sample, verification
 

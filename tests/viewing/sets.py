@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from egrm_graph.clients.client import no_usage
-from egrm_graph.tracing.record import Generated, Record, Tokens
+from egrm_graph.records.record import Generated, Record, Tokens
 from egrm_graph.verification import Asked, Uncertainty, Usage, Vote
 from tests.tracing.records import STARTED, call, path, record, verification
 from tests.viewing.runs import cancelled, escalated, failed

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from egrm_graph.tracing.record import Record
+from egrm_graph.records.record import Record
 from egrm_graph.verification import Vote
 from tests.tracing.records import call, path, record, sample, tokens, verification
 from tests.viewing import runs

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from egrm_graph.tracing.record import Record
+from egrm_graph.records.record import Record
 from tests.viewing import runs, sets
 from tests.viewing.conftest import Open
 from tests.viewing.reading import open_all

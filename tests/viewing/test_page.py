@@ -7,7 +7,7 @@ from hashlib import sha256
 from html.parser import HTMLParser
 from importlib.resources import files
 
-from egrm_graph.viewing.page import MODULES, STYLES, page_of
+from egrm_graph.viewing.run_page import MODULES, STYLES, page_of
 from tests.tracing.records import record
 from tests.viewing import runs
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from egrm_graph.cli.tables import Table, standard_output
-from egrm_graph.cli.text import MOST, one_line
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Run, Store
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Run, Store
+from egrm_graph.terminal.tables import Table, standard_output
+from egrm_graph.terminal.terminal_text import MOST, one_line
 
 SHOWN = 500
 """Characters of a text on a terminal, from where the two begin to differ."""
@@ -29,8 +29,8 @@ def diff(
 
     Exit status: 0 where they differ in nothing, 1 where they do.
     """
-    from egrm_graph.tracing.reading import record_of
-    from egrm_graph.viewing.comparison import differences
+    from egrm_graph.tracing.store_reading import record_of
+    from egrm_graph.viewing.run_comparison import differences
 
     one, other = record_of(store, first), record_of(store, second)
     out = standard_output()

@@ -10,7 +10,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
 from egrm_graph.errors import SettingsError
 from egrm_graph.tracing.filter import Filter
 
@@ -28,7 +28,7 @@ def export(
 
     docs/trace.schema.json is their schema. They are in ASCII: no text in them can reach a terminal.
     """
-    from egrm_graph.tracing.reading import reading
+    from egrm_graph.tracing.store_reading import reading
 
     with reading(store):  # it has to be there, before a file is made
         pass
@@ -43,7 +43,7 @@ def export(
 
 
 def _write(store: Path, which: Filter, out: BinaryIO) -> None:
-    from egrm_graph.tracing.reading import records
+    from egrm_graph.tracing.store_reading import records
 
     for record in records(store, which):
         out.write(json.dumps(record).encode() + b"\n")

@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.story import COLOURS
-from egrm_graph.cli.tables import Column, Table, standard_output
-from egrm_graph.cli.text import one_line
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.terminal.tables import Column, Table, standard_output
+from egrm_graph.terminal.terminal_text import one_line
+from egrm_graph.terminal.verification_text import COLOURS
 from egrm_graph.tracing.filter import Filter
-from egrm_graph.tracing.row import Row
+from egrm_graph.tracing.summary_row import Row
 
 SHOWN_ID = 8
 
@@ -31,7 +31,7 @@ def list_runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """List recorded runs, the newest first."""
-    from egrm_graph.tracing.reading import runs
+    from egrm_graph.tracing.store_reading import runs
 
     found = islice(runs(store, which), limit)
     if as_json:

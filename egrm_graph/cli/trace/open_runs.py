@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
 from egrm_graph.errors import InputError
 from egrm_graph.tracing.filter import ALL, Filter
 
 if TYPE_CHECKING:
-    from egrm_graph.tracing.record import Record
+    from egrm_graph.records.record import Record
 
 MOST_BYTES = 200_000_000
 """Of records in one page: a browser has to hold them."""
@@ -54,13 +54,13 @@ def open_runs(
 
 
 def _page_of_one(store: Path, run: str, output: Path | None) -> Path:
-    from egrm_graph.tracing.reading import record_of
+    from egrm_graph.tracing.store_reading import record_of
 
     return _written([record_of(store, run)], output)
 
 
 def _page_of_many(store: Path, which: Filter, limit: int, output: Path | None) -> Path:
-    from egrm_graph.tracing.reading import records, runs
+    from egrm_graph.tracing.store_reading import records, runs
 
     of, n, n_bytes = 0, 0, 0
     for row in runs(store, which):
@@ -78,7 +78,7 @@ def _page_of_many(store: Path, which: Filter, limit: int, output: Path | None) -
 
 def _written(records: Iterable[Record], output: Path | None, of: int | None = None) -> Path:
     from egrm_graph.tracing.private import make_file
-    from egrm_graph.viewing.page import write_page
+    from egrm_graph.viewing.run_page import write_page
 
     path = output or _temporary()
     make_file(path)

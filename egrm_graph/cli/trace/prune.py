@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.text import shortened
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Store
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store
 from egrm_graph.errors import InputError
+from egrm_graph.terminal.terminal_text import shortened
 from egrm_graph.tracing.filter import moment
 from egrm_graph.tracing.limits import DAY_S
 

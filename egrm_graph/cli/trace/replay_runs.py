@@ -13,16 +13,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.fields import with_fields
-from egrm_graph.cli.tables import Column, Table, standard_output
-from egrm_graph.cli.text import bounded, one_line
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, filter_of
+from egrm_graph.cli.setting_options import with_fields
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, filter_of
 from egrm_graph.settings import Selection
+from egrm_graph.terminal.tables import Column, Table, standard_output
+from egrm_graph.terminal.terminal_text import bounded, one_line
 from egrm_graph.tracing.filter import Filter
 
 if TYPE_CHECKING:
-    from egrm_graph.viewing.decided_again import Decision
-    from egrm_graph.viewing.replayed import Replayed, Tally
+    from egrm_graph.replay.decide_again import Decision
+    from egrm_graph.replay.replayed_runs import Replayed, Tally
 
 CHANGED_MOST = 20
 SHOWN_ID = 8
@@ -54,8 +54,8 @@ def replay_runs(
     Where that would have drawn what was not drawn, the run is undecided. To know all, record with a gate that never
     opens: --threshold 2 --stopping all. Without a change, runs are decided as they were.
     """
-    from egrm_graph.tracing.reading import record_of, records
-    from egrm_graph.viewing.replayed import Tally, replay_one, replayed
+    from egrm_graph.replay.replayed_runs import Tally, replay_one, replayed
+    from egrm_graph.tracing.store_reading import record_of, records
 
     changes: dict[str, Any] = {"selection": rule} if rule else {}
     if measure is not None:  # the threshold of another measure would mean nothing to it

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from egrm_graph.cli.tables import standard_output
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Run, Store
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Run, Store
+from egrm_graph.terminal.tables import standard_output
 
 
 def show(
@@ -17,8 +17,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
 ) -> None:
     """Show one run: the verdict and why, its votes and paths, nodes and calls, retries and failures, and its cost."""
-    from egrm_graph.tracing.reading import record_of
-    from egrm_graph.viewing.terminal import show as tell
+    from egrm_graph.tracing.store_reading import record_of
+    from egrm_graph.viewing.run_text import show as tell
 
     record = record_of(store, run)
     if as_json:

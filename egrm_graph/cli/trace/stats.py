@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
-from egrm_graph.cli.tables import Column, Table, standard_output
-from egrm_graph.cli.trace.options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.tracing.filter import Filter
 
 if TYPE_CHECKING:
-    from egrm_graph.viewing.statistics import Period
+    from egrm_graph.viewing.run_statistics import Period
 
 
 @with_filter
@@ -27,8 +27,8 @@ def stats(
 ) -> None:
     """See how many runs were reasoned about, what they cost, how long they took and, with references, how many were
     right."""
-    from egrm_graph.tracing.reading import runs
-    from egrm_graph.viewing.statistics import periods
+    from egrm_graph.tracing.store_reading import runs
+    from egrm_graph.viewing.run_statistics import periods
 
     found = periods(runs(store, which), by)
     if as_json:

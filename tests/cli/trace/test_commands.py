@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from egrm_graph.tracing.reading import runs
+from egrm_graph.tracing.store_reading import runs
 from tests.cli.trace.tracing import run, stored, trace
 from tests.tracing.records import path, record, verification
 

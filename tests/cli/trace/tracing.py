@@ -6,8 +6,8 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from egrm_graph.cli import app
+from egrm_graph.records.record import Record
 from egrm_graph.tracing.opening import open_store
-from egrm_graph.tracing.record import Record
 from tests.tracing.records import STARTED, record
 
 

@@ -1,6 +1,6 @@
 """The label in the text of a judge that continues its prompt; its code is 3f2a91c0."""
 
-from egrm_graph.tasks.dialect import English
+from egrm_graph.tasks.english import English
 from egrm_graph.tasks.task import View
 
 VIEW = View({}, 1, labels=("A", "B", "C"), code="3f2a91c0")

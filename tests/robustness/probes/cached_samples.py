@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.errors import EgrmError
-from egrm_graph.integrations.best_of_n import BestOfN
+from egrm_graph.integrations.agent_middleware import BestOfN
 from tests.integrations.agents import graph_of, judge
 from tests.robustness.chat_models import Recorder, Seedless, Untempered
 

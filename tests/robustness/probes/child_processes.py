@@ -20,15 +20,15 @@ from typing import Any
 from aiohttp import web
 
 from egrm_graph import Settings, build_graph
-from egrm_graph.background import BackgroundLoop
+from egrm_graph.answers.equivalence import same
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.parts import bundled
+from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
-from egrm_graph.tasks.equivalence import same
-from egrm_graph.tracing.reading import runs
+from egrm_graph.tracing.store_reading import runs
 from tests.clients.asking import ask as draw
 from tests.clients.fake_server import FakeServer, Seen, answer
 from tests.scoring.test_remote import answer as pooled

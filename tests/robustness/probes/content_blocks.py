@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from egrm_graph.tasks.candidates import merged, read_candidates
+from egrm_graph.messages.candidates import merged, read_candidates
 
 
 def outcome(given: Any) -> Any:

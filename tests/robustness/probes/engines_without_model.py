@@ -7,7 +7,7 @@ from unittest.mock import patch
 from pydantic import ValidationError
 
 from egrm_graph import Settings
-from egrm_graph.cli.options import settings_of
+from egrm_graph.cli.shared_options import settings_of
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import explain, settings_from_environment
 

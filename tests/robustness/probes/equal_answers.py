@@ -1,6 +1,6 @@
 """Whether two answers count as one vote."""
 
-from egrm_graph.tasks.equivalence import same
+from egrm_graph.answers.equivalence import same
 
 
 def outcome(given: list[str]) -> bool:

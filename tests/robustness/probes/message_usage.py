@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import Sampling
-from egrm_graph.integrations.best_of_n import BestOfN
+from egrm_graph.integrations.agent_middleware import BestOfN
 from tests.integrations.agents import graph_of, preferring
 from tests.robustness.chat_models import Recorder
 

@@ -12,7 +12,7 @@ from typing import Any
 from egrm_graph.errors import InputError
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.opening import open_store
-from egrm_graph.tracing.reading import record_of, runs
+from egrm_graph.tracing.store_reading import record_of, runs
 from tests.cli.killed import context
 from tests.tracing.records import STARTED, record, verification
 

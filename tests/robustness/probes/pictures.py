@@ -9,7 +9,7 @@ from langchain.agents import create_agent
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import EgrmError
-from egrm_graph.integrations.best_of_n import BestOfN
+from egrm_graph.integrations.agent_middleware import BestOfN
 from egrm_graph.integrations.evaluator import as_evaluator
 from egrm_graph.integrations.trl_reward import as_trl_reward
 from tests.integrations.agents import Model, graph_of, preferring, said

@@ -10,7 +10,7 @@ from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.clients.vllm import VllmClient
 from egrm_graph.parts import load_client
 from egrm_graph.settings import Settings
-from egrm_graph.tracing.attributes import engine_of, service_of
+from egrm_graph.telemetry.span_attributes import engine_of, service_of
 
 
 class OurGateway(ScriptedClient):

@@ -8,10 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from egrm_graph import Settings, build_graph
-from egrm_graph.cli.loading import recorded
+from egrm_graph.cli.model_loading import recorded
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import EgrmError
-from egrm_graph.tracing.reading import runs
+from egrm_graph.tracing.store_reading import runs
 
 
 async def outcome(given: dict[str, Any]) -> Any:

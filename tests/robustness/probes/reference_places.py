@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.benchmark.published import read_questions
+from egrm_graph.benchmark.published_sets import read_questions
 from egrm_graph.errors import EgrmError
 from egrm_graph.integrations.evaluator import as_evaluator
 from egrm_graph.integrations.trl_reward import as_trl_reward
 from egrm_graph.integrations.verl_reward import as_verl_reward
-from egrm_graph.replay.runs import read_runs
-from egrm_graph.tasks.asking import reference_of
-from egrm_graph.training.reading import read_rollouts
+from egrm_graph.messages.run_input import reference_of
+from egrm_graph.replay.saved_runs import read_runs
+from egrm_graph.training.training_data import read_rollouts
 from tests.integrations.watched import Watched
 
 PATH = {"text": "65", "answer": "65", "correct": True}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from egrm_graph import Settings, build_graph
-from egrm_graph.cli.lines import read_line
+from egrm_graph.cli.json_lines import read_line
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
 from egrm_graph.settings import TaskName

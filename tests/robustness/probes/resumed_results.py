@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from egrm_graph.cli.answering import Result
-from egrm_graph.cli.lines import Line
+from egrm_graph.cli.json_lines import Line
 from egrm_graph.cli.results import Order, done_before, encode, open_results, pass_over, put_in_order, remaining
 from egrm_graph.errors import InputError
 

@@ -8,9 +8,9 @@ from egrm_graph.clients.client import Client
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.vllm import VllmClient
 from egrm_graph.clients.vllm_protocol import NEUTRAL, sample_body
+from egrm_graph.drawing.sampling import require_options, sampling_of
 from egrm_graph.errors import SettingsError
 from egrm_graph.parts import bundled
-from egrm_graph.reasoning.sampling import require_options, sampling_of
 from egrm_graph.settings import BUNDLED_MODEL, Settings, explain
 
 

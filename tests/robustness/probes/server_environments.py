@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from egrm_graph.clients.serve import start
+from egrm_graph.serving.vllm_server import start
 
 NAMES = ("VLLM_CPU_OMP_THREADS_BIND", "OMP_NUM_THREADS")
 SCRIPT = """#!/bin/sh

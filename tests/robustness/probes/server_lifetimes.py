@@ -21,7 +21,7 @@ sleep 300
 """
 START = """
 import os, sys, time
-from egrm_graph.clients.serve import start
+from egrm_graph.serving.vllm_server import start
 server = start("model", name="tiny", port=0, python="./python")
 if "drop" in sys.argv:
     del server

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from egrm_graph.clients.vllm_protocol import sample_body
+from egrm_graph.drawing.fast_answers import fast_calls
 from egrm_graph.errors import SettingsError
 from egrm_graph.parts import assemble
-from egrm_graph.reasoning.fast import fast_calls
-from egrm_graph.reasoning.plain import path_calls
 from egrm_graph.settings import Settings
+from egrm_graph.strategies.plain import path_calls
 from egrm_graph.verification import Asked
 
 

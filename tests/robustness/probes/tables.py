@@ -15,16 +15,17 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
-from egrm_graph.benchmark import bench_output, selection
-from egrm_graph.benchmark.bench import Result
+from egrm_graph.benchmark import bench_output, rule_comparison
 from egrm_graph.benchmark.bench_figures import Row as Figures
 from egrm_graph.benchmark.bench_figures import rows
-from egrm_graph.benchmark.choices import Row
-from egrm_graph.benchmark.questions import Question
-from egrm_graph.benchmark.statistics import Estimate
-from egrm_graph.benchmark.strategies import Outcome, Trial
-from egrm_graph.cli import app, comparison, story
-from egrm_graph.cli.tables import UNBOUNDED, Column, Table
+from egrm_graph.benchmark.bench_folder import Result
+from egrm_graph.benchmark.demo_methods import Outcome, Trial
+from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.rule_figures import Row
+from egrm_graph.cli import app, comparison_table
+from egrm_graph.intervals import Estimate
+from egrm_graph.terminal import verification_text
+from egrm_graph.terminal.tables import UNBOUNDED, Column, Table
 from tests.cli.trace.tracing import run, stored
 from tests.replay.logs import question, written
 from tests.tracing.records import path, record, verification
@@ -102,14 +103,14 @@ def _trace(command: str, *more: str) -> Callable[[int | None], str]:
 
 def _ask(columns: int | None) -> str:
     paths = [path(answer, 0.9, i, text=PATH) for i, answer in enumerate(("291", "two hundred and ninety-one", None))]
-    return _of(lambda out: story.show(verification(paths=paths), out), columns)
+    return _of(lambda out: verification_text.show(verification(paths=paths), out), columns)
 
 
 def _demo(columns: int | None) -> str:
     asked = [Question(str(i), "1+1", "2", 1 + i % 2) for i in range(20)]
     outcomes = [Outcome(i % 5 > 0, 10 + i, i % 2 > 0, "ok", True, True, verification()) for i in range(20)]
     trials = [Trial(name, asked, outcomes, 12.5) for name in ("never reason", "always reason", "E-GRM")]
-    return _of(lambda out: comparison.print_tables(trials, asked, out, levels=True, scorer=None), columns)
+    return _of(lambda out: comparison_table.print_tables(trials, asked, out, levels=True, scorer=None), columns)
 
 
 def _bench(columns: int | None) -> str:
@@ -130,8 +131,8 @@ def _bench_rows() -> list[Figures]:
 def _ablation(columns: int | None) -> str:
     right = Estimate(0.975, 0.966, 0.985)
     made = [Row("bradley_terry", rule, 4, right, Estimate(1.2, -0.5, 2.9)) for rule in ("majority", "weighted_vote")]
-    found = selection.Report("rollouts.jsonl", 1000, made, {"bradley_terry": right}, [], {"bradley_terry": 3})
-    return _of(lambda out: selection.print_report(found, out), columns)
+    found = rule_comparison.Report("rollouts.jsonl", 1000, made, {"bradley_terry": right}, [], {"bradley_terry": 3})
+    return _of(lambda out: rule_comparison.print_report(found, out), columns)
 
 
 VIEWS: dict[str, Callable[[int | None], str]] = {

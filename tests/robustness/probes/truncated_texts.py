@@ -2,7 +2,7 @@
 
 from egrm_graph.tasks.answer import Answer
 from egrm_graph.tasks.arithmetic import Arithmetic
-from egrm_graph.tasks.dialect import English
+from egrm_graph.tasks.english import English
 from egrm_graph.tasks.task import View
 
 VIEW = View({}, 1, labels=("A", "B", "C"), code="3f2a91c0")

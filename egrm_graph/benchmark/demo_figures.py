@@ -1,0 +1,111 @@
+"""The figures of the comparison: each strategy, E-GRM against always reasoning, and the scorer's part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from egrm_graph.benchmark.demo_methods import Outcome, Trial
+from egrm_graph.benchmark.held_out import Question
+from egrm_graph.intervals import Columns, Estimate, bootstrap, share
+
+
+@dataclass(frozen=True)
+class Row:
+    """One strategy's figures on a set of questions."""
+
+    strategy: str
+    accuracy: Estimate
+    tokens: float
+    """Completion tokens a question, mean."""
+    escalated: float
+    """The share of questions that were reasoned about."""
+    failed: int
+    """Questions whose status was not `ok`."""
+    seconds: float | None
+    """For all questions; None for a level's part of them."""
+    orders_disagree: float | None
+    """The share of questions for which the orders of the candidates had different winners; None without any orders."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What E-GRM costs and loses against always reasoning, and what the scorer's choice adds to the paths' votes."""
+
+    accuracy_points: Estimate
+    """E-GRM's accuracy less that of always reasoning, in percentage points; paired."""
+    tokens_ratio: Estimate
+    """E-GRM's completion tokens over those of always reasoning."""
+    majority: Estimate
+    """Accuracy of the majority vote of all questions' paths."""
+    chosen: Estimate
+    """Accuracy of the scorer's choice among them."""
+    best: Estimate
+    """The share of questions with a right path: the most that any choice could reach."""
+    gap_closed: Estimate
+    """The share of the distance from the majority vote to the best possible that the scorer's choice closes."""
+
+
+def rows(trials: Sequence[Trial], questions: Sequence[Question], level: int | str | None = None) -> list[Row]:
+    """A row for each strategy, of all questions or of one level's."""
+    chosen = [i for i, question in enumerate(questions) if level in (None, question.level)]
+    made = []
+    for trial in trials:
+        outcomes = [trial.outcomes[i] for i in chosen]
+        made.append(
+            Row(
+                strategy=trial.name,
+                accuracy=share(np.array([outcome.right for outcome in outcomes])),
+                tokens=float(np.mean([outcome.completion_tokens for outcome in outcomes])),
+                escalated=float(np.mean([outcome.escalated for outcome in outcomes])),
+                failed=sum(outcome.status != "ok" for outcome in outcomes),
+                seconds=trial.seconds if level is None else None,
+                orders_disagree=_orders_disagree(outcomes),
+            )
+        )
+    return made
+
+
+def _orders_disagree(outcomes: Sequence[Outcome]) -> float | None:
+    told = [each.verification["uncertainty"]["orders_agree"] for each in outcomes if each.verification is not None]
+    known = [agree for agree in told if agree is not None]
+    return None if not known else float(np.mean([not agree for agree in known]))
+
+
+def compare(gated: Trial, always: Trial) -> Comparison:
+    """E-GRM against always reasoning, on the same questions."""
+    right = np.array([[o.right for o in gated.outcomes], [o.right for o in always.outcomes]], dtype=float)
+    tokens = np.array(
+        [[o.completion_tokens for o in gated.outcomes], [o.completion_tokens for o in always.outcomes]], dtype=float
+    )
+    majority = np.array([o.majority_right is True for o in always.outcomes])
+    chosen = np.array([o.right for o in always.outcomes])
+    best = np.array([o.best_right is True for o in always.outcomes])
+    return Comparison(
+        accuracy_points=bootstrap(right, lambda columns: 100 * float(columns[0].mean() - columns[1].mean())),
+        tokens_ratio=bootstrap(tokens, lambda columns: float(columns[0].sum() / columns[1].sum())),
+        majority=share(majority),
+        chosen=share(chosen),
+        best=share(best),
+        gap_closed=bootstrap(np.array([majority, chosen, best], dtype=float), _closed),
+    )
+
+
+def _closed(columns: Columns) -> float:
+    majority, chosen, best = columns.mean(axis=1)
+    return float((chosen - majority) / (best - majority)) if best > majority else float("nan")
+
+
+def report(trials: Sequence[Trial], questions: Sequence[Question]) -> dict[str, Any]:
+    """Everything, as plain values for a JSON file."""
+    by_name = {trial.name: trial for trial in trials}
+    levels = sorted({question.level for question in questions})
+    return {
+        "questions": len(questions),
+        "overall": [asdict(row) for row in rows(trials, questions)],
+        "levels": {level: [asdict(row) for row in rows(trials, questions, level)] for level in levels},
+        "comparison": asdict(compare(by_name["E-GRM"], by_name["always reason"])),
+    }

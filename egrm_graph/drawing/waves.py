@@ -1,0 +1,133 @@
+"""Draws fast answers in waves, until a stopping rule has enough of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from egrm_graph.clients.client import Client, Completion, add_usage, no_usage
+from egrm_graph.drawing.calls import Call, Limits, Lost, Outcomes, draw
+from egrm_graph.drawing.samples import lost_reasons, sample_of
+from egrm_graph.tasks.task import Task, View
+from egrm_graph.uncertainty.stopping import Standing, StopRule
+from egrm_graph.uncertainty.votes import classes
+from egrm_graph.verification import Sample, Usage
+
+
+@dataclass(frozen=True)
+class Part:
+    """One request of a wave."""
+
+    call: Call
+    order: tuple[str, ...]
+    """The candidates that are shown, in this order."""
+    read: Callable[[str, bool], str | None]
+    """The answer in a text, which is complete or not."""
+
+
+Wave = Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Fast:
+    """The fast answers that were drawn."""
+
+    samples: list[Sample]
+    """In the order of their seeds."""
+    planned: int
+    """How many there are where the rule never stops."""
+    usage: Usage
+    reasons: list[str]
+    """Why some of those drawn are lost."""
+
+
+def waves_of(
+    task: Task, calls: Sequence[Call], views: Sequence[View], sizes: Sequence[int], *, single: bool
+) -> list[Wave]:
+    """The calls, one a view, cut into waves. Each view has as many samples in a wave as any other, as nearly as their
+    numbers allow. With `single`, each sample is a request of its own."""
+
+    def reader(view: View) -> Callable[[str, bool], str | None]:
+        # Many samples are the same text: each is read once.
+        return functools.cache(lambda text, complete: task.read(text, view, fast=True, complete=complete))
+
+    whole = [Part(call, view.order, reader(view)) for call, view in zip(calls, views, strict=True)]
+    waves: list[Wave] = []
+    start, end = [0] * len(whole), [0] * len(whole)
+    for size in sizes:
+        while sum(end) - sum(start) < size and sum(end) < sum(len(part.call.seeds) for part in whole):
+            end = [min(place + 1, len(part.call.seeds)) for place, part in zip(end, whole, strict=True)]
+        cut = zip(whole, start, end, strict=True)
+        waves.append([piece for part, first, last in cut for piece in _cut(part, first, last, single=single)])
+        start = end
+    return [wave for wave in waves if wave]
+
+
+def _cut(part: Part, first: int, last: int, *, single: bool) -> list[Part]:
+    """The samples from `first` to before `last`, in one request or in one each."""
+    run, _, number = part.call.request_id.rpartition(".")
+    step = 1 if single else max(1, last - first)
+
+    def piece(i: int) -> Part:
+        seeds = part.call.seeds[i : min(i + step, last)]
+        return replace(part, call=replace(part.call, seeds=seeds, request_id=f"{run}.{int(number) + i}"))
+
+    return [piece(i) for i in range(first, last, step)]
+
+
+async def draw_waves(
+    client: Client,
+    same: Callable[[str, str], bool],
+    waves: Sequence[Wave],
+    limits: Limits,
+    rule: StopRule,
+    *,
+    landed: Callable[[Sequence[Sample]], None],
+    undecided: Callable[[], None],
+) -> Fast:
+    """Wave after wave, until the rule has enough; `landed` is called with the samples of each, and `undecided` after
+    the first if that was not enough. Never raises an `EgrmError`.
+
+    Where there is but one view, and each sample is a request of its own, the rule is asked within a wave, too.
+    """
+    planned = sum(len(part.call.seeds) for wave in waves for part in wave)
+    same = functools.cache(same)  # the rule asks again and again about the same answers
+    drawn: list[Sample] = []
+    outcomes: list[Completion | Lost] = []
+    usage = no_usage()
+    seen = set[str]()
+
+    def enough(more: Sequence[Sample] = ()) -> bool:
+        return rule(Standing(tuple(classes([sample["answer"] for sample in (*drawn, *more)], same)), planned))
+
+    for i, wave in enumerate(waves):
+        calls = [part.call for part in wave]
+        one_by_one = len({part.order for part in wave}) == 1 and all(len(call.seeds) == 1 for call in calls)
+
+        def enough_within(ended: Sequence[Outcomes], wave: Wave = wave) -> bool:
+            return enough(_samples(wave, ended))
+
+        left = limits.less(usage["completion_tokens"])
+        drawing = await draw(client, calls, left, enough=enough_within if one_by_one else None, seen=seen)
+        samples = _samples(wave, drawing.outcomes)
+        landed(samples)
+        drawn += samples
+        outcomes += [outcome for each in drawing.outcomes for outcome in each]
+        usage = add_usage(usage, drawing.usage)
+        if enough():
+            break
+        if i == 0 and len(waves) > 1:
+            undecided()
+    return Fast(
+        sorted(drawn, key=lambda sample: sample["seed"]), planned, usage, lost_reasons("fast answers", outcomes)
+    )
+
+
+def _samples(wave: Wave, outcomes: Sequence[Outcomes]) -> list[Sample]:
+    """The records of the wave's first requests."""
+    return [
+        sample_of(outcome, seed, part.call.request_id, part.read, part.order)
+        for part, each in zip(wave, outcomes, strict=False)
+        for outcome, seed in zip(each, part.call.seeds, strict=True)
+    ]

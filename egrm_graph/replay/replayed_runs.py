@@ -1,0 +1,107 @@
+"""What becomes of many recorded runs when they are decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from egrm_graph.errors import InputError
+from egrm_graph.records.record import Record
+from egrm_graph.replay.decide_again import Decision, as_recorded, decide_again, same_answers
+from egrm_graph.verification import Asked
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One run, as it was and as it would be."""
+
+    run_id: str
+    question: str
+    before: Decision
+    after: Decision
+    right_before: bool | None
+    """None without a reference, or without an answer; for candidates, too."""
+    right_after: bool | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether route, answer or winner are known to be other ones."""
+        route = self.after.route is not None and self.after.route != self.before.route
+        known = self.after.undecided is None
+        outcome = (self.before.answer, self.before.winner) != (self.after.answer, self.after.winner)
+        return route or (known and outcome)
+
+
+@dataclass
+class Tally:
+    """How many of them."""
+
+    runs: int = 0
+    no_verdict: int = 0
+    """Runs that came to none, and so cannot be decided again."""
+    undecided: int = 0
+    """Runs of which route or answer would depend on what was not drawn."""
+    changed: int = 0
+    reasoned_before: int = 0
+    reasoned_after: int = 0
+    route_unknown: int = 0
+    referenced: int = 0
+    """Decided runs with a reference, which the two figures of right answers are of."""
+    right_before: int = 0
+    right_after: int = 0
+
+    def add(self, replayed: Replayed) -> None:
+        before, after = replayed.before, replayed.after
+        self.runs += 1
+        self.undecided += after.undecided is not None
+        self.changed += replayed.changed
+        self.reasoned_before += before.route == "reasoned"
+        self.reasoned_after += after.route == "reasoned"
+        self.route_unknown += after.route is None
+        if after.undecided is None and replayed.right_before is not None and replayed.right_after is not None:
+            self.referenced += 1
+            self.right_before += replayed.right_before
+            self.right_after += replayed.right_after
+
+
+def replayed(records: Iterable[Record], changes: Mapping[str, Any], tally: Tally) -> Iterator[Replayed]:
+    """Each run that came to a verdict, decided again; all of them are counted.
+
+    Raises:
+        SettingsError: a change cannot be made.
+    """
+    for record in records:
+        told, asked = record["verification"], record["asked"]
+        if told is None or asked is None:
+            tally.no_verdict += 1
+            continue
+        before, after = as_recorded(told), decide_again(record, changes)
+        one = Replayed(
+            run_id=record["run_id"],
+            question=asked["question"],
+            before=before,
+            after=after,
+            right_before=_right(record, asked, before.answer),
+            right_after=_right(record, asked, after.answer),
+        )
+        tally.add(one)
+        yield one
+
+
+def _right(record: Record, asked: Asked, answer: str | None) -> bool | None:
+    if asked["reference"] is None or asked["judged"] is not None:
+        return None
+    return answer is not None and same_answers(record)(answer, asked["reference"])
+
+
+def replay_one(record: Record, changes: Mapping[str, Any]) -> Replayed:
+    """One run, decided again.
+
+    Raises:
+        InputError: it came to no verdict.
+        SettingsError: a change cannot be made.
+    """
+    for one in replayed([record], changes, Tally()):
+        return one
+    raise InputError(f"run {record['run_id']} came to no verdict ({record['ending']}); there is nothing to decide")

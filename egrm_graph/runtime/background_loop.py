@@ -1,0 +1,94 @@
+"""One event loop in a thread of its own, for work that must not depend on the caller's loop, or on there being one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import selectors
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from egrm_graph.runtime.forking import call_in_children
+
+Result = TypeVar("Result")
+
+
+class BackgroundLoop:
+    """Runs coroutines on a daemon thread that starts with the first one and ends with `close`.
+
+    A forked child starts a loop of its own. It never closes what is open on its parent's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._selector: selectors.BaseSelector | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        call_in_children(self._leave_parents_loop)
+
+    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Starts the coroutine; cancelling the future cancels it."""
+        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Runs the coroutine to its end, from a thread that is not this loop's own."""
+        future = self.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def await_(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Awaits the coroutine from any other loop; cancelling the awaiting task cancels it."""
+        return await asyncio.wrap_future(self.submit(work))
+
+    def close(self) -> None:
+        """Stops the loop and waits for its thread; a later `submit` starts anew."""
+        with self._lock:
+            loop, thread, self._loop, self._thread, self._selector = self._loop, self._thread, None, None, None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._selector = selectors.DefaultSelector()  # made here to find the loop's sockets after a fork
+                # In an empty context: a loop keeps the one it is made in, and a run's context holds the whole graph.
+                self._loop = contextvars.Context().run(asyncio.SelectorEventLoop, self._selector)
+                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def _leave_parents_loop(self) -> None:
+        loop, selector = self._loop, self._selector
+        self._lock = threading.Lock()
+        self._loop = self._thread = self._selector = None
+        if loop is not None and selector is not None:
+            # What was under way is the parent's to complain of, and so are calls from another thread than the loop's.
+            loop.set_exception_handler(lambda *_: None)
+            loop.set_debug(False)
+            with suppress(OSError):
+                _release(selector)
+
+
+def _release(selector: selectors.BaseSelector) -> None:
+    """Points this process's copies of the selector's files at the null device.
+
+    Closing sockets through the loop would take them from the parent's epoll too, which parent and child share. Left
+    open, they would keep connections alive that the parent closes.
+    """
+    files = [key.fd for key in selector.get_map().values()]
+    if isinstance(own := getattr(selector, "fileno", lambda: None)(), int):  # of epoll and its like
+        files.append(own)
+    null = os.open(os.devnull, os.O_RDWR)
+    for file in files:
+        os.dup2(null, file, inheritable=False)
+    os.close(null)

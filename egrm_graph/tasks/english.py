@@ -1,0 +1,151 @@
+"""How what is judged is written for a model, and how its verdict is read: in plain English for any instruction-tuned
+model.
+
+Decides what counts as a verdict. At once: a label and nothing else, but for markup around it. Reasoned: the last line,
+the label signed with the item's code, `3f2a91c0: A`. No candidate can know the code, so nothing that a model repeats
+out of a candidate is ever read as its verdict. A text that was cut by its length has none. A model that continues its
+prompt goes on after its verdict: its first line counts at once, and its first signed line where it reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from egrm_graph.answers.thinking import spoken
+from egrm_graph.messages.candidates import MOST
+from egrm_graph.messages.fencing import fence, inert
+from egrm_graph.tasks.task import View
+from egrm_graph.verification import Judged, Subject
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MARKUP = r"[\s*_`\"'()\[\].:#]*"
+
+
+class Dialect(Protocol):
+    """One way to write what is judged."""
+
+    @property
+    def most_candidates(self) -> int: ...
+
+    @property
+    def label_alone(self) -> bool:
+        """Whether a fast verdict begins with its label, so that the next token's probabilities are the labels'."""
+        ...
+
+    def prompts(self, task: str) -> str:
+        """The set of prompts of a task."""
+        ...
+
+    def check(self, question: str) -> str:
+        """The question as it is put.
+
+        Raises:
+            InputError: it cannot be put in this dialect.
+        """
+        ...
+
+    def shown(self, text: str) -> tuple[str, str | None]:
+        """A candidate as it is shown, or why it cannot be."""
+        ...
+
+    def labels(self, n: int, *, tie: bool) -> tuple[str, ...]:
+        """What `n` candidates are called in the order in which they are shown, and perhaps what a tie is."""
+        ...
+
+    def grades(self, lowest: int, highest: int) -> tuple[str, ...]:
+        """The grades of a scale, the lowest first."""
+        ...
+
+    def grade_labels(self, grades: Sequence[str]) -> tuple[str, ...]:
+        """What the model says for each of them."""
+        ...
+
+    def variables(
+        self, subject: Subject, judged: Judged, texts: Sequence[str], labels: Sequence[str]
+    ) -> dict[str, Any]:
+        """What a prompt is filled in with, where the candidates of these texts have these labels."""
+        ...
+
+    def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:
+        """The label that the model gives."""
+        ...
+
+    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
+        """A path as a scorer is given it: the question, and the text of the path."""
+        ...
+
+
+class English:
+    """For any instruction-tuned model. With `first`, a text's first verdict counts, not its last."""
+
+    def __init__(self, *, first: bool = False) -> None:
+        self._first = first
+
+    most_candidates = MOST
+    label_alone = True
+
+    def prompts(self, task: str) -> str:
+        return task
+
+    def check(self, question: str) -> str:
+        return question.strip()
+
+    def shown(self, text: str) -> tuple[str, str | None]:
+        return (text, None) if text.strip() else ("", "it is empty")
+
+    def labels(self, n: int, *, tie: bool) -> tuple[str, ...]:
+        count = n + tie
+        return tuple(_LETTERS[:count]) if count <= len(_LETTERS) else tuple(str(i + 1) for i in range(count))
+
+    def grades(self, lowest: int, highest: int) -> tuple[str, ...]:
+        return tuple(str(grade) for grade in range(lowest, highest + 1))
+
+    def grade_labels(self, grades: Sequence[str]) -> tuple[str, ...]:
+        return tuple(grades)
+
+    def variables(
+        self, subject: Subject, judged: Judged, texts: Sequence[str], labels: Sequence[str]
+    ) -> dict[str, Any]:
+        code = judged["code"]
+        named = [f"candidate {label}" for label in labels] if len(texts) > 1 else ["candidate"]
+        fenced = [fence(name, text, code) for name, text in zip(named, texts, strict=False)]
+
+        context = (
+            ("tools", judged["tools"]),
+            *judged["conversation"],
+            ("question", subject["question"]),
+            ("reference answer", subject["reference"]),
+            ("rubric", judged["rubric"]),
+        )
+        return {
+            "context": "\n\n".join(fence(name, text, code) for name, text in context if text),
+            "candidates": fenced,
+            "labels": list(labels),
+            "code": code,
+        }
+
+    def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:
+        said = spoken(text)
+        if said is None:
+            return None
+        label = "|".join(re.escape(label) for label in sorted(view.labels, key=len, reverse=True))
+        signed = "" if fast else f"{view.code}{_MARKUP}"
+        verdict = re.compile(f"{_MARKUP}{signed}({label}){_MARKUP}")
+        if self._first:
+            return _first(verdict, said.text, fast=fast, complete=complete or said.ended)
+        if not (complete or said.ended):
+            return None  # the label is the last thing that is said
+        found = verdict.fullmatch(said.text.strip() if fast else said.text.strip().rpartition("\n")[2])
+        return found[1] if found else None
+
+    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:  # noqa: ARG002 - a dialect's signature
+        return "\n\n".join((view.variables["context"], *view.variables["candidates"])), inert(text)
+
+
+def _first(verdict: re.Pattern[str], text: str, *, fast: bool, complete: bool) -> str | None:
+    """The label in the first line or, where it is reasoned, in the first line that is a verdict."""
+    lines = text.strip().split("\n") if complete else text.lstrip().split("\n")[:-1]
+    found = (verdict.fullmatch(line) for line in (lines[:1] if fast else lines))
+    return next((each[1] for each in found if each), None)

@@ -1,0 +1,149 @@
+"""Reads what a scorer can be trained on: rollouts, preference pairs and graded responses, from JSON lines or Parquet.
+
+Which form a row has is told by its fields:
+
+- rollouts, as `egrm rollouts` writes them: `{"id", "question", "reference", "paths": [...]}`
+- pairs, as TRL and RewardBench have them: `{"prompt", "chosen", "rejected"}`, each a text, a list of chat messages, or
+  (chosen and rejected) a list of texts; without a prompt, the messages that both begin with are the prompt
+- graded responses: `{"prompt", "response", "score"}`, the score in [0, 1]; rows with one prompt make one question
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from pydantic import ValidationError
+
+from egrm_graph.errors import InputError
+from egrm_graph.settings import explain
+from egrm_graph.training.parquet import read_parquet
+from egrm_graph.training.rollout_file import Rollout, RolloutPath
+
+FORMS = "'paths' (rollouts), 'chosen' and 'rejected' (pairs), or 'prompt', 'response' and 'score' (graded responses)"
+
+
+def read_rollouts(file: Path) -> list[Rollout]:
+    """All rollouts of a file; empty lines are passed over, and so are those of questions that could not be asked.
+
+    Raises:
+        InputError: the file cannot be read, has no rollouts, or a row is not one; names the row.
+    """
+    found: dict[str | int | float, Rollout] = {}
+    graded: dict[str, list[RolloutPath]] = {}
+    for where, number, row in _rows(file):
+        try:
+            if row.keys() == {"id", "line", "error"}:  # what `egrm rollouts` writes for a line that it could not ask
+                continue
+            if "response" in row:
+                question, path = _graded(row)
+                graded.setdefault(question, []).append(path)
+                continue
+            rollout = _pair(row, number) if "chosen" in row or "rejected" in row else _rollout(row)
+        except ValidationError as error:
+            raise InputError(f"{where}: {explain(error)[:500]}") from error
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        if rollout.id in found:
+            raise InputError(f"{where}: the id {rollout.id!r} was used before; give each its own")
+        found[rollout.id] = rollout
+    rollouts = [*found.values(), *_questions(graded)]
+    if not rollouts:
+        raise InputError(f"{file} has no rollouts; write one question with its paths on each line")
+    return rollouts
+
+
+def _rows(file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Where each row stands, its number, and the row."""
+    if file.suffix == ".parquet":
+        for number, row in enumerate(read_parquet(file), start=1):
+            yield f"{file}, row {number}", number, row
+        return
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the rollouts in {file} cannot be read: {error}") from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            where = f"{file}, line {number}"
+            yield where, number, _parsed(line, where)
+
+
+def _parsed(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} is not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{where} is not a JSON object but {str(row)[:40]!r}; give one with {FORMS}")
+    return row
+
+
+def _rollout(row: Mapping[str, Any]) -> Rollout:
+    if "paths" not in row:
+        raise InputError(f"a row needs {FORMS}; this one has {', '.join(map(repr, list(row)[:8])) or 'nothing'}")
+    return Rollout.model_validate(row)
+
+
+def _pair(row: Mapping[str, Any], number: int) -> Rollout:
+    for name in ("chosen", "rejected"):
+        if not row.get(name):
+            raise InputError(f"{name}={row.get(name)!r} is empty; a pair needs a chosen and a rejected response")
+    prompt, chosen, rejected = row.get("prompt"), row["chosen"], row["rejected"]
+    if prompt is None:
+        prompt, chosen, rejected = _without_shared_beginning(chosen, rejected)
+    paths = [RolloutPath(text=text, correct=True) for text in _responses(chosen, "chosen")]
+    paths += [RolloutPath(text=text, correct=False) for text in _responses(rejected, "rejected")]
+    name = row.get("id", number)
+    return Rollout(id=name if isinstance(name, str | int) else number, question=_transcript(prompt), paths=tuple(paths))
+
+
+def _graded(row: Mapping[str, Any]) -> tuple[str, RolloutPath]:
+    score = row.get("score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise InputError(f"score={score!r} is not a number in [0, 1]; bring the scale there, such as (score - 1) / 4")
+    texts = _responses(row["response"], "response")
+    if len(texts) > 1:
+        raise InputError(f"response has {len(texts)} texts; give each a row with its score")
+    return _transcript(row.get("prompt")), RolloutPath(text=texts[0], correct=score > 0.5, score=float(score))
+
+
+def _questions(graded: Mapping[str, Sequence[RolloutPath]]) -> Iterator[Rollout]:
+    for question, paths in graded.items():
+        yield Rollout(id=question, question=question, paths=tuple(paths))
+
+
+def _without_shared_beginning(chosen: Any, rejected: Any) -> tuple[Any, Any, Any]:
+    if not (_is_chat(chosen) and _is_chat(rejected)):
+        raise InputError("there is no prompt; give it, or chosen and rejected as chat messages that begin alike")
+    shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False))))
+    return chosen[:shared], chosen[shared:], rejected[shared:]
+
+
+def _is_chat(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
+    return isinstance(value, list) and all(isinstance(item, Mapping) and "content" in item for item in value)
+
+
+def _responses(value: Any, name: str) -> list[str]:
+    """The responses: one text, one chat's last message, or several texts."""
+    if isinstance(value, str):
+        return [value]
+    if _is_chat(value) and value and isinstance(value[-1]["content"], str):
+        return [value[-1]["content"]]
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return [str(item) for item in value]
+    raise InputError(f"{name}={str(value)[:60]!r} is neither a text, nor chat messages, nor a list of texts")
+
+
+def _transcript(prompt: Any) -> str:
+    """The prompt as one text: a lone message is its content; of several, each follows its role."""
+    if isinstance(prompt, str) and prompt.strip():
+        return prompt
+    if _is_chat(prompt) and prompt:
+        if len(prompt) == 1:
+            return str(prompt[0]["content"])
+        return "\n\n".join(f"{message.get('role', 'user')}: {message['content']}" for message in prompt)
+    raise InputError(f"prompt={str(prompt)[:60]!r} is neither a text nor chat messages")

@@ -1,0 +1,165 @@
+"""Tells a recorded run to a person at a terminal: the verdict and why, then how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from egrm_graph.records.record import ModelCall, NodeRun, Record
+from egrm_graph.terminal.tables import UNBOUNDED, Table
+from egrm_graph.terminal.terminal_text import MOST, bounded, when
+from egrm_graph.terminal.verification_text import COLOURS
+from egrm_graph.terminal.verification_text import show as show_verdict
+from egrm_graph.verification import Verification
+
+BAR, SHORT_BAR = 40, 16
+SHORT_BELOW = 100
+"""The width of a terminal that has no room for the longer bar."""
+SHOWN = 500
+"""Characters of a text that may be long, on a terminal."""
+CALLS = 24
+"""Calls of one node that are shown."""
+
+
+def show(record: Record, out: Console) -> None:
+    """Prints it. Every text in it is shown as it is: no markup, no escapes."""
+    most = MOST if out.width >= UNBOUNDED else SHOWN
+    out.print(Text(_headline(record), "bold"))
+    out.print(Text(_made_with(record, most), "dim"))
+    asked = record["asked"]
+    question = "the question was not recorded" if asked is None else bounded(asked["question"], most)
+    out.print(Text(question))
+    _print_part("Why", [Text(bounded(why, most)) for why in record["why"]], out)
+    out.print()
+    if record["verification"] is not None:
+        show_verdict(_bounded(record["verification"], most), out)
+    else:
+        reason = "" if record["error"] is None else f": {bounded(record['error'], most)}"
+        out.print(Text(f"no verdict, the run {_ended(record)}{reason}", COLOURS["abstained"]), soft_wrap=True)
+    _print_part(
+        "Nodes and calls",
+        [_waterfall(record, out.width)] if record["nodes"] or record["calls"] else [],
+        out,
+    )
+    _print_part("Retries and failures", [Text(line) for line in _trouble(record, most)], out)
+    _print_part("Settings that are not the default", [Text(line) for line in _settings(record, most)], out)
+
+
+def _print_part(title: str, lines: Sequence[RenderableType], out: Console) -> None:
+    if lines:
+        out.print()
+        out.print(Text(title, "bold"))
+        out.print(Padding(Group(*lines), (0, 0, 0, 2), expand=False))
+
+
+def _headline(record: Record) -> str:
+    run = bounded(record["run_id"], SHOWN)
+    return f"Run {run} · {when(record['started_at'])} · {record['ms']:,.0f} ms · {record['ending']}"
+
+
+def _made_with(record: Record, most: int) -> str:
+    parts = [f"{record['task']} by {record['model']} ({record['engine']})"]
+    parts += [] if record["scorer"] is None else [f"scorer {record['scorer']}"]
+    parts += [] if record["server_version"] is None else [f"server {record['server_version']}"]
+    parts += _servers(record) if len(_servers(record)) == 1 else []
+    parts += [f"egrm-graph {record['package']}", f"recorded: {record['level']}"]
+    parts += [] if record["texts"] else ["without texts"]
+    parts += [f"{name} {value}" for name, value in record["metadata"].items()]
+    return " · ".join(bounded(part, most) for part in parts)
+
+
+def _servers(record: Record) -> list[str]:
+    return sorted({call["server"] for call in record["calls"] if call["server"] is not None})
+
+
+def _ended(record: Record) -> str:
+    return "was given up" if record["ending"] == "unfinished" else bounded(record["ending"], SHOWN)
+
+
+def _bounded(told: Verification, most: int) -> Verification:
+    def short(text: str | None) -> str | None:
+        return None if text is None else bounded(text, most)
+
+    reasons = [bounded(reason, most) for reason in told["reasons"]]
+    return {**told, "answer": short(told["answer"]), "best_guess": short(told.get("best_guess")), "reasons": reasons}
+
+
+def _waterfall(record: Record, width: int) -> RenderableType:
+    bar = SHORT_BAR if width < SHORT_BELOW else BAR
+    table = Table("", "", "")
+    ends = [step["ended_ms"] for step in (*record["nodes"], *record["calls"])]
+    whole_ms = max([record["ms"], *ends])
+    several = len(_servers(record)) > 1
+    told = set()
+    for node in record["nodes"]:
+        calls = [] if node["name"] in told else [call for call in record["calls"] if call["node"] == node["name"]]
+        told.add(node["name"])
+        _node_row(table, node, whole_ms, bar)
+        _call_rows(table, calls, whole_ms, bar, several)
+    _call_rows(table, [call for call in record["calls"] if call["node"] not in told], whole_ms, bar, several)
+    return table
+
+
+def _node_row(table: Table, node: NodeRun, whole_ms: float, width: int) -> None:
+    parts = [f"{node['ended_ms'] - node['started_ms']:,.1f} ms"]
+    n_tokens = 0 if node["usage"] is None else node["usage"]["completion_tokens"]
+    parts += [f"{n_tokens:,} tokens"] if n_tokens else []
+    parts += [] if node["error"] is None else [bounded(node["error"], SHOWN)]
+    took = Text(" · ".join(parts))
+    bar = Text(_bar(node["started_ms"], node["ended_ms"], whole_ms, width), "cyan")
+    table.add_row(Text(bounded(node["name"], SHOWN), "bold"), bar, took)
+
+
+def _call_rows(table: Table, calls: list[ModelCall], whole_ms: float, width: int, several: bool) -> None:
+    for call in calls[:CALLS]:
+        name = f"  {call['kind']}" + (f" x{len(call['seeds'])}" if len(call["seeds"]) > 1 else "")
+        bar = _bar(call["started_ms"], call["ended_ms"], whole_ms, width)
+        style = "blue" if call["ending"] == "ok" else "red"
+        table.add_row(name, Text(bar, style), Text(_call(call, several), "dim"))
+    if len(calls) > CALLS:
+        table.add_row(f"  and {len(calls) - CALLS} more", "", "")
+
+
+def _call(call: ModelCall, several: bool) -> str:
+    """`several`: there is more than one server, so that it matters which."""
+    parts = [f"{call['started_ms']:,.0f} to {call['ended_ms']:,.0f} ms"]
+    if call["first_token_ms"] is not None:
+        parts.append(f"first token at {call['first_token_ms']:,.0f}")
+    if call["usage"] is not None:
+        parts.append(f"{call['usage']['completion_tokens']:,} tokens")
+    parts += [] if call["ending"] == "ok" else [call["ending"]]
+    parts += [f"after {len(call['retries'])} failed"] if call["retries"] else []
+    parts += [call["server"]] if several and call["server"] is not None else []
+    return " · ".join(bounded(part, SHOWN) for part in parts)
+
+
+def _bar(started_ms: float, ended_ms: float, whole_ms: float, width: int) -> str:
+    """Where in the run something was under way."""
+    first, last = (
+        min(width, max(0, round(width * at / whole_ms))) if whole_ms > 0 else 0 for at in (started_ms, ended_ms)
+    )
+    first = min(first, width - 1)
+    length = max(1, last - first)
+    return f"{'·' * first}{'█' * length}{'·' * (width - first - length)}"
+
+
+def _trouble(record: Record, most: int) -> Iterator[str]:
+    if record["verification"] is None:  # which else tells them
+        for node in record["nodes"]:
+            where = bounded(node["name"], SHOWN)
+            yield from (f"- {where}: {bounded(reason, most)}" for reason in node["reasons"])
+    for call in record["calls"]:
+        where = f"{call['node']}, {call['request_id']}"
+        told = [f"tried again at {retry['at_ms']:,.0f} ms: {retry['reason']}" for retry in call["retries"]]
+        if call["ending"] != "ok":
+            told.append(call["ending"] + ("" if call["error"] is None else f": {call['error']}"))
+        told += [f"seed {one['seed']}: {one['error']}" for one in call["generated"] if one["error"] is not None]
+        yield from (f"- {bounded(where, SHOWN)}: {bounded(what, most)}" for what in told)
+
+
+def _settings(record: Record, most: int) -> Iterator[str]:
+    for name, source in record["sources"].items():
+        yield f"{bounded(name, SHOWN)} = {bounded(str(record['settings'].get(name)), most)} ({source})"

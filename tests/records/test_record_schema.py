@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.records.record import Record
+from egrm_graph.records.record_schema import schema
+from egrm_graph.settings import Settings
+from egrm_graph.tracing.encoding import encoded
+from egrm_graph.verification import Judged
+from tests.tracing.records import path, record, sample, verification
+
+PUBLISHED = Path(__file__).parents[2] / "docs" / "trace.schema.json"
+JUDGED = Judged(
+    texts=["a", "b"],
+    unfit=[None, "it is empty"],
+    same_as=[0, 1],
+    calls=[[], ["look_up"]],
+    items=[0, 1],
+    grades=[],
+    tie=True,
+    by_name=False,
+    conversation=[("user", "hello")],
+    tools=None,
+    rubric=None,
+    code="3f2a91c0",
+)
+
+
+def wrong_with(made: Record | dict[str, Any]) -> list[str]:
+    validator = jsonschema_rs.Draft202012Validator(json.loads(PUBLISHED.read_text()))
+    plain = json.loads(encoded(made))  # type: ignore[arg-type]
+    return [error.message for error in validator.iter_errors(plain)]
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    assert json.loads(PUBLISHED.read_text()) == schema()
+
+
+def test_fields_are_described_as_in_the_code() -> None:
+    made = schema()
+    assert made["properties"]["started_at"]["description"] == "Seconds since the epoch."
+    assert (
+        made["$defs"]["Path"]["description"] == "One reasoning path, with its score in [0, 1], or None and the reason."
+    )
+
+
+SUMMARY = record(
+    level="summary",
+    texts=False,
+    prompts=[],
+    verification=verification(samples=[sample("answer 1", 1, text=None)], paths=[path("answer 1", 0.9, 0, text=None)]),
+)
+JUDGING = record(verification=verification(winner=0, rewards=[0.9, None], unrewarded=[None, "empty"], tie=0.1))
+BARE = record(
+    verification=None,
+    asked=None,
+    ending="failed",
+    error="\ud800",
+    nodes=[],
+    calls=[],
+    prompts=[],
+    classes=[],
+    margin=None,
+)
+
+
+@pytest.mark.parametrize("made", [record(), SUMMARY, JUDGING, BARE, {**record(), "later": 1}])
+def test_every_record_is_valid(made: Record) -> None:
+    assert wrong_with(made) == []
+
+
+def test_what_was_judged_is_valid() -> None:
+    made = record()
+    assert made["asked"] is not None
+    made["asked"]["judged"] = JUDGED
+    assert wrong_with(made) == []
+
+
+def test_a_verification_as_the_graph_makes_it_is_valid() -> None:
+    from egrm_graph import build_graph
+
+    client = ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=["17+48=65;65-9=56;#56"] * 4)
+    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
+    told = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
+    assert wrong_with(record(verification=told)) == []
+
+
+@pytest.mark.parametrize("bad", [{"ending": "well"}, {"ms": "1"}, {"verification": {}}, {"sources": {"x": "mars"}}])
+def test_what_is_no_record_is_not_valid(bad: dict[str, Any]) -> None:
+    assert wrong_with(record(**bad)) != []
+
+
+def test_a_record_without_a_field_is_not_valid() -> None:
+    made: dict[str, Any] = dict(record())
+    del made["why"]
+    assert wrong_with(record()) == []
+    validator = jsonschema_rs.Draft202012Validator(json.loads(PUBLISHED.read_text()))
+    assert [error.message for error in validator.iter_errors(made)] == ['"why" is a required property']

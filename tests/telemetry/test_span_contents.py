@@ -1,0 +1,32 @@
+"""Texts in the form in which they are sent."""
+
+import json
+
+from egrm_graph.telemetry import span_contents as contents
+from tests.tracing.records import record
+
+
+def test_texts_have_the_conventions_form_and_are_rewritten() -> None:
+    assert json.loads(contents.prompt_text([{"role": "user", "content": "a+b"}], str.upper)) == [
+        {"role": "user", "parts": [{"type": "text", "content": "A+B"}]}
+    ]
+    assert json.loads(contents.answers_text(["a", ""], ["stop", None], str.upper)) == [
+        {"role": "assistant", "parts": [{"type": "text", "content": "A"}], "finish_reason": "stop"},
+        {"role": "assistant", "parts": [{"type": "text", "content": ""}], "finish_reason": "error"},
+    ]
+
+
+def test_question_and_answer_of_a_run() -> None:
+    assert contents.run_texts(record(), lambda text: f"<{text}>") == {
+        "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "<17+25>"}]}]',
+        "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "text", "content": "<42>"}], '
+        '"finish_reason": "stop"}]',
+    }
+
+
+def test_candidates_of_a_run_are_rewritten_too() -> None:
+    judged = record(asked={**(record()["asked"] or {}), "judged": {"texts": ["a", "b"]}}, verification=None)
+    assert contents.run_texts(judged, str.upper) == {
+        "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "17+25"}]}]',
+        "egrm.candidates": ["A", "B"],
+    }

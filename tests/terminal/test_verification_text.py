@@ -1,0 +1,103 @@
+import io
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from egrm_graph import Verification, build_graph
+from egrm_graph.clients.scripted import Fail, ScriptedClient
+from egrm_graph.settings import Settings
+from egrm_graph.terminal.terminal_text import inert, shortened
+from egrm_graph.terminal.verification_text import show
+
+PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=57;#57", "no idea", "17+48=65;65-9=56;#56"]
+
+
+def asked(client: ScriptedClient) -> Verification:
+    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
+    told: Verification = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
+    return told
+
+
+def shown(told: Verification) -> str:
+    out = io.StringIO()
+    show(told, Console(file=out, width=100, highlight=False))
+    return out.getvalue()
+
+
+def test_a_direct_answer_comes_first_and_then_its_votes() -> None:
+    lines = shown(asked(ScriptedClient(fast=["56", "?", "56", "56", "56"]))).splitlines()
+    assert lines[:2] == ["56", "ok · direct · confidence 0.80 · right"]
+    assert [line.split() for line in lines[4:7]] == [
+        ["56", "█" * 16, "4", "of", "5"],
+        ["no", "answer", "█" * 4, "1", "of", "5"],
+        ["consensus", "0.80,", "threshold", "0.80:", "they", "converge"],
+    ]
+
+
+def test_the_reasoned_route_shows_every_path_and_marks_the_winner() -> None:
+    told = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    told["best_path"] = 3
+    told["paths"][3]["score"] = 0.9876
+    text = shown(told)
+    assert "they do not converge, so it reasoned" in text
+    assert "→  0.988     56         17+48=65;65-9=56;#56" in text
+    assert "unscored  no answer  no idea" in text
+    assert "- paths voted: there is no scorer" in text
+    assert "5 requests" in text
+
+
+def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
+    told = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    assert "not calibrated" not in shown(told)
+    told["calibrated"] = False
+    assert "Reasoning paths: score, answer, text, and the scores are not calibrated" in shown(told)
+
+
+def test_an_answer_that_was_withheld_is_a_best_guess() -> None:
+    told = asked(ScriptedClient(fast=["56"] * 5))
+    told.update({"status": "abstained", "answer": None, "best_guess": "5\x1b6", "confidence": 0.01, "correct": None})
+    assert shown(told).splitlines()[:2] == [
+        "no answer (best guess: 5\\x1b6)",
+        "abstained · direct · confidence 0.01",
+    ]
+
+
+def test_a_lost_path_shows_why() -> None:
+    lost = asked(ScriptedClient(fast=["?"] * 5, paths=[Fail("the server fell over"), *PATHS[1:]]))
+    assert "lost: the server fell over" in shown(lost)
+
+
+def test_without_an_answer_it_says_so() -> None:
+    assert shown(asked(ScriptedClient(fast=["?"] * 5, paths=["?"] * 4))).startswith("no answer\nabstained")
+
+
+def test_text_of_a_model_is_neither_markup_nor_a_terminals_command() -> None:
+    told = asked(ScriptedClient(fast=["?"] * 5, paths=["[red]hi[/red]\x1b]0;title\x07\u202e #56", *PATHS[1:]]))
+    told["answer"] = "[bold]56[/bold]\x1b[2J"
+    told["paths"][0]["answer"] = "[i]5[/i]"
+    text = shown(told)
+    assert "[bold]56[/bold]\\x1b[2J" in text
+    assert "[red]hi[/red]\\x1b]0;title\\x07\\u202e" in text
+    assert "[i]5[/i]" in text
+    assert "\x1b" not in text
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_inert_text_can_be_written_and_holds_no_control_character(text: str) -> None:
+    safe = inert(text)
+    safe.encode()
+    kinds = {unicodedata.category(character) for character in safe if character not in "\n\u200c\u200d"}
+    assert not kinds & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+@given(st.text(), st.integers(10, 60))
+def test_shortened_text_is_one_line_that_fits(text: str, width: int) -> None:
+    line = shortened(text, width)
+    assert len(line) <= width
+    assert "\n" not in line
+
+
+def test_shortened_text_keeps_its_end() -> None:
+    assert shortened("17+48=65;" * 20 + "#56", 30).endswith("#56")
