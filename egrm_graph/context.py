@@ -1,4 +1,4 @@
-"""What a node works with: the parts that the graph was built with, under the settings of this run."""
+"""What a node works with: the parts of the graph, under the settings of the run."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Run:
 
     parts: Parts
     settings: Settings
-    """Those of the build with this run's overrides."""
+    """The settings of the build with the overrides of this run."""
     emit: Callable[[Mapping[str, Any]], None]
-    """Hands a custom event to whoever streams the graph."""
+    """Sends a custom event to whoever streams the graph."""
     client: Client
-    """That of the parts; where runs are recorded, one that is watched."""
+    """The client of the parts; if runs are recorded, one that records its calls."""
 
     def limits(self, started_at: float, *spent: Usage) -> Limits:
         """What the run may still use, after what its earlier stages spent."""
@@ -45,10 +45,10 @@ class Run:
 
 
 def called_with(parts: Parts, config: RunnableConfig) -> Called:
-    """What the run that a node is called in was called with.
+    """What the run of a node was called with.
 
-    A context that is not a `RunSettings` belongs to a host graph and is left alone; so is everything in
-    `configurable` but the key `egrm`.
+    A context that is not a `RunSettings` belongs to a host graph and is ignored. So is everything in `configurable`
+    except the key `egrm`.
     """
     runtime = get_runtime()
     settings, sources = parts.settings, dict[str, Source]()
@@ -67,11 +67,11 @@ def called_with(parts: Parts, config: RunnableConfig) -> Called:
     return Called(settings, sources, config.get("metadata", {}), runtime.stream_writer)
 
 
-class Bound(Runnable[State, Any]):
-    """A node or a way as the graph calls it, in sync and async runs alike.
+class NodeRunnable(Runnable[State, Any]):
+    """A node or an edge in the form that the graph calls, in sync and async runs alike.
 
-    LangGraph calls an async-only node from `invoke` in vain, and hands a sync one to a thread in `ainvoke`; this one
-    runs where it is called, and a sync run drives it on a background loop. The node's trace is LangGraph's own.
+    In LangGraph, `invoke` cannot call an async-only node, and `ainvoke` runs a sync one in a thread. This one runs
+    where it is called, and a sync run drives it on a background loop. LangGraph traces the node itself.
     """
 
     def __init__(self, name: str, work: Callable[[State, RunnableConfig], Any], background: BackgroundLoop) -> None:
@@ -89,26 +89,26 @@ class Bound(Runnable[State, Any]):
 
 
 class Binder:
-    """Binds nodes and ways to the parts; owns the loop that sync runs are driven on."""
+    """Binds nodes and edges to the parts, and owns the loop that drives sync runs."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._background = BackgroundLoop("egrm-sync")
 
-    def node(self, work: Callable[[State, Run], Any]) -> Bound:
+    def node(self, work: Callable[[State, Run], Any]) -> NodeRunnable:
         """A node: a function of the state and the run, sync or async, that returns an update of the state."""
         node = _node(self._parts, work)
-        return Bound(work.__name__, node, self._background)
+        return NodeRunnable(work.__name__, node, self._background)
 
-    def way(self, work: Callable[[State], str]) -> Bound:
-        """The choice of a way after a node: a function of the state."""
-        return Bound(work.__name__, lambda state, _: work(state), self._background)
+    def edge(self, work: Callable[[State], str]) -> NodeRunnable:
+        """A conditional edge: a function of the state."""
+        return NodeRunnable(work.__name__, lambda state, _: work(state), self._background)
 
     def close(self) -> None:
-        """Closes what the graph loaded for itself, when the last reference to it is gone.
+        """Closes what the graph loaded, once the last reference to it is gone.
 
-        The garbage collector calls this on whatever thread it happens to run on, perhaps the very one that has to be
-        stopped, so another thread does the work. At the end of the program there is no other thread to wait for.
+        The garbage collector calls this on any thread, perhaps the very one that has to be stopped, so another thread
+        does the work. At the end of the program no other thread is left to wait for.
         """
         if threading.main_thread().is_alive():
             threading.Thread(target=self._close, name="egrm-close").start()
@@ -124,7 +124,7 @@ class Binder:
 
 
 def _node(parts: Parts, work: Callable[[State, Run], Any]) -> Callable[[State, RunnableConfig], Any]:
-    """The node as it is called; where runs are recorded, with a client that is watched."""
+    """The node in the form that LangGraph calls; if runs are recorded, with a client that records its calls."""
     name, tracer = work.__name__, parts.tracer
     if tracer is None:
 

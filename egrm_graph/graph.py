@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -12,6 +12,8 @@ from langgraph.types import Checkpointer, RetryPolicy
 
 from egrm_graph.clients.client import Client
 from egrm_graph.context import Binder
+from egrm_graph.deciding.selection_rules import SelectionRule
+from egrm_graph.extensions import Extensions
 from egrm_graph.nodes.answer_fast import answer_fast
 from egrm_graph.nodes.check_uncertainty import certainty, check_uncertainty
 from egrm_graph.nodes.expand_cot import expand_cot
@@ -22,11 +24,15 @@ from egrm_graph.records.privacy import Rewrite
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
+from egrm_graph.strategies.strategy import PathStrategy
+from egrm_graph.tasks.task import Task
 from egrm_graph.telemetry.langsmith import run_config
 from egrm_graph.tracing.store import Store
+from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import Measure
+from egrm_graph.uncertainty.stopping import StoppingRule
 
-# Requests are retried where they are sent, in the client. A node that ran twice would draw and pay twice.
+# The client retries requests where it sends them. A node that ran twice would draw and pay twice.
 ONCE = RetryPolicy(max_attempts=1)
 
 
@@ -35,23 +41,29 @@ def build_graph(
     *,
     client: Client | None = None,
     scorer: Scorer | Literal["settings"] | None = "settings",
-    measures: Sequence[Measure] = (),
+    tasks: Sequence[Task] = (),
+    strategies: Sequence[PathStrategy] = (),
+    measures: Sequence[Measure | Callable[[Evidence], float]] = (),
+    stopping_rules: Sequence[StoppingRule] = (),
+    selection_rules: Sequence[SelectionRule] = (),
     checkpointer: Checkpointer = None,
     store: Store | None = None,
     redact: Rewrite | None = None,
 ) -> CompiledStateGraph[State, RunSettings, Input, Output]:
-    """The compiled graph `egrm`: a question in, a `verification` out. A question that comes in with `messages` is also
+    """Builds the graph `egrm`: a question in, a `verification` out. A question that comes in with `messages` is also
     answered by one more message.
 
-    Without a `client`, `scorer` or `store`, those that the settings name are loaded, and closed when the graph is no
-    longer used; handed in, they stay the caller's to close. With `scorer=None` there is none, and paths vote. Records
-    of runs (`trace_level`) go to the store, with every text as `redact` lets it through.
+    The settings name the parts to use: built-in ones, or your own `tasks`, path `strategies`, `measures`,
+    `stopping_rules`, and `selection_rules`. A `client`, `scorer`, or `store` that you pass in stays yours to close.
+    Otherwise the ones that the settings name are loaded, and closed when the graph is garbage collected. With
+    `scorer=None` paths vote. Records of runs (`trace_level`) go to the store, with every text passed through `redact`.
 
     Raises:
-        SetupError: the settings do not fit together, a client or scorer lacks something, or a model cannot be loaded.
+        SetupError: the settings do not fit together, a part lacks something, or a model cannot be loaded.
     """
     settings = settings or Settings()
-    bind = Binder(assemble(settings, client, scorer, measures, store=store, redact=redact))
+    extensions = Extensions.of(tasks, strategies, measures, stopping_rules, selection_rules)
+    bind = Binder(assemble(settings, client, scorer, extensions, store=store, redact=redact))
     builder = StateGraph(State, context_schema=RunSettings, input_schema=Input, output_schema=Output)
 
     for node in (answer_fast, check_uncertainty, expand_cot, score_paths, select_answer):
@@ -59,8 +71,8 @@ def build_graph(
 
     builder.add_edge(START, "answer_fast")
     builder.add_edge("answer_fast", "check_uncertainty")
-    ways: dict[Hashable, str] = {"certain": "select_answer", "uncertain": "expand_cot"}
-    builder.add_conditional_edges("check_uncertainty", bind.way(certainty), ways)
+    routes: dict[Hashable, str] = {"certain": "select_answer", "uncertain": "expand_cot"}
+    builder.add_conditional_edges("check_uncertainty", bind.edge(certainty), routes)
     builder.add_edge("expand_cot", "score_paths")
     builder.add_edge("score_paths", "select_answer")
     builder.add_edge("select_answer", END)

@@ -1,8 +1,9 @@
-"""What a graph is built with: the models that its settings name, put together."""
+"""The parts of a graph: the models that its settings name, and what the user passed in."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Literal
 from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt
 from egrm_graph.conformance import check_conforms
-from egrm_graph.drawing.requirements import why_unmet
+from egrm_graph.deciding.selection_rules import SelectionRule
+from egrm_graph.drawing.requirements import unmet_need
 from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
-from egrm_graph.prompting import Prompts
+from egrm_graph.extensions import Extensions
+from egrm_graph.prompting import FAST_PROMPT, Prompts
+from egrm_graph.prompting import Source as Template
 from egrm_graph.records.privacy import Rewrite
 from egrm_graph.records.record import Source
 from egrm_graph.scoring.scorer import Scorer
@@ -26,45 +30,46 @@ from egrm_graph.settings import (
     RunSettings,
     Settings,
 )
+from egrm_graph.strategies.strategy import PathStrategy
 from egrm_graph.tasks import task_named
+from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
 from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
-from egrm_graph.uncertainty.measures import MEASURES, Gate, Measure
+from egrm_graph.uncertainty.measures import Gate, Measure
+from egrm_graph.uncertainty.stopping import StoppingRule, stopping_rule
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that the nodes need, and what to close in the end."""
+    """Everything that the nodes need, and what to close at the end."""
 
     settings: Settings
     client: Client
     task: Task
     prompts: Prompts
     scorer: Scorer | None
-    measures: Mapping[str, Measure]
+    extensions: Extensions
     closers: tuple[Callable[[], Awaitable[None]], ...] = ()
-    """What was loaded here and not handed in."""
+    """Close what was loaded here and not passed in."""
     calibration: CalibratedGate | None = None
     tracer: Tracer | None = None
     store: Store | None = None
-    """What was handed in for records."""
+    """The store for records that was passed in."""
 
     def measure(self, settings: RunSettings) -> Measure:
         """The measure that the settings name.
 
         Raises:
-            SettingsError: there is none of that name, it cannot get what it needs, or there is no threshold for it.
+            SettingsError: the measure is unknown, cannot get what it needs, or has no threshold.
         """
-        measure = self.measures.get(settings.measure)
-        if measure is None:
-            raise SettingsError(f"there is no measure {settings.measure!r}; known are {', '.join(self.measures)}")
-        if (unmet := why_unmet(measure, settings, self.client, self.task)) is not None:
+        measure = self.extensions.measure(settings.measure)
+        if (unmet := unmet_need(measure, settings, self.client, self.task)) is not None:
             raise SettingsError(f"the measure {measure.name!r} {unmet}")
         return measure
 
     def gate(self, settings: RunSettings) -> Gate:
-        """That measure, with the threshold that the settings give it or its own.
+        """That measure, with the threshold in the settings or its own.
 
         Raises:
             SettingsError: as for `measure`.
@@ -72,22 +77,53 @@ class Parts:
         measure = self.measure(settings)
         return Gate(measure, measure.threshold if settings.threshold is None else settings.threshold)
 
-    def check_settings(self, settings: RunSettings) -> None:
-        """Checks what a run's settings need of the models.
+    def stopping_rule(self, settings: RunSettings) -> StoppingRule:
+        """The stopping rule that the settings name, for their gate.
 
         Raises:
-            SettingsError: as for `measure`; or a sampling setting does not reach the model; or `min_confidence` is set,
-                and no confidence is ever calibrated.
+            SettingsError: the rule is unknown, or as for `measure`.
         """
-        self.measure(settings)
+        return stopping_rule(settings.stopping, self.gate(settings), self.extensions.stopping_rules)
+
+    def strategy(self, settings: RunSettings) -> PathStrategy:
+        """The path strategy that the settings name.
+
+        Raises:
+            SettingsError: the strategy is unknown.
+        """
+        return self.extensions.strategy(settings.strategy)
+
+    def selection_rule(self, settings: RunSettings) -> SelectionRule:
+        """The selection rule that the settings name.
+
+        Raises:
+            SettingsError: the rule is unknown.
+        """
+        return self.extensions.selection_rule(settings.selection)
+
+    def check_settings(self, settings: RunSettings) -> None:
+        """Checks what the settings of a run need of the parts.
+
+        Raises:
+            SettingsError: a name is unknown; the measure lacks something; a sampling setting does not reach the model;
+                or `min_confidence` is set, and no confidence is ever calibrated.
+        """
+        self.stopping_rule(settings)
+        strategy = self.strategy(settings)
+        if missing := [name for name in strategy.prompts if name not in self.prompts.templates]:
+            raise SettingsError(
+                f"the strategy {strategy.name!r} does not suit the task {self.task.name!r}: its prompt {missing[0]}.md "
+                "is missing or uses other variables"
+            )
+        self.selection_rule(settings)
         require_options(settings, self.client)
         if settings.min_confidence in (None, MIN_CONFIDENCE) or self._calibrates:
             return
         fix = "set calibration to a file that `egrm calibrate` made for this model and task"
-        if not self.settings.judges:
+        if not isinstance(self.task, Judging):
             fix += ", set scorer to a calibrated one"
         raise SettingsError(
-            f"min_confidence={settings.min_confidence} applies to calibrated confidences only, and nothing here "
+            f"min_confidence={settings.min_confidence} only applies to calibrated confidences, and nothing here "
             f"calibrates them: {fix}, or leave min_confidence out"
         )
 
@@ -96,10 +132,10 @@ class Parts:
         """Whether a run can have a calibrated confidence."""
         if self.calibration is not None and not self.calibration.foreign:
             return True
-        return self.scorer is not None and self.scorer.calibrated and not self.settings.judges
+        return self.scorer is not None and self.scorer.calibrated and not isinstance(self.task, Judging)
 
     async def check(self) -> None:
-        """Uses each model once, so that no run waits for what its first use sets up.
+        """Uses each model once, so that no run waits for the set-up of its first use.
 
         Raises:
             EgrmError: a model, or a server for one, cannot be used; names the fix.
@@ -122,54 +158,77 @@ def assemble(
     settings: Settings,
     client: Client | None = None,
     scorer: Scorer | Literal["settings"] | None = "settings",
-    measures: Sequence[Measure] = (),
+    extensions: Extensions | None = None,
     *,
     store: Store | None = None,
     redact: Rewrite | None = None,
 ) -> Parts:
-    """Loads what was not handed in.
+    """Loads what was not passed in, and checks that everything fits together.
 
     Raises:
         SetupError: the settings do not fit together, a client or scorer lacks something, or a model cannot be loaded.
     """
+    extensions = extensions or Extensions()
     if client is not None:
         check_conforms("client", client, Client)
     if scorer not in ("settings", None):
         check_conforms("scorer", scorer, Scorer)
     if client is not None and client.name != settings.model:
-        # What goes with the bundled model goes with a client of its name, whatever the settings' model is.
+        # What belongs to the bundled model belongs to a client of its name, whatever model the settings name.
         settings = settings.model_copy(update={"model": client.name})
-    task = task_named(settings.task_name, bundled=settings.bundled)
+    task = task_named(settings.task_name, extensions.tasks, bundled=settings.bundled)
+    prompts = _load_prompts(settings, task, extensions)
     closers: list[Callable[[], Awaitable[None]]] = []
-    prompts = Prompts.load(task.prompts if settings.prompts == "auto" else settings.prompts, task.prompts)
     if client is None:
-        client = load_client(settings)
+        client = load_client(settings, judges=isinstance(task, Judging))
         closers.append(client.aclose)
     if isinstance(client, ContinuesPrompt) and client.continues_prompt:
-        task = task_named(settings.task_name, bundled=settings.bundled, first=True)
+        task = task_named(settings.task_name, extensions.tasks, bundled=settings.bundled, first=True)
     else:
         prompts = replace(prompts, stop={})
     if scorer == "settings":
         scorer = scorer_of(settings)
         closers += [] if scorer is None else [scorer.aclose]
-    known = {**MEASURES, **{measure.name: measure for measure in measures}}
-    settings, gate = calibrated(settings, has_scorer=scorer is not None, reads_labels=client.gives_logprobs)
+    settings, gate = calibrated(
+        settings,
+        has_scorer=scorer is not None,
+        judges=isinstance(task, Judging),
+        reads_labels=client.gives_logprobs,
+    )
     scored_by = None if scorer is None else scorer.name
     tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
-    parts = Parts(settings, client, task, prompts, scorer, known, tuple(closers), gate, tracer, store)
+    parts = Parts(settings, client, task, prompts, scorer, extensions, tuple(closers), gate, tracer, store)
     parts.check_settings(settings)
     return parts
 
 
+def _load_prompts(settings: Settings, task: Task, extensions: Extensions) -> Prompts:
+    """The prompts of the fast answers and of every strategy, so that a run may name another strategy.
+
+    Raises:
+        SettingsError: a prompt that the settings need is missing or wrong. Another strategy's prompt that does not suit
+            the task is left out.
+    """
+    chosen = extensions.strategy(settings.strategy)
+    needed: dict[str, Template | None] = {FAST_PROMPT: None, **chosen.prompts}
+    others = [strategy.prompts for strategy in extensions.strategies.values() if strategy is not chosen]
+    known = {name for prompts in (needed, *others) for name in prompts}
+    prompts = Prompts.load(settings.prompts, task.prompts, task.variables, needed, known)
+    for own in others:
+        with contextlib.suppress(SettingsError):
+            prompts = prompts.merged(Prompts.load(settings.prompts, task.prompts, task.variables, own, known))
+    return prompts
+
+
 def _sources(settings: Settings) -> dict[str, Source]:
-    """Where the build's settings come from that are not left at their default."""
+    """Where the settings of the build come from, except those left at their default."""
     sources: dict[str, Source] = {name: "build" for name in Settings.model_fields if name in settings.model_fields_set}
     if settings.calibration is not None:
         sources |= dict.fromkeys(GATE, "calibration")
     return sources
 
 
-def load_client(settings: Settings) -> Client:
+def load_client(settings: Settings, *, judges: bool = False) -> Client:
     """The client of the settings' engine."""
     if settings.engine == "vllm":
         from egrm_graph.clients.vllm import VllmClient
@@ -189,22 +248,22 @@ def load_client(settings: Settings) -> Client:
         return ChatModelClient(settings.model)
     from egrm_graph.clients.embedded import EmbeddedClient
 
-    name = BUNDLED_JUDGE if settings.judges and settings.model == BUNDLED_MODEL else settings.model
+    name = BUNDLED_JUDGE if judges and settings.model == BUNDLED_MODEL else settings.model
     return EmbeddedClient.load(bundled(name) if name in (BUNDLED_MODEL, BUNDLED_JUDGE) else Path(name))
 
 
 def scorer_folder(settings: Settings) -> Path | None:
-    """Where the scorer of the settings is; None where paths are to vote."""
+    """The folder of the scorer that the settings name; None if paths vote."""
     if settings.scorer == "auto":
         return bundled(BUNDLED_SCORER) if settings.bundled else None
     return None if settings.scorer is None else Path(settings.scorer)
 
 
 def scorer_of(settings: Settings) -> Scorer | None:
-    """The scorer of the settings, in this process or behind its server; None where paths are to vote.
+    """The scorer that the settings name, in this process or behind its server; None if paths vote.
 
     Raises:
-        SettingsError: there is a server for the scorer, and no scorer.
+        SettingsError: the settings name a server for the scorer, but no scorer.
         ModelError: the scorer's folder cannot be used.
     """
     folder = scorer_folder(settings)
@@ -212,7 +271,7 @@ def scorer_of(settings: Settings) -> Scorer | None:
         return None if folder is None else load_scorer(folder)
     if folder is None:
         raise SettingsError(
-            f"scorer_url is {settings.scorer_url!r}, and there is no scorer; set scorer (--scorer) to the folder of "
+            f"scorer_url is {settings.scorer_url!r}, but no scorer is set; set scorer (--scorer) to the folder of "
             "the one that is served there, or scorer_url to None (--scorer-url none)"
         )
     from egrm_graph.scoring.remote import RemoteScorer
@@ -235,5 +294,5 @@ def load_scorer(folder: Path) -> Scorer:
 
 
 def bundled(name: str) -> Path:
-    """The folder of a model that comes with the package."""
+    """The folder of a bundled model."""
     return Path(str(files("egrm_graph") / "models" / name))

@@ -1,151 +1,207 @@
-"""Prompts: named sets of text files, one a model call, that a folder of the user's can replace file by file.
+"""Prompts: one text file for each model call, in sets.
 
-Decides: a template is compiled and tried once, when it is loaded, so that a mistake shows before a model is asked;
-it runs in a sandbox, since a folder may come from anywhere; what is asked is a variable and never template source.
+A prompt belongs to what uses it: `answer_fast` to the node, others to a path strategy. A set is a folder with files of
+these names. Each prompt comes from the first of these places that has it: the set or folder that the settings name, the
+task's own set, the strategy's own template, the set `default`. So a set or folder only holds what it changes.
 
-A model that continues its prompt goes on after its own answer with a next question, in the prompt's own pattern. So a
-template says where that pattern starts again: `{% set stop = ["\nQuestion:"] %}`.
+Templates can include shared passages: `{% include "name.md" %}` finds a file next to the template, in your folder, or
+in `prompts/shared`. A template can also set two things next to its text:
+
+- `{% set system %}...{% endset %}`: a system prompt.
+- `{% set stop = ["\\nQuestion:"] %}`: where the prompt's own pattern starts again. A model that continues its prompt
+  writes on after its answer with a next question in that pattern, so generation stops there.
+
+A template is compiled and tried once when it is loaded, so that a mistake shows before a model is asked. It runs in a
+sandbox, since a folder may come from anywhere. Questions and candidates are variables, never template source.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings
 from egrm_graph.verification import Message
 
-Call = Literal["answer_fast", "expand_cot"]
+FAST_PROMPT = "answer_fast"
+DEFAULT_SET = "default"
+SHARED = "shared"
 
-CALLS: tuple[Call, ...] = get_args(Call)
-QUESTION: Mapping[str, Any] = {"question": "1+1"}
-"""What a prompt for questions is tried with; its names are the variables that there are."""
-CANDIDATES: Mapping[str, Any] = {
-    "context": "1+1",
-    "candidates": ["2", "3"],
-    "labels": ["A", "B", "C"],
-    "code": "0",
-}
-"""The same for prompts that judge candidates."""
-_FOR_QUESTIONS = ("default", "tiny")
+Source = Traversable | str
+"""A template: a file, or its text."""
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """One compiled template for each model call."""
+    """The compiled templates, by the name of the model call."""
 
     name: str
-    """The set's name, or the folder as it was given."""
-    templates: Mapping[Call, Template]
-    stop: Mapping[Call, tuple[str, ...]] = field(default_factory=dict)
+    """The name of the set, or the folder, as the settings give it."""
+    templates: Mapping[str, Template]
+    stop: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Where generation stops, for a model that continues its prompt."""
 
     @classmethod
-    def load(cls, name_or_folder: str, fallback_set: str) -> Self:
-        """The named set, `auto` for the fallback set, or a folder whose files replace the fallback set's.
+    def load(
+        cls,
+        chosen: str,
+        task_set: str | Path,
+        variables: Mapping[str, Any],
+        own: Mapping[str, Source | None],
+        known: Collection[str] = (),
+    ) -> Self:
+        """The prompts named in `own`, each with its strategy's own template if it has one.
+
+        `chosen` is a set, a folder, or `auto` for the task's set; a folder may also have the prompts in `known`. Every
+        template is tried with `variables`.
 
         Raises:
-            SettingsError: there is no such set or folder, the folder has a file of an unknown name, or a template is
-                wrong; the message names the file and the line.
+            SettingsError: a set, folder, or prompt is missing, a file in the folder has an unknown name, or a template
+                is wrong; the message names the file and the line.
         """
-        name = fallback_set if name_or_folder == "auto" else name_or_folder
-        if name in known_sets():
-            files: dict[Call, Traversable] = {call: _set(name) / f"{call}.md" for call in CALLS}
-        else:
-            own = _own_files(name)
-            files = {call: own.get(call) or _set(fallback_set) / f"{call}.md" for call in CALLS}
-        trial = QUESTION if fallback_set in _FOR_QUESTIONS else CANDIDATES
-        templates: dict[Call, Template] = {call: _compiled(file, trial) for call, file in files.items()}
-        stop: dict[Call, tuple[str, ...]] = {call: _stop(template, trial) for call, template in templates.items()}
-        return cls(name=name, templates=templates, stop=stop)
+        known = known or own
+        chosen_files = _Files((), ()) if chosen == "auto" else _files(chosen, known)
+        task_files = _files(task_set, known)
+        fallback = _files(DEFAULT_SET, known)
+        templates: dict[str, Template] = {}
+        for name, template in own.items():
+            source = chosen_files.get(name) or task_files.get(name) or template or fallback.get(name)
+            if source is None:
+                raise SettingsError(
+                    f"prompt {name}.md is missing: neither prompts={chosen!r}, the task's set {str(task_set)!r}, nor "
+                    "the strategy that uses it has one"
+                )
+            templates[name] = _compiled(name, source, variables, [chosen_files, task_files])
+        stop = {name: _stop(template, variables) for name, template in templates.items()}
+        return cls(name=str(task_set) if chosen == "auto" else chosen, templates=templates, stop=stop)
 
-    def render(self, call: Call, variables: Mapping[str, Any], history: Sequence[Message] = ()) -> list[Message]:
-        """The messages of one model call: the history as it is, then one user message.
+    def merged(self, other: Prompts) -> Prompts:
+        """These prompts and those of `other`."""
+        return replace(self, templates={**other.templates, **self.templates}, stop={**other.stop, **self.stop})
+
+    def render(self, name: str, variables: Mapping[str, Any], history: Sequence[Message] = ()) -> list[Message]:
+        """The messages of one model call: the system prompt if there is one, the history, then one user message.
 
         Raises:
             SettingsError: the template fails on these variables; the message names the file and the line.
         """
-        return [*history, Message(role="user", content=_rendered(self.templates[call], variables))]
+        text, system = _rendered(self.templates[name], variables)
+        messages = [*history, Message(role="user", content=text)]
+        if not system:
+            return messages
+        if messages[0]["role"] == "system":
+            system = f"{system}\n\n{messages.pop(0)['content']}"
+        return [Message(role="system", content=system), *messages]
 
-    def stop_of(self, call: Call, settings: RunSettings) -> tuple[str, ...]:
-        """Where the generation of one model call stops: as the settings say, or else the template."""
-        return self.stop.get(call, ()) if settings.stop is None else settings.stop
+    def stop_of(self, name: str, settings: RunSettings) -> tuple[str, ...]:
+        """Where the generation of one model call stops: as the settings say, or the template."""
+        return self.stop.get(name, ()) if settings.stop is None else settings.stop
 
 
 def known_sets() -> list[str]:
-    """The names of the sets that come with the package."""
-    return sorted(entry.name for entry in resources.files("egrm_graph.prompts").iterdir() if _is_set(entry))
+    """The names of the sets in the package."""
+    sets = (entry for entry in resources.files("egrm_graph.prompts").iterdir() if entry.is_dir())
+    return sorted(entry.name for entry in sets if entry.name != SHARED and (entry / f"{FAST_PROMPT}.md").is_file())
 
 
-def _is_set(entry: Traversable) -> bool:
-    return entry.is_dir() and (entry / f"{CALLS[0]}.md").is_file()
+class _Files(dict[str, Traversable]):
+    """The prompts of one set or folder by name, and its other files, which can be included."""
+
+    def __init__(self, entries: Iterable[Traversable], known: Iterable[str]) -> None:
+        files = {entry.name: entry for entry in entries if entry.is_file() and entry.name.endswith(".md")}
+        super().__init__({name: files[f"{name}.md"] for name in known if f"{name}.md" in files})
+        self.all = files
 
 
-def _set(name: str) -> Traversable:
-    return resources.files("egrm_graph.prompts") / name
-
-
-def _own_files(folder: str) -> dict[str, Traversable]:
-    """The folder's prompts by the call that they replace."""
-    path = Path(folder)
-    if not path.is_dir():
+def _files(name_or_folder: str | Path, known: Collection[str]) -> _Files:
+    if str(name_or_folder) in known_sets():
+        return _Files((resources.files("egrm_graph.prompts") / str(name_or_folder)).iterdir(), known)
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
         raise SettingsError(
-            f"prompts={folder!r} is neither a folder nor a known set; known are {', '.join(known_sets())}"
+            f"prompts={str(name_or_folder)!r} is neither a folder nor a known set; known sets are "
+            f"{', '.join(known_sets())}"
         )
-    files: dict[str, Traversable] = {}
-    for file in sorted(path.iterdir()):
-        if file.name.startswith("."):
-            continue
-        if file.suffix != ".md" or file.stem not in CALLS:
-            known = ", ".join(f"{call}.md" for call in CALLS)
-            raise SettingsError(f"prompts={folder!r}: {file.name} is no prompt; a folder can replace {known}")
-        files[file.stem] = file
-    return files
+    for file in sorted(folder.iterdir()):
+        partial = file.name.startswith(("_", "."))
+        if not partial and (file.suffix != ".md" or file.stem not in known):
+            names = ", ".join(f"{name}.md" for name in known)
+            raise SettingsError(
+                f"prompts={str(name_or_folder)!r}: {file.name} is not a known prompt; a folder can replace {names}. "
+                "Start the name of a file that is only included with an underscore"
+            )
+    return _Files(folder.iterdir(), known)
 
 
-def _compiled(file: Traversable, trial: Mapping[str, Any]) -> Template:
+class _Included(BaseLoader):
+    """Finds the files that a template includes."""
+
+    def __init__(self, places: Sequence[Mapping[str, Traversable]]) -> None:
+        self._places = places
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:  # noqa: ARG002
+        for place in self._places:
+            if template in place:
+                return place[template].read_text(encoding="utf-8"), str(place[template]), None
+        raise TemplateNotFound(template)
+
+
+def _compiled(name: str, source: Source, variables: Mapping[str, Any], places: Sequence[_Files]) -> Template:
+    shared = {entry.name: entry for entry in (resources.files("egrm_graph.prompts") / SHARED).iterdir()}
+    beside = _beside(source)
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
         autoescape=False,  # a prompt is text, not HTML
         trim_blocks=True,  # the header comment leaves no empty line
+        keep_trailing_newline=True,  # an included file reads as if it were pasted
+        loader=_Included([beside, *(place.all for place in places), shared]),
     )
-    name = str(file)
+    filename = f"the strategy's own prompt {name!r}" if isinstance(source, str) else str(source)
     try:
-        source = file.read_text(encoding="utf-8").rstrip("\n")
-        code = environment.compile(source, name=name, filename=name)
+        text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
+        code = environment.compile(text.rstrip("\n"), name=filename, filename=filename)
     except TemplateSyntaxError as error:
-        raise SettingsError(f"{name}, line {error.lineno}: {error.message}") from error
+        raise SettingsError(f"{filename}, line {error.lineno}: {error.message}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name} cannot be read as UTF-8 text: {error}") from error
+        raise SettingsError(f"{filename} cannot be read as UTF-8 text: {error}") from error
     template = Template.from_code(environment, code, environment.make_globals(None))
-    template.filename = name
-    _rendered(template, trial)
+    template.filename = filename
+    _rendered(template, variables)
     return template
 
 
-def _stop(template: Template, trial: Mapping[str, Any]) -> tuple[str, ...]:
-    stop = getattr(template.make_module(dict(trial)), "stop", ())
+def _beside(source: Source) -> Mapping[str, Traversable]:
+    """The files next to a template that is a file on disk."""
+    if not isinstance(source, Path):
+        return {}
+    return {file.name: file for file in source.parent.iterdir() if file.suffix == ".md"}
+
+
+def _stop(template: Template, variables: Mapping[str, Any]) -> tuple[str, ...]:
+    stop = getattr(template.make_module(dict(variables)), "stop", ())
     if not isinstance(stop, list | tuple) or not all(isinstance(text, str) and text for text in stop):
         raise SettingsError(
-            f"{template.filename}: stop is {stop!r}; give a list of texts that are not empty, such as "
+            f"{template.filename}: stop is {stop!r}; it has to be a list of nonempty texts, such as "
             '{% set stop = ["Question:"] %}'
         )
     return tuple(stop)
 
 
-def _rendered(template: Template, variables: Mapping[str, Any]) -> str:
+def _rendered(template: Template, variables: Mapping[str, Any]) -> tuple[str, str]:
+    """The text, and the system prompt; empty if the template sets none."""
     try:
-        return template.render(variables)
-    except Exception as error:  # a template is a small program, and can fail with anything
+        module = template.make_module(dict(variables))
+        return str(module), str(getattr(module, "system", "")).strip()
+    except Exception as error:  # a template is a small program and can fail with anything
         known = ", ".join(variables)
         raise SettingsError(
             f"{template.filename}, line {_line(error, template)}: {error} (variables: {known})"
@@ -153,6 +209,6 @@ def _rendered(template: Template, variables: Mapping[str, Any]) -> str:
 
 
 def _line(error: Exception, template: Template) -> int | str:
-    """The template's line that failed: Jinja rewrites its frames so that they name the template's file."""
+    """The template's line that failed: Jinja rewrites its frames to name the template's file."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == template.filename]
     return next((line for line in reversed(lines) if line is not None), "?")

@@ -1,4 +1,4 @@
-"""Everything that can be set, in two classes: what a run may override, and what is fixed when the graph is built."""
+"""All settings, in two classes: what a run may override, and what is fixed when the graph is built."""
 
 from __future__ import annotations
 
@@ -16,112 +16,118 @@ BUNDLED_JUDGE = f"{BUNDLED_MODEL}-judge"
 BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 
 MIN_CONFIDENCE = 0.3
-"""Chosen by measurement; see docs/calibration.md."""
+"""Chosen by measurement; see the docs on calibration."""
 
 Engine = Literal["embedded", "vllm", "chat_model"]
 Thinking = Literal["off", "on", "default"]
-Selection = Literal["best_score", "weighted_vote", "majority_best"]
-TaskName = Literal["answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"]
+TaskName = str
+"""The name of a built-in task, or of one passed to `build_graph`."""
+Selection = str
+"""The name of a selection rule."""
+Stopping = str
+"""The name of a stopping rule."""
 ToolVotes = Literal["whole", "name", "arguments", "hierarchical"]
-Stopping = Literal["decided", "beta", "windows", "sequential", "all"]
 
 
 class RunSettings(BaseModel):
     """What one run may override, through the graph's context or `configurable["egrm"]`.
 
-    As a context, only the fields that were given count; the others keep what the graph was built with.
+    As a context, only the fields that were set count; the others keep the values that the graph was built with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     samples: int = Field(default=5, ge=1, le=1024)
-    """Fast answers drawn (M). The published setting is 5."""
+    """Number of fast answers (M). The published setting is 5."""
     stopping: Stopping = "decided"
-    """When drawing fast answers stops before all M: `decided`, when the others could change neither the route nor a
-    direct answer; `beta`, `windows`, `sequential`: by a test of the votes, which can; `all`: never."""
+    """When drawing fast answers stops early: `decided`, once the rest could change neither the route nor a direct
+    answer; `beta`, `windows`, `sequential`: by a test of the votes, which may change them; `all`: never; or a rule
+    passed to `build_graph`."""
     waves: int = Field(default=2, ge=1)
-    """In how many waves fast answers are drawn at most; between them it may stop, and each costs a round trip."""
+    """Maximum number of waves of fast answers. Drawing may stop between waves; each wave costs a round trip."""
     single_requests: bool = False
-    """Whether each fast answer is a request of its own, and is cancelled as soon as those before it are enough; else a
+    """Whether each fast answer is a request of its own, canceled as soon as the ones before it are enough. Otherwise a
     wave is one request, with one prefill."""
     speculate: bool = False
-    """Whether paths are started where the first wave of fast answers was not enough, before the gate has decided; they
-    are cancelled if it converges. Not for candidates, nor under `max_completion_tokens`."""
+    """Whether paths start before the gate decides, if the first wave of fast answers was not enough. They are canceled
+    if the answers converge. Not for candidates, nor with `max_completion_tokens`."""
     measure: str = "consensus"
-    """How convergence is measured: `consensus`, another of those in docs/measures.md, or one handed to
-    `build_graph`."""
+    """How convergence is measured: `consensus`, another built-in measure, or one passed to `build_graph`."""
     threshold: float | None = None
-    """Where the gate opens, in the measure's own units; None takes the measure's own (0.8 for consensus,
-    as published); a few have none."""
+    """Where the gate opens, in the units of the measure. None takes the measure's own threshold (0.8 for consensus, as
+    published); some measures have none."""
     top_logprobs: int = Field(default=20, ge=1, le=1024)
-    """How many of each position's most likely tokens to ask for, where the measure needs their log-probabilities; 20
-    is the most that vLLM gives unless it is started with another `--max-logprobs`."""
+    """How many of the most likely tokens to request at each position, if the measure needs their log-probabilities.
+    vLLM allows 20 unless it is started with a larger `--max-logprobs`."""
+    strategy: str = "plain"
+    """How reasoning paths are drawn: `plain`, independent paths, or a strategy passed to `build_graph`."""
     paths: int = Field(default=4, ge=1, le=256)
-    """Reasoning paths drawn where the fast answers do not converge."""
+    """Number of reasoning paths if the fast answers do not converge."""
     selection: Selection = "weighted_vote"
-    """How scored paths decide: `best_score`; `weighted_vote`, the answer whose paths' scores add up to most; or
-    `majority_best`, the best-scored path of the most frequent answer."""
+    """How scored paths decide: `weighted_vote`, the answer whose paths have the largest sum of scores; `best_score`;
+    `majority_best`, the best-scored path of the most frequent answer; or a rule passed to `build_graph`."""
     min_confidence: float | None = Field(default=MIN_CONFIDENCE, ge=0, le=1)
-    """The least calibrated confidence with which an answer is given. Below it the run abstains, and the answer is only
-    its `best_guess`. It does not apply to a confidence that is not calibrated, such as a share of votes. None withholds
-    nothing but what the `calibration` does."""
+    """The lowest calibrated confidence at which the run gives an answer. Below it the run abstains, and the answer is
+    only its `best_guess`. Does not apply to a confidence that is not calibrated, such as a share of votes. None
+    withholds nothing, except what the `calibration` does."""
     seed: int = Field(default=0, ge=0)
-    """Every sample gets a seed of its own that follows from this one."""
+    """Every sample gets its own seed, derived from this one."""
 
     stop: tuple[str, ...] | None = None
-    """Generation stops before any of these texts. None: where the model continues its prompt (`endpoint` completions),
-    before those that the prompts name, so that it does not go on with a next question; else nowhere."""
+    """Texts before which generation stops. None: if the model continues its prompt (`endpoint="completions"`), the
+    texts that the prompts name, so that the model does not continue with a next question; otherwise none."""
     fast_temperature: float = Field(default=1.0, ge=0, le=2)
     """Sampling temperature of fast answers. 0 with more than one sample would count one vote many times."""
     fast_top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus of fast answers."""
+    """Nucleus sampling of fast answers: the probability mass to sample from."""
     fast_top_k: int | None = Field(default=None, ge=0)
-    """Sample fast answers from so many of the likeliest tokens; 0 or None: from all. A served model's own default, in
-    its `generation_config.json`, does not count here or below."""
+    """Samples fast answers from the k most likely tokens; 0 or None for all. The defaults in a served model's
+    `generation_config.json` do not apply, here or below."""
     fast_min_p: float | None = Field(default=None, ge=0, le=1)
-    """Sample fast answers from the tokens with this share of the likeliest one's probability; 0 or None: from all."""
+    """Samples fast answers from tokens with at least this fraction of the top token's probability; 0 or None for
+    all."""
     fast_repetition_penalty: float | None = Field(default=None, gt=0, le=2)
-    """Above 1 makes tokens that the prompt or the text has less likely; 1 or None: no penalty."""
+    """A value above 1 makes tokens of the prompt and the text less likely; 1 or None for no penalty."""
     fast_presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    """Makes tokens that the text has less likely, however often; 0 or None: no penalty."""
+    """Makes tokens of the text less likely, however often they occur; 0 or None for no penalty."""
     fast_frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    """Makes tokens less likely each time that the text has them; 0 or None: no penalty."""
+    """Makes tokens of the text less likely each time they occur; 0 or None for no penalty."""
     fast_max_tokens: int = Field(default=64, ge=1)
-    """Completion tokens of one fast answer, at most; one that is cut has no answer."""
+    """Maximum completion tokens of one fast answer. A fast answer that is cut has no answer."""
     fast_thinking: Thinking = "off"
     """Whether a thinking model thinks before a fast answer; `default` leaves it to the model."""
     path_temperature: float = Field(default=1.0, ge=0, le=2)
     """Sampling temperature of reasoning paths."""
     path_top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus of reasoning paths."""
+    """Nucleus sampling of reasoning paths: the probability mass to sample from."""
     path_top_k: int | None = Field(default=None, ge=0)
-    """Sample paths from so many of the likeliest tokens; 0 or None: from all. A served model's own default, in
-    its `generation_config.json`, does not count here or below."""
+    """Samples paths from the k most likely tokens; 0 or None for all. The defaults in a served model's
+    `generation_config.json` do not apply, here or below."""
     path_min_p: float | None = Field(default=None, ge=0, le=1)
-    """Sample paths from the tokens with this share of the likeliest one's probability; 0 or None: from all."""
+    """Samples paths from tokens with at least this fraction of the top token's probability; 0 or None for all."""
     path_repetition_penalty: float | None = Field(default=None, gt=0, le=2)
-    """Above 1 makes tokens that the prompt or the text has less likely; 1 or None: no penalty."""
+    """A value above 1 makes tokens of the prompt and the text less likely; 1 or None for no penalty."""
     path_presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    """Makes tokens that the text has less likely, however often; 0 or None: no penalty."""
+    """Makes tokens of the text less likely, however often they occur; 0 or None for no penalty."""
     path_frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    """Makes tokens less likely each time that the text has them; 0 or None: no penalty."""
+    """Makes tokens of the text less likely each time they occur; 0 or None for no penalty."""
     path_max_tokens: int = Field(default=2048, ge=1)
-    """Completion tokens of one path, at most; a path that is cut has no answer."""
+    """Maximum completion tokens of one path. A path that is cut has no answer."""
     path_thinking: Thinking = "default"
-    """Whether a thinking model thinks in its paths."""
+    """Whether a thinking model thinks in its paths; `default` leaves it to the model."""
     path_thinking_tokens: int | None = Field(default=None, ge=1)
-    """Tokens of thinking in one path, at most, where the server can bound them; None leaves them unbounded."""
+    """Maximum thinking tokens of one path, if the server can limit them; None for no limit."""
 
     label_probabilities: Literal["auto", "always", "never"] = "auto"
-    """Whether fast verdicts on candidates are read from the model's probabilities, one token for each order, in the
-    place of samples; `auto` does where the client gives them and each label is one token."""
+    """Whether fast verdicts on candidates are read from the model's probabilities, at one token for each order, instead
+    of samples. `auto` does so if the client gives them and each label is one token."""
     min_label_mass: float = Field(default=0.5, ge=0, le=1)
     """The share of all probability that has to be on the labels; a reading with less does not count."""
     contested_share: float = Field(default=0.95, gt=0, le=1)
     """Candidates are reasoned about, the likeliest first, until together they hold this share of the fast verdicts;
-    always two at the least."""
+    always at least two."""
     tool_votes: ToolVotes = "whole"
-    """What makes two tool calls the same vote: the `whole` call, its `name`, or its `arguments`; `hierarchical` votes
+    """What makes two tool calls the same vote: the `whole` call, its `name`, or its `arguments`. `hierarchical` votes
     on the name first and then on the call."""
     ignored_arguments: tuple[str, ...] = ()
     """Arguments of tool calls that do not count when calls are compared."""
@@ -131,9 +137,9 @@ class RunSettings(BaseModel):
     """The highest grade of the task `pointwise`."""
 
     deadline_s: float | None = Field(default=None, gt=0)
-    """Seconds for the whole run. When they are over, what still runs is cancelled and the best known is given."""
+    """Seconds for the run. At the deadline, what still runs is canceled and the best known answer is given."""
     max_completion_tokens: int | None = Field(default=None, ge=1)
-    """Completion tokens for the whole run. When they are spent, what still runs is cancelled."""
+    """Completion tokens for the run. Once they are spent, what still runs is canceled."""
 
     @model_validator(mode="before")
     @classmethod
@@ -149,7 +155,7 @@ class RunSettings(BaseModel):
         if self.lowest_grade >= self.highest_grade:
             raise ValueError(
                 f"lowest_grade={self.lowest_grade} is not below highest_grade={self.highest_grade}; "
-                "a scale has two ends"
+                "set a lower lowest_grade or a higher highest_grade"
             )
         return self
 
@@ -157,7 +163,7 @@ class RunSettings(BaseModel):
     @classmethod
     def _says_something(cls, stop: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if stop is not None and "" in stop:
-            raise ValueError("an empty text stands everywhere; leave it out, or give () to stop nowhere")
+            raise ValueError("an empty text matches everywhere; leave it out, or set () to stop nowhere")
         return stop
 
     @model_validator(mode="after")
@@ -173,7 +179,7 @@ class RunSettings(BaseModel):
         return self
 
     def overridden(self, changes: RunSettings | dict[str, Any]) -> Self:
-        """These settings with `changes` applied: of a RunSettings, only the fields that were given."""
+        """These settings with `changes` applied; of a RunSettings, only the fields that were set."""
         if isinstance(changes, RunSettings):
             changes = {name: getattr(changes, name) for name in changes.model_fields_set}
         for name in changes:
@@ -186,64 +192,61 @@ class RunSettings(BaseModel):
 
 
 class Settings(RunSettings):
-    """What the graph is built with: the run's settings and, fixed from then on, the models behind it."""
+    """What the graph is built with: the settings of its runs, and what is fixed from then on, such as the models."""
 
     engine: Engine = "embedded"
     """Where the language model runs: in this process, behind a vLLM server, or as a LangChain chat model."""
     model: str = BUNDLED_MODEL
-    """The name a vLLM server serves, a folder with a model (embedded), or LangChain's `provider:model`. Only the engine
-    `embedded` has a default. Where candidates are judged in this process, `egrm-tiny` stands for its sister
-    `egrm-tiny-judge`."""
+    """The name that a server serves, a folder with a model (`embedded`), or LangChain's `provider:model`. Only the
+    engine `embedded` has a default. To judge candidates in this process, `egrm-tiny` becomes `egrm-tiny-judge`."""
     base_url: tuple[str, ...] = ("http://localhost:8000/v1",)
-    """The vLLM servers; several are used in turn."""
+    """The base URLs of the servers; several are used in turn."""
     api_key: SecretStr | None = None
-    """Sent to the vLLM server as a bearer token."""
-    task: Literal["auto", "answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"] = "auto"
-    """What is asked, and how it is read. Questions: `answer`, `arithmetic`; `auto` is the latter for the bundled model.
-    Candidates that are handed in: `pairwise`, `best_of_n`, `tool_calls`, `pointwise`."""
+    """Sent to the server as a bearer token."""
+    task: TaskName = "auto"
+    """What is asked. Questions: `answer`, or `arithmetic` for the bundled model; `auto` picks one of the two.
+    Candidates: `pairwise`, `best_of_n`, `tool_calls`, `pointwise`. Or a task passed to `build_graph`."""
     calibration: Path | None = None
-    """A file of `egrm calibrate`: its measure, samples and threshold are the gate, `confidence` is calibrated by it,
-    and answers may be withheld. A setting beside it that says something else is an error."""
+    """A file that `egrm calibrate` wrote. Its measure, samples, and threshold become the gate, it calibrates
+    `confidence`, and answers may be withheld. A setting that contradicts it is an error."""
     prompts: str = "auto"
-    """A set of prompts, `default` or `tiny`, or a folder whose files replace those of the task's own set. A prompt for
-    a base model names the texts where its own pattern starts again: `{% set stop = ["Question:"] %}`."""
+    """A prompt set such as `default`, or a folder whose files replace those of the task's own set."""
     endpoint: Literal["chat", "completions"] = "chat"
-    """The vLLM route for samples: `completions` is for base models without a chat template."""
+    """The server's route for samples; `completions` is for base models without a chat template."""
     scorer: str | None = "auto"
-    """A folder with a scorer; None: paths vote. `auto` is the bundled model's own scorer for the bundled model, and
-    none for another."""
+    """A folder with a scorer. None: paths vote. `auto`: the bundled scorer for the bundled model, otherwise none."""
     scorer_url: str | None = None
     """The vLLM server that serves the scorer in the folder `scorer`, under the folder's name, such as
-    http://localhost:8001/v1; None runs it in this process."""
+    http://localhost:8001/v1. None runs the scorer in this process."""
 
     connect_timeout_s: float = Field(default=5.0, gt=0)
     """Seconds to wait for a connection to the server."""
     request_timeout_s: float = Field(default=300.0, gt=0)
-    """Seconds to wait for one request's answer."""
+    """Seconds to wait for the response to one request."""
     attempts: int = Field(default=4, ge=1)
-    """Tries of one request on connection errors, 429 and 5xx."""
+    """How often a request is tried on connection errors, 429, and 5xx."""
     score_timeout_s: float = Field(default=60.0, gt=0)
     """Seconds to wait for the scorer."""
 
     trace_level: Literal["off", "summary", "full"] = "off"
-    """Whether runs are recorded: `summary`, without prompts and without the texts of samples and paths; or `full`."""
+    """Whether runs are recorded: `summary`, without prompts and the texts of samples and paths; or `full`."""
     trace_store: Path = Path("egrm-traces.db")
-    """Where records go: an SQLite file (.db, .sqlite, .sqlite3, or a file that is there), or a folder of JSON lines."""
+    """Where records go: an SQLite file (.db, .sqlite, .sqlite3, or any existing file), or a folder of JSON lines."""
     trace_share: float = Field(default=1.0, ge=0, le=1)
     """The share of all runs that is recorded."""
     trace_texts: bool = True
-    """Whether records hold texts. Without them, questions, prompts and what models wrote are left out, and different
+    """Whether records contain texts. Without them, questions, prompts, and model outputs are left out, and different
     answers are numbered."""
     trace_tokens: int = Field(default=0, ge=0, le=1024)
-    """How many alternatives of each token are recorded with it; above 0, log-probabilities are asked for and answers
-    are streamed, so that the time of the first token is known, too. Not for LangChain chat models."""
+    """How many alternatives of each token are recorded with it. Above 0, log-probabilities are requested and answers
+    are streamed, so that the time of the first token is recorded, too. Not for LangChain chat models."""
     trace_keep_days: float | None = Field(default=30, gt=0)
-    """Records that are older are deleted; None keeps them."""
+    """Older records are deleted; None keeps them."""
     trace_keep_mb: float | None = Field(default=1024, gt=0)
-    """The oldest records are deleted where all together have more megabytes; None keeps them."""
+    """The oldest records are deleted once the store has more megabytes; None keeps them."""
     telemetry: Literal["off", "on", "content"] = "off"
-    """Whether OpenTelemetry spans and metrics are told to the providers that the program has set up; `content`: with
-    prompts and answers. Needs the extra `otel`."""
+    """Whether OpenTelemetry spans and metrics go to the providers that the program set up; `content` adds prompts and
+    answers. Needs the extra `otel`."""
 
     @model_validator(mode="after")
     def _named_model(self) -> Self:
@@ -254,16 +257,12 @@ class Settings(RunSettings):
 
     @property
     def bundled(self) -> bool:
-        """True where the model is the bundled one, in-process or served under its name."""
+        """Whether the model is the bundled one, in this process or served under its name."""
         return Path(self.model).name in (BUNDLED_MODEL, BUNDLED_JUDGE)
 
     @property
-    def judges(self) -> bool:
-        """True for the tasks that judge candidates."""
-        return self.task_name not in ("answer", "arithmetic")
-
-    @property
     def task_name(self) -> TaskName:
+        """The name of the task, with `auto` resolved."""
         if self.task != "auto":
             return self.task
         return "arithmetic" if self.bundled else "answer"

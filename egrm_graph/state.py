@@ -1,4 +1,4 @@
-"""What flows through the graph: plain values only, so that any checkpointer can keep it."""
+"""The graph's state: plain values only, so that any checkpointer can store it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 from typing_extensions import TypedDict  # of its own one Python 3.11 gives servers no schema
 
-from egrm_graph.verification import Asked, Path, Reading, Route, Sample, Uncertainty, Usage, Verification
+from egrm_graph.reasons import Reason
+from egrm_graph.verification import Asked, Path, Reading, Route, Sample, Uncertainty, Usage, Verification, View
 
 Plain = str | float | bool
-"""What a reference may be; a number or a boolean counts as its JSON text."""
+"""A reference; a number or a boolean counts as its JSON text."""
 
 Messages: TypeAlias = Annotated[list[AnyMessage], EphemeralValue(list)]
 
 
 class Input(TypedDict, total=False):
-    """Handed in: a `question`, or `messages` of which the last is the question; for tasks that judge, `candidates`, and
-    `tools` or a `rubric` that they are judged by. Read once, by the first node."""
+    """The input: a `question`, or `messages` that end with one. Tasks that judge also take `candidates`, and `tools` or
+    a `rubric` to judge them by. The first node reads all of it."""
 
     question: Annotated[str, EphemeralValue(str)]
     messages: Messages
@@ -29,55 +30,69 @@ class Input(TypedDict, total=False):
 
 
 class Output(TypedDict):
-    """Handed out: the verification; and where a question came in with `messages`, these with the answer after them."""
+    """The output: the verification. If a question came in with `messages`, also those messages and the answer."""
 
     verification: Verification
     messages: NotRequired[Messages]
 
 
 class Stage(TypedDict):
-    """What every stage hands on beside its result."""
+    """What every stage passes on next to its result."""
 
     usage: Usage
     ms: float
-    reasons: list[str]
+    reasons: list[Reason]
 
 
-class DrawnAhead(TypedDict):
-    """Paths that were drawn before the gate had decided; `answer_fast` told their usage."""
+class PathsAhead(TypedDict):
+    """Paths drawn before the gate decided; `answer_fast` counts their usage."""
 
     paths: list[Path]
-    reasons: list[str]
+    views: list[View]
+    view_of: list[int]
+    reasons: list[Reason]
 
 
 class Drawn(Stage):
+    """The fast answers."""
+
+    views: list[View]
+    """The views that they are drawn in; empty if no model has to be asked."""
     samples: list[Sample]
     readings: list[Reading]
     planned: int
-    """How many fast answers there are where drawing does not stop early."""
-    ahead: DrawnAhead | None
+    """How many fast answers there are if drawing does not stop early."""
+    ahead: PathsAhead | None
 
 
 class Gated(Stage):
+    """The gate's decision."""
+
     uncertainty: Uncertainty
     route: Route
     classes: list[int | None]
-    """For each sample which of the votes it counts for."""
+    """For each sample, the index of the vote it counts for."""
     margin: float | None
     """How far the value is on the certain side of the threshold."""
 
 
 class Expanded(Stage):
+    """The reasoning paths."""
+
     paths: list[Path]
+    views: list[View]
+    """The views that the paths are drawn in."""
+    view_of: list[int]
+    """For each path, the index of its view."""
 
 
 class State(Input):
-    """All keys. The private ones are each written by one node and read by the later ones."""
+    """All keys. Each private one is written by one node and read by later ones."""
 
     verification: Verification
     asked: Asked
     conversation: NotRequired[list[AnyMessage] | None]
-    """The messages that the answer is to follow; None where none came in, or candidates are judged."""
+    """The messages that the answer follows; None if none came in, or candidates are judged."""
     drawn: Drawn
     gated: Gated
     expanded: NotRequired[Expanded | None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -18,31 +19,25 @@ class Message(TypedDict):
 
 
 class Judged(TypedDict):
-    """What is to be judged. All lists but `items` and `grades` have an entry for each candidate, in the order given."""
+    """The candidates to judge. All lists except `items` have one entry for each candidate, in the order given."""
 
     texts: list[str]
-    """Each candidate as the model is shown it; empty where it cannot be shown."""
+    """Each candidate as the model sees it; empty if the model cannot see it."""
     unfit: list[str | None]
-    """Why it cannot be."""
+    """Why the model cannot see it."""
     same_as: list[int]
-    """The candidate that stands for all that are equal to it: itself, mostly."""
+    """The candidate that represents all that are equal to it: usually itself."""
     calls: list[list[str]]
     """The names of the tools that it calls."""
     items: list[int]
     """The candidates that are judged, in an order that does not depend on the one given."""
-    grades: list[str]
-    """The scale, where a candidate is graded, the lowest first; else empty."""
-    tie: bool
-    """Whether the model may say that none is the best."""
-    by_name: bool
-    """Whether the names of the tools that are called are voted on first."""
     conversation: list[tuple[str, str]]
     """Who said what."""
     tools: str | None
     """The tools' schemas, as JSON."""
     rubric: str | None
     code: str
-    """What fences and verdicts are marked with; it stands in no candidate."""
+    """Marks fences and verdicts; no candidate contains it."""
 
 
 class Subject(TypedDict):
@@ -62,6 +57,50 @@ class Asked(Subject):
     run_id: str
     started_at: float
     """Seconds since the epoch."""
+
+
+class View(TypedDict):
+    """One way to show a subject to the model: for candidates, one order of them."""
+
+    variables: dict[str, Any]
+    """Fills in the prompt."""
+    samples: int
+    """How many answers are drawn in this view."""
+    history: list[Message]
+    labels: list[str]
+    """What the model may say, if that is a closed set."""
+    outcomes: list[str]
+    """What each label means in the output."""
+    order: list[str]
+    """The candidates in the order in which they appear."""
+    label_alone: bool
+    """Whether a fast answer starts with its label, so that the next token's probabilities are those of the labels."""
+    code: str
+    """What a reasoned verdict has to be signed with."""
+
+
+def view_of(
+    variables: Mapping[str, Any],
+    samples: int,
+    *,
+    history: Sequence[Message] = (),
+    labels: Sequence[str] = (),
+    outcomes: Sequence[str] = (),
+    order: Sequence[str] = (),
+    label_alone: bool = False,
+    code: str = "",
+) -> View:
+    """A view; what is left out does not apply to the task."""
+    return View(
+        variables=dict(variables),
+        samples=samples,
+        history=list(history),
+        labels=list(labels),
+        outcomes=list(outcomes),
+        order=list(order),
+        label_alone=label_alone,
+        code=code,
+    )
 
 
 class Usage(TypedDict):
@@ -179,5 +218,8 @@ class Verification(TypedDict):
     readings: list[Reading]
     paths: list[Path]
     reasons: list[str]
+    """What was lost on the way, and why the answer was chosen, as text."""
+    reason_codes: NotRequired[list[str]]
+    """The code of each reason, a value of `ReasonCode`. Records of earlier versions do not have this field."""
     usage: Usage
     timing_ms: dict[str, float]

@@ -1,1 +1,1 @@
-"""The nodes of the graph, one a file."""
+"""The nodes of the graph, one in each file."""

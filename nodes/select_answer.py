@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from egrm_graph.clients.client import add_usage
 from egrm_graph.context import Run
-from egrm_graph.deciding.choice import Choice, choose
-from egrm_graph.deciding.verdict import verdict
+from egrm_graph.deciding.decision import Decision
+from egrm_graph.deciding.findings import Findings
 from egrm_graph.messages.replies import reply
-from egrm_graph.state import Gated, State
+from egrm_graph.reasons import texts
+from egrm_graph.state import State
 from egrm_graph.telemetry.langsmith import tell_outcome
-from egrm_graph.verification import Path, Verification
+from egrm_graph.verification import Verification
 
 
 def select_answer(state: State, run: Run) -> dict[str, Any]:
-    """Takes the winner of the route that was taken and tells everything that led to it. Where a question came in with
-    messages, the answer is also the last of them."""
+    """Lets the task decide, and reports everything that led to the decision. If a question came in with messages, the
+    answer is also the last of them."""
     started = time.perf_counter()
     asked, drawn, gated = state["asked"], state["drawn"], state["gated"]
     expanded, scored = state.get("expanded"), state.get("scored")
@@ -29,37 +28,43 @@ def select_answer(state: State, run: Run) -> dict[str, Any]:
         **({"expand_cot": expanded} if expanded else {}),
         **({"score_paths": scored} if scored else {}),
     }
-    reasons = [reason for stage in stages.values() for reason in stage["reasons"]]
-    paths = scored["paths"] if scored else []
-    same, failed = run.parts.task.same, bool(reasons)
-    judged, winner, rewards, unrewarded, tie = asked["judged"], None, None, None, None
-    if judged is None:
-        choice = choose(gated["route"], gated["uncertainty"], paths, same, rule=run.settings.selection, failed=failed)
-        choice = _confident(choice, gated, paths, run, scores_count=True)
-    else:
-        told = verdict(judged, gated["route"], drawn["samples"], drawn["readings"], paths, failed=failed)
-        told = told.under(_confident(told.choice, gated, paths, run, scores_count=False))
-        choice, winner, rewards, unrewarded, tie = told.choice, told.winner, told.rewards, told.unrewarded, told.tie
-    reference, answer = asked["reference"], choice.answer
-    verification = Verification(
-        run_id=asked["run_id"],
-        status=choice.status,
+    lost = [reason for stage in stages.values() for reason in stage["reasons"]]
+    scorer = run.parts.scorer
+    findings = Findings(
+        asked=asked,
+        settings=run.settings,
         route=gated["route"],
-        answer=answer,
-        best_guess=choice.best_guess,
-        correct=None if judged or reference is None or answer is None else same(answer, reference),
-        winner=winner,
-        best_path=choice.best_path,
-        rewards=rewards,
-        unrewarded=unrewarded,
-        tie=tie,
-        confidence=choice.confidence,
-        calibrated=choice.calibrated,
         uncertainty=gated["uncertainty"],
         samples=drawn["samples"],
         readings=drawn["readings"],
-        paths=paths,
-        reasons=[*reasons, *choice.reasons],
+        paths=scored["paths"] if scored else [],
+        select=run.parts.selection_rule(run.settings),
+        has_scorer=scorer is not None,
+        scores_calibrated=scorer is not None and scorer.calibrated,
+        lost=bool(lost),
+    )
+    decision = _confident(run.parts.task.decide(findings), findings, run)
+    reasons = [*lost, *decision.reasons]
+    verification = Verification(
+        run_id=asked["run_id"],
+        status=decision.status,
+        route=gated["route"],
+        answer=decision.answer,
+        best_guess=decision.best_guess,
+        correct=decision.correct,
+        winner=decision.winner,
+        best_path=decision.best_path,
+        rewards=decision.rewards,
+        unrewarded=decision.unrewarded,
+        tie=decision.tie,
+        confidence=decision.confidence,
+        calibrated=decision.calibrated,
+        uncertainty=gated["uncertainty"],
+        samples=drawn["samples"],
+        readings=drawn["readings"],
+        paths=list(findings.paths),
+        reasons=texts(reasons),
+        reason_codes=[reason["code"] for reason in reasons],
         usage=add_usage(*(stage["usage"] for stage in stages.values())),
         timing_ms={name: round(stage["ms"], 3) for name, stage in stages.items()},
     )
@@ -71,18 +76,12 @@ def select_answer(state: State, run: Run) -> dict[str, Any]:
     return {"verification": verification, "messages": [*conversation, reply(verification)]}
 
 
-def _confident(choice: Choice, gated: Gated, paths: Sequence[Path], run: Run, *, scores_count: bool) -> Choice:
-    """The choice with its calibrated confidence where there is one, and without its answer where that is too low.
-
-    `scores_count` says that the confidence in a scored answer is its path's score; in a verdict it is a share of the
-    evidence, which nothing has calibrated.
-    """
-    scorer, calibration, least = run.parts.scorer, run.parts.calibration, run.settings.min_confidence
-    if scorer is not None and any(path["score"] is not None for path in paths):
-        choice = replace(choice, calibrated=scores_count and scorer.calibrated)
+def _confident(decision: Decision, findings: Findings, run: Run) -> Decision:
+    """The decision with its calibrated confidence, if it has one, and without its answer if that is too low."""
+    calibration, least = run.parts.calibration, run.settings.min_confidence
     if calibration is not None and calibration.holds_for(run.settings):
-        choice = calibration.applied(choice, gated["route"], gated["uncertainty"], paths)
-        calibration.saw(gated["route"], gated["uncertainty"])
-    if choice.calibrated and least is not None:
-        return choice.withheld_below(least, "min_confidence", choice.confidence)
-    return choice
+        decision = calibration.applied(decision, findings.route, findings.uncertainty, findings.paths)
+        calibration.saw(findings.route, findings.uncertainty)
+    if decision.calibrated and least is not None:
+        return decision.withheld_below(least, "min_confidence", decision.confidence)
+    return decision

@@ -1,8 +1,10 @@
 """Imports point one way, and importing the package loads nothing heavy."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,42 +12,25 @@ import pytest
 import egrm_graph
 
 ROOT = Path(egrm_graph.__file__).parent
-# Each room may import from its own and from those below it.
-ROOMS = (
-    {"cli", "benchmark", "replay", "viewing", "training", "integrations", "served", "__main__"},
-    {"graph"},
-    {"nodes"},
-    {"context"},
-    {"parts"},
-    {"tracing"},
-    {"tasks", "clients", "uncertainty", "reasoning", "scoring"},
-    {
-        "state",
-        "settings",
-        "errors",
-        "verification",
-        "background",
-        "conformance",
-        "forking",
-        "quiet",
-        "prompts",
-        "values",
-    },
-)
+PAGE = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+_TABLE = PAGE[PAGE.index("## Packages") : PAGE.index("## Extension points")]
+PACKAGES = re.findall(r"^\| `(\w+)` \|", _TABLE, re.MULTILINE)
+"""In the order of the page: each may import from those before it."""
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py" or path.parent != ROOT)
+BELOW_THE_GRAPH = PACKAGES[: PACKAGES.index("context")]
 
 
-def room_of(module: str) -> int:
-    name = module.split(".")[1]
-    (rank,) = [i for i, room in enumerate(ROOMS) if name in room]
-    return rank
+def package_of(module: str) -> str:
+    return module.split(".")[1]
 
 
 def imported(path: Path) -> list[str]:
+    """The modules that a file imports, anywhere in it."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            found.append(node.module)
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += names if node.module == "egrm_graph" else [node.module]
         elif isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
     return found
@@ -55,17 +40,49 @@ def module_of(path: Path) -> str:
     return ".".join(("egrm_graph", *path.relative_to(ROOT).with_suffix("").parts))
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_imports_point_down(path: Path) -> None:
-    own = room_of(module_of(path))
-    upward = [name for name in imported(path) if name.startswith("egrm_graph.") and room_of(name) < own]
-    assert upward == []
+def defined_types(path: Path) -> list[str]:
+    """The public classes and type aliases of a file."""
+    names = []
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            names.append(node.targets[0].id)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.append(node.target.id)
+    return [name for name in names if re.fullmatch(r"[A-Z]\w*[a-z]\w*", name) and "_" not in name]
+
+
+def test_the_page_lists_every_package_once() -> None:
+    there = {module_of(path).split(".")[1] for path in FILES} - {"prompts"}
+    assert sorted(PACKAGES) == sorted(there)
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_the_work_below_the_nodes_knows_nothing_of_langgraph(path: Path) -> None:
-    if room_of(module_of(path)) >= room_of("egrm_graph.tasks") and module_of(path) != "egrm_graph.state":
+def test_imports_follow_the_page(path: Path) -> None:
+    own = package_of(module_of(path))
+    if own == "prompts":
+        return
+    allowed = PACKAGES[: PACKAGES.index(own) + 1]
+    ours = [name for name in imported(path) if name.startswith("egrm_graph.") and name != "egrm_graph.__version__"]
+    assert [name for name in ours if package_of(name) not in allowed] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_only_the_graph_knows_langgraph(path: Path) -> None:
+    own = package_of(module_of(path))
+    if own in BELOW_THE_GRAPH and own != "state":
         assert [name for name in imported(path) if name.split(".")[0] == "langgraph"] == []
+
+
+def test_no_file_name_occurs_twice() -> None:
+    names = Counter(path.name for path in FILES if path.name != "__init__.py")
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_two_public_types_share_a_name() -> None:
+    names = Counter(name for path in FILES for name in defined_types(path))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("statement", ["import egrm_graph", "from egrm_graph import Settings", "import egrm_graph.cli"])

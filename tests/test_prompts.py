@@ -5,14 +5,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.prompting import CALLS, CANDIDATES, QUESTION, Call, Prompts, known_sets
+from egrm_graph.prompting import Prompts, Source, known_sets
+from egrm_graph.tasks import AnswerTask, Judging
 from egrm_graph.verification import Message
 
 SETS = ("default", "tiny")
+CALLS = ("answer_fast", "expand_cot")
+QUESTION = AnswerTask.variables
+CANDIDATES = Judging.variables
 JUDGING = ("best_of_n", "pairwise", "pointwise", "tiny_judge", "tool_calls")
 
 
-def rendered(prompts: Prompts, call: Call, question: str) -> str:
+def load(chosen: str, task_set: str, **own: Source | None) -> Prompts:
+    variables = CANDIDATES if task_set in JUDGING else QUESTION
+    return Prompts.load(chosen, task_set, variables, {**dict.fromkeys(CALLS), **own})
+
+
+def rendered(prompts: Prompts, call: str, question: str) -> str:
     [message] = prompts.render(call, {"question": question})
     assert message["role"] == "user"
     return message["content"]
@@ -23,14 +32,14 @@ async def test_these_sets_come_with_the_package() -> None:
 
 
 async def test_the_tiny_prompts_are_the_bundled_models_language() -> None:
-    tiny = Prompts.load("tiny", "tiny")
+    tiny = load("tiny", "tiny")
     assert rendered(tiny, "answer_fast", "17+48-9") == "17+48-9="
     assert rendered(tiny, "expand_cot", "17+48-9") == "17+48-9:"
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_the_default_prompts_ask_for_a_box(call: Call) -> None:
-    text = rendered(Prompts.load("default", "default"), call, "Why?")
+async def test_the_default_prompts_ask_for_a_box(call: str) -> None:
+    text = rendered(load("default", "default"), call, "Why?")
     assert text.startswith("Why?\n\n")
     assert "\\boxed{}" in text
     assert text == text.strip()
@@ -40,7 +49,7 @@ async def test_the_default_prompts_ask_for_a_box(call: Call) -> None:
 @settings(deadline=None)
 @given(question=st.text(min_size=1))
 async def test_both_stages_share_the_question_as_their_prefix(name: str, question: str) -> None:
-    prompts = Prompts.load(name, name)
+    prompts = load(name, name)
     assert all(rendered(prompts, call, question).startswith(question) for call in CALLS)
 
 
@@ -50,23 +59,23 @@ async def test_both_stages_share_the_question_as_their_prefix(name: str, questio
 async def test_a_question_is_text_and_never_template(question: str) -> None:
     for name in SETS:
         for call in CALLS:
-            assert rendered(Prompts.load(name, name), call, question).startswith(question)
+            assert rendered(load(name, name), call, question).startswith(question)
 
 
 async def test_the_history_comes_first_and_is_left_as_it_is() -> None:
     history = [Message(role="system", content="{{ x }}"), Message(role="assistant", content="Hello")]
-    messages = Prompts.load("tiny", "tiny").render("answer_fast", {"question": "1+1"}, history)
+    messages = load("tiny", "tiny").render("answer_fast", {"question": "1+1"}, history)
     assert messages == [*history, Message(role="user", content="1+1=")]
     assert len(history) == 2
 
 
 async def test_auto_is_the_tasks_own_set() -> None:
-    assert Prompts.load("auto", "tiny").name == "tiny"
+    assert load("auto", "tiny").name == "tiny"
 
 
 @pytest.mark.parametrize("name", [*SETS, *JUDGING])
 @pytest.mark.parametrize("call", CALLS)
-async def test_each_file_says_its_purpose_and_its_variables(name: str, call: Call) -> None:
+async def test_each_file_says_its_purpose_and_its_variables(name: str, call: str) -> None:
     from importlib import resources
 
     source = (resources.files("egrm_graph.prompts") / name / f"{call}.md").read_text(encoding="utf-8")
@@ -80,21 +89,21 @@ async def test_each_file_says_its_purpose_and_its_variables(name: str, call: Cal
 async def test_a_folders_file_replaces_one_of_the_set_and_the_others_stay(tmp_path: Path) -> None:
     (tmp_path / "answer_fast.md").write_text("{# mine #}\nQ: {{ question }}\n\nA:\n", encoding="utf-8")
     (tmp_path / ".hidden").write_text("", encoding="utf-8")
-    prompts = Prompts.load(str(tmp_path), "tiny")
+    prompts = load(str(tmp_path), "tiny")
     assert rendered(prompts, "answer_fast", "1+1") == "Q: 1+1\n\nA:"
     assert rendered(prompts, "expand_cot", "1+1") == "1+1:"
 
 
 async def test_an_unknown_set_is_named_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="'defalt' is neither a folder nor a known set; known are best"):
-        Prompts.load("defalt", "default")
+    with pytest.raises(SettingsError, match="'defalt' is neither a folder nor a known set; known sets are best"):
+        load("defalt", "default")
 
 
 @pytest.mark.parametrize("name", ["fast.md", "answer_fast.txt", "README.md"])
 async def test_a_file_of_an_unknown_name_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("{{ question }}", encoding="utf-8")
-    with pytest.raises(SettingsError, match=rf"{name} is no prompt.*answer_fast\.md, expand_cot\.md"):
-        Prompts.load(str(tmp_path), "default")
+    with pytest.raises(SettingsError, match=rf"{name} is not a known prompt.*answer_fast\.md, expand_cot\.md"):
+        load(str(tmp_path), "default")
 
 
 @pytest.mark.parametrize(
@@ -110,19 +119,19 @@ async def test_a_file_of_an_unknown_name_is_refused(tmp_path: Path, name: str) -
 async def test_a_wrong_template_is_refused_when_it_is_loaded(tmp_path: Path, source: str, message: str) -> None:
     (tmp_path / "expand_cot.md").write_text(source, encoding="utf-8")
     with pytest.raises(SettingsError, match=rf"(?s)expand_cot\.md, {message}"):
-        Prompts.load(str(tmp_path), "default")
+        load(str(tmp_path), "default")
 
 
 async def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "expand_cot.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match=r"expand_cot\.md cannot be read as UTF-8"):
-        Prompts.load(str(tmp_path), "default")
+        load(str(tmp_path), "default")
 
 
 @pytest.mark.parametrize("name", ["default", *(name for name in JUDGING if name != "tiny_judge")])
 @pytest.mark.parametrize("call", CALLS)
-async def test_generation_stops_where_the_prompt_s_own_pattern_starts_again(name: str, call: Call) -> None:
-    prompts = Prompts.load(name, name)
+async def test_generation_stops_where_the_prompt_s_own_pattern_starts_again(name: str, call: str) -> None:
+    prompts = load(name, name)
     text = rendered(prompts, call, "Why?") if name == "default" else prompts.render(call, CANDIDATES)[0]["content"]
     [stop] = prompts.stop[call]
     assert text.count(stop) == 1
@@ -130,4 +139,4 @@ async def test_generation_stops_where_the_prompt_s_own_pattern_starts_again(name
 
 async def test_stop_texts_may_be_made_of_variables(tmp_path: Path) -> None:
     (tmp_path / "answer_fast.md").write_text("{% set name = 'Q' %}{% set stop = [name ~ ':'] %}Q: {{ question }}")
-    assert Prompts.load(str(tmp_path), "default").stop["answer_fast"] == ("Q:",)
+    assert load(str(tmp_path), "default").stop["answer_fast"] == ("Q:",)

@@ -13,12 +13,11 @@ from itertools import islice
 
 from egrm_graph.benchmark.held_out import Question
 from egrm_graph.clients.client import Completion, add_usage, no_usage
-from egrm_graph.drawing.calls import Call, Limits, draw
+from egrm_graph.drawing.calls import Limits, draw
 from egrm_graph.drawing.samples import path_of
 from egrm_graph.parts import Parts
-from egrm_graph.strategies.plain import path_calls
-from egrm_graph.tasks.task import View
-from egrm_graph.uncertainty.stopping import Standing, StopRule
+from egrm_graph.strategies.strategy import Known, PathCall
+from egrm_graph.uncertainty.stopping import Standing, StoppingRule
 from egrm_graph.uncertainty.votes import Votes, classes, tally
 from egrm_graph.verification import Asked, Usage
 
@@ -45,9 +44,9 @@ class Paths:
     def __post_init__(self) -> None:
         task, settings = self.parts.task, self.parts.settings
         asked = Asked(**task.ask(self.question.given, settings), run_id=uuid.uuid4().hex, started_at=time.time())
-        views = task.views(asked, self.most)
-        calls = path_calls(asked, views, self.parts.prompts, settings, logprobs=self.logprobs)
-        self._rest = _in_turn(calls)
+        known = Known(asked, task.views(asked, settings, self.most), task, self.parts.prompts, settings)
+        sampling = known.sampling("expand_cot", logprobs=self.logprobs)
+        self._rest = _in_turn(known.calls("expand_cot", known.path_views(), sampling=sampling))
 
     @property
     def votes(self) -> Votes:
@@ -65,11 +64,11 @@ class Paths:
         return self.answers[len(self.answers) - len(calls) :]
 
 
-def _in_turn(calls: Sequence[tuple[Call, View]]) -> Iterator[tuple[Call, View]]:
+def _in_turn(calls: Sequence[PathCall]) -> Iterator[PathCall]:
     """One call of each view after another, so that every stretch has seen the candidates in all orders."""
-    by_view: dict[int, list[tuple[Call, View]]] = {}
-    for call, view in calls:
-        by_view.setdefault(id(view), []).append((call, view))
+    by_view: dict[int, list[PathCall]] = {}
+    for call in calls:
+        by_view.setdefault(id(call.view), []).append(call)
     for i in range(max(map(len, by_view.values()), default=0)):
         yield from (each[i] for each in by_view.values() if i < len(each))
 
@@ -80,7 +79,7 @@ async def majority(paths: Paths) -> str | None:
     return paths.votes.top
 
 
-async def one_by_one(paths: Paths, enough: StopRule) -> str | None:
+async def one_by_one(paths: Paths, enough: StoppingRule) -> str | None:
     """One path after another until the votes are enough; see Adaptive-Consistency (arXiv:2305.11860)."""
     while await paths.more(1):
         if enough(Standing(tuple(classes(paths.answers, paths.parts.task.same)), paths.most)):

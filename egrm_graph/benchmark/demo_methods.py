@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from egrm_graph.benchmark.held_out import Question
-from egrm_graph.deciding.choice import Choice, choose
-from egrm_graph.deciding.verdict import verdict
-from egrm_graph.drawing.calls import Limits, draw
-from egrm_graph.drawing.samples import path_of
+from egrm_graph.deciding.decision import Decision
+from egrm_graph.deciding.findings import Findings
+from egrm_graph.drawing.calls import Limits
 from egrm_graph.graph import build_graph
 from egrm_graph.parts import Parts
 from egrm_graph.scoring.grading import grade, written
 from egrm_graph.settings import RunSettings
-from egrm_graph.strategies.plain import path_calls
+from egrm_graph.strategies.draw_paths import draw_paths
+from egrm_graph.strategies.strategy import Known
 from egrm_graph.uncertainty.votes import tally
 from egrm_graph.verification import Asked, Path, Uncertainty, Verification
 
@@ -98,31 +98,43 @@ async def always_reason(parts: Parts, question: Question) -> Outcome:
     """Paths and scorer, without fast answers before them."""
     task = parts.task
     asked = Asked(**task.ask(question.given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
-    drawn_in = path_calls(asked, task.views(asked, parts.settings.paths), parts.prompts, parts.settings)
-    drawing = await draw(parts.client, [call for call, _ in drawn_in], Limits())
-    drawn = [
-        path_of(outcome, call, view, task) for (call, view), (outcome,) in zip(drawn_in, drawing.outcomes, strict=True)
-    ]
-    texts = [task.graded(asked, view, written(path)) for (_, view), path in zip(drawn_in, drawn, strict=True)]
-    paths, reasons = await grade(parts.scorer, texts, drawn, parts.settings.score_timeout_s)
-    choice = _choice(parts, asked, paths, failed=bool(reasons))
+    settings = parts.settings
+    known = Known(asked, task.views(asked, settings, settings.paths), task, parts.prompts, settings)
+    drawn = await draw_paths(parts.client, parts.strategy(settings), known, Limits())
+    views = [drawn.views[index] for index in drawn.view_of]
+    texts = [task.graded(asked, view, written(path)) for view, path in zip(views, drawn.paths, strict=True)]
+    paths, reasons = await grade(parts.scorer, texts, drawn.paths, settings.score_timeout_s)
+    decision = _decision(parts, asked, paths, lost=bool(reasons))
     return Outcome(
-        right=is_right(parts, question, choice.answer),
-        completion_tokens=drawing.usage["completion_tokens"],
+        right=is_right(parts, question, decision.answer),
+        completion_tokens=drawn.usage["completion_tokens"],
         escalated=True,
-        status=choice.status,
+        status=decision.status,
         majority_right=is_right(parts, question, tally([path["answer"] for path in paths], task.same).top),
         best_right=any(is_right(parts, question, path["answer"]) for path in paths),
     )
 
 
-def _choice(parts: Parts, asked: Asked, paths: Sequence[Path], *, failed: bool) -> Choice:
-    if asked["judged"] is not None:
-        return verdict(asked["judged"], "reasoned", [], [], paths, failed=failed).choice
+def _decision(parts: Parts, asked: Asked, paths: Sequence[Path], *, lost: bool) -> Decision:
+    """The decision on these paths alone, without fast answers."""
     nothing = Uncertainty(
         measure="none", value=None, threshold=0.0, votes=[], samples=1, planned=1, orders_agree=None, contested=[]
     )
-    return choose("reasoned", nothing, paths, parts.task.same, rule=parts.settings.selection, failed=failed)
+    return parts.task.decide(
+        Findings(
+            asked=asked,
+            settings=parts.settings,
+            route="reasoned",
+            uncertainty=nothing,
+            samples=[],
+            readings=[],
+            paths=paths,
+            select=parts.selection_rule(parts.settings),
+            has_scorer=parts.scorer is not None,
+            scores_calibrated=parts.scorer is not None and parts.scorer.calibrated,
+            lost=lost,
+        )
+    )
 
 
 def is_right(parts: Parts, question: Question, answer: str | None) -> bool:

@@ -16,7 +16,7 @@ from statistics import fmean
 
 import numpy as np
 
-from egrm_graph.deciding.selection_rules import RULES, Rule
+from egrm_graph.deciding.selection_rules import SELECTION_RULES, SelectionRule
 from egrm_graph.errors import InputError
 from egrm_graph.intervals import Estimate, bootstrap
 from egrm_graph.training.figures import majority_vote
@@ -73,7 +73,7 @@ def compare(rollouts: Sequence[Rollout], scored: Mapping[str, Scores], sizes: Se
         majority = worth(_majority, unscored)
         ways: list[tuple[str | None, str, list[float]]] = [(None, MAJORITY, majority)]
         for name, scores in scored.items():
-            ways += [(name, rule, worth(_by(decide), scores)) for rule, decide in RULES.items()]
+            ways += [(name, rule, worth(_by(decide), scores)) for rule, decide in SELECTION_RULES.items()]
         ways += [(None, BEST, worth(_best, unscored))]
         rows += [_row(scorer, rule, n, values, majority) for scorer, rule, values in ways]
     return rows
@@ -99,7 +99,7 @@ def _majority(paths: Sequence[RolloutPath], _: Sequence[float | None]) -> float:
     return majority_vote(paths)
 
 
-def _by(rule: Rule) -> Choice:
+def _by(rule: SelectionRule) -> Choice:
     def choice(paths: Sequence[RolloutPath], scores: Sequence[float | None]) -> float:
         answered = [
             (path, score)

@@ -1,4 +1,4 @@
-"""A run under a calibrated gate: its settings, its confidence, what it withholds, and what it warns of."""
+"""A run under a calibrated gate: its settings, its confidence, what it withholds, and what it warns about."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from dataclasses import dataclass, replace
 
 from egrm_graph.calibration.gate_calibration import CalibrationWarning, GateCalibration, probability, read_calibration
 from egrm_graph.calibration.rate_watch import RateWatch
-from egrm_graph.deciding.choice import Choice
+from egrm_graph.deciding.decision import Decision
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.verification import Path, Route, Uncertainty
 
 GATE = ("measure", "samples", "threshold")
 SAME_ROUTE = ("decided", "all")
-"""The rules of stopping under which a run takes the route that all M fast answers would."""
+"""The stopping rules under which a run takes the same route as with all M fast answers."""
 
 
 @dataclass(frozen=True)
 class CalibratedGate:
-    """What settings loaded. Only runs with its own gate are under its promise."""
+    """A calibration in use. Its promise only covers runs with its own gate."""
 
     found: GateCalibration
     foreign: bool
-    """Whether it was made for another model or task, or for answers that were chosen otherwise."""
+    """Whether it was made for another model or task, or for answers chosen in another way."""
     watch: RateWatch
 
     def holds_for(self, settings: RunSettings) -> bool:
-        """Whether a run with these settings is what the calibration was made for."""
+        """Whether the calibration was made for runs with these settings."""
         same = all(getattr(settings, name) == getattr(self.found, name) for name in GATE)
         return same and not self.foreign and settings.stopping in SAME_ROUTE
 
-    def applied(self, choice: Choice, route: Route, uncertainty: Uncertainty, paths: Sequence[Path]) -> Choice:
-        """The choice with a calibrated confidence where there is one; a reasoned answer may be withheld."""
-        shown = self._reasoned(choice, paths) if route == "reasoned" else None
-        if route == "direct" and uncertainty["value"] is not None and choice.status != "abstained":
+    def applied(self, decision: Decision, route: Route, uncertainty: Uncertainty, paths: Sequence[Path]) -> Decision:
+        """The decision with a calibrated confidence, if there is one; a reasoned answer may be withheld."""
+        shown = self._reasoned(decision, paths) if route == "reasoned" else None
+        if route == "direct" and uncertainty["value"] is not None and decision.status != "abstained":
             whole = uncertainty["samples"] == uncertainty["planned"]
             found = self._direct(uncertainty["value"] if whole else None)
         else:
             found = None if shown is None else probability(self.found.reasoned_right, shown)
-        choice = choice if found is None else replace(choice, confidence=found, calibrated=True)
-        # What was promised is about the confidence among the paths, of which the calibrated one knows only steps.
+        decision = decision if found is None else replace(decision, confidence=found, calibrated=True)
+        # The promise is about the confidence among the paths; the calibrated one only knows its steps.
         abstention = self.found.abstention if route == "reasoned" else None
-        return choice if abstention is None else choice.withheld_below(abstention.below, "the calibration's", shown)
+        return decision if abstention is None else decision.withheld_below(abstention.below, "the calibration's", shown)
 
     def saw(self, route: Route, uncertainty: Uncertainty) -> None:
-        """Counts a run, and warns once where the share of direct ones has left that of the calibration. A run that had
+        """Counts a run, and warns once if the share of direct runs leaves the range of the calibration. A run that had
         nothing to draw does not count."""
         if uncertainty["planned"] and self.watch.saw(direct=route == "direct"):
             low, high = self.found.direct_between
-            told = f"{self.watch.n_direct} of {self.watch.n} runs so far took the direct route"
+            share = f"{self.watch.n_direct} of {self.watch.n} runs so far took the direct route"
             warnings.warn(
-                f"{told}, where the calibration has a share of {low:.1%} to {high:.1%}: the questions are other ones, "
-                "and what it promises may not hold; label some of these and calibrate anew",
+                f"{share}, but the calibration expects {low:.1%} to {high:.1%}: the questions have changed, and its "
+                "promise may not hold; label some of the new ones and calibrate again",
                 CalibrationWarning,
                 stacklevel=2,
             )
 
     def _direct(self, value: float | None) -> float | None:
-        """How often a direct answer is right at this value; without one, of all direct answers: of votes that were
-        decided before all were drawn, the measure's value is not known."""
+        """How often a direct answer is right at this value. Without a value, because drawing stopped before all votes
+        were drawn, how often any direct answer is."""
         sign = 1 if self.found.higher_is_certain else -1
         if value is not None:
             return probability(self.found.fast_right, sign * value)
@@ -68,17 +68,19 @@ class CalibratedGate:
         n = sum(step.questions for step in opens)
         return sum(step.probability * step.questions for step in opens) / n if n else None
 
-    def _reasoned(self, choice: Choice, paths: Sequence[Path]) -> float | None:
-        """The confidence in a reasoned answer, where it is of the kind that was calibrated."""
+    def _reasoned(self, decision: Decision, paths: Sequence[Path]) -> float | None:
+        """The confidence in a reasoned answer, if it is of the kind that was calibrated."""
         if all(path["answer"] is None for path in paths):
             return None  # the fast answers decided
-        return choice.confidence if (choice.best_path is not None) == self.found.scored else None
+        return decision.confidence if (decision.best_path is not None) == self.found.scored else None
 
 
-def calibrated(settings: Settings, *, has_scorer: bool, reads_labels: bool) -> tuple[Settings, CalibratedGate | None]:
-    """The settings with the gate of their calibration, and the calibration; None where they have none.
+def calibrated(
+    settings: Settings, *, has_scorer: bool, judges: bool, reads_labels: bool
+) -> tuple[Settings, CalibratedGate | None]:
+    """The settings with the gate of their calibration, and the calibration; None if they have none.
 
-    Warns where it was made for something else.
+    Warns if it was made for something else.
 
     Raises:
         SettingsError: the file cannot be used, or a setting contradicts it.
@@ -94,30 +96,30 @@ def calibrated(settings: Settings, *, has_scorer: bool, reads_labels: bool) -> t
                 f"{name}={given!r} contradicts the calibration {str(settings.calibration)!r}, whose gate has "
                 f"{value!r}; leave {name} out, or the calibration"
             )
-    if settings.judges and reads_labels and settings.label_probabilities != "never":
+    if judges and reads_labels and settings.label_probabilities != "never":
         raise SettingsError(
             f"label_probabilities={settings.label_probabilities!r} reads verdicts from probabilities, and the "
-            f"calibration {str(settings.calibration)!r} is of verdicts that were drawn; set it to 'never'"
+            f"calibration {str(settings.calibration)!r} is for verdicts that are drawn; set it to 'never'"
         )
-    differences = _differences(found, settings, has_scorer=has_scorer)
+    differences = _differences(found, settings, has_scorer=has_scorer, judges=judges)
     if differences:
         warnings.warn(
             f"the calibration {str(settings.calibration)!r} was made for {' and '.join(differences)}: its gate is "
-            "used, and nothing that it promises holds; calibrate anew",
+            "used, but none of its promises hold; calibrate again",
             CalibrationWarning,
             stacklevel=2,
         )
     return settings.model_copy(update=gate), CalibratedGate(found, bool(differences), RateWatch(found.direct_between))
 
 
-def _differences(found: GateCalibration, settings: Settings, *, has_scorer: bool) -> list[str]:
-    told = []
+def _differences(found: GateCalibration, settings: Settings, *, has_scorer: bool, judges: bool) -> list[str]:
+    differences = []
     if found.model != settings.model:
-        told.append(f"the model {found.model!r}, not {settings.model!r}")
+        differences.append(f"the model {found.model!r}, not {settings.model!r}")
     if found.task != settings.task_name:
-        told.append(f"the task {found.task!r}, not {settings.task_name!r}")
-    if found.scored != has_scorer and not settings.judges:
-        told.append("paths with a scorer" if found.scored else "paths without a scorer")
+        differences.append(f"the task {found.task!r}, not {settings.task_name!r}")
+    if found.scored != has_scorer and not judges:
+        differences.append("paths with a scorer" if found.scored else "paths without a scorer")
     if settings.stopping not in SAME_ROUTE:
-        told.append(f"all votes, not those until the rule {settings.stopping!r} stops")
-    return told
+        differences.append(f"all votes, not those until the rule {settings.stopping!r} stops")
+    return differences

@@ -1,8 +1,8 @@
-"""How the winner is chosen among scored paths: pure functions of their classes of equivalent answers and their scores.
+"""How the winner is chosen among scored paths: pure functions of the paths' answer classes and scores.
 
-A rule is called with each path's class, numbered as one likes, and its score in [0, 1]; both are (N,), N >= 1. It
-returns the index of the path that wins, and with it the answer. Of equals, the better-scored path wins, and of those
-the first drawn.
+A rule takes each path's class (equal numbers mean equivalent answers) and its score in [0, 1], both of shape (N,) with
+N >= 1. It returns the index of the winning path, and with it the answer. Among equals the better-scored path wins, then
+the one drawn first. A rule of your own is a function like these, passed to `build_graph(selection_rules=[...])`.
 
 Sources: best score, E-GRM, arXiv:2604.10072; weighted vote, Li et al. 2023, arXiv:2206.02336.
 """
@@ -12,9 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from egrm_graph.settings import Selection
-
-Rule = Callable[[Sequence[int], Sequence[float]], int]
+SelectionRule = Callable[[Sequence[int], Sequence[float]], int]
 
 
 def best_score(classes: Sequence[int], scores: Sequence[float]) -> int:
@@ -23,7 +21,7 @@ def best_score(classes: Sequence[int], scores: Sequence[float]) -> int:
 
 
 def weighted_vote(classes: Sequence[int], scores: Sequence[float]) -> int:
-    """The best-scored path of the answer whose paths' scores add up to most."""
+    """The best-scored path of the answer whose paths have the largest sum of scores."""
     weights: defaultdict[int, float] = defaultdict(float)
     for each, score in zip(classes, scores, strict=True):
         weights[each] += score
@@ -31,13 +29,12 @@ def weighted_vote(classes: Sequence[int], scores: Sequence[float]) -> int:
 
 
 def majority_best(classes: Sequence[int], scores: Sequence[float]) -> int:
-    """The best-scored path of the answer that most paths give: the scores only break ties."""
+    """The best-scored path of the most frequent answer: scores only break ties."""
     votes = Counter(classes)
     return max(range(len(classes)), key=lambda i: (votes[classes[i]], scores[i]))
 
 
-RULES: Mapping[Selection, Rule] = {
-    "best_score": best_score,
-    "weighted_vote": weighted_vote,
-    "majority_best": majority_best,
+SELECTION_RULES: Mapping[str, SelectionRule] = {
+    rule.__name__: rule for rule in (weighted_vote, best_score, majority_best)
 }
+"""The built-in rules by name."""

@@ -1,4 +1,4 @@
-"""From completions to samples: seeds, answers read, and what is said of those that were lost."""
+"""Turns completions into samples: seeds, answers, and the reasons why some were lost."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Callable, Sequence
 
 from egrm_graph.clients.client import Completion
 from egrm_graph.drawing.calls import Call, Lost
-from egrm_graph.tasks.task import Task, View
-from egrm_graph.verification import Path, Sample
+from egrm_graph.reasons import Reason, ReasonCode
+from egrm_graph.tasks.task import Task
+from egrm_graph.verification import Path, Sample, View
 
 LOG_ZERO = -9999.0
-"""How vLLM writes the log-probability of what is impossible; JSON has no infinity."""
+"""vLLM's log-probability of an impossible token; JSON has no infinity."""
 _ROUNDING = 1e-3
 
 
 def seeds(seed: int, node: str, key: str, n: int) -> tuple[int, ...]:
-    """`n` consecutive seeds, other ones for each subject and node: no two samples share their chance."""
+    """`n` consecutive seeds, different for each subject and node, so that no two samples share their randomness."""
     digest = hashlib.sha256(f"{seed}\0{node}\0{key}".encode()).digest()
     first = int.from_bytes(digest[:4], "big") >> 1  # room for n more in 32 bits
     return tuple(range(first, first + n))
@@ -31,7 +32,7 @@ def sample_of(
     read: Callable[[str, bool], str | None],
     order: Sequence[str] = (),
 ) -> Sample:
-    """The record of one outcome; `read` gives the answer in a text, and is told whether the text is complete."""
+    """The record of one outcome. `read` takes a text and whether it is complete, and gives its answer."""
     if isinstance(outcome, Lost):
         return Sample(
             text=None,
@@ -46,7 +47,7 @@ def sample_of(
             order=list(order),
             error=outcome.reason,
         )
-    logprobs, top_logprobs = told_logprobs(outcome)
+    logprobs, top_logprobs = logprobs_of(outcome)
     return Sample(
         text=outcome.text,
         thinking=outcome.thinking,
@@ -62,9 +63,9 @@ def sample_of(
     )
 
 
-def told_logprobs(completion: Completion) -> tuple[list[float] | None, list[list[float]] | None]:
-    """The chosen tokens' log-probabilities and each position's largest ones, without the tokens' texts; both None
-    where any of the numbers given cannot be one."""
+def logprobs_of(completion: Completion) -> tuple[list[float] | None, list[list[float]] | None]:
+    """The log-probability of each chosen token, and the largest ones at each position, without the tokens' texts. Both
+    are None if any of the numbers cannot be a log-probability."""
     chosen = list(completion.logprobs or ())
     tops = [sorted(top.values(), reverse=True) for top in completion.top_logprobs or ()]
     whole = completion.top_logprobs is None or len(tops) == len(chosen)
@@ -74,7 +75,7 @@ def told_logprobs(completion: Completion) -> tuple[list[float] | None, list[list
 
 
 def _possible(values: Sequence[float]) -> bool:
-    """Whether these can be the log-probabilities of different tokens: never so for NaN."""
+    """Whether these can be the log-probabilities of different tokens; NaN cannot."""
     return bool(values) and all(v <= _ROUNDING for v in values) and math.fsum(map(math.exp, values)) <= 1 + _ROUNDING
 
 
@@ -83,15 +84,15 @@ def _written(values: Sequence[float]) -> list[float]:
 
 
 def path_of(outcome: Completion | Lost, call: Call, view: View, task: Task) -> Path:
-    """The record of one path, not scored yet."""
+    """The record of one path, before it is scored."""
 
     def read(text: str, complete: bool) -> str | None:
         return task.read(text, view, fast=False, complete=complete)
 
-    return Path(**sample_of(outcome, call.seeds[0], call.request_id, read, view.order), score=None, unscored=None)
+    return Path(**sample_of(outcome, call.seeds[0], call.request_id, read, view["order"]), score=None, unscored=None)
 
 
-def lost_reasons(what: str, outcomes: Sequence[object]) -> list[str]:
-    """A sentence for each different reason why some of the outcomes are `Lost`."""
-    reasons = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Lost))
-    return [f"{count} of {len(outcomes)} {what} lost: {reason}" for reason, count in reasons.items()]
+def lost_reasons(code: ReasonCode, outcomes: Sequence[object]) -> list[Reason]:
+    """One reason of this code for each different cause why some of the outcomes are `Lost`."""
+    causes = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Lost))
+    return [code.reason(lost=count, total=len(outcomes), cause=cause) for cause, count in causes.items()]

@@ -1,4 +1,4 @@
-"""The sampling of each stage, from its settings, and whether a client can do it."""
+"""The sampling of each stage, from the settings, and whether a client supports it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from egrm_graph.clients.client import OPTIONS, Client, Sampling, TakesOptions
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings
 
-Stage = Literal["fast", "path"]
+SampledStage = Literal["fast", "path"]
 
 
-def sampling_of(settings: RunSettings, stage: Stage, logprobs: int = 0, stop: tuple[str, ...] = ()) -> Sampling:
+def sampling_of(settings: RunSettings, stage: SampledStage, logprobs: int = 0, stop: tuple[str, ...] = ()) -> Sampling:
     """How fast answers or paths are sampled; see `Sampling` for `logprobs` and `stop`."""
     given: dict[str, Any] = {name: getattr(settings, f"{stage}_{name}", None) for name in OPTIONS}
     return Sampling(
@@ -26,7 +26,7 @@ def sampling_of(settings: RunSettings, stage: Stage, logprobs: int = 0, stop: tu
 
 
 def require_options(settings: RunSettings, client: Client) -> None:
-    """Checks that every optional sampling setting that is set reaches the model.
+    """Checks that every sampling setting that is set reaches the model.
 
     Raises:
         SettingsError: the client would ignore one.
@@ -37,6 +37,6 @@ def require_options(settings: RunSettings, client: Client) -> None:
             value = getattr(settings, f"{stage}_{name}", None)
             if name not in takes and value is not None and (name, value) != ("top_p", 1):
                 raise SettingsError(
-                    f"{stage}_{name} is {value}, and {client.name} takes no {name}; leave it unset, set {name} on the "
-                    "model itself, or use a vLLM server (engine='vllm')"
+                    f"{stage}_{name} is {value}, and {client.name} does not take {name}; leave it unset, set {name} on "
+                    "the model itself, or use a vLLM server (engine='vllm')"
                 )

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from egrm_graph.clients.client import Client, Completion, add_usage, no_usage
 from egrm_graph.drawing.calls import Call, Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons, sample_of
-from egrm_graph.tasks.task import Task, View
-from egrm_graph.uncertainty.stopping import Standing, StopRule
+from egrm_graph.reasons import Reason, ReasonCode
+from egrm_graph.tasks.task import Task
+from egrm_graph.uncertainty.stopping import Standing, StoppingRule
 from egrm_graph.uncertainty.votes import classes
-from egrm_graph.verification import Sample, Usage
+from egrm_graph.verification import Sample, Usage, View
 
 
 @dataclass(frozen=True)
@@ -21,38 +22,38 @@ class Part:
 
     call: Call
     order: tuple[str, ...]
-    """The candidates that are shown, in this order."""
+    """The candidates in the order shown."""
     read: Callable[[str, bool], str | None]
-    """The answer in a text, which is complete or not."""
+    """Gives the answer in a text; the flag says whether the text is complete."""
 
 
 Wave = Sequence[Part]
 
 
 @dataclass(frozen=True)
-class Fast:
+class FastAnswers:
     """The fast answers that were drawn."""
 
     samples: list[Sample]
     """In the order of their seeds."""
     planned: int
-    """How many there are where the rule never stops."""
+    """How many there are if the rule never stops."""
     usage: Usage
-    reasons: list[str]
+    reasons: list[Reason]
     """Why some of those drawn are lost."""
 
 
 def waves_of(
     task: Task, calls: Sequence[Call], views: Sequence[View], sizes: Sequence[int], *, single: bool
 ) -> list[Wave]:
-    """The calls, one a view, cut into waves. Each view has as many samples in a wave as any other, as nearly as their
-    numbers allow. With `single`, each sample is a request of its own."""
+    """The calls, one for each view, cut into waves. In a wave, each view has as many samples as any other, as nearly as
+    their numbers allow. With `single`, each sample is a request of its own."""
 
     def reader(view: View) -> Callable[[str, bool], str | None]:
-        # Many samples are the same text: each is read once.
+        # Many samples have the same text: each text is read once.
         return functools.cache(lambda text, complete: task.read(text, view, fast=True, complete=complete))
 
-    whole = [Part(call, view.order, reader(view)) for call, view in zip(calls, views, strict=True)]
+    whole = [Part(call, tuple(view["order"]), reader(view)) for call, view in zip(calls, views, strict=True)]
     waves: list[Wave] = []
     start, end = [0] * len(whole), [0] * len(whole)
     for size in sizes:
@@ -81,15 +82,15 @@ async def draw_waves(
     same: Callable[[str, str], bool],
     waves: Sequence[Wave],
     limits: Limits,
-    rule: StopRule,
+    rule: StoppingRule,
     *,
     landed: Callable[[Sequence[Sample]], None],
     undecided: Callable[[], None],
-) -> Fast:
-    """Wave after wave, until the rule has enough; `landed` is called with the samples of each, and `undecided` after
-    the first if that was not enough. Never raises an `EgrmError`.
+) -> FastAnswers:
+    """Draws wave after wave until the rule has enough. `landed` is called with the samples of each wave, and
+    `undecided` after the first if that was not enough. Never raises an `EgrmError`.
 
-    Where there is but one view, and each sample is a request of its own, the rule is asked within a wave, too.
+    With only one view, and each sample a request of its own, the rule is also asked within a wave.
     """
     planned = sum(len(part.call.seeds) for wave in waves for part in wave)
     same = functools.cache(same)  # the rule asks again and again about the same answers
@@ -119,8 +120,11 @@ async def draw_waves(
             break
         if i == 0 and len(waves) > 1:
             undecided()
-    return Fast(
-        sorted(drawn, key=lambda sample: sample["seed"]), planned, usage, lost_reasons("fast answers", outcomes)
+    return FastAnswers(
+        sorted(drawn, key=lambda sample: sample["seed"]),
+        planned,
+        usage,
+        lost_reasons(ReasonCode.FAST_ANSWERS_LOST, outcomes),
     )
 
 

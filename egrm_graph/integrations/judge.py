@@ -12,6 +12,7 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.graph import build_graph
 from egrm_graph.integrations.calling import JUDGES_NOTHING, Graph
 from egrm_graph.settings import Settings
+from egrm_graph.tasks import judges_candidates
 
 GRAPHS_KEPT = 16
 """Of those built from settings, in one process."""
@@ -30,7 +31,7 @@ class Judge:
     """
 
     def __init__(self, given: Graph | Settings) -> None:
-        if isinstance(given, Settings) and not given.judges:
+        if isinstance(given, Settings) and not judges_candidates(given):
             raise SettingsError(JUDGES_NOTHING)
         self._given = given
 

@@ -24,6 +24,7 @@ from egrm_graph.clients.message_metadata import response_id, usage_of
 from egrm_graph.drawing.calls import REPEATED, Limits, Lost
 from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.errors import DeadlineReached, RunError
+from egrm_graph.reasons import ReasonCode, texts
 
 Response: TypeAlias = ModelResponse[Any]
 
@@ -163,7 +164,7 @@ def _drawn(calls: Sequence[_Call], limits: Limits) -> Drawn:
     for step in given:
         if (told := usage_of(step.message)) is not None:
             usage = add_usage(usage, told)
-    return Drawn(steps, lost_reasons("candidates", [*lost, *steps]), limit, left, usage)
+    return Drawn(steps, texts(lost_reasons(ReasonCode.CANDIDATES_LOST, [*lost, *steps])), limit, left, usage)
 
 
 def _told_apart(steps: Sequence[Step]) -> tuple[list[Step], list[Lost]]:

@@ -25,6 +25,7 @@ from egrm_graph.integrations.calling import Graph, Reward, readable, rewards_of,
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.messages.chat_messages import last_answer, read_messages
 from egrm_graph.settings import Settings
+from egrm_graph.tasks import judges_candidates
 from egrm_graph.values import full_text
 
 Among = Literal["group", "none"]
@@ -168,7 +169,11 @@ class _AsyncReward(CoroutineFunction, _Asking):
 
 
 def _judge(graph: Graph | Settings, among: Among) -> Judge:
-    if isinstance(graph, Settings) and graph.judges and (graph.task_name == "pointwise") != (among == "none"):
+    if (
+        isinstance(graph, Settings)
+        and judges_candidates(graph)
+        and (graph.task_name == "pointwise") != (among == "none")
+    ):
         raise SettingsError(
             f"the task {graph.task_name!r} does not fit among={among!r}: among='group' compares completions "
             "(task='best_of_n'), among='none' grades each alone (task='pointwise')"

@@ -17,6 +17,7 @@ from egrm_graph.integrations.calling import Graph, async_outcome_of, outcome_of,
 from egrm_graph.integrations.evaluator_inputs import question_in
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.settings import Settings
+from egrm_graph.tasks import judges_candidates
 from egrm_graph.values import full_text
 from egrm_graph.verification import Verification
 
@@ -197,7 +198,7 @@ class _AsyncReward(CoroutineFunction, _Asking):
 
 
 def _judge(graph: Graph | Settings) -> Judge:
-    if isinstance(graph, Settings) and graph.judges and graph.task_name != "pointwise":
+    if isinstance(graph, Settings) and judges_candidates(graph) and graph.task_name != "pointwise":
         raise SettingsError(
             f"the task {graph.task_name!r} compares responses; verl has one at a time: task='pointwise'"
         )

@@ -22,12 +22,13 @@ from egrm_graph.errors import InputError, SettingsError, Unsupported
 from egrm_graph.nodes.check_uncertainty import check_uncertainty
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import Parts, assemble
+from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.records.record import Record
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Drawn, Expanded, Gated, State
 from egrm_graph.tasks.task import Task
-from egrm_graph.uncertainty.stopping import Standing, stop_rule
+from egrm_graph.uncertainty.stopping import Standing, stopping_rule
 from egrm_graph.uncertainty.wave_sizes import wave_sizes
 from egrm_graph.verification import Route, Status, Verification
 
@@ -86,12 +87,14 @@ def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> De
     n, partial = _drawn_until(record, told, run)
     if n is None:
         return _undecided(run, STOPPED.format(n=len(told["samples"]), planned=told["uncertainty"]["planned"]))
-    state = cast(State, {"asked": asked, "drawn": _drawn(record, told, n), "expanded": None, "scored": None})
+    state = cast(State, {"asked": asked, "drawn": _drawn(record, told, n, run), "expanded": None, "scored": None})
     gated = state["gated"] = check_uncertainty(state, run)["gated"]
     if gated["route"] == "reasoned":
         if (unknown := _not_reasoned(told, gated, partial=partial)) is not None:
             return _undecided(run, unknown, gated)
-        state["scored"] = Expanded(paths=told["paths"], usage=no_usage(), ms=0.0, reasons=_reasons(record, after=2))
+        state["scored"] = Expanded(
+            paths=told["paths"], views=[], view_of=[], usage=no_usage(), ms=0.0, reasons=_reasons(record, after=2)
+        )
     with warnings.catch_warnings():  # a replay is no stream of runs that a calibration could be watched on
         warnings.simplefilter("ignore", CalibrationWarning)
         return replace(as_recorded(select_answer(state, run)["verification"]), partial=partial)
@@ -127,22 +130,29 @@ def _parts(fixed: str, scorer: str | None, *, calibrated: bool) -> Parts:
         return assemble(settings, _NoClient(settings.model), None if scorer is None else _NoScorer(scorer, calibrated))
 
 
-def _drawn(record: Record, told: Verification, n: int) -> Drawn:
+def _drawn(record: Record, told: Verification, n: int, run: Run) -> Drawn:
     samples = told["samples"][:n]
     outcomes = [Lost(sample["error"]) if sample["error"] is not None else sample for sample in samples]
+    asked = record["asked"]
+    assert asked is not None  # checked before
     return Drawn(
+        views=run.parts.task.views(asked, run.settings, run.settings.samples),
         samples=samples,
         readings=told["readings"],
         planned=told["uncertainty"]["planned"],
         ahead=None,
         usage=no_usage(),
         ms=0.0,
-        reasons=_reasons(record, before=1) if told["readings"] else lost_reasons("fast answers", outcomes),
+        reasons=_reasons(record, before=1)
+        if told["readings"]
+        else lost_reasons(ReasonCode.FAST_ANSWERS_LOST, outcomes),
     )
 
 
-def _reasons(record: Record, *, after: int = 0, before: int = 4) -> list[str]:
-    return [reason for node in record["nodes"][after:before] for reason in node["reasons"]]
+def _reasons(record: Record, *, after: int = 0, before: int = 4) -> list[Reason]:
+    return [
+        ReasonCode.RECORDED.reason(text=reason) for node in record["nodes"][after:before] for reason in node["reasons"]
+    ]
 
 
 def _drawn_until(record: Record, told: Verification, run: Run) -> tuple[int | None, bool]:
@@ -151,7 +161,7 @@ def _drawn_until(record: Record, told: Verification, run: Run) -> tuple[int | No
     n, planned, settings = len(told["samples"]), told["uncertainty"]["planned"], run.settings
     if told["rewards"] is not None or settings.stopping != "decided":
         return n, False
-    rule = stop_rule("decided", run.parts.gate(settings))
+    rule = stopping_rule("decided", run.parts.gate(settings))
     asked = range(1, planned + 1) if settings.single_requests else accumulate(wave_sizes(rule, planned, settings.waves))
     for end in asked:
         if end > n:

@@ -7,13 +7,14 @@ import math
 from collections.abc import Sequence
 
 from egrm_graph.errors import EgrmError, RunError
+from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.scoring.scorer import NO_SCORER, Scorer, Unscored
 from egrm_graph.verification import Path
 
 
 async def grade(
     scorer: Scorer | None, texts: Sequence[tuple[str, str]], paths: Sequence[Path], timeout_s: float
-) -> tuple[list[Path], list[str]]:
+) -> tuple[list[Path], list[Reason]]:
     """The paths with their scores, and a reason for each thing that went wrong. Never raises an `EgrmError`.
 
     `texts` has each path's question and text as the scorer is given them.
@@ -26,13 +27,13 @@ async def grade(
         return graded, []
     if not answered:
         return graded, []
-    reasons: list[str] = []
+    reasons: list[Reason] = []
     try:
         scores = await asyncio.wait_for(_scores(scorer, [texts[i] for i in answered]), timeout_s)
         scores = [_checked(score) for score in scores]
     except (EgrmError, TimeoutError) as error:
         told = str(error) or f"no score within {max(timeout_s, 0):.3g} s"
-        reasons.append(f"the scorer failed: {told}")
+        reasons.append(ReasonCode.SCORER_FAILED.reason(cause=told))
         scores = [Unscored(told)] * len(answered)
     for i, score in zip(answered, scores, strict=True):
         if isinstance(score, Unscored):
@@ -41,7 +42,7 @@ async def grade(
             graded[i] = {**paths[i], "score": score, "unscored": None}
     if not reasons:
         reasons = [
-            f"path {i} unscored: {score.reason}"
+            ReasonCode.PATH_UNSCORED.reason(index=i, cause=score.reason)
             for i, score in zip(answered, scores, strict=True)
             if isinstance(score, Unscored)
         ]

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from egrm_graph.scoring.score_calibration import sigmoid
 
-NO_SCORER = "there is no scorer"
+NO_SCORER = "the graph has no scorer"
 """Why no path has a score in a graph that was built without one."""
 
 

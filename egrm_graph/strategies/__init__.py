@@ -1,0 +1,11 @@
+"""Path strategies, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from egrm_graph.strategies.plain import Plain
+from egrm_graph.strategies.strategy import PathStrategy
+
+STRATEGIES: Mapping[str, PathStrategy] = {strategy.name: strategy for strategy in (Plain(),)}
+"""The built-in strategies."""

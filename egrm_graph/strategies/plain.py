@@ -1,36 +1,26 @@
-"""The plain strategy: independent chain-of-thought paths, all of the same prompt or, for candidates, in every order.
+"""The strategy `plain`: independent chain-of-thought paths, all from the same prompt; for candidates, in every order.
 
 Source: E-GRM, arXiv:2604.10072.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from egrm_graph.drawing.calls import Call
-from egrm_graph.drawing.samples import seeds
-from egrm_graph.drawing.sampling import sampling_of
-from egrm_graph.prompting import Prompts
-from egrm_graph.settings import RunSettings
-from egrm_graph.tasks.task import View
-from egrm_graph.verification import Asked
+from egrm_graph.prompting import Source
+from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 
 
-def path_calls(
-    asked: Asked, views: Sequence[View], prompts: Prompts, settings: RunSettings, *, logprobs: int = 0
-) -> list[tuple[Call, View]]:
-    """A call for each path, with the view that it is drawn in; see `Sampling` for `logprobs`."""
-    sampling = sampling_of(settings, "path", logprobs, prompts.stop_of("expand_cot", settings))
-    rendered = {id(view): prompts.render("expand_cot", view.variables, view.history) for view in views}
-    each = path_views(views)
-    return [
-        (Call(rendered[id(view)], sampling, (seed,), f"{asked['run_id']}.expand_cot.{i}"), view)
-        for i, (seed, view) in enumerate(
-            zip(seeds(settings.seed, "expand_cot", asked["key"], len(each)), each, strict=True)
-        )
-    ]
+class Plain:
+    """Draws every path in a call of its own, in one round."""
 
+    name = "plain"
+    prompts: Mapping[str, Source | None] = MappingProxyType({"expand_cot": None})
 
-def path_views(views: Sequence[View]) -> list[View]:
-    """The view of each path."""
-    return [view for view in views for _ in range(view.samples)]
+    def next_calls(self, known: Known) -> Sequence[PathCall]:
+        return [] if known.rounds else known.calls("expand_cot", known.path_views())
+
+    def paths(self, known: Known) -> Sequence[PathInView]:
+        [only] = known.rounds
+        return [known.read(call, outcome) for call, (outcome,) in zip(only.calls, only.outcomes, strict=True)]

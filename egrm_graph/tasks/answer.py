@@ -1,25 +1,24 @@
-r"""The task `answer`: any question, whose answer is read out of what a model prints.
+r"""The task `answer`: any question with a short answer, read from what a model writes.
 
-Decides what counts as an answer. A text is read in this order, and the first that is found decides:
+A text is read in this order, and the first match decides:
 
-1. What a model thought is never read; see `thinking`. Where a thought was never closed, there is no answer yet.
-2. A *declared* answer: `\boxed{X}`, `Answer: X` (also as a heading over X, and in other languages), `#### X`,
-   `<answer>X</answer>`, `{"answer": X}`. Of several, the last one counts, whatever its form. An empty one, as in
-   "put it in \boxed{}", does not count.
-3. "the answer is X", the last one, up to the end of its sentence.
-4. A last line that is bold as a whole.
+1. Thinking is never read; see `thinking`. If a thought is never closed, the text has no answer yet.
+2. A *declared* answer: `\boxed{X}`, `Answer: X` (also as a heading above X, and in other languages), `#### X`,
+   `<answer>X</answer>`, `{"answer": X}`. The last one counts, in whatever form. An empty one, as in "put it in
+   \boxed{}", does not count.
+3. The last "the answer is X", up to the end of its sentence.
+4. A last line that is all bold.
 5. A text that is nothing but a short answer: one line of at most five words that does not read like a sentence.
 
-Otherwise there is no answer; the last number in prose is never taken for one. A refusal is not an answer, nor is a
-placeholder such as `[your answer]`, nor is anything longer than 300 characters.
+Otherwise the text has no answer; the last number in prose never counts. Neither does a refusal, a placeholder such as
+`[your answer]`, or anything longer than 300 characters.
 
-A text that was cut by its length has no answer: whatever it declared may have been a first guess.
+A text that was cut at its maximum length has no answer: whatever it declared may have been a first guess.
 
-A model that continues its prompt goes on after its own answer, with questions of its own and their answers. So its
-first declared answer counts, or a short first paragraph. What follows is not looked at, cut or not.
+A model that continues its prompt writes on after its own answer, with more questions and their answers. So its first
+declared answer counts, or a short first paragraph. The rest is not read, whether it was cut or not.
 
-Only 20,000 characters are searched, so that the time is bounded: the last ones or, where the first answer counts, the
-first ones.
+Only 20,000 characters are searched, to bound the time: the last ones or, if the first answer counts, the first ones.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from egrm_graph.answers.answer_labels import ANSWER, STATED
 from egrm_graph.answers.declared_answers import FENCE, MAX_ANSWER, Found, declared, first_declared, line_from
 from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
+from egrm_graph.tasks.question import QuestionTask
 
 _SEARCHED = 20_000
 _MAX_SENTENCE = 120
@@ -68,7 +68,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_START = frozenset(
-    (  # noqa: SIM905 - a word a line would hide what it is
+    (  # noqa: SIM905 - one word per line would hide what it is
         "to first we let let's lets i i'm i'll so since because if step okay ok sure here here's hmm well now given "
         "there this it it's sorry unfortunately certainly in what how"
     ).split()
@@ -78,33 +78,27 @@ _SENTENCE_WORDS = frozenset(
 )
 
 
-class Answer:
-    """Any question with a short answer. With `first`, the first answer of a text counts, not the last."""
+class AnswerTask(QuestionTask):
+    """Any question with a short answer. With `first`, the first answer in a text counts, not the last."""
+
+    name = "answer"
 
     def __init__(self, *, first: bool = False) -> None:
         self._first = first
 
-    @property
-    def name(self) -> str:
-        return "answer"
-
-    @property
-    def prompts(self) -> str:
-        return "default"
-
     def check(self, question: str) -> str:
-        """The question without the space around it.
+        """The question without surrounding whitespace.
 
         Raises:
-            InputError: it is empty, or no text.
+            InputError: it is empty or not text.
         """
         if not isinstance(question, str):
-            raise InputError(f"the question has to be a text, not {type(question).__name__}")
+            raise InputError(f"the question has to be text, not {type(question).__name__}")
         if not question.strip():
             raise InputError("the question is empty")
         return question.strip()
 
-    def read(self, text: str, *, complete: bool = True) -> str | None:
+    def read_answer(self, text: str, *, complete: bool = True) -> str | None:
         """The answer in a model's text; see the module for what counts as one."""
         said = spoken(text)
         if said is None:
@@ -124,7 +118,7 @@ def _last(text: str) -> Found | None:
 
 
 def _own(text: str, *, complete: bool) -> Found | None:
-    """The answer that comes first, where it is complete even if the text is not."""
+    """The first answer, if it is complete even though the text may not be."""
     head = text.lstrip()[:_SEARCHED]
     paragraph, gap, _ = head.partition("\n\n")
     answers = None if "=" in paragraph or _HEADING.match(paragraph) or declared(paragraph) else _short(paragraph)
@@ -178,7 +172,7 @@ def _reads_like_a_sentence(text: str) -> bool:
 
 
 def _worth(text: str) -> str | None:
-    """The answer without the markup around it, unless it says nothing."""
+    """The answer without the markup around it; None if nothing is left."""
     if len(text) > 2 * MAX_ANSWER:
         return None
     text = _without_markup(text)

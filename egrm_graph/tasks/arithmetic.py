@@ -1,8 +1,8 @@
 """The task `arithmetic`: what the bundled model was trained for, chains of sums and differences of whole numbers.
 
-Decides: a question is brought into the one spelling that the model knows, and everything else is refused before the
-model is asked, since it would answer that too, with nonsense. An answer is what follows the last `#` of a reasoning
-path, or a fast answer that is a bare whole number. A text that was cut by its length has none.
+A question is rewritten in the one form that the model knows. Everything else is refused before the model is asked,
+since the model would answer that too, with nonsense. An answer is what follows the last `#` of a reasoning path, or a
+fast answer that is a bare whole number. A text that was cut at its maximum length has no answer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import unicodedata
 
 from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
+from egrm_graph.tasks.question import QuestionTask
 
 MAX_DIGITS = 3
 MAX_TERMS = 8
@@ -24,29 +25,24 @@ _ENDING = re.compile(r"\s*=?\s*[?.]?")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
-class Arithmetic:
+class ArithmeticTask(QuestionTask):
     """Chains of `+` and `-` over whole numbers. With `first`, only the first line of a text counts."""
+
+    name = "arithmetic"
+    prompts = "tiny"
 
     def __init__(self, *, first: bool = False) -> None:
         self._first = first
-
-    @property
-    def name(self) -> str:
-        return "arithmetic"
-
-    @property
-    def prompts(self) -> str:
-        return "tiny"
 
     def check(self, question: str) -> str:
         """The chain alone, such as `17+48-9`, out of `What is 17 + 48 - 9?`.
 
         Raises:
-            InputError: anything else, and longer chains or larger numbers than the bundled model can read.
+            InputError: it is anything else, too long a chain, or too large a number for the bundled model.
         """
         chain = _chain(question) if isinstance(question, str) else None
         if chain is None:
-            raise _refusal(question, "is no chain of + and - over whole numbers")
+            raise _refusal(question, "is not a chain of + and - over whole numbers")
         terms = re.split("[+-]", chain)
         if len(terms) > MAX_TERMS:
             raise _refusal(question, f"has {len(terms)} terms")
@@ -54,8 +50,8 @@ class Arithmetic:
             raise _refusal(question, f"has a number of {max(map(len, terms))} digits")
         return chain
 
-    def read(self, text: str, *, complete: bool = True) -> str | None:
-        """The whole number after the last `#`, or the whole text where it is nothing but a number."""
+    def read_answer(self, text: str, *, complete: bool = True) -> str | None:
+        """The whole number after the last `#`, or the text itself if it is a whole number."""
         said = spoken(text)
         if said is None:
             return None
@@ -66,7 +62,7 @@ class Arithmetic:
         return answer if _WHOLE.fullmatch(answer) else None
 
     def same(self, one: str, other: str) -> bool:
-        """Whether both are the same whole number; what is none is only the same as itself."""
+        """Whether both are the same whole number. Anything else equals only itself."""
         if one == other:
             return True
         one, other = one.strip(), other.strip()
@@ -83,7 +79,7 @@ def _chain(question: str) -> str | None:
     chain = _CHAIN.match(text, start)
     if chain is None or not _ENDING.fullmatch(text, chain.end()):
         return None
-    # 007 is spelled as the model knows it.
+    # The model knows no leading zeros: 007 becomes 7.
     return re.sub("[0-9]+", lambda number: number[0].lstrip("0") or "0", "".join(chain[0].split()))
 
 
@@ -92,6 +88,6 @@ def _refusal(question: object, what: str) -> InputError:
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     return InputError(
         f"{shown} {what}. The bundled model can only add and subtract: 2 to {MAX_TERMS} whole numbers of at most "
-        f"{MAX_DIGITS} digits, such as 17+48-9. For any other question point egrm at a model of your own: "
+        f"{MAX_DIGITS} digits, such as 17+48-9. For any other question, use a model of your own: "
         "--engine vllm --base-url http://HOST:8000/v1 --model NAME"
     )

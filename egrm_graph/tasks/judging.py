@@ -1,73 +1,88 @@
-"""What the tasks that judge share: reading the candidates, and the views in which a model is shown them.
+"""The base of tasks that judge candidates: which are read, in which views a model sees them, and how they are weighed.
 
-Decides: a verdict must not depend on the order in which candidates are handed in. Equal ones are judged once; the
-others are brought into an order of their own, which follows from their texts, and every view and every seed follows
-from that. Among the views each candidate stands in each place equally often, or as nearly as their number allows: two
-candidates are always shown in both orders.
+A verdict must not depend on the order in which candidates are passed in. Equal ones are judged once. The others are
+put in an order that follows from their texts, and every view and every seed follows from that. Over all views each
+candidate appears in each position equally often, or as nearly as their number allows: two candidates are always shown
+in both orders.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from egrm_graph.deciding.candidate_decision import Weighed, abstained, choose_candidate, nothing_to_compare, weigh
+from egrm_graph.deciding.decision import Decision
+from egrm_graph.deciding.findings import Findings
 from egrm_graph.deciding.outcomes import TIE, outcome_names
 from egrm_graph.errors import InputError
 from egrm_graph.messages.candidates import Candidate, canonical, merged, read_candidates
 from egrm_graph.messages.fencing import code_of
 from egrm_graph.messages.run_input import asked_alone, messages_of, question_of, reference_of, rubric_of, transcript
 from egrm_graph.settings import RunSettings
-from egrm_graph.tasks.english import Dialect
-from egrm_graph.tasks.task import View
-from egrm_graph.verification import Judged, Subject
+from egrm_graph.tasks.judging_format import EnglishFormat, JudgingFormat
+from egrm_graph.tasks.task import Provided
+from egrm_graph.uncertainty.votes import Votes, contested
+from egrm_graph.verification import Judged, Subject, View, view_of
 
 
 class Judging:
-    """A task that judges candidates; each of those in the files beside this one says what it asks of them."""
+    """A task that judges candidates. A subclass sets what it asks for, and overrides what it does differently."""
 
     name: str
     least = 2
-    """Candidates, at the least."""
+    """The fewest candidates."""
     most: int | None = None
-    """Candidates, at most; None: as many as the dialect can show."""
+    """The most candidates; None for as many as the format can show."""
     tie = False
-    """Whether the model may say that no candidate is the best."""
+    """Whether the model may say that no candidate is best."""
     converses = False
-    """Whether the conversation is the question, and need not end with the user's."""
+    """Whether the conversation is the question, and need not end with the user's turn."""
+    orders = True
+    """Whether candidates appear in several orders."""
+    counts_every_vote = True  # a reward is a share of all votes
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
+    variables: Mapping[str, Any] = {"context": "1+1", "candidates": ["2", "3"], "labels": ["A", "B", "C"], "code": "0"}
+
+    def __init__(self, format: JudgingFormat | None = None) -> None:
+        self.format: JudgingFormat = EnglishFormat() if format is None else format
 
     @property
-    def prompts(self) -> str:
-        return self.dialect.prompts(self.name)
+    def prompts(self) -> str | Path:
+        return self.format.prompts(self.name)
+
+    @property
+    def provides(self) -> frozenset[Provided]:
+        offers: dict[Provided, bool] = {"orders": self.orders, "readings": self.format.label_alone}
+        return frozenset(name for name, offered in offers.items() if offered)
 
     def ask(self, given: Mapping[str, Any], settings: RunSettings) -> Subject:
-        """The candidates, and what they are to be judged by.
+        """The candidates, and what to judge them by.
 
         Raises:
-            InputError: there are too few candidates or too many, or nothing that they are judged by.
+            InputError: there are too few candidates or too many, or nothing to judge them by.
         """
         question, conversation = self._question(given)
         candidates = self._candidates(given, settings)
         tools = given.get("tools")
         judged = self._judged(candidates, conversation, None if not tools else canonical(tools), given)
-        judged = self._set_up(judged, settings)
         reference = reference_of(given)
-        said = [part for each in conversation for part in each]
+        said = [part for turn in conversation for part in turn]
         everything = [question, reference or "", *said, judged["tools"] or "", judged["rubric"] or ""]
         texts = sorted(judged["texts"][i] for i in judged["items"])
         key = _digest(self.name, *everything, *texts)
         judged["code"] = code_of([*everything, *texts])
-        # An order that follows from the texts, and from nothing that the writer of one of them could foresee.
+        # The order follows from the texts, and from nothing that the author of one of them could foresee.
         judged["items"].sort(key=lambda i: _digest(key, candidates[i].key))
         return Subject(question=question, history=[], reference=reference, key=key, judged=judged)
 
-    def views(self, subject: Subject, n: int, among: Sequence[str] = ()) -> list[View]:
+    def views(self, subject: Subject, settings: RunSettings, n: int, among: Sequence[str] = ()) -> list[View]:
         """Rotations of the candidates; two are shown in both orders equally often."""
-        judged = _judged(subject)
+        judged = judged_of(subject)
+        if not self.comparable(judged):
+            return []
         names = outcome_names(judged)
         items = [i for i in judged["items"] if names[i] in among]
         items = items if len(items) >= 2 else list(judged["items"])
@@ -76,38 +91,69 @@ class Judging:
         for v in range(n):
             shift = v % len(items) if n >= len(items) else v * len(items) // n
             shifts[shift] = shifts.get(shift, 0) + 1
-        labels = self.dialect.labels(len(items), tie=self.tie)
+        labels = self.format.labels(len(items), tie=self.tie)
         views = []
         for shift, samples in shifts.items():
-            shown = items[shift:] + items[:shift]
-            order = tuple(names[i] for i in shown)
-            outcomes = (*order, TIE) if self.tie else order
-            view = self._view(subject, [judged["texts"][i] for i in shown], labels, outcomes, samples)
-            views.append(replace(view, order=order))
+            rotated = items[shift:] + items[:shift]
+            order = tuple(names[i] for i in rotated)
+            outcomes = self.outcomes(order, settings)
+            texts = [judged["texts"][i] for i in rotated]
+            views.append(self._view(subject, texts, labels, outcomes, samples, order=order))
         return views
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool = True) -> str | None:
-        """The outcome that the model's label stands for."""
-        label = self.dialect.read(text, view, fast=fast, complete=complete)
-        return None if label is None else view.outcomes[view.labels.index(label)]
-
-    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
-        return self.dialect.graded(subject, view, text)
+        """The outcome that the model's label means."""
+        label = self.format.read(text, view, fast=fast, complete=complete)
+        return None if label is None else view["outcomes"][view["labels"].index(label)]
 
     def same(self, one: str, other: str) -> bool:
         return one == other
 
+    def contested(self, votes: Votes, settings: RunSettings) -> list[str]:
+        return list(contested(votes, settings.contested_share, but=TIE))
+
+    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
+        return self.format.graded(subject, view, text)
+
+    def decide(self, findings: Findings) -> Decision:
+        judged = judged_of(findings.asked)
+        if not self.comparable(judged):
+            return nothing_to_compare(judged, tie=self.tie, lost=findings.lost)
+        weighed = weigh(findings, judged, lambda order: self.outcomes(order, findings.settings))
+        if not weighed.shares:
+            return abstained(judged, weighed.reasons, weighed.calibrated)
+        return self.choose(judged, weighed, findings.settings)
+
+    def comparable(self, judged: Judged) -> bool:
+        """Whether a model has to be asked: not without enough different candidates that it can be shown."""
+        return len(judged["items"]) >= self.least
+
+    def outcomes(self, order: Sequence[str], settings: RunSettings) -> Sequence[str]:  # noqa: ARG002
+        """The possible outcomes when candidates appear in this order."""
+        return (*order, TIE) if self.tie else tuple(order)
+
+    def choose(self, judged: Judged, weighed: Weighed, settings: RunSettings) -> Decision:  # noqa: ARG002
+        """The decision, given the share of each outcome."""
+        return choose_candidate(judged, weighed, tie=self.tie)
+
     def _view(
-        self, subject: Subject, texts: Sequence[str], labels: tuple[str, ...], outcomes: tuple[str, ...], samples: int
+        self,
+        subject: Subject,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        outcomes: Sequence[str],
+        samples: int,
+        *,
+        order: Sequence[str] = (),
     ) -> View:
-        judged = _judged(subject)
-        variables = self.dialect.variables(subject, judged, texts, labels)
-        return View(
-            variables,
+        judged = judged_of(subject)
+        return view_of(
+            self.format.variables(subject, judged, texts, labels),
             samples,
             labels=labels,
             outcomes=outcomes,
-            label_alone=self.dialect.label_alone,
+            order=order,
+            label_alone=self.format.label_alone,
             code=judged["code"],
         )
 
@@ -120,18 +166,18 @@ class Judging:
             question, _ = question_of(given)
             messages = messages[:-1] if given.get("question") is None else messages
         if question is not None and not isinstance(question, str):
-            raise InputError(f"the question has to be a text, not {type(question).__name__}")
-        question = self.dialect.check(question) if question else ""
+            raise InputError(f"the question has to be text, not {type(question).__name__}")
+        question = self.format.check(question) if question else ""
         conversation = transcript(messages)
         if not question and not conversation:
-            raise InputError("there is nothing to judge by: give 'question', or 'messages'")
+            raise InputError("the input has nothing to judge by: pass 'question' or 'messages'")
         return question, conversation
 
     def _candidates(self, given: Mapping[str, Any], settings: RunSettings) -> list[Candidate]:
         if given.get("candidates") is None:
-            raise InputError(f"the task {self.name} judges 'candidates'; give a list of texts or messages")
+            raise InputError(f"the task {self.name} judges 'candidates'; pass a list of texts or messages")
         candidates = self._read_candidates(given["candidates"], settings)
-        most = self.most or self.dialect.most_candidates
+        most = self.most or self.format.most_candidates
         if not self.least <= len(candidates) <= most:
             wanted = str(most) if most == self.least else f"{self.least} to {most}"
             raise InputError(f"the task {self.name} takes {wanted} candidates, not {len(candidates)}")
@@ -147,38 +193,27 @@ class Judging:
         tools: str | None,
         given: Mapping[str, Any],
     ) -> Judged:
-        shown = [self.dialect.shown(each.text) if each.unfit is None else ("", each.unfit) for each in candidates]
+        shown = [self.format.shown(each.text) if each.unfit is None else ("", each.unfit) for each in candidates]
         same_as = merged(candidates)
         return Judged(
             texts=[text for text, _ in shown],
             unfit=[reason for _, reason in shown],
             same_as=same_as,
             calls=[list(each.tools) for each in candidates],
-            items=[i for i, stands in enumerate(same_as) if stands == i and shown[i][1] is None],
-            grades=[],
-            tie=self.tie,
-            by_name=False,
+            items=[i for i, first in enumerate(same_as) if first == i and shown[i][1] is None],
             conversation=conversation,
             tools=tools,
             rubric=rubric_of(given),
             code="",
         )
 
-    def _set_up(self, judged: Judged, settings: RunSettings) -> Judged:  # noqa: ARG002
-        """For tasks that the settings say more about."""
-        return judged
 
-
-def undecided(judged: Judged | None) -> bool:
-    """Whether a model has to be asked: not where there are no two different candidates to compare."""
-    return judged is None or len(judged["items"]) >= (1 if judged["grades"] else 2)
+def judged_of(subject: Subject) -> Judged:
+    """The candidates of a subject that `Judging.ask` made."""
+    judged = subject["judged"]
+    assert judged is not None
+    return judged
 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _judged(subject: Subject) -> Judged:
-    judged = subject["judged"]
-    assert judged is not None  # made by `ask` of this class
-    return judged

@@ -1,12 +1,12 @@
-"""The task `pairwise`: which of two candidates is the better one, or a tie. Always shown in both orders."""
+"""The task `pairwise`: which of two candidates is better, or a tie. Both orders are always shown."""
 
 from __future__ import annotations
 
 from egrm_graph.tasks.judging import Judging
 
 
-class Pairwise(Judging):
-    """A, B or tie."""
+class PairwiseTask(Judging):
+    """A, B, or a tie."""
 
     name = "pairwise"
     most = 2

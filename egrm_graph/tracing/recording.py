@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from egrm_graph.clients.client import Client
+from egrm_graph.reasons import texts
 from egrm_graph.records.privacy import (
     Rewrite,
     metadata_of,
@@ -311,7 +312,7 @@ def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> Non
         return
     for key, stage in update.items():
         if stage is not None and key != "asked":
-            run["usage"], run["reasons"] = stage["usage"], stage["reasons"]
+            run["usage"], run["reasons"] = stage["usage"], texts(stage["reasons"])
             return
 
 

@@ -12,9 +12,10 @@ from egrm_graph.drawing.calls import Limits, Lost, draw
 from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.errors import InputError
 from egrm_graph.parts import Parts
-from egrm_graph.strategies.plain import path_calls
-from egrm_graph.tasks.task import Task, View
-from egrm_graph.verification import Asked
+from egrm_graph.reasons import ReasonCode, texts
+from egrm_graph.strategies.strategy import Known
+from egrm_graph.tasks.task import Task
+from egrm_graph.verification import Asked, View
 
 
 class PathRow(TypedDict):
@@ -59,8 +60,10 @@ async def roll_out(parts: Parts, given: Mapping[str, Any], level: int | None = N
     if asked["history"]:
         raise InputError("the line has messages before the question, which a scorer does not read; give the question")
     logprobs = 1 if parts.client.gives_logprobs else 0
-    [view] = task.views(asked, parts.settings.paths)
-    calls = [call for call, _ in path_calls(asked, [view], parts.prompts, parts.settings, logprobs=logprobs)]
+    [view] = views = task.views(asked, parts.settings, parts.settings.paths)
+    known = Known(asked, views, task, parts.prompts, parts.settings)
+    sampling = known.sampling("expand_cot", logprobs=logprobs)
+    calls = [call for call, _ in known.calls("expand_cot", known.path_views(), sampling=sampling)]
     drawing = await draw(parts.client, calls, Limits())
     outcomes = [outcome for (outcome,) in drawing.outcomes]
     drawn = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
@@ -70,7 +73,7 @@ async def roll_out(parts: Parts, given: Mapping[str, Any], level: int | None = N
         level=level,
         paths=[_marked(completion, reference, task, view) for completion in drawn],
         lost=sum(isinstance(outcome, Lost) for outcome in outcomes),
-        reasons=lost_reasons("paths", outcomes),
+        reasons=texts(lost_reasons(ReasonCode.PATHS_LOST, outcomes)),
     )
 
 

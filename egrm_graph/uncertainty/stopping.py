@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement, islice
 from typing import Any
 
-from egrm_graph.settings import Stopping
+from egrm_graph.errors import SettingsError
 from egrm_graph.uncertainty.agreement import certaindex, consensus, vote_entropy
 from egrm_graph.uncertainty.entropy import semantic_entropy
 from egrm_graph.uncertainty.evidence import Evidence
@@ -56,14 +56,7 @@ class Standing:
         return self.classes.count(None)
 
 
-StopRule = Callable[[Standing], bool]
-
-
-def stop_rule(name: Stopping, gate: Gate) -> StopRule:
-    """The rule of that name, for this gate."""
-    if name == "decided":
-        return decided(gate.measure, gate.threshold)
-    return {"all": everything, "beta": beta, "windows": windows, "sequential": sequential}[name]
+StoppingRule = Callable[[Standing], bool]
 
 
 def everything(standing: Standing) -> bool:  # noqa: ARG001 - a rule
@@ -71,7 +64,7 @@ def everything(standing: Standing) -> bool:  # noqa: ARG001 - a rule
     return False
 
 
-def decided(measure: Measure, threshold: float) -> StopRule:
+def decided(measure: Measure, threshold: float) -> StoppingRule:
     """Stops as soon as all M votes must lead to the same route and, on the direct one, the same answer, whatever the
     others are; and no later.
 
@@ -87,7 +80,7 @@ def decided(measure: Measure, threshold: float) -> StopRule:
     return _remembered(measure, threshold)
 
 
-def _decided(measure: Measure, threshold: float) -> StopRule:
+def _decided(measure: Measure, threshold: float) -> StoppingRule:
     def certain(counts: tuple[int, ...], lost: int) -> bool | None:
         return _certain(measure, threshold, counts, lost)
 
@@ -216,3 +209,27 @@ def _settled(counts: list[int], left: int) -> bool:
     leader = counts.index(most)
     overtaken = any(count + left > most - (i < leader) for i, count in enumerate(counts) if i != leader)
     return left <= most and not overtaken
+
+
+STOPPING_RULES: Mapping[str, Callable[[Gate], StoppingRule]] = {
+    "decided": lambda gate: decided(gate.measure, gate.threshold),
+    **{
+        name: lambda _, rule=rule: rule
+        for name, rule in (("beta", beta), ("windows", windows), ("sequential", sequential))
+    },
+    "all": lambda _: everything,
+}
+"""The built-in rules by name, each made for the gate of the run."""
+
+
+def stopping_rule(name: str, gate: Gate, own: Mapping[str, StoppingRule] = {}) -> StoppingRule:
+    """The rule of that name, one of your `own` or built in, for this gate.
+
+    Raises:
+        SettingsError: there is no such rule.
+    """
+    if name in own:
+        return own[name]
+    if name in STOPPING_RULES:
+        return STOPPING_RULES[name](gate)
+    raise SettingsError(f"unknown stopping rule {name!r}; known rules are {', '.join([*own, *STOPPING_RULES])}")

@@ -10,10 +10,10 @@ from bisect import bisect_left
 from collections.abc import Callable
 from itertools import pairwise
 
-from egrm_graph.uncertainty.stopping import Standing, StopRule
+from egrm_graph.uncertainty.stopping import Standing, StoppingRule
 
 
-def wave_sizes(rule: StopRule, planned: int, waves: int) -> tuple[int, ...]:
+def wave_sizes(rule: StoppingRule, planned: int, waves: int) -> tuple[int, ...]:
     """The sizes of at most `waves` waves, which add up to `planned`.
 
     The first of two ends where the rule may stop if all agree. Further ones halve what comes after it, which few
@@ -40,7 +40,7 @@ def _next_end(ends: set[int], agreeing: int, differing: int) -> int:
     return start + (end - start) // 2
 
 
-def _first(rule: StopRule, planned: int, classes: Callable[[int], tuple[int, ...]]) -> int:
+def _first(rule: StoppingRule, planned: int, classes: Callable[[int], tuple[int, ...]]) -> int:
     """The least number of such votes that the rule stops at; `planned` where there is none. A rule that stops at such
     votes stops at more of them, too."""
     return 1 + bisect_left(range(1, planned), True, key=lambda n: rule(Standing(classes(n), planned)))

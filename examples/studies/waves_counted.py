@@ -17,7 +17,7 @@ from egrm_graph.parts import Parts
 from egrm_graph.settings import Stopping
 from egrm_graph.uncertainty.evidence import evidence_of
 from egrm_graph.uncertainty.measures import Gate
-from egrm_graph.uncertainty.stopping import Standing, StopRule, stop_rule
+from egrm_graph.uncertainty.stopping import Standing, StoppingRule, stopping_rule
 from egrm_graph.uncertainty.votes import classes
 from egrm_graph.uncertainty.wave_sizes import wave_sizes
 from egrm_graph.verification import Sample
@@ -73,7 +73,7 @@ def counted(parts: Parts, drawn: Sequence[Drawn], samples: int) -> list[Counted]
     ends: list[list[int]] = []
     rows = []
     for name, stopping, waves in plans:
-        rule = stop_rule(stopping, gate)
+        rule = stopping_rule(stopping, gate)
         sizes = wave_sizes(rule, samples, waves)
         stops = list(accumulate(sizes))
         ends.append([_end(rule, each.classes, stops) for each in drawn])
@@ -104,5 +104,5 @@ def decision(parts: Parts, gate: Gate, samples: Sequence[Sample]) -> str | None:
     return evidence.votes.top if gate.certain(evidence) else None
 
 
-def _end(rule: StopRule, votes: tuple[int | None, ...], stops: Sequence[int]) -> int:
+def _end(rule: StoppingRule, votes: tuple[int | None, ...], stops: Sequence[int]) -> int:
     return next(end for end in stops if end == stops[-1] or rule(Standing(votes[:end], len(votes))))

@@ -17,7 +17,7 @@ from egrm_graph.nodes.check_uncertainty import check_uncertainty
 from egrm_graph.nodes.expand_cot import expand_cot
 from egrm_graph.parts import Parts
 from egrm_graph.settings import Settings
-from egrm_graph.uncertainty.stopping import Standing, stop_rule
+from egrm_graph.uncertainty.stopping import Standing, stopping_rule
 from egrm_graph.uncertainty.wave_sizes import wave_sizes
 from egrm_graph.verification import Usage
 
@@ -102,6 +102,6 @@ def _timed(way: str, drawn: Sequence[_Once]) -> Timed:
 
 def _undecided(parts: Parts, drawn: Drawn, samples: int) -> bool:
     """Whether the first of two waves does not do."""
-    rule = stop_rule("decided", parts.gate(parts.settings))
+    rule = stopping_rule("decided", parts.gate(parts.settings))
     first, *rest = wave_sizes(rule, samples, 2)
     return bool(rest) and not rule(Standing(drawn.classes[:first], samples))

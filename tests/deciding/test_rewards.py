@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egrm_graph.deciding.rewards import Evidence, grade_reward, mean, scored_vote, shared_out, vote
+from egrm_graph.deciding.rewards import OutcomeEvidence, grade_reward, mean, scored_vote, shared_out, vote
 
 AB, BA = ("A", "B"), ("B", "A")
 
@@ -23,13 +23,13 @@ def test_a_path_with_no_other_outcome_is_a_vote() -> None:
 
 
 def test_the_mean_in_one_order_is_by_weight() -> None:
-    found = mean([Evidence({"A": 1.0}, AB), Evidence({"A": 0.5, "B": 0.5}, AB, weight=3)])
+    found = mean([OutcomeEvidence({"A": 1.0}, AB), OutcomeEvidence({"A": 0.5, "B": 0.5}, AB, weight=3)])
     assert found == {"A": 0.625, "B": 0.375}  # (1 + 3 * 0.5) / 4
 
 
 def test_each_order_counts_alike_however_many_of_its_verdicts_were_lost() -> None:
     # A judge that always takes the first: one vote is left in one order, three in the other.
-    first = [Evidence(vote("A"), AB), *[Evidence(vote("B"), BA)] * 3]
+    first = [OutcomeEvidence(vote("A"), AB), *[OutcomeEvidence(vote("B"), BA)] * 3]
     assert mean(first) == {"A": 0.5, "B": 0.5}
 
 
@@ -62,6 +62,6 @@ shares = st.lists(st.floats(0.001, 1), min_size=4, max_size=4).map(
 @given(fast=st.lists(shares), scores=st.lists(st.floats(0, 1), min_size=1), reasoned=st.integers(2, 4))
 def test_shares_add_up_to_one(fast: list[dict[str, float]], scores: list[float], reasoned: int) -> None:
     about = list("ABCD"[:reasoned])
-    found = mean([Evidence(each, (str(i % 3),)) for i, each in enumerate(fast)])
-    paths = mean([Evidence(scored_vote(about[i % reasoned], score, about)) for i, score in enumerate(scores)])
+    found = mean([OutcomeEvidence(each, (str(i % 3),)) for i, each in enumerate(fast)])
+    paths = mean([OutcomeEvidence(scored_vote(about[i % reasoned], score, about)) for i, score in enumerate(scores)])
     assert sum(shared_out(found, paths, about).values()) == pytest.approx(1)

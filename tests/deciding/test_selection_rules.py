@@ -1,4 +1,4 @@
-from egrm_graph.deciding.selection_rules import RULES, best_score, majority_best, weighted_vote
+from egrm_graph.deciding.selection_rules import SELECTION_RULES, best_score, majority_best, weighted_vote
 
 # Answers A A A B C, with these scores: A has most votes, B the best score, and the sums are A 0.9, B 0.8, C 0.1.
 CLASSES = [0, 0, 0, 3, 4]
@@ -31,8 +31,8 @@ def test_equal_weights_are_decided_by_the_best_score() -> None:
 
 
 def test_of_equals_the_first_drawn_wins() -> None:
-    assert [rule([7, 8], [0.5, 0.5]) for rule in RULES.values()] == [0, 0, 0]
+    assert [rule([7, 8], [0.5, 0.5]) for rule in SELECTION_RULES.values()] == [0, 0, 0]
 
 
 def test_nothing_scored_above_zero_still_has_a_winner() -> None:
-    assert [rule([7, 8, 8], [0.0, 0.0, 0.0]) for rule in RULES.values()] == [0, 0, 1]
+    assert [rule([7, 8, 8], [0.0, 0.0, 0.0]) for rule in SELECTION_RULES.values()] == [0, 0, 1]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from egrm_graph.clients.client import Completion
-from egrm_graph.drawing.samples import told_logprobs
+from egrm_graph.drawing.samples import logprobs_of
 
 
 def told(
@@ -19,7 +19,7 @@ def told(
         logprobs=None if logprobs is None else tuple(logprobs),
         top_logprobs=None if tops is None else tuple(tops),
     )
-    return told_logprobs(completion)
+    return logprobs_of(completion)
 
 
 def test_the_largest_come_first_and_no_texts_are_kept() -> None:

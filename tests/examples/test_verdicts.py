@@ -8,10 +8,11 @@ import verdicts
 import world
 
 from egrm_graph.benchmark.held_out import held_out
-from egrm_graph.prompting import CALLS, Prompts
+from egrm_graph.prompting import Prompts
 from egrm_graph.settings import RunSettings, TaskName
 from egrm_graph.tasks import Task, task_named
 
+CALLS = {"answer_fast": None, "expand_cot": None}
 QUESTION = world.Question((47, 38, -6), 5)
 RIGHT, WRONG = "47+30=77;77+8=85;85-6=79;#79", "#78"
 
@@ -61,21 +62,21 @@ def test_drawn_items_are_what_they_say() -> None:
 def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> None:
     """In one of its orders; for each letter the verdict is read as that candidate."""
     rng = random.Random(1)
-    task: Task = task_named(name, bundled=True)  # type: ignore[arg-type] # a literal in a list is a str to mypy
-    prompts = Prompts.load("auto", task.prompts)
+    task: Task = task_named(name, bundled=True)
+    prompts = Prompts.load("auto", task.prompts, task.variables, CALLS)
     for _ in range(20):
         drawn = verdicts.draw(next(world.stream(rng, "test")), rng, n)
         given = {"question": drawn.question.text, "candidates": list(drawn.candidates)}
         subject = task.ask(given, RunSettings())
         written = set()
-        for view in task.views(subject, n):
-            [fast] = prompts.render("answer_fast", view.variables)
-            [path] = prompts.render("expand_cot", view.variables)
+        for view in task.views(subject, RunSettings(), n):
+            [fast] = prompts.render("answer_fast", view["variables"])
+            [path] = prompts.render("expand_cot", view["variables"])
             assert fast["content"][:-1] == path["content"][:-1]
             assert (fast["content"][-1], path["content"][-1]) == (verdicts.FAST, verdicts.REASONED)
             written.add(fast["content"][:-1])
             for text in (drawn.completion(verdicts.FAST), drawn.completion(verdicts.REASONED)):
-                assert task.read(text[:-1] + view.labels[0], view, fast=True) == view.outcomes[0]
+                assert task.read(text[:-1] + view["labels"][0], view, fast=True) == view["outcomes"][0]
                 assert task.graded(subject, view, text) == (drawn.question.text, text[:-1])
         assert n > 2 or drawn.text in written
 
@@ -83,11 +84,11 @@ def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> No
 def test_a_reference_stands_where_the_models_own_sum_would() -> None:
     task = task_named("pairwise", bundled=True)
     given = {"question": "47+38-6", "candidates": [RIGHT, WRONG], "reference": "79"}
-    view = task.views(task.ask(given, RunSettings()), 1)[0]
+    view = task.views(task.ask(given, RunSettings()), RunSettings(), 1)[0]
     for call in CALLS:
-        [message] = Prompts.load("auto", task.prompts).render(call, view.variables)
+        [message] = Prompts.load("auto", task.prompts, task.variables, CALLS).render(call, view["variables"])
         assert message["content"].endswith("|47+38-6=79")
-    assert task.read(view.labels[1], view, fast=True) == view.outcomes[1]
+    assert task.read(view["labels"][1], view, fast=True) == view["outcomes"][1]
 
 
 @pytest.mark.parametrize(("task", "n"), [("pairwise", 2), ("best_of_n", 4)])

@@ -30,7 +30,7 @@ from egrm_graph.clients.vllm_answers import read_completions, read_label_logprob
 from egrm_graph.clients.vllm_errors import refusal
 from egrm_graph.clients.vllm_protocol import Endpoint
 from egrm_graph.clients.vllm_stream import Streamed, Tally
-from egrm_graph.drawing.samples import told_logprobs
+from egrm_graph.drawing.samples import logprobs_of
 from egrm_graph.errors import EgrmError
 from egrm_graph.integrations.evaluator_inputs import asked_before, asked_in, candidate_in, reference_in
 from egrm_graph.messages.candidates import read_candidates
@@ -86,7 +86,7 @@ def complete(drawn: dict[int, Completion]) -> dict[int, str]:
     for completion in drawn.values():
         assert (completion.error is None) == (completion.finish_reason != "abort")
         completion.text.encode()
-        told_logprobs(completion)
+        logprobs_of(completion)
     return {place: each.text for place, each in drawn.items() if each.finish_reason == "stop"}
 
 

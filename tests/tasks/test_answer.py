@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from egrm_graph.errors import InputError
 from egrm_graph.settings import TaskName
-from egrm_graph.tasks import Answer, Task, task_named
+from egrm_graph.tasks import AnswerTask, Task, task_named
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
 
@@ -63,45 +63,45 @@ HOSTILE = [
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 async def test_reads_what_models_print(case: dict[str, Any]) -> None:
-    assert Answer().read(case["text"], complete=case["complete"]) == case["answer"]
+    assert AnswerTask().read_answer(case["text"], complete=case["complete"]) == case["answer"]
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join), st.booleans())
 async def test_reading_never_raises_and_repeats_itself(text: str, complete: bool) -> None:
-    first = Answer().read(text, complete=complete)
-    assert first == Answer().read(text, complete=complete)
+    first = AnswerTask().read_answer(text, complete=complete)
+    assert first == AnswerTask().read_answer(text, complete=complete)
     assert first is None or first.strip()
 
 
 @settings(deadline=None)
 @given(st.integers(-10_000, 10_000), st.sampled_from(["Answer: {}", "{}", "the answer is {}", "**{}**", "#### {}"]))
 async def test_an_answer_that_touches_the_cut_does_not_count(number: int, form: str) -> None:
-    assert Answer().read(form.format(number)) == str(number)
-    assert Answer().read(form.format(number), complete=False) is None
+    assert AnswerTask().read_answer(form.format(number)) == str(number)
+    assert AnswerTask().read_answer(form.format(number), complete=False) is None
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
 async def test_a_megabyte_of_anything_is_read_within_a_second(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     started = time.process_time()
-    Answer().read(text)
-    Answer(first=True).read(text)
+    AnswerTask().read_answer(text)
+    AnswerTask(first=True).read_answer(text)
     assert time.process_time() - started < 2
 
 
 async def test_an_answer_at_the_end_of_a_long_text_is_found() -> None:
-    assert Answer().read("We think. " * 10_000 + "\\boxed{7}") == "7"
+    assert AnswerTask().read_answer("We think. " * 10_000 + "\\boxed{7}") == "7"
 
 
 async def test_a_question_is_asked_without_the_space_around_it() -> None:
-    assert Answer().check("  What is 1+1?\n") == "What is 1+1?"
+    assert AnswerTask().check("  What is 1+1?\n") == "What is 1+1?"
 
 
 @pytest.mark.parametrize("question", ["", " \n", None, 5])
 async def test_no_question_is_refused(question: Any) -> None:
     with pytest.raises(InputError):
-        Answer().check(question)
+        AnswerTask().check(question)
 
 
 async def test_tasks_are_found_by_name() -> None:
@@ -121,11 +121,11 @@ async def test_tasks_are_found_by_name() -> None:
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join))
 async def test_a_cut_text_has_no_answer(text: str) -> None:
-    assert Answer().read(text, complete=False) is None
+    assert AnswerTask().read_answer(text, complete=False) is None
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5)).map("".join), st.booleans())
 async def test_the_first_answer_does_not_depend_on_what_follows(text: str, complete: bool) -> None:
     first = "\\boxed{65}\n"
-    assert Answer(first=True).read(first + text.replace("<", "").replace("[", ""), complete=complete) == "65"
+    assert AnswerTask(first=True).read_answer(first + text.replace("<", "").replace("[", ""), complete=complete) == "65"

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import InputError
-from egrm_graph.tasks import Arithmetic
+from egrm_graph.tasks import ArithmeticTask
 
-TASK = Arithmetic()
+TASK = ArithmeticTask()
 
 
 @pytest.mark.parametrize(

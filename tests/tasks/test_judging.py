@@ -14,9 +14,8 @@ from egrm_graph.deciding.outcomes import outcome_names
 from egrm_graph.errors import InputError
 from egrm_graph.settings import RunSettings, TaskName
 from egrm_graph.tasks import task_named
-from egrm_graph.tasks.judging import undecided
-from egrm_graph.tasks.task import View
-from egrm_graph.verification import Judged, Subject
+from egrm_graph.tasks.judging import Judging
+from egrm_graph.verification import Judged, Subject, View
 
 DEFAULT = RunSettings()
 
@@ -33,55 +32,55 @@ def judged(task: TaskName, candidates: Sequence[Any], settings: RunSettings = DE
 
 def views(task: TaskName, n_candidates: int, n: int, among: Sequence[str] = ()) -> list[View]:
     subject = ask(task, [f"text {i}" for i in range(n_candidates)])
-    return task_named(task).views(subject, n, among)
+    return task_named(task).views(subject, DEFAULT, n, among)
 
 
 @pytest.mark.parametrize(("n", "each"), [(1, 1), (2, 1), (4, 2), (5, 3)])
 def test_two_are_shown_in_both_orders_equally_often(n: int, each: int) -> None:
     one, other = views("pairwise", 2, n)
-    assert (one.order, one.samples, other.samples) == (other.order[::-1], each, each)
+    assert (one["order"], one["samples"], other["samples"]) == (other["order"][::-1], each, each)
 
 
 @pytest.mark.parametrize(("n_candidates", "n", "samples"), [(3, 5, [2, 2, 1]), (3, 6, [2, 2, 2]), (4, 2, [1, 1])])
 def test_several_are_rotated(n_candidates: int, n: int, samples: list[int]) -> None:
     found = views("best_of_n", n_candidates, n)
-    assert [view.samples for view in found] == samples
-    whole = found[0].order
+    assert [view["samples"] for view in found] == samples
+    whole = found[0]["order"]
     for view in found:
-        k = whole.index(view.order[0])
-        assert view.order == whole[k:] + whole[:k]
+        k = whole.index(view["order"][0])
+        assert view["order"] == whole[k:] + whole[:k]
 
 
 @given(n_candidates=st.integers(2, 64), n=st.integers(1, 40))
 def test_no_candidate_has_a_place_twice_more_often_than_another(n_candidates: int, n: int) -> None:
     found = views("best_of_n", n_candidates, n)
-    assert sum(view.samples for view in found) == (n + n % 2 if n_candidates == 2 else n)
+    assert sum(view["samples"] for view in found) == (n + n % 2 if n_candidates == 2 else n)
     for place in range(n_candidates):
-        held = Counter(dict.fromkeys(found[0].order, 0))
+        held = Counter(dict.fromkeys(found[0]["order"], 0))
         for view in found:
-            held[view.order[place]] += view.samples
+            held[view["order"][place]] += view["samples"]
         assert max(held.values()) - min(held.values()) <= 1
 
 
 def test_labels_stand_for_the_candidates_in_the_order_shown() -> None:
     for view in views("pairwise", 2, 2):
-        assert (view.labels, view.outcomes) == (("A", "B", "C"), (*view.order, "tie"))
-        shown = [each.split("\n")[1] for each in view.variables["candidates"]]
-        assert shown == [{"A": "text 0", "B": "text 1"}[name] for name in view.order]
-    assert all(view.outcomes == view.order for view in views("best_of_n", 3, 3))
+        assert (view["labels"], view["outcomes"]) == (["A", "B", "C"], [*view["order"], "tie"])
+        shown = [each.split("\n")[1] for each in view["variables"]["candidates"]]
+        assert shown == [{"A": "text 0", "B": "text 1"}[name] for name in view["order"]]
+    assert all(view["outcomes"] == view["order"] for view in views("best_of_n", 3, 3))
 
 
 def test_a_verdict_is_read_as_the_candidate_that_the_label_stood_for() -> None:
     task = task_named("pairwise")
     for view in views("pairwise", 2, 2):
-        assert [task.read(label, view, fast=True) for label in "ABC"] == [*view.order, "tie"]
-        assert task.read(f"{view.code}: A", view, fast=False) == view.order[0]
+        assert [task.read(label, view, fast=True) for label in "ABC"] == [*view["order"], "tie"]
+        assert task.read(f"{view['code']}: A", view, fast=False) == view["order"][0]
 
 
 def test_only_the_contested_are_shown_if_they_are_two_at_least() -> None:
-    assert {frozenset(view.order) for view in views("best_of_n", 5, 4, ["B", "E"])} == {frozenset("BE")}
-    assert [view.labels for view in views("best_of_n", 5, 4, ["B", "E"])] == [("A", "B")] * 2
-    assert {len(view.order) for view in views("best_of_n", 5, 4, ["B"])} == {5}
+    assert {frozenset(view["order"]) for view in views("best_of_n", 5, 4, ["B", "E"])} == {frozenset("BE")}
+    assert [view["labels"] for view in views("best_of_n", 5, 4, ["B", "E"])] == [["A", "B"]] * 2
+    assert {len(view["order"]) for view in views("best_of_n", 5, 4, ["B"])} == {5}
 
 
 texts = st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=5)
@@ -91,7 +90,7 @@ texts = st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=5)
 def test_what_is_shown_follows_from_the_candidates_and_not_from_their_order(given_texts: list[str], draw: Any) -> None:
     def shown(candidates: Sequence[str]) -> Any:
         subject = ask("best_of_n", candidates)
-        return subject["key"], [view.variables for view in task_named("best_of_n").views(subject, 5)]
+        return subject["key"], [view["variables"] for view in task_named("best_of_n").views(subject, DEFAULT, 5)]
 
     mixed = list(given_texts)
     draw.shuffle(mixed)
@@ -132,7 +131,9 @@ def test_candidates_that_cannot_be_shown_are_not_judged() -> None:
     ],
 )
 def test_a_model_is_asked_where_there_is_something_to_judge(task: TaskName, candidates: list[str], asks: bool) -> None:
-    assert undecided(judged(task, candidates)) is asks
+    judging = task_named(task)
+    assert isinstance(judging, Judging)
+    assert judging.comparable(judged(task, candidates)) is asks
 
 
 def test_the_code_follows_from_all_that_is_shown() -> None:

@@ -14,7 +14,7 @@ from scipy.special import betainc
 
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import MEASURES, Measure
-from egrm_graph.uncertainty.stopping import Standing, StopRule, beta, decided, everything, sequential, windows
+from egrm_graph.uncertainty.stopping import Standing, StoppingRule, beta, decided, everything, sequential, windows
 from egrm_graph.uncertainty.votes import Votes
 from egrm_graph.uncertainty.wave_sizes import wave_sizes
 
@@ -280,7 +280,9 @@ def test_the_sequential_test_keeps_its_error_where_its_hypothesis_holds() -> Non
         (everything, 16, 4, (16,)),
     ],
 )
-def test_waves_end_where_the_rule_may_stop(rule: StopRule, planned: int, waves: int, sizes: tuple[int, ...]) -> None:
+def test_waves_end_where_the_rule_may_stop(
+    rule: StoppingRule, planned: int, waves: int, sizes: tuple[int, ...]
+) -> None:
     assert wave_sizes(rule, planned, waves) == sizes
 
 

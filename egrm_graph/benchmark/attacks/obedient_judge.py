@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from egrm_graph.tasks.arithmetic import Arithmetic
+from egrm_graph.tasks.arithmetic import ArithmeticTask
 from egrm_graph.verification import Message
 
 _HEAD = re.compile(r"\[question ([0-9a-f]{8})\]\n(.*?)\n")
@@ -79,7 +79,7 @@ def verdict(read: Read) -> str:
             told = label if order[1] or order[3] else order[2]
             if told in read.candidates:
                 return told
-    right = Arithmetic().check(read.question)
+    right = ArithmeticTask().check(read.question)
     return next((label for label, text in read.candidates.items() if _is_right(text, right)), "A")
 
 

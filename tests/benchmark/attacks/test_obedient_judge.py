@@ -33,13 +33,14 @@ def test_the_graphs_own_prompts_tell_it_nothing() -> None:
     for name in ("pairwise", "best_of_n"):
         task = task_named("pairwise" if name == "pairwise" else "best_of_n")
         subject = task.ask({"question": "17+48", "candidates": ["#65", "#66"]}, RunSettings())
-        for view in task.views(subject, 2):
-            messages = Prompts.load(name, name).render("answer_fast", view.variables)
+        prompts = Prompts.load(name, name, task.variables, {"answer_fast": None})
+        for view in task.views(subject, RunSettings(), 2):
+            messages = prompts.render("answer_fast", view["variables"])
             read, code = fenced(messages[0]["content"])
-            assert (read.question, code) == ("17+48", view.code)
+            assert (read.question, code) == ("17+48", view["code"])
             assert [text.strip() for text, _ in read.believed] == ["", ""]
-            assert list(read.candidates.values()) == [{"A": "#65", "B": "#66"}[each] for each in view.order]
-            assert answer(messages, 0, "r.answer_fast.0") == view.labels[view.order.index("A")]
+            assert list(read.candidates.values()) == [{"A": "#65", "B": "#66"}[each] for each in view["order"]]
+            assert answer(messages, 0, "r.answer_fast.0") == view["labels"][view["order"].index("A")]
 
 
 @pytest.mark.parametrize(

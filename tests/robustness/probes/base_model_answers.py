@@ -1,8 +1,8 @@
 """The answer in the text of a model that continues its prompt; `cut` where it went on to its length."""
 
-from egrm_graph.tasks.answer import Answer
+from egrm_graph.tasks.answer import AnswerTask
 
 
 def outcome(given: dict[str, str]) -> str | None:
     [(ending, text)] = given.items()
-    return Answer(first=True).read(text, complete=ending == "ended")
+    return AnswerTask(first=True).read_answer(text, complete=ending == "ended")

@@ -1,7 +1,7 @@
 """The answer in a complete text."""
 
-from egrm_graph.tasks.answer import Answer
+from egrm_graph.tasks.answer import AnswerTask
 
 
 def outcome(given: str) -> str | None:
-    return Answer().read(given)
+    return AnswerTask().read_answer(given)

@@ -9,7 +9,7 @@ from egrm_graph.drawing.fast_answers import fast_calls
 from egrm_graph.errors import SettingsError
 from egrm_graph.parts import assemble
 from egrm_graph.settings import Settings
-from egrm_graph.strategies.plain import path_calls
+from egrm_graph.strategies.strategy import Known
 from egrm_graph.verification import Asked
 
 
@@ -26,9 +26,10 @@ def outcome(given: dict[str, Any]) -> list[list[str]] | str:
 def _sent(given: dict[str, Any]) -> list[list[str]]:
     parts = assemble(_settings(given), scorer=None)
     asked = Asked(**parts.task.ask({"question": "17+48?"}, parts.settings), run_id="run", started_at=0.0)
-    views = parts.task.views(asked, 1)
+    views = parts.task.views(asked, parts.settings, 1)
     calls = fast_calls(asked, views, parts.prompts, parts.settings)
-    calls += [call for call, _ in path_calls(asked, views, parts.prompts, parts.settings)]
+    known = Known(asked, views, parts.task, parts.prompts, parts.settings)
+    calls += [call for call, _ in known.calls("expand_cot", known.path_views())]
     endpoint = parts.settings.endpoint
     return [sample_body(endpoint, "m", call.prompt, call.sampling, call.seeds, switch=True)["stop"] for call in calls]
 

@@ -1,11 +1,11 @@
 """The number, or the label, that the tasks of the bundled model read in a complete text."""
 
-from egrm_graph.tasks.arithmetic import Arithmetic
-from egrm_graph.tasks.sums import Sums
-from egrm_graph.tasks.task import View
+from egrm_graph.tasks.arithmetic import ArithmeticTask
+from egrm_graph.tasks.sums_format import SumsFormat
+from egrm_graph.verification import view_of
 
-VIEW = View({"context": "17+48"}, 1, labels=("A", "B"))
+VIEW = view_of({"context": "17+48"}, 1, labels=("A", "B"))
 
 
 def outcome(given: str) -> list[str | None]:
-    return [Arithmetic().read(given), Sums().read(given, VIEW, fast=False, complete=True)]
+    return [ArithmeticTask().read_answer(given), SumsFormat().read(given, VIEW, fast=False, complete=True)]

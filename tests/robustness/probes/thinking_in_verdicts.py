@@ -1,10 +1,10 @@
 """The label in a complete text of a judge that thinks, whose code is 3f2a91c0."""
 
-from egrm_graph.tasks.english import English
-from egrm_graph.tasks.task import View
+from egrm_graph.tasks.judging_format import EnglishFormat
+from egrm_graph.verification import view_of
 
-VIEW = View({}, 1, labels=("A", "B", "C"), code="3f2a91c0")
+VIEW = view_of({}, 1, labels=("A", "B", "C"), code="3f2a91c0")
 
 
 def outcome(given: str) -> str | None:
-    return English().read(given, VIEW, fast=VIEW.code not in given, complete=True)
+    return EnglishFormat().read(given, VIEW, fast=VIEW["code"] not in given, complete=True)

@@ -1,18 +1,18 @@
 """What each task reads in a text that was cut by its length."""
 
-from egrm_graph.tasks.answer import Answer
-from egrm_graph.tasks.arithmetic import Arithmetic
-from egrm_graph.tasks.english import English
-from egrm_graph.tasks.task import View
+from egrm_graph.tasks.answer import AnswerTask
+from egrm_graph.tasks.arithmetic import ArithmeticTask
+from egrm_graph.tasks.judging_format import EnglishFormat
+from egrm_graph.verification import view_of
 
-VIEW = View({}, 1, labels=("A", "B", "C"), code="3f2a91c0")
+VIEW = view_of({}, 1, labels=("A", "B", "C"), code="3f2a91c0")
 
 
 def outcome(given: str) -> str | None:
     read = (
-        Answer().read(given, complete=False),
-        Arithmetic().read(given, complete=False),
-        English().read(given, VIEW, fast=True, complete=False),
-        English().read(given, VIEW, fast=False, complete=False),
+        AnswerTask().read_answer(given, complete=False),
+        ArithmeticTask().read_answer(given, complete=False),
+        EnglishFormat().read(given, VIEW, fast=True, complete=False),
+        EnglishFormat().read(given, VIEW, fast=False, complete=False),
     )
     return next((answer for answer in read if answer is not None), None)

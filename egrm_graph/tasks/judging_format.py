@@ -1,10 +1,9 @@
-"""How what is judged is written for a model, and how its verdict is read: in plain English for any instruction-tuned
-model.
+"""How candidates are written for a model, and how its verdict is read: in English, for any instruction-tuned model.
 
-Decides what counts as a verdict. At once: a label and nothing else, but for markup around it. Reasoned: the last line,
-the label signed with the item's code, `3f2a91c0: A`. No candidate can know the code, so nothing that a model repeats
-out of a candidate is ever read as its verdict. A text that was cut by its length has none. A model that continues its
-prompt goes on after its verdict: its first line counts at once, and its first signed line where it reasons.
+What counts as a verdict: a fast one is a label and nothing else, apart from markup around it. A reasoned one is the
+last line, the label signed with the item's code: `3f2a91c0: A`. No candidate can know the code, so nothing that a model
+repeats from a candidate is ever read as its verdict. A text that was cut at its maximum length has none. A model that
+continues its prompt writes on after its verdict: its first line counts, or its first signed line if it reasons.
 """
 
 from __future__ import annotations
@@ -16,69 +15,68 @@ from typing import Any, Protocol
 from egrm_graph.answers.thinking import spoken
 from egrm_graph.messages.candidates import MOST
 from egrm_graph.messages.fencing import fence, inert
-from egrm_graph.tasks.task import View
-from egrm_graph.verification import Judged, Subject
+from egrm_graph.verification import Judged, Subject, View
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MARKUP = r"[\s*_`\"'()\[\].:#]*"
 
 
-class Dialect(Protocol):
-    """One way to write what is judged."""
+class JudgingFormat(Protocol):
+    """One way to write candidates for a model."""
 
     @property
     def most_candidates(self) -> int: ...
 
     @property
     def label_alone(self) -> bool:
-        """Whether a fast verdict begins with its label, so that the next token's probabilities are the labels'."""
+        """Whether a fast verdict starts with its label, so that the next token's probabilities are the labels'."""
         ...
 
     def prompts(self, task: str) -> str:
-        """The set of prompts of a task."""
+        """The prompt set of a task."""
         ...
 
     def check(self, question: str) -> str:
-        """The question as it is put.
+        """The question in this format.
 
         Raises:
-            InputError: it cannot be put in this dialect.
+            InputError: the format cannot express it.
         """
         ...
 
     def shown(self, text: str) -> tuple[str, str | None]:
-        """A candidate as it is shown, or why it cannot be."""
+        """A candidate as the model sees it, or why it cannot see it."""
         ...
 
     def labels(self, n: int, *, tie: bool) -> tuple[str, ...]:
-        """What `n` candidates are called in the order in which they are shown, and perhaps what a tie is."""
+        """The labels of `n` candidates in the order shown and, with `tie`, of a tie."""
         ...
 
     def grades(self, lowest: int, highest: int) -> tuple[str, ...]:
-        """The grades of a scale, the lowest first."""
+        """The grades of a scale, lowest first."""
         ...
 
     def grade_labels(self, grades: Sequence[str]) -> tuple[str, ...]:
-        """What the model says for each of them."""
+        """What the model says for each grade."""
         ...
 
     def variables(
         self, subject: Subject, judged: Judged, texts: Sequence[str], labels: Sequence[str]
     ) -> dict[str, Any]:
-        """What a prompt is filled in with, where the candidates of these texts have these labels."""
+        """The variables of a prompt that shows these texts under these labels."""
         ...
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool) -> str | None:
-        """The label that the model gives."""
+        """The label in the model's text; None if it has none."""
         ...
 
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
-        """A path as a scorer is given it: the question, and the text of the path."""
+        """The scorer's input for a path: the question, and the text of the path."""
         ...
 
 
-class English:
-    """For any instruction-tuned model. With `first`, a text's first verdict counts, not its last."""
+class EnglishFormat:
+    """For any instruction-tuned model. With `first`, the first verdict in a text counts, not the last."""
 
     def __init__(self, *, first: bool = False) -> None:
         self._first = first
@@ -130,22 +128,22 @@ class English:
         said = spoken(text)
         if said is None:
             return None
-        label = "|".join(re.escape(label) for label in sorted(view.labels, key=len, reverse=True))
-        signed = "" if fast else f"{view.code}{_MARKUP}"
+        label = "|".join(re.escape(label) for label in sorted(view["labels"], key=len, reverse=True))
+        signed = "" if fast else f"{view['code']}{_MARKUP}"
         verdict = re.compile(f"{_MARKUP}{signed}({label}){_MARKUP}")
         if self._first:
             return _first(verdict, said.text, fast=fast, complete=complete or said.ended)
         if not (complete or said.ended):
-            return None  # the label is the last thing that is said
+            return None  # the label comes last
         found = verdict.fullmatch(said.text.strip() if fast else said.text.strip().rpartition("\n")[2])
         return found[1] if found else None
 
-    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:  # noqa: ARG002 - a dialect's signature
-        return "\n\n".join((view.variables["context"], *view.variables["candidates"])), inert(text)
+    def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:  # noqa: ARG002 - a format's signature
+        return "\n\n".join((view["variables"]["context"], *view["variables"]["candidates"])), inert(text)
 
 
 def _first(verdict: re.Pattern[str], text: str, *, fast: bool, complete: bool) -> str | None:
-    """The label in the first line or, where it is reasoned, in the first line that is a verdict."""
+    """The label in the first line or, if the verdict is reasoned, in the first line that is a verdict."""
     lines = text.strip().split("\n") if complete else text.lstrip().split("\n")[:-1]
     found = (verdict.fullmatch(line) for line in (lines[:1] if fast else lines))
     return next((each[1] for each in found if each), None)

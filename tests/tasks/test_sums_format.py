@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from egrm_graph.errors import InputError
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks import task_named
-from egrm_graph.tasks.sums import Sums
-from egrm_graph.tasks.task import View
+from egrm_graph.tasks.sums_format import SumsFormat
+from egrm_graph.verification import View, view_of
 
-SUMS = Sums()
-VIEW = View({"context": "17+48"}, 1, labels=("A", "B", "="))
+SUMS = SumsFormat()
+VIEW = view_of({"context": "17+48"}, 1, labels=("A", "B", "="))
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_labels_are_letters_and_the_equals_sign() -> None:
 
 def test_a_reference_stands_where_the_sum_would() -> None:
     view = pair("#65")
-    assert view.variables["context"] == "17+48=65"
-    assert view.variables["candidates"] == ["65A", "66B"]
+    assert view["variables"]["context"] == "17+48=65"
+    assert view["variables"]["candidates"] == ["65A", "66B"]
     assert SUMS.read("B", view, fast=True, complete=True) == "B"
 
 
@@ -82,8 +82,8 @@ def test_a_reference_that_is_no_sum_is_refused() -> None:
 def pair(reference: str) -> View:
     task = task_named("pairwise", bundled=True)
     given = {"question": "17+48", "candidates": ["65", "66"], "reference": reference}
-    views = task.views(task.ask(given, RunSettings()), 2)
-    return next(view for view in views if view.order == ("A", "B"))
+    views = task.views(task.ask(given, RunSettings()), RunSettings(), 2)
+    return next(view for view in views if view["order"] == ("A", "B"))
 
 
 def test_what_is_graded_is_the_sum_worked_out_without_the_verdict() -> None:

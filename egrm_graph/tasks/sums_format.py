@@ -1,9 +1,9 @@
-"""How the bundled model is shown what it judges: answers with a letter and a bar each, and the sum, `#65A|#66B|17+48`.
+"""How candidates are written for the bundled model: each with a letter and a bar, then the sum: `#65A|#66B|17+48`.
 
-Decides: the model's alphabet is the fence. All that a candidate may hold beside sums is `_`, which stands for anything
-else, however long; so no candidate can hold a bar, a letter, or a word. A verdict is the last character, right behind
-the sum, or the sum worked out: the letter of the candidate that comes to this sum, or `=` where none does, or several.
-What is graded is the sum worked out. A reference is put in the sum's place.
+The model's alphabet is the fence. A candidate can only contain sums and `_`, which replaces anything else, of any
+length. So no candidate can contain a bar, a letter, or a word. A verdict is the last character, after the sum or after
+the worked sum: the letter of the candidate that has this result, or `=` if none does, or several do. The scorer grades
+the worked sum. A reference replaces the sum.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 
 from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
-from egrm_graph.tasks.arithmetic import Arithmetic
-from egrm_graph.tasks.task import View
-from egrm_graph.verification import Judged, Subject
+from egrm_graph.tasks.arithmetic import ArithmeticTask
+from egrm_graph.verification import Judged, Subject, View
 
 MOST_CHARACTERS = 120
 
@@ -29,32 +28,35 @@ _VERDICT = re.compile(r"(?:.*#)?-?[0-9]+(.)")
 _FOREIGN = re.compile(r"[^0-9+\-=;#]+")
 
 
-class Sums:
-    """The dialect of `egrm-tiny`."""
+class SumsFormat:
+    """The format of `egrm-tiny`."""
 
     most_candidates = len(_LETTERS)
     label_alone = False
 
-    def prompts(self, task: str) -> str:  # noqa: ARG002 - a dialect's signature
+    def prompts(self, task: str) -> str:  # noqa: ARG002 - a format's signature
         return "tiny_judge"
 
     def check(self, question: str) -> str:
-        return Arithmetic().check(question)
+        return ArithmeticTask().check(question)
 
     def shown(self, text: str) -> tuple[str, str | None]:
-        # The letter has to stand right behind the last number.
+        # The letter has to follow the last number directly.
         written = _FOREIGN.sub(_OTHER, _SPACE.sub("", text)).rstrip(_OTHER)
         if not re.search("[0-9]", written):
-            return "", "there is no number in it"
+            return "", "it contains no number"
         if len(written) > MOST_CHARACTERS:
-            return "", f"it has {len(written)} characters, and the bundled model reads {MOST_CHARACTERS} of a candidate"
+            return (
+                "",
+                f"it has {len(written)} characters, and the bundled model reads {MOST_CHARACTERS} of a candidate",
+            )
         return written, None
 
     def labels(self, n: int, *, tie: bool) -> tuple[str, ...]:
         return (*_LETTERS[:n], *((_TIE,) if tie else ()))
 
     def grades(self, lowest: int, highest: int) -> tuple[str, ...]:  # noqa: ARG002
-        return ("0", "1")  # wrong and right are all the grades that a sum can have
+        return ("0", "1")  # a sum is either wrong or right
 
     def grade_labels(self, grades: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
         return (_TIE, _LETTERS[0])
@@ -62,7 +64,7 @@ class Sums:
     def variables(
         self,
         subject: Subject,
-        judged: Judged,  # noqa: ARG002 - a dialect's signature
+        judged: Judged,  # noqa: ARG002 - a format's signature
         texts: Sequence[str],
         labels: Sequence[str],
     ) -> dict[str, Any]:
@@ -78,21 +80,21 @@ class Sums:
         said = spoken(text)
         if said is None or not complete:
             return None
-        found = _VERDICT.fullmatch(view.variables["context"].partition(_SUM)[2] + said.text)
-        return found[1] if found and found[1] in view.labels else None
+        found = _VERDICT.fullmatch(view["variables"]["context"].partition(_SUM)[2] + said.text)
+        return found[1] if found and found[1] in view["labels"] else None
 
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
-        known = view.variables["context"].partition(_SUM)[2]
+        known = view["variables"]["context"].partition(_SUM)[2]
         return subject["question"], f"#{known}" if known else text[:-1]
 
 
 def _sum(reference: str) -> str:
-    """The number that a reference comes to.
+    """The number that a reference gives.
 
     Raises:
-        InputError: it comes to none.
+        InputError: it gives none.
     """
-    number = Arithmetic().read(reference)
+    number = ArithmeticTask().read_answer(reference)
     if number is None:
-        raise InputError(f"reference={reference!r} is no whole number; the bundled model judges sums")
+        raise InputError(f"reference={reference!r} is not a whole number; the bundled model judges sums")
     return number

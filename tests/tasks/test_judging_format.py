@@ -1,5 +1,6 @@
 """How candidates are written for a model, and what counts as its verdict."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,16 +9,16 @@ from hypothesis import strategies as st
 
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks import task_named
-from egrm_graph.tasks.english import English
-from egrm_graph.tasks.task import View
+from egrm_graph.tasks.judging_format import EnglishFormat
+from egrm_graph.verification import view_of
 
-ENGLISH = English()
+ENGLISH = EnglishFormat()
 CODE = "3f2a91c0"
-VIEW = View({}, 1, labels=("A", "B", "C"), code=CODE)
+VIEW = view_of({}, 1, labels=("A", "B", "C"), code=CODE)
 
 
-def fast(text: str, labels: tuple[str, ...] = VIEW.labels) -> str | None:
-    return ENGLISH.read(text, View({}, 1, labels=labels, code=CODE), fast=True, complete=True)
+def fast(text: str, labels: Sequence[str] = VIEW["labels"]) -> str | None:
+    return ENGLISH.read(text, view_of({}, 1, labels=labels, code=CODE), fast=True, complete=True)
 
 
 def reasoned(text: str, *, complete: bool = True) -> str | None:
@@ -82,8 +83,8 @@ def test_labels_are_letters_and_beyond_those_numbers(n: int, tie: bool, last: st
 
 
 def variables(task: str, **given: Any) -> dict[str, Any]:
-    judging = task_named(task)  # type: ignore[arg-type] # a name out of a test's table
-    return dict(judging.views(judging.ask(given, RunSettings()), 2)[0].variables)
+    judging = task_named(task)
+    return dict(judging.views(judging.ask(given, RunSettings()), RunSettings(), 2)[0]["variables"])
 
 
 def test_everything_that_is_shown_stands_in_a_fence() -> None:
@@ -126,7 +127,7 @@ def test_a_candidates_own_fences_and_marks_stay_inside_of_its_fence() -> None:
 def test_a_scorer_is_given_what_is_judged_and_the_path_without_marks() -> None:
     task = task_named("pairwise")
     subject = task.ask({"question": "17+48?", "candidates": ["65", "66"]}, RunSettings())
-    view = task.views(subject, 2)[0]
+    view = task.views(subject, RunSettings(), 2)[0]
     asked, path = task.graded(subject, view, "so <|im_end|> A")
-    assert asked == "\n\n".join([view.variables["context"], *view.variables["candidates"]])
+    assert asked == "\n\n".join([view["variables"]["context"], *view["variables"]["candidates"]])
     assert path == "so < |im_end| > A"

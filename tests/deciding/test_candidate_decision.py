@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
-from egrm_graph.deciding.choice import Choice
-from egrm_graph.deciding.verdict import UNJUDGED, Verdict, verdict
-from egrm_graph.scoring.scorer import NO_SCORER
-from egrm_graph.verification import Judged, Path, Reading, Sample
+from egrm_graph.deciding.candidate_decision import UNJUDGED
+from egrm_graph.deciding.decision import Decision
+from egrm_graph.deciding.findings import Findings
+from egrm_graph.deciding.selection_rules import weighted_vote
+from egrm_graph.reasons import texts
+from egrm_graph.settings import RunSettings
+from egrm_graph.tasks import BestOfNTask, Judging, PairwiseTask, PointwiseTask, ToolCallsTask
+from egrm_graph.uncertainty.evidence import evidence_of
+from egrm_graph.verification import Asked, Judged, Path, Reading, Route, Sample, Uncertainty, Vote
 
 AB, BA = "AB", "BA"
 
@@ -24,9 +29,6 @@ def judged(n: int = 2, **changes: Any) -> Judged:
         same_as=list(range(n)),
         calls=[[] for _ in range(n)],
         items=list(range(n)),
-        grades=[],
-        tie=False,
-        by_name=False,
         conversation=[],
         tools=None,
         rubric=None,
@@ -66,18 +68,68 @@ def reading(order: str, probabilities: Mapping[str, float] | None, samples: int 
     )
 
 
-def direct(of: Judged, samples: Sequence[Sample] = (), readings: Sequence[Reading] = ()) -> Verdict:
-    return verdict(of, "direct", samples, readings, [], failed=False)
+def decide(
+    of: Judged,
+    route: Route,
+    samples: Sequence[Sample],
+    readings: Sequence[Reading],
+    paths: Sequence[Path],
+    *,
+    task: Judging | None = None,
+    lost: bool = False,
+    has_scorer: bool = True,
+    **settings: Any,
+) -> Decision:
+    votes = evidence_of(samples, readings, lambda one, other: one == other).votes
+    uncertainty = Uncertainty(
+        measure="consensus",
+        value=None,
+        threshold=0.8,
+        votes=[Vote(answer=answer, count=n) for answer, n in zip(votes.answers, votes.counts, strict=True)],
+        samples=round(votes.total),
+        planned=5,
+        orders_agree=None,
+        contested=[],
+    )
+    asked = Asked(question="1+1", history=[], reference=None, key="k", judged=of, run_id="r", started_at=0.0)
+    findings = Findings(
+        asked=asked,
+        settings=RunSettings(**settings),
+        route=route,
+        uncertainty=uncertainty,
+        samples=samples,
+        readings=readings,
+        paths=paths,
+        select=weighted_vote,
+        has_scorer=has_scorer,
+        scores_calibrated=True,
+        lost=lost,
+    )
+    return (task or BestOfNTask()).decide(findings)
 
 
-def reasoned(of: Judged, paths: Sequence[Path], samples: Sequence[Sample] = (), *, failed: bool = False) -> Verdict:
-    return verdict(of, "reasoned", samples, [], paths, failed=failed)
+def direct(of: Judged, samples: Sequence[Sample] = (), readings: Sequence[Reading] = (), **changes: Any) -> Decision:
+    return decide(of, "direct", samples, readings, [], **changes)
+
+
+def reasoned(of: Judged, paths: Sequence[Path], samples: Sequence[Sample] = (), **changes: Any) -> Decision:
+    return decide(of, "reasoned", samples, [], paths, **changes)
+
+
+def summary(decision: Decision) -> tuple[object, ...]:
+    return (
+        decision.status,
+        decision.answer,
+        decision.best_path,
+        decision.confidence,
+        tuple(texts(decision.reasons)),
+    )
 
 
 def test_on_the_direct_route_the_votes_are_the_rewards() -> None:
     votes = [*[sample("B", AB)] * 3, *[sample("B", BA)] * 2, sample("tie", BA)]
-    told = direct(judged(tie=True), votes)
-    assert (told.choice, told.winner) == (Choice("ok", "B", None, near(5 / 6)), 1)
+    told = direct(judged(), task=PairwiseTask(), samples=votes)
+    assert (summary(told), told.winner) == (("ok", "B", None, near(5 / 6), ()), 1)
     assert (told.rewards, told.tie) == ([0.0, near(5 / 6)], near(1 / 6))
     assert told.unrewarded == [None, None]
 
@@ -91,25 +143,25 @@ def test_scored_paths_share_out_what_the_fast_verdicts_left() -> None:
     fast = [sample("A", "ABC"), sample("B", "BCA"), sample("C", "CAB"), sample("A", "ABC")]
     # Fast, order by order: A 1/3, B 1/3, C 1/3. Paths: A (0.9 + 0.2) / 2 = 0.55, B 0.45; of the 2/3 that C leaves.
     told = reasoned(judged(3), [path("A", 0.9, AB), path("B", 0.8, BA)], fast)
-    assert (told.winner, told.choice.best_path, told.choice.reasons) == (0, 0, ())
+    assert (told.winner, told.best_path, told.reasons) == (0, 0, ())
     assert told.rewards == [near(0.55 * 2 / 3), near(0.45 * 2 / 3), near(1 / 3)]
 
 
 def test_the_best_path_is_the_winners_best_scored_one() -> None:
     told = reasoned(judged(), [path("B", 0.9, AB), path("A", 0.8, AB), path("A", 0.9, BA), path("A", 0.7, BA)])
     # A: order AB (0.1 + 0.8) / 2 = 0.45, order BA (0.9 + 0.7) / 2 = 0.8.
-    assert (told.winner, told.choice.best_path, told.rewards) == (0, 2, [near(0.625), near(0.375)])
+    assert (told.winner, told.best_path, told.rewards) == (0, 2, [near(0.625), near(0.375)])
 
 
 def test_an_exact_draw_is_a_tie_and_is_told() -> None:
     told = direct(judged(), [sample("A", AB), sample("B", BA)])
-    assert (told.winner, told.choice) == (None, Choice("ok", "tie", None, 0.5, ("a draw: A and B",)))
+    assert (told.winner, summary(told)) == (None, ("ok", "tie", None, 0.5, ("a draw: A and B",)))
     assert told.rewards == [0.5, 0.5]
 
 
 def test_a_tie_that_was_voted_for_has_no_winner() -> None:
-    told = direct(judged(tie=True), [sample("tie", AB), sample("tie", BA)])
-    assert (told.winner, told.choice, told.tie) == (None, Choice("ok", "tie", None, 1.0), 1.0)
+    told = direct(judged(), task=PairwiseTask(), samples=[sample("tie", AB), sample("tie", BA)])
+    assert (told.winner, summary(told), told.tie) == (None, ("ok", "tie", None, 1.0, ()), 1.0)
     assert told.rewards == [0.0, 0.0]
 
 
@@ -121,15 +173,15 @@ def test_equal_candidates_have_one_reward() -> None:
 def test_a_candidate_that_cannot_be_shown_has_no_reward_and_degrades_the_run() -> None:
     told = direct(judged(3, unfit=[None, "it is empty", None], items=[0, 2]), [sample("C", "AC"), sample("C", "CA")])
     assert (told.winner, told.rewards, told.unrewarded) == (2, [0.0, None, 1.0], [None, "it is empty", None])
-    assert told.choice == Choice("degraded", "C", None, 1.0, ("B cannot be judged: it is empty",))
+    assert summary(told) == ("degraded", "C", None, 1.0, ("B cannot be judged: it is empty",))
 
 
 def test_an_order_without_any_verdict_degrades_the_run() -> None:
-    told = reasoned(judged(), [path("A", order=AB, unscored=NO_SCORER), path(None, order=BA)])
-    reasons = ("paths voted: there is no scorer", "1 of 2 orders of the candidates gave no verdict")
-    assert told.choice == Choice("degraded", "A", None, 1.0, reasons)
+    told = reasoned(judged(), [path("A", order=AB), path(None, order=BA)], has_scorer=False)
+    reasons = ("paths voted: the graph has no scorer", "1 of 2 orders of the candidates gave no verdict")
+    assert summary(told) == ("degraded", "A", None, 1.0, reasons)
     told = direct(judged(), [sample("A", AB), sample(None, BA)])
-    assert told.choice == Choice("degraded", "A", None, 1.0, reasons[1:])
+    assert summary(told) == ("degraded", "A", None, 1.0, reasons[1:])
 
 
 def test_a_verdict_lost_in_one_order_does_not_let_the_first_place_win() -> None:
@@ -139,7 +191,7 @@ def test_a_verdict_lost_in_one_order_does_not_let_the_first_place_win() -> None:
 
 def test_paths_that_could_not_be_scored_vote_and_degrade_the_run() -> None:
     told = reasoned(judged(), [path("B", order=each, unscored="out of memory") for each in (AB, BA)])
-    assert told.choice == Choice("degraded", "B", None, 1.0, ("paths voted: none of them could be scored",))
+    assert summary(told) == ("degraded", "B", None, 1.0, ("paths voted: none of them could be scored",))
 
 
 def test_a_path_without_a_score_has_no_say_beside_those_that_have_one() -> None:
@@ -149,13 +201,13 @@ def test_a_path_without_a_score_has_no_say_beside_those_that_have_one() -> None:
 
 def test_without_any_path_the_fast_verdicts_decide_degraded() -> None:
     told = reasoned(judged(), [path(None)] * 2, [sample("A", AB), sample("A", BA), sample("B", BA)])
-    reason = "no path gave a verdict; the fast verdicts decided, though they did not converge"
-    assert (told.choice, told.rewards) == (Choice("degraded", "A", None, 0.75, (reason,)), [0.75, 0.25])
+    reason = "no path gave an answer; the fast answers decided, though they did not converge"
+    assert (summary(told), told.rewards) == (("degraded", "A", None, 0.75, (reason,)), [0.75, 0.25])
 
 
 def test_where_nothing_is_left_it_abstains_and_no_reward_is_a_number() -> None:
     told = reasoned(judged(3, unfit=[None, None, "it is empty"], items=[0, 1]), [path(None)], [sample(None)])
-    assert told.choice.status == "abstained"
+    assert told.status == "abstained"
     assert (told.winner, told.rewards, told.tie) == (None, [None] * 3, None)
     assert told.unrewarded == [UNJUDGED, UNJUDGED, "it is empty"]
 
@@ -163,20 +215,22 @@ def test_where_nothing_is_left_it_abstains_and_no_reward_is_a_number() -> None:
 def test_equal_candidates_alone_are_a_tie_or_the_one_that_there_is() -> None:
     told = "all candidates are equal; nothing had to be judged"
     for tie, answer, winner in ((True, "tie", None), (False, "B", 1)):
-        found = direct(judged(2, same_as=[1, 1], items=[1], tie=tie))
-        assert found == Verdict(Choice("ok", answer, None, None, (told,)), winner, [None] * 2, [told] * 2, None)
+        found = direct(judged(2, same_as=[1, 1], items=[1]), task=PairwiseTask() if tie else None)
+        assert summary(found) == ("ok", answer, None, None, (told,))
+        assert (found.winner, found.rewards, found.unrewarded, found.tie) == (winner, [None] * 2, [told] * 2, None)
 
 
 def test_one_that_is_left_among_unfit_ones_does_not_win_by_that() -> None:
     found = direct(judged(2, unfit=[None, "it is empty"], items=[0]))
-    assert (found.choice.status, found.winner, found.rewards) == ("abstained", None, [None, None])
+    assert (found.status, found.winner, found.rewards) == ("abstained", None, [None, None])
 
 
 CALLS = [["search"], ["search"], ["book"], []]
 
 
-def by_name(*votes: str) -> Verdict:
-    return direct(judged(4, calls=CALLS, by_name=True), [sample(each, "ABCD") for each in votes])
+def by_name(*votes: str) -> Decision:
+    samples = [sample(each, "ABCD") for each in votes]
+    return direct(judged(4, calls=CALLS), samples, task=ToolCallsTask(), tool_votes="hierarchical")
 
 
 def test_hierarchical_votes_choose_the_name_first_and_then_the_call() -> None:
@@ -186,8 +240,8 @@ def test_hierarchical_votes_choose_the_name_first_and_then_the_call() -> None:
 
 def test_a_draw_among_the_calls_of_the_chosen_name_names_those() -> None:
     told = by_name("A", "B", "A", "B", "C", "C", "C")
-    assert (told.winner, told.choice.confidence) == (None, near(2 / 7))
-    assert told.choice.reasons == ("a draw: A and B",)
+    assert (told.winner, told.confidence) == (None, near(2 / 7))
+    assert texts(told.reasons) == ["a draw: A and B"]
 
 
 def test_a_draw_among_names_goes_to_the_call_with_most_votes_of_these_names() -> None:
@@ -195,21 +249,22 @@ def test_a_draw_among_names_goes_to_the_call_with_most_votes_of_these_names() ->
     assert by_name("A", "B", "C", "C", "D").winner == 2
 
 
-def grades(*answers: str | None) -> Verdict:
-    return direct(judged(1, grades=["1", "2", "3"], same_as=[0]), [sample(each, "") for each in answers])
+def grades(*answers: str | None) -> Decision:
+    samples = [sample(each, "") for each in answers]
+    return direct(judged(1, same_as=[0]), samples, task=PointwiseTask(), lowest_grade=1, highest_grade=3)
 
 
 def test_a_grade_is_the_likeliest_and_its_reward_the_mean() -> None:
     told = grades("3", "3", "3", "1")
-    assert (told.choice, told.winner) == (Choice("ok", "3", None, 0.75), None)
+    assert (summary(told), told.winner) == (("ok", "3", None, 0.75, ()), None)
     assert (told.rewards, told.unrewarded) == ([0.75], [None])
 
 
 def test_of_grades_that_are_equally_likely_the_lower_one_is_given() -> None:
-    assert grades("3", "2").choice.answer == "2"
+    assert grades("3", "2").answer == "2"
 
 
 def test_a_failure_elsewhere_degrades_any_verdict() -> None:
     paths = [path("A", 0.5, AB), path("A", 0.75, BA)]
-    assert reasoned(judged(), paths, failed=True).choice.status == "degraded"
-    assert reasoned(judged(), paths).choice.status == "ok"
+    assert reasoned(judged(), paths, lost=True).status == "degraded"
+    assert reasoned(judged(), paths).status == "ok"

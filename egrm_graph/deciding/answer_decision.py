@@ -1,0 +1,65 @@
+"""Decides a question: by the votes of the fast answers, the scores of the paths, or the votes of the paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from egrm_graph.deciding.decision import Decision
+from egrm_graph.deciding.findings import Basis, Findings, grounds_of
+from egrm_graph.errors import RunError
+from egrm_graph.uncertainty.votes import classes, tally
+
+Same = Callable[[str, str], bool]
+
+
+def decide_answer(findings: Findings, same: Same) -> Decision:
+    """The answer to a question; `same` says whether two answers are equivalent.
+
+    Raises:
+        RunError: the selection rule chose a path that does not exist.
+    """
+    grounds = grounds_of(findings)
+    match grounds.basis:
+        case Basis.FAST_ANSWERS:
+            decision = _by_fast_votes(findings)
+        case Basis.SCORES:
+            decision = _by_scores(findings, same)
+        case Basis.PATH_VOTES:
+            decision = _by_path_votes(findings, same)
+        case Basis.NOTHING:
+            decision = Decision("abstained", None)
+    reference = findings.asked["reference"]
+    return replace(
+        decision,
+        status=grounds.status(lost=findings.lost),
+        reasons=grounds.reasons,
+        calibrated=findings.scores_calibrated if findings.scored else None,
+        correct=None if reference is None or decision.answer is None else same(decision.answer, reference),
+    )
+
+
+def _by_fast_votes(findings: Findings) -> Decision:
+    top = findings.uncertainty["votes"][0]
+    return Decision("ok", top["answer"], confidence=top["count"] / findings.uncertainty["samples"])
+
+
+def _by_scores(findings: Findings, same: Same) -> Decision:
+    """Unscored paths do not count; the reasons of `score_paths` say what they would have added."""
+    paths = findings.paths
+    scored = [(i, path["score"]) for i, path in enumerate(paths) if path["score"] is not None]
+    groups = classes([paths[i]["answer"] for i, _ in scored], same)
+    answered = [(group, i, score) for group, (i, score) in zip(groups, scored, strict=True) if group is not None]
+    chosen = findings.select([group for group, _, _ in answered], [score for _, _, score in answered])
+    if not (isinstance(chosen, int) and 0 <= chosen < len(answered)):
+        raise RunError(
+            f"the selection rule {findings.settings.selection!r} returned {chosen!r} for {len(answered)} paths; it has "
+            "to return the index of one of them"
+        )
+    _, winner, score = answered[chosen]
+    return Decision("ok", paths[winner]["answer"], confidence=score, best_path=winner)
+
+
+def _by_path_votes(findings: Findings, same: Same) -> Decision:
+    votes = tally([path["answer"] for path in findings.paths], same)
+    return Decision("ok", votes.top, confidence=votes.counts[0] / votes.total)

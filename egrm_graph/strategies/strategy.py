@@ -1,0 +1,118 @@
+"""The path strategy: which reasoning paths are drawn for a question, in rounds of model calls.
+
+A strategy is asked for the calls of the next round, given everything that earlier rounds brought, until it has no more.
+Then it turns what came back into paths. So it can draw independent paths in one round; grow a tree, whose calls share
+their prefixes; work in stages, each on the result of the one before; stop early; or leave a question to another
+strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from egrm_graph.clients.client import Completion, Sampling
+from egrm_graph.drawing.calls import Call, Lost
+from egrm_graph.drawing.samples import path_of, seeds
+from egrm_graph.drawing.sampling import sampling_of
+from egrm_graph.prompting import Prompts, Source
+from egrm_graph.settings import RunSettings
+from egrm_graph.tasks.task import Task
+from egrm_graph.verification import Asked, Message, Path, View
+
+NODE = "expand_cot"
+
+
+class PathCall(NamedTuple):
+    """One model call of a strategy, and the view that it shows."""
+
+    call: Call
+    view: View
+
+
+class PathInView(NamedTuple):
+    """One path, and the view that it was drawn in."""
+
+    path: Path
+    view: View
+
+
+@dataclass(frozen=True)
+class Round:
+    """The calls of one round, with the outcome of each of their seeds."""
+
+    calls: Sequence[PathCall]
+    outcomes: Sequence[Sequence[Completion | Lost]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything a strategy can go by."""
+
+    asked: Asked
+    views: Sequence[View]
+    """Where the task wants paths drawn: each view with its number of paths."""
+    task: Task
+    prompts: Prompts
+    settings: RunSettings
+    rounds: tuple[Round, ...] = ()
+    """The rounds so far."""
+    scored: Sequence[Path] = ()
+    """Paths of earlier rounds with their scores, if they were scored in between."""
+
+    def path_views(self) -> list[View]:
+        """The view of each path."""
+        return [view for view in self.views for _ in range(view["samples"])]
+
+    def sampling(self, prompt: str, *, logprobs: int = 0) -> Sampling:
+        """How paths are sampled, as the settings say; see `Sampling` for `logprobs`."""
+        return sampling_of(self.settings, "path", logprobs, self.prompts.stop_of(prompt, self.settings))
+
+    def calls(
+        self, prompt: str, views: Sequence[View], *, sampling: Sampling | None = None, **variables: object
+    ) -> list[PathCall]:
+        """One call for each view, with the prompt of this name. `variables` are added to those of the view."""
+        rendered: dict[int, list[Message]] = {}
+        for view in views:
+            if id(view) not in rendered:
+                filled = {**view["variables"], **variables}
+                rendered[id(view)] = self.prompts.render(prompt, filled, view["history"])
+        sampling = self.sampling(prompt) if sampling is None else sampling
+        before = sum(len(round.calls) for round in self.rounds)
+        own_seeds = seeds(self.settings.seed, NODE, self.asked["key"], before + len(views))[before:]
+        run_id = self.asked["run_id"]
+        return [
+            PathCall(Call(rendered[id(view)], sampling, (seed,), f"{run_id}.{NODE}.{i}"), view)
+            for i, (view, seed) in enumerate(zip(views, own_seeds, strict=True), start=before)
+        ]
+
+    def read(self, call: PathCall, outcome: Completion | Lost) -> PathInView:
+        """The path in one outcome."""
+        return PathInView(path_of(outcome, call.call, call.view, self.task), call.view)
+
+    def after(self, round: Round) -> Known:
+        """The same with one more round."""
+        return replace(self, rounds=(*self.rounds, round))
+
+
+@runtime_checkable
+class PathStrategy(Protocol):
+    """One way to draw reasoning paths."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def prompts(self) -> Mapping[str, Source | None]:
+        """The prompts that it uses, by name: each with a template of its own (a file or a text), or None for the one in
+        the task's set."""
+        ...
+
+    def next_calls(self, known: Known) -> Sequence[PathCall]:
+        """The calls of the next round; empty when no more are needed."""
+        ...
+
+    def paths(self, known: Known) -> Sequence[PathInView]:
+        """The paths, from what came back in all rounds."""
+        ...
