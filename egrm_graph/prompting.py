@@ -209,6 +209,6 @@ def _rendered(template: Template, variables: Mapping[str, Any]) -> tuple[str, st
 
 
 def _line(error: Exception, template: Template) -> int | str:
-    """The template's line that failed: Jinja rewrites its frames to name the template's file."""
+    """The template's line that failed. The frames have the lines of the Python code that Jinja made of the template."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == template.filename]
-    return next((line for line in reversed(lines) if line is not None), "?")
+    return next((template.get_corresponding_lineno(line) for line in reversed(lines) if line is not None), "?")

@@ -105,8 +105,8 @@ async def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
 async def test_without_a_scorer_the_paths_vote_and_the_output_says_so() -> None:
     told = await verify(["57", "56", "57", "56", "57"], scorer=None)
     assert (told["status"], told["answer"], told["best_path"], told["confidence"]) == ("ok", "57", None, 0.75)
-    assert told["reasons"] == ["paths voted: there is no scorer"]
-    assert {path["unscored"] for path in told["paths"]} == {"there is no scorer"}
+    assert told["reasons"] == ["paths voted: the graph has no scorer"]
+    assert {path["unscored"] for path in told["paths"]} == {"the graph has no scorer"}
 
 
 async def test_a_path_that_cannot_be_scored_is_none_with_its_reason_and_never_wins() -> None:
@@ -186,7 +186,7 @@ def test_a_measure_that_needs_logprobs_is_refused_at_build_time_where_there_are_
 
 
 def test_an_unknown_measure_is_refused_at_build_time() -> None:
-    with pytest.raises(SettingsError, match="no measure 'entropy'; known are consensus, vote_entropy"):
+    with pytest.raises(SettingsError, match="unknown measure 'entropy'; known are consensus, vote_entropy"):
         build_graph(Settings(measure="entropy"), client=ScriptedClient(), scorer=None)
 
 

@@ -80,13 +80,13 @@ async def test_the_longest_chain_is_taken() -> None:
     ],
 )
 async def test_reads_the_number_after_the_last_hash_or_the_bare_number(text: str, complete: bool, answer: Any) -> None:
-    assert TASK.read(text, complete=complete) == answer
+    assert TASK.read_answer(text, complete=complete) == answer
 
 
 @settings(deadline=None)
 @given(st.text("0123456789+-=:;#\n"), st.booleans())
 async def test_what_is_read_is_a_number(text: str, complete: bool) -> None:
-    answer = TASK.read(text, complete=complete)
+    answer = TASK.read_answer(text, complete=complete)
     assert answer is None or str(int(answer)).lstrip("-") in answer
 
 

@@ -169,8 +169,8 @@ def test_candidates_are_called_by_letters_or_numbers(n: int, names: list[str]) -
         ("best_of_n", {"question": "q", "candidates": ["a"]}, "takes 2 to 64 candidates, not 1"),
         ("pointwise", {"question": "q", "candidates": ["a", "b"]}, "takes 1 candidates, not 2"),
         ("pairwise", {"candidates": ["a", "b"]}, "there is nothing to ask"),
-        ("tool_calls", {"candidates": ["a", "b"]}, "there is nothing to judge by"),
-        ("pairwise", {"question": 7, "candidates": ["a", "b"]}, "the question has to be a text, not int"),
+        ("tool_calls", {"candidates": ["a", "b"]}, "the input has nothing to judge by"),
+        ("pairwise", {"question": 7, "candidates": ["a", "b"]}, "the question has to be text, not int"),
         ("pairwise", {"question": "q", "candidates": ["a", "b"], "rubric": 7}, "rubric=7 is int"),
     ],
 )

@@ -36,7 +36,7 @@ def test_no_candidate_holds_a_bar_a_verdict_or_a_word(text: str) -> None:
 
 
 def test_what_has_no_number_or_is_too_long_cannot_be_shown() -> None:
-    assert SUMS.shown("sixty-five") == ("", "there is no number in it")
+    assert SUMS.shown("sixty-five") == ("", "it contains no number")
     assert SUMS.shown("1" * 121) == ("", "it has 121 characters, and the bundled model reads 120 of a candidate")
     assert SUMS.shown("1" * 120)[1] is None
 
@@ -75,7 +75,7 @@ def test_a_reference_stands_where_the_sum_would() -> None:
 
 
 def test_a_reference_that_is_no_sum_is_refused() -> None:
-    with pytest.raises(InputError, match="reference='nobody knows' is no whole number"):
+    with pytest.raises(InputError, match="reference='nobody knows' is not a whole number"):
         pair("nobody knows")
 
 
@@ -83,7 +83,7 @@ def pair(reference: str) -> View:
     task = task_named("pairwise", bundled=True)
     given = {"question": "17+48", "candidates": ["65", "66"], "reference": reference}
     views = task.views(task.ask(given, RunSettings()), RunSettings(), 2)
-    return next(view for view in views if view["order"] == ("A", "B"))
+    return next(view for view in views if view["order"] == ["A", "B"])
 
 
 def test_what_is_graded_is_the_sum_worked_out_without_the_verdict() -> None:

@@ -44,7 +44,7 @@ def test_the_reasoned_route_shows_every_path_and_marks_the_winner() -> None:
     assert "they do not converge, so it reasoned" in text
     assert "→  0.988     56         17+48=65;65-9=56;#56" in text
     assert "unscored  no answer  no idea" in text
-    assert "- paths voted: there is no scorer" in text
+    assert "- paths voted: the graph has no scorer" in text
     assert "5 requests" in text
 
 
