@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt
@@ -210,13 +210,15 @@ def _load_prompts(settings: Settings, task: Task, extensions: Extensions) -> Pro
             the task is left out.
     """
     chosen = extensions.strategy(settings.strategy)
-    needed: dict[str, Template | None] = {FAST_PROMPT: None, **chosen.prompts}
-    others = [strategy.prompts for strategy in extensions.strategies.values() if strategy is not chosen]
-    known = {name for prompts in (needed, *others) for name in prompts}
-    prompts = Prompts.load(settings.prompts, task.prompts, task.variables, needed, known)
-    for own in others:
+    known = {FAST_PROMPT, *(name for strategy in extensions.strategies.values() for name in strategy.prompts)}
+
+    def load(own: Mapping[str, Template | None], variables: Mapping[str, Any]) -> Prompts:
+        return Prompts.load(settings.prompts, task.prompts, {**task.variables, **variables}, own, known)
+
+    prompts = load({FAST_PROMPT: None}, {}).merged(load(chosen.prompts, chosen.variables))
+    for strategy in extensions.strategies.values():
         with contextlib.suppress(SettingsError):
-            prompts = prompts.merged(Prompts.load(settings.prompts, task.prompts, task.variables, own, known))
+            prompts = prompts.merged(load(strategy.prompts, strategy.variables))
     return prompts
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from egrm_graph.prompting import Source
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
@@ -17,6 +18,7 @@ class Plain:
 
     name = "plain"
     prompts: Mapping[str, Source | None] = MappingProxyType({"expand_cot": None})
+    variables: Mapping[str, Any] = MappingProxyType({})
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         return [] if known.rounds else known.calls("expand_cot", known.path_views())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from egrm_graph.clients.client import Completion, Sampling
 from egrm_graph.drawing.calls import Call, Lost
@@ -107,6 +107,11 @@ class PathStrategy(Protocol):
     def prompts(self) -> Mapping[str, Source | None]:
         """The prompts that it uses, by name: each with a template of its own (a file or a text), or None for the one in
         the task's set."""
+        ...
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """Example values of the variables that it adds to those of the task. Its prompts are tried with them once."""
         ...
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:

@@ -76,7 +76,7 @@ def chat_model() -> Client:
 @pytest.mark.parametrize("client", [embedded, chat_model])
 @pytest.mark.parametrize("name", SET)
 def test_an_option_that_would_be_ignored_is_refused(client: Any, name: str) -> None:
-    with pytest.raises(SettingsError, match=rf"path_{name} is {SET[name]}, and .* does not take {name}; leave it unset"):
+    with pytest.raises(SettingsError, match=rf"path_{name} is {SET[name]}, and .* does not take {name};"):
         require_options(RunSettings(**{f"path_{name}": SET[name]}), client())
 
 
