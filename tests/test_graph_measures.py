@@ -136,12 +136,12 @@ async def test_a_measure_of_samples_draws_them_though_labels_could_be_read() -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"measure": "nope"}, f"no measure 'nope'; known are {', '.join(MEASURES)}"),
-        ({"measure": "order_disagreement"}, "the task 'arithmetic' shows none"),
-        ({"measure": "order_disagreement", "task": "pointwise"}, "the task 'pointwise' shows none"),
-        ({"measure": "label_entropy"}, "the answers of the task 'arithmetic' are no labels"),
+        ({"measure": "nope"}, f"unknown measure 'nope'; known are {', '.join(MEASURES)}"),
+        ({"measure": "order_disagreement"}, "the task 'arithmetic' does not show any"),
+        ({"measure": "order_disagreement", "task": "pointwise"}, "the task 'pointwise' does not show any"),
+        ({"measure": "label_entropy"}, "to the task 'arithmetic' are not single labels"),
         ({"measure": "label_margin", "task": "pairwise", "label_probabilities": "never"}, "'never' reads none"),
-        ({"measure": "deepconf_tail"}, "'deepconf_tail' has no threshold that would suit every model; set threshold"),
+        ({"measure": "deepconf_tail"}, "'deepconf_tail' has no threshold that suits every model; set threshold"),
         ({"measure": "self_certainty", "task": "pairwise", "label_probabilities": "always"}, "'always' draws none"),
     ],
 )
@@ -154,7 +154,7 @@ def test_readings_and_logprobs_of_samples_are_not_had_together() -> None:
     names = ("label_margin", "deepconf_mean")
     both = Combination(names, (0.0, 0.0), (1.0, 1.0), (1.0, 1.0), 0.0).measure()
     settings = Settings(task="pairwise", measure="combination")
-    with pytest.raises(SettingsError, match="'combination' needs readings of labels and log-probabilities of samples"):
+    with pytest.raises(SettingsError, match="'combination' needs both readings of labels and log-probabilities of samples"):
         build_graph(settings, client=ScriptedClient(labels={}), scorer=None, measures=[both])
 
 
@@ -171,5 +171,5 @@ async def test_a_combination_decides_the_route() -> None:
 
 def test_the_bundled_judge_has_no_labels_to_read() -> None:
     client = ScriptedClient(labels={}, name=BUNDLED_JUDGE)
-    with pytest.raises(SettingsError, match=f"{BUNDLED_JUDGE} says more than a label"):
+    with pytest.raises(SettingsError, match=f"fast answers of {BUNDLED_JUDGE} to the task"):
         build_graph(Settings(task="pairwise", measure="label_entropy"), client=client, scorer=None)

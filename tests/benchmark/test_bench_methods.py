@@ -50,7 +50,7 @@ def test_an_unknown_name_is_refused(name: str) -> None:
 
 
 def test_an_unknown_measure_or_rule_is_refused_before_anything_is_asked() -> None:
-    with pytest.raises(SettingsError, match="no measure 'nope'"):
+    with pytest.raises(SettingsError, match="unknown measure 'nope'"):
         strategies_named(parts(), ["egrm:nope"])
     with pytest.raises(SettingsError, match="stopping"):
         strategies_named(parts(), ["egrm+nope"])

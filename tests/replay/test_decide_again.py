@@ -207,7 +207,7 @@ def test_what_was_not_drawn_is_not_guessed() -> None:
 def test_what_cannot_be_decided_again() -> None:
     with pytest.raises(SettingsError, match="samples would have drawn other answers; replay takes measure, threshold"):
         decide_again(record(), {"samples": 7})
-    with pytest.raises(SettingsError, match="there is no measure 'consenus'"):
+    with pytest.raises(SettingsError, match="unknown measure 'consenus'"):
         decide_again(record(), {"measure": "consenus"})
     with pytest.raises(InputError, match="came to no verdict \\(cancelled\\)"):
         decide_again(record(verification=None, ending="cancelled"))
