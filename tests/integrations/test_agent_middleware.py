@@ -246,7 +246,7 @@ async def test_a_human_is_asked_once_and_nothing_is_drawn_or_judged_again(sync: 
     (interrupt,) = stopped["__interrupt__"]
     asked = interrupt.value
     assert (model.calls, added.calls, len(stopped["messages"])) == (3, [], 1)
-    assert asked["reasons"].endswith("neither a fast answer nor a path gave a verdict")
+    assert asked["reasons"].endswith("neither a fast answer nor a path gave an answer")
     (index,) = [each["index"] for each in asked["candidates"] if each["tool_calls"][0]["args"] == RIGHT[1]]
     assert len(asked["candidates"]) == 2
 

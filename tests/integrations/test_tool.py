@@ -64,7 +64,7 @@ def test_an_abstention_tells_why_and_gives_no_number() -> None:
     tool = as_tool(judging("pointwise", bool, lost="17+48-9"), task="pointwise")
     said = json.loads(tool.invoke(call("grade_answer", question="17+48-9", candidate="56")).content)
     assert (said["status"], said["confidence"], said["rewards"]) == ("abstained", None, [None])
-    assert "neither a fast answer nor a path gave a verdict" in said["reasons"]
+    assert "neither a fast answer nor a path gave an answer" in said["reasons"]
 
 
 @pytest.mark.parametrize("candidates", [["56"], ["55", "56", "57"]])
