@@ -50,7 +50,7 @@ PHRASES = {
     "scored reasoning else": ("else", r"\bscored reasoning else\b"),
     "garbage in a circle": ("garbage", r"\bgarbage in a circle\b"),
     "stays long": ("long", r"\bstays? long\b"),
-    "em-dash": ("\N{EM DASH}", "\N{EM DASH}"),
+    "em-dash": ("\N{EM DASH}", r"[\w\s.,`)]\u2014[\w\s`(]"),
     "British spelling": (
         "",
         r"\b(?:un|re|dis|mis)?(?:(?:colour|behaviour|favour|neighbour|honour)(?:s|ed|ing|al|able|ite|ful)?"
