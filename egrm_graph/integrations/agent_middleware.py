@@ -31,7 +31,7 @@ from egrm_graph.clients.wrappers import independent, with_seed
 from egrm_graph.drawing.calls import Limits
 from egrm_graph.errors import Abstained, InputError, SettingsError, SetupError
 from egrm_graph.graph import build_graph
-from egrm_graph.messages.candidates import MOST
+from egrm_graph.messages.candidates import MAX_CANDIDATES
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.verification import Verification
 
@@ -103,8 +103,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
         on_abstain: OnAbstain = "first",
     ) -> None:
         super().__init__()
-        if not 2 <= n <= MOST:
-            raise SettingsError(f"n={n}: 2 to {MOST} candidates can be judged")
+        if not 2 <= n <= MAX_CANDIDATES:
+            raise SettingsError(f"n={n}: 2 to {MAX_CANDIDATES} candidates can be judged")
         if on_abstain not in get_args(OnAbstain):
             raise SettingsError(f"on_abstain={on_abstain!r}; known are {', '.join(get_args(OnAbstain))}")
         self._n = n

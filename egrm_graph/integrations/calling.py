@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from langchain_core.messages import BaseMessage
 from langgraph.graph.state import CompiledStateGraph
 
-from egrm_graph.errors import OF_ONE_ITEM, InputError, SettingsError
+from egrm_graph.errors import ITEM_ERRORS, InputError, SettingsError
 from egrm_graph.graph import build_graph
 from egrm_graph.messages.candidates import read_candidates
 from egrm_graph.settings import RunSettings, Settings
@@ -40,7 +40,7 @@ def outcome_of(graph: Graph, given: Callable[[], Any]) -> Verification | Excepti
     try:
         verification: Verification = graph.invoke(given())["verification"]
         return verification
-    except OF_ONE_ITEM as error:
+    except ITEM_ERRORS as error:
         return error
 
 
@@ -49,7 +49,7 @@ async def async_outcome_of(graph: Graph, given: Callable[[], Any]) -> Verificati
     try:
         verification: Verification = (await graph.ainvoke(given()))["verification"]
         return verification
-    except OF_ONE_ITEM as error:
+    except ITEM_ERRORS as error:
         return error
 
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol
 
 from langchain_core.messages import BaseMessage
 
-from egrm_graph.errors import OF_ONE_ITEM, InputError, SettingsError
+from egrm_graph.errors import ITEM_ERRORS, InputError, SettingsError
 from egrm_graph.integrations.calling import Graph, Reward, readable, rewards_of, shown_text, with_unread
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.messages.chat_messages import last_answer, read_messages
@@ -98,7 +98,7 @@ class _Group:
 
     def rewards(self, outcome: Any) -> list[Reward]:
         """For each completion its reward, or None and the reason."""
-        if isinstance(outcome, BaseException) and not isinstance(outcome, OF_ONE_ITEM):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, ITEM_ERRORS):
             raise outcome
         if isinstance(outcome, BaseException):
             return [(None, self.unread.get(i, str(outcome))) for i in range(len(self.places))]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, overload
 
-from egrm_graph.errors import OF_ONE_ITEM, InputError, RunError, SettingsError
+from egrm_graph.errors import ITEM_ERRORS, InputError, RunError, SettingsError
 from egrm_graph.integrations.calling import Graph, async_outcome_of, outcome_of, rewards_of
 from egrm_graph.integrations.evaluator_inputs import question_in
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
@@ -178,7 +178,7 @@ class _Reward(_Asking):
         config: Any = {"max_concurrency": self.max_concurrency}
         outcomes: list[Any] = self.judge.graph.batch(given, config, return_exceptions=True)
         for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, OF_ONE_ITEM):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, ITEM_ERRORS):
                 raise outcome
         return [self._score(each if isinstance(each, BaseException) else each["verification"]) for each in outcomes]
 

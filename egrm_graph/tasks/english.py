@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from egrm_graph.answers.thinking import spoken
-from egrm_graph.messages.candidates import MOST
+from egrm_graph.messages.candidates import MAX_CANDIDATES
 from egrm_graph.messages.fencing import fence, inert
 from egrm_graph.tasks.task import View
 from egrm_graph.verification import Judged, Subject
@@ -83,7 +83,7 @@ class English:
     def __init__(self, *, first: bool = False) -> None:
         self._first = first
 
-    most_candidates = MOST
+    most_candidates = MAX_CANDIDATES
     label_alone = True
 
     def prompts(self, task: str) -> str:
