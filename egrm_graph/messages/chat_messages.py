@@ -56,7 +56,7 @@ def read_message(value: Any) -> BaseMessage:
     try:
         return _built(fields, role)
     except ValidationError as error:
-        raise InputError(f"it is not a message: {explain(error)}") from error
+        raise InputError(f"it is not a message: {_explained(error)}") from error
 
 
 def read_messages(value: Any) -> list[BaseMessage]:
@@ -114,7 +114,9 @@ def convert_langchain(values: Sequence[Any]) -> list[BaseMessage]:
         return list(convert_to_messages(values))
     except RecursionError as error:
         raise InputError("it is nested too deeply") from error
-    except (ValueError, NotImplementedError, TypeError, KeyError, AttributeError) as error:
+    except AttributeError as error:
+        raise InputError("a field has the wrong type") from error
+    except (ValueError, NotImplementedError, TypeError, KeyError) as error:
         raise InputError(str(error)) from error
 
 
@@ -129,6 +131,13 @@ def _built(fields: Mapping[str, Any], role: str) -> BaseMessage:
         return ToolMessage(content, tool_call_id=_identifier(fields.get("tool_call_id") or ""), name=fields.get("name"))
     calls, invalid = _calls(fields)
     return AIMessage(content, tool_calls=calls, invalid_tool_calls=invalid)
+
+
+def _explained(error: ValidationError) -> str:
+    try:
+        return explain(error)
+    except RecursionError:  # the explanation has the value
+        return "a field is nested too deeply"
 
 
 def _unwrapped(fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -192,7 +201,7 @@ def _calls(fields: Mapping[str, Any]) -> tuple[list[ToolCall], list[InvalidToolC
         if isinstance(args, dict) and isinstance(name, str):
             calls.append(ToolCall(name=name, args=args, id=call_id))
         else:
-            text = args if isinstance(args, str) else full_text(args, "a tool call's arguments")
+            text = args if isinstance(args, str) else full_text(args, "`arguments` of a tool call")
             invalid.append(InvalidToolCall(type="invalid_tool_call", name=name, args=text, id=call_id, error=None))
     return calls, invalid
 

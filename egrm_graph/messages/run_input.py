@@ -50,9 +50,7 @@ def asked_alone(inputs: Mapping[str, Any]) -> Any:
     try:
         message = HumanMessage(question)
     except ValueError as error:
-        raise InputError(
-            f"question={excerpt(question)} is neither a text nor a list of content parts: {error}"
-        ) from error
+        raise InputError(f"question={excerpt(question)} is neither a text nor a list of content parts") from error
     return "\n".join(_text_content(message, "question").texts)
 
 
