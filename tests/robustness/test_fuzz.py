@@ -32,7 +32,7 @@ from egrm_graph.clients.vllm_protocol import Endpoint
 from egrm_graph.clients.vllm_stream import Streamed, Tally
 from egrm_graph.drawing.samples import told_logprobs
 from egrm_graph.errors import EgrmError
-from egrm_graph.integrations.evaluator_inputs import asked_before, asked_in, candidate_in, reference_in
+from egrm_graph.integrations.evaluator_inputs import candidate_in, find_question, question_before_answer, reference_in
 from egrm_graph.messages.candidates import read_candidates
 from tests.clients.fake_server import FakeServer, Seen
 from tests.clients.test_chat_model import Model
@@ -297,9 +297,9 @@ def evaluated(random: Random) -> tuple[Any, str | None]:
 @given(batches(evaluated))
 def test_what_evaluators_are_given_is_found_or_refused(batch: list[tuple[Any, str | None]]) -> None:
     for value, key in batch:
-        for find in (asked_in, candidate_in, reference_in):
+        for find in (find_question, candidate_in, reference_in):
             refused(lambda find=find, value=value, key=key: find(value, key))  # type: ignore[misc]
-        refused(lambda value=value: asked_before(value))  # type: ignore[misc]
+        refused(lambda value=value: question_before_answer(value))  # type: ignore[misc]
 
 
 class Replying:

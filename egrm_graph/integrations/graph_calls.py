@@ -1,4 +1,4 @@
-"""What all of these share: the graph that they call, the candidates they hand over, and the rewards they get back."""
+"""Shared by all integrations: build and call the graph, read candidates, and return rewards."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
 from egrm_graph.verification import Verification
 
-Given = TypeVar("Given")
 Graph: TypeAlias = CompiledStateGraph[State, RunSettings, Input, Output]
 Reward: TypeAlias = tuple[float | None, str | None]
-"""A reward, or None and the reason."""
+"""A reward and None, or None and the reason why it is missing."""
+_Value = TypeVar("_Value")
 
 JUDGES_NOTHING = (
-    "the graph answers questions and judges no candidates; build it with task='pointwise', or with "
+    "the graph answers questions and does not judge candidates; build it with task='pointwise', or with "
     "'pairwise', 'best_of_n' or 'tool_calls' to compare several"
 )
 
 
 def built(graph: Graph | Settings) -> Graph:
-    """The graph itself, or the one that the settings describe.
+    """Return the graph, or build it if the argument is settings.
 
     Raises:
         SetupError: the settings do not fit together, or a model cannot be loaded.
@@ -35,40 +35,40 @@ def built(graph: Graph | Settings) -> Graph:
     return build_graph(graph) if isinstance(graph, Settings) else graph
 
 
-def outcome_of(graph: Graph, given: Callable[[], Any]) -> Verification | Exception:
-    """The verification of what is given, or what was wrong with this one item."""
+def outcome_of(graph: Graph, inputs: Callable[[], Any]) -> Verification | Exception:
+    """Return the verification, or the error if it concerns only this item."""
     try:
-        verification: Verification = graph.invoke(given())["verification"]
+        verification: Verification = graph.invoke(inputs())["verification"]
         return verification
     except ITEM_ERRORS as error:
         return error
 
 
-async def async_outcome_of(graph: Graph, given: Callable[[], Any]) -> Verification | Exception:
-    """The same in an async run."""
+async def async_outcome_of(graph: Graph, inputs: Callable[[], Any]) -> Verification | Exception:
+    """Like `outcome_of`, but async."""
     try:
-        verification: Verification = (await graph.ainvoke(given()))["verification"]
+        verification: Verification = (await graph.ainvoke(inputs()))["verification"]
         return verification
     except ITEM_ERRORS as error:
         return error
 
 
-def shown_text(message: BaseMessage, name: str) -> str:
-    """A message as text, tool calls included.
+def message_text(message: BaseMessage, name: str) -> str:
+    """Return a message as text, including its tool calls.
 
     Raises:
-        InputError: it has a part that cannot be shown; the error calls the message `name`.
+        InputError: a part cannot be written as text. The error calls the message `name`.
     """
-    [shown] = read_candidates([message])
-    if shown.unfit is not None:
-        raise InputError(f"{name} cannot be shown: {shown.unfit}")
-    return shown.text
+    [candidate] = read_candidates([message])
+    if candidate.unfit is not None:
+        raise InputError(f"{name} cannot be written as text: {candidate.unfit}")
+    return candidate.text
 
 
-def readable(values: Iterable[Given], read: Callable[[Given], Any]) -> tuple[list[Any], dict[int, str]]:
-    """The values as candidates, and why some cannot be read, by their places.
+def read_each(values: Iterable[_Value], read: Callable[[_Value], Any]) -> tuple[list[Any], dict[int, str]]:
+    """Read values as candidates. Also return, by index, why some cannot be read.
 
-    An empty text, which is never judged, stands in for such a candidate, so that the others keep their places.
+    Those are replaced with an empty text, which is never judged, so the others keep their indices.
     """
     candidates, unread = [], dict[int, str]()
     for i, value in enumerate(values):
@@ -81,7 +81,7 @@ def readable(values: Iterable[Given], read: Callable[[Given], Any]) -> tuple[lis
 
 
 def with_unread(verification: Verification, unread: Mapping[int, str]) -> Verification:
-    """The verification with the reasons in `unread` in place of those of the empty stand-ins."""
+    """Replace the reasons of the empty replacements in a verification with those in `unread`."""
     unrewarded = verification["unrewarded"]
     if not unread or unrewarded is None:
         return verification
@@ -89,30 +89,32 @@ def with_unread(verification: Verification, unread: Mapping[int, str]) -> Verifi
     reasons = {f"{names[i]} cannot be judged: it is empty": f"{names[i]} cannot be judged: {unread[i]}" for i in unread}
     return {
         **verification,
-        "unrewarded": [unread.get(i, why) for i, why in enumerate(unrewarded)],
+        "unrewarded": [unread.get(i, reason) for i, reason in enumerate(unrewarded)],
         "reasons": [reasons.get(reason, reason) for reason in verification["reasons"]],
     }
 
 
 def rewards_of(verification: Verification) -> list[Reward]:
-    """For each candidate its reward, or None and the reason.
+    """Return each candidate's reward, or None and the reason.
 
     Raises:
-        SettingsError: the graph answers questions, and judges nothing.
+        SettingsError: the graph answers questions and does not judge candidates.
     """
     rewards, unrewarded = verification["rewards"], verification["unrewarded"]
     if rewards is None or unrewarded is None:
         raise SettingsError(JUDGES_NOTHING)
     pairs = zip(rewards, unrewarded, strict=True)
-    return [(reward, None if why is None else _reason(why, verification["reasons"])) for reward, why in pairs]
+    return [
+        (reward, None if reason is None else _detailed(reason, verification["reasons"])) for reward, reason in pairs
+    ]
 
 
 def candidate_names(n: int) -> list[str]:
-    """What candidates are called in a verification: letters, or numbers from 1."""
+    """Return the names of candidates in a verification: letters, or numbers from 1."""
     return [chr(ord("A") + i) if n <= 26 else str(i + 1) for i in range(n)]
 
 
-def _reason(why: str, reasons: list[str]) -> str:
-    """Why a candidate has no reward, and where that says too little, what went wrong in the run."""
-    told = "; ".join(reasons)
-    return why if not told or why in told else f"{why}: {told}"
+def _detailed(reason: str, run_reasons: list[str]) -> str:
+    """Add what went wrong in the run to the reason why a candidate has no reward."""
+    details = "; ".join(run_reasons)
+    return reason if not details or reason in details else f"{reason}: {details}"
