@@ -40,7 +40,7 @@ PHRASES = {
     "gone on": ("on", r"\b(?:go|goes|going|gone|went) on with\b|\bgone on\b"),
     "begun anew": ("begun", r"\bbegun (?:anew|again)\b"),
     "of which none": ("wh", r"\bof (?:which|whom) (?:none|no|not one)\b"),
-    "else, for otherwise": ("else", rf"\b(?!(?:{_NOT_ELSE}) else)(?<!no\s)[\w`')]+ else{_CLAUSE_END}"),
+    "else, for otherwise": ("else", rf"\b(?!(?:{_NOT_ELSE}) else)(?<!no\s)[\w`')]+ else(?=\s*(?:[.,;)]|\Z))"),
     "asked of it": ("asked", r"\basked of\b"),
     "as it is": ("as", rf"\bas (?:it is|it was|they are|they were|it stands|they stand){_CLAUSE_END}"),
     "hand over": ("hand", r"\bhand(?:s|ed|ing)? (?:over|in|on)\b(?! hand\b)"),

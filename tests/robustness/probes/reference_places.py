@@ -1,4 +1,4 @@
-"""The text that a reference is compared or shown as, in each place that reads one."""
+"""Read a reference in every place that accepts one."""
 
 import json
 import tempfile
@@ -29,7 +29,7 @@ def _file(**row: Any) -> Path:
     return file
 
 
-def _shown(judge: RecordingJudge) -> str | None:
+def _reference_in(judge: RecordingJudge) -> str | None:
     return next((text for who, text in judge.last_prompt() if who == "reference answer"), None)
 
 
@@ -58,21 +58,21 @@ def _replay(reference: Any) -> str | None:
 
 def _evaluator(reference: Any) -> str | None:
     judge = RecordingJudge()
-    told = as_evaluator(judge.graph)("17+48", "65", {"answer": reference})
-    return _shown(judge) if judge.prompts else str(told["comment"])
+    result = as_evaluator(judge.graph)("17+48", "65", {"answer": reference})
+    return _reference_in(judge) if judge.prompts else str(result["comment"])
 
 
 def _trl(reference: Any) -> str | None:
     judge, logged = RecordingJudge(), dict[str, list[str]]()
     reward = as_trl_reward(judge.graph, among="none", reference_column="answer")
     reward(prompts=["17+48"], completions=["65"], answer=[reference], log_extra=logged.__setitem__)
-    return _shown(judge) if judge.prompts else logged["unrewarded"][0]
+    return _reference_in(judge) if judge.prompts else logged["unrewarded"][0]
 
 
 def _verl(reference: Any) -> str | None:
     judge = RecordingJudge()
     as_verl_reward(judge.graph)("sums", "65", reference, {"question": "17+48"})
-    return _shown(judge)
+    return _reference_in(judge)
 
 
 PLACES: dict[str, Callable[[Any], str | None]] = {

@@ -1,4 +1,4 @@
-"""What a judge is shown of a prompt and its completion in TRL's form; where there is no reward, the reason."""
+"""Read a prompt and its completion in TRL's form as a judge does, or return why it has no reward."""
 
 from typing import Any
 
