@@ -1,29 +1,29 @@
-"""What can go wrong, as one small tree.
+"""The exceptions of this package, as a small tree.
 
     EgrmError
-    ├── SetupError            a retry cannot help: change the set-up or the input
+    ├── SetupError            a retry cannot help: change the setup or the input
     │   ├── SettingsError     a setting is unknown, out of range, or does not fit another
-    │   ├── InputError        the question or a file handed in cannot be used
+    │   ├── InputError        the question or an input file cannot be used
     │   ├── ModelError        a model or scorer on disk cannot be loaded, or is not served
     │   ├── ContextTooLong    a prompt does not fit the model's context
-    │   └── Unsupported       this client cannot do what was asked of it
-    └── RunError              of this run: another try may go well
-        ├── ServerError       the server is not there, broke off, or answered with an error
+    │   └── Unsupported       this client does not support the request
+    └── RunError              this run failed, but a retry may work
+        ├── ServerError       the server cannot be reached, disconnected, or returned an error
         ├── DeadlineReached   a wait took longer than the settings allow
-        └── Abstained         no verdict was reached, and nothing is to be done without one
+        └── Abstained         no verdict was reached, and the caller requires one
 
-A sample that fails with one of these is recorded with its reason, and the run goes on without it.
+A sample that fails with one of these is recorded with its reason, and the run continues without it.
 """
 
 from __future__ import annotations
 
 
 class EgrmError(Exception):
-    """The root of everything that this package raises on purpose."""
+    """The base class of all exceptions that this package raises on purpose."""
 
 
 class SetupError(EgrmError):
-    """A retry cannot help: the set-up or the input has to change."""
+    """A retry cannot help: the setup or the input has to change."""
 
 
 class SettingsError(SetupError, ValueError):
@@ -31,7 +31,7 @@ class SettingsError(SetupError, ValueError):
 
 
 class InputError(SetupError, ValueError):
-    """The question, or a file that was handed in, cannot be used."""
+    """The question or an input file cannot be used."""
 
 
 class ModelError(SetupError):
@@ -44,19 +44,19 @@ class ContextTooLong(SetupError):
     def __init__(self, message: str, context_tokens: int | None = None) -> None:
         super().__init__(message)
         self.context_tokens = context_tokens
-        """The model's context, where it is known."""
+        """The model's context size, if known."""
 
 
 class Unsupported(SetupError):
-    """This client cannot do what was asked of it."""
+    """This client does not support the request."""
 
 
 class RunError(EgrmError):
-    """Something went wrong in this run; another try may go well."""
+    """This run failed, but a retry may work."""
 
 
 class ServerError(RunError):
-    """The server is not there, broke off, or answered with an error of its own."""
+    """The server cannot be reached, disconnected, or returned an error."""
 
 
 class DeadlineReached(RunError):
@@ -64,8 +64,8 @@ class DeadlineReached(RunError):
 
 
 class Abstained(RunError):
-    """No verdict was reached, and the caller asked that nothing be done without one."""
+    """No verdict was reached, and the caller requires one."""
 
 
-OF_ONE_ITEM = (InputError, ContextTooLong, RunError)
-"""What is wrong with one item of many, and costs the others nothing. Any other error is the set-up's."""
+ITEM_ERRORS = (InputError, ContextTooLong, RunError)
+"""Errors that concern one item of many and leave the others unaffected. Any other error concerns the setup."""

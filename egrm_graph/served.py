@@ -1,7 +1,7 @@
-"""The graph that `langgraph dev` serves, built once from the environment's `EGRM_` variables.
+"""The graph that `langgraph dev` serves, built once from the `EGRM_` environment variables.
 
-The one module that does its work on import, because that is how the server takes a graph: a function in its place
-would be called, and load its models, for every run. Nothing else imports it.
+This is the only module that does its work on import. The server would call a function for every run, which would load
+the models each time. No other module imports this one.
 """
 
 from __future__ import annotations

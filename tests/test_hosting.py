@@ -1,4 +1,4 @@
-"""The graph where others run it: sync and async, streamed, batched, remembered, and inside a host graph."""
+"""Tests for the graph in its callers: sync and async, streamed, batched, checkpointed, and inside a host graph."""
 
 import asyncio
 import operator
@@ -19,7 +19,7 @@ PATH = "17+48=65;65-9=56;#56"
 QUESTION: Any = {"question": "17+48-9"}
 
 
-def wavering(**options: Any) -> CompiledStateGraph[Any, Any, Any, Any]:
+def unsure(**options: Any) -> CompiledStateGraph[Any, Any, Any, Any]:
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=[PATH] * 4)
     return build_graph(Settings(task="arithmetic"), client=client, scorer=None, **options)
 
@@ -29,46 +29,46 @@ def sure(answer: str = "56", **options: Any) -> CompiledStateGraph[Any, Any, Any
     return build_graph(Settings(task="arithmetic"), client=client, scorer=None, **options)
 
 
-def test_invoke_and_batch_work_without_a_loop() -> None:
-    graph = wavering()
+def test_invoke_and_batch_work_without_an_event_loop() -> None:
+    graph = unsure()
     assert graph.invoke(QUESTION)["verification"]["answer"] == "56"
     assert [out["verification"]["answer"] for out in graph.batch([QUESTION] * 20)] == ["56"] * 20
 
 
-async def test_invoke_works_under_a_running_loop_too() -> None:
-    assert wavering().invoke(QUESTION)["verification"]["answer"] == "56"
+async def test_invoke_works_inside_a_running_event_loop() -> None:
+    assert unsure().invoke(QUESTION)["verification"]["answer"] == "56"
 
 
 async def test_ainvoke_and_abatch() -> None:
-    outs = await wavering().abatch([QUESTION] * 20)
-    assert [out["verification"]["answer"] for out in outs] == ["56"] * 20
+    outputs = await unsure().abatch([QUESTION] * 20)
+    assert [out["verification"]["answer"] for out in outputs] == ["56"] * 20
 
 
-def test_the_output_is_one_key_and_the_messages_where_messages_came_in() -> None:
-    assert list(wavering().invoke(QUESTION)) == ["verification"]
-    assert list(wavering().invoke({"messages": [HumanMessage("17+48-9")]})) == ["verification", "messages"]
+def test_the_output_has_messages_only_if_the_input_has() -> None:
+    assert list(unsure().invoke(QUESTION)) == ["verification"]
+    assert list(unsure().invoke({"messages": [HumanMessage("17+48-9")]})) == ["verification", "messages"]
 
 
-def test_the_answer_is_the_next_message_and_tells_its_run() -> None:
-    asked = HumanMessage("17+48-9")
-    out: Any = sure().invoke({"messages": [asked]})
-    told = out["verification"]
-    expected = {name: told[name] for name in ("run_id", "status", "route", "confidence")}
+def test_the_answer_is_the_next_message_with_the_run_in_its_metadata() -> None:
+    question = HumanMessage("17+48-9")
+    out: Any = sure().invoke({"messages": [question]})
+    verification = out["verification"]
+    metadata = {name: verification[name] for name in ("run_id", "status", "route", "confidence")}
     assert out["messages"] == [
-        asked,
-        AIMessage("56", id=f"egrm-{told['run_id']}", response_metadata={"egrm": expected}),
+        question,
+        AIMessage("56", id=f"egrm-{verification['run_id']}", response_metadata={"egrm": metadata}),
     ]
 
 
-def test_stream_gives_updates_by_node_and_an_event_for_each_sample() -> None:
-    events: Any = list(wavering().stream(QUESTION, stream_mode=["updates", "custom"]))
+def test_stream_yields_an_update_per_node_and_an_event_per_sample() -> None:
+    events: Any = list(unsure().stream(QUESTION, stream_mode=["updates", "custom"]))
     nodes = [next(iter(update)) for mode, update in events if mode == "updates"]
     samples = [(event["node"], event["i"]) for mode, event in events if mode == "custom"]
     assert nodes == ["answer_fast", "check_uncertainty", "expand_cot", "score_paths", "select_answer"]
     assert samples == [("answer_fast", i) for i in range(4)] + [("expand_cot", i) for i in range(4)]
 
 
-async def test_astream_hands_out_a_path_as_it_lands_not_when_all_have() -> None:
+async def test_astream_yields_each_path_when_it_arrives() -> None:
     paths: list[Item] = [Delay(0.6, PATH), Delay(0.3, PATH), PATH, Delay(0.9, PATH)]
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=paths)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
@@ -79,12 +79,12 @@ async def test_astream_hands_out_a_path_as_it_lands_not_when_all_have() -> None:
 
 
 @pytest.mark.parametrize("sync", [True, False])
-async def test_a_checkpointer_keeps_every_state_and_a_second_run_starts_afresh(sync: bool) -> None:
-    graph = wavering(checkpointer=InMemorySaver())
+async def test_a_second_run_on_a_thread_starts_with_a_fresh_state(sync: bool) -> None:
+    graph = unsure(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}}
 
-    async def run(given: Any, **more: Any) -> Any:
-        return graph.invoke(given, config, **more) if sync else await graph.ainvoke(given, config, **more)
+    async def run(inputs: Any, **options: Any) -> Any:
+        return graph.invoke(inputs, config, **options) if sync else await graph.ainvoke(inputs, config, **options)
 
     first = (await run({**QUESTION, "reference": "56"}))["verification"]
     second = (await run({"question": "57+0"}, context=RunSettings(threshold=0.5)))["verification"]
@@ -92,7 +92,7 @@ async def test_a_checkpointer_keeps_every_state_and_a_second_run_starts_afresh(s
     assert (second["route"], second["correct"], second["paths"], second["reasons"]) == ("direct", None, [], [])
 
 
-def test_the_question_of_an_earlier_run_on_the_thread_is_not_asked_again() -> None:
+def test_an_earlier_question_on_the_thread_is_not_asked_again() -> None:
     graph = sure(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}}
     graph.invoke(QUESTION, config)
@@ -100,7 +100,7 @@ def test_the_question_of_an_earlier_run_on_the_thread_is_not_asked_again() -> No
         graph.invoke({"reference": "1"}, config)
 
 
-def test_messages_are_a_conversation_that_ends_with_the_question() -> None:
+def test_a_conversation_ends_with_the_question() -> None:
     client = ScriptedClient(fast=["56"] * 5)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
     messages: list[AnyMessage] = [
@@ -118,13 +118,13 @@ def test_messages_are_a_conversation_that_ends_with_the_question() -> None:
     ]
 
 
-def test_messages_that_end_with_the_assistant_are_refused() -> None:
+def test_a_conversation_that_ends_with_the_assistant_is_refused() -> None:
     with pytest.raises(InputError, match="the last message is the assistant's"):
         sure().invoke({"messages": [HumanMessage("1+1"), AIMessage("2")]})
 
 
 class Host(TypedDict, total=False):
-    """A host whose keys clash with the graph's private ones."""
+    """A host state whose keys clash with private keys of the graph."""
 
     question: str
     messages: Annotated[list[AnyMessage], add_messages]
@@ -150,28 +150,28 @@ def host(inner: Any, **options: Any) -> CompiledStateGraph[Any, Any, Any, Any]:
 
 
 @pytest.mark.parametrize("checkpointed", [True, False])
-def test_as_a_subgraph_it_touches_nothing_of_its_host_but_verification_and_messages(checkpointed: bool) -> None:
-    outer = host(wavering(), checkpointer=InMemorySaver() if checkpointed else None)
+def test_a_subgraph_changes_only_verification_and_messages_of_its_host(checkpointed: bool) -> None:
+    outer = host(unsure(), checkpointer=InMemorySaver() if checkpointed else None)
     config: Any = {"configurable": {"thread_id": "1"}}
-    given: Any = {**QUESTION, "messages": [HumanMessage("hello", id="h")]}
-    out = outer.invoke(given, config)
+    inputs: Any = {**QUESTION, "messages": [HumanMessage("hello", id="h")]}
+    out = outer.invoke(inputs, config)
     assert out.pop("verification")["answer"] == "56"
     [hello, answer] = out.pop("messages")
     assert (hello, answer.text) == (HumanMessage("hello", id="h"), "56")
     assert out == {**QUESTION, "asked": "mine", "drawn": ["mine"], "paths": 7}
 
 
-async def test_a_hosts_stream_of_messages_shows_the_answer_once() -> None:
-    given: Any = {"messages": [HumanMessage("17+48-9")]}
+async def test_a_hosts_message_stream_has_the_answer_once() -> None:
+    inputs: Any = {"messages": [HumanMessage("17+48-9")]}
     for subgraphs in (True, False):
         streamed: list[Any] = [
-            each async for each in host(sure()).astream(given, stream_mode="messages", subgraphs=subgraphs)
+            event async for event in host(sure()).astream(inputs, stream_mode="messages", subgraphs=subgraphs)
         ]
-        assert [(each[1] if subgraphs else each)[0].text for each in streamed] == ["56"]
+        assert [(event[1] if subgraphs else event)[0].text for event in streamed] == ["56"]
 
 
-async def test_a_hosts_own_context_is_left_alone() -> None:
-    outer = host(wavering(), context_schema=HostContext)
+async def test_a_hosts_own_context_is_ignored() -> None:
+    outer = host(unsure(), context_schema=HostContext)
     foreign: Any = {"threshold": "the host's own"}
     assert (await outer.ainvoke(QUESTION, context=foreign))["verification"]["route"] == "reasoned"
     assert outer.invoke(QUESTION, context=foreign)["verification"]["route"] == "reasoned"
@@ -179,13 +179,13 @@ async def test_a_hosts_own_context_is_left_alone() -> None:
 
 
 async def test_a_host_overrides_settings_through_configurable() -> None:
-    outer = host(wavering(), context_schema=HostContext)
+    outer = host(unsure(), context_schema=HostContext)
     out = await outer.ainvoke(QUESTION, {"configurable": {"egrm": {"threshold": 0.6}, "user_id": "someone"}})
     assert out["verification"]["route"] == "direct"
 
 
-async def test_a_hosts_node_can_call_it() -> None:
-    graph = wavering()
+async def test_a_node_of_a_host_can_call_the_graph() -> None:
+    graph = unsure()
 
     async def inner(state: Host) -> Host:
         return {"verification": (await graph.ainvoke({"question": state.get("question", "")}))["verification"]}
@@ -195,35 +195,35 @@ async def test_a_hosts_node_can_call_it() -> None:
     assert (await outer.ainvoke(QUESTION, context=foreign))["verification"]["answer"] == "56"
 
 
-async def test_a_hosts_stream_of_subgraphs_shows_the_nodes() -> None:
-    seen = [
+async def test_a_hosts_subgraph_stream_has_the_nodes() -> None:
+    nodes = [
         next(iter(update))
         async for namespace, update in host(sure()).astream(QUESTION, stream_mode="updates", subgraphs=True)
         if namespace
     ]
-    assert seen == ["answer_fast", "check_uncertainty", "select_answer"]
+    assert nodes == ["answer_fast", "check_uncertainty", "select_answer"]
 
 
-async def test_runs_at_once_in_many_loops_do_not_meet() -> None:
-    graph = wavering()
+async def test_concurrent_runs_in_many_event_loops_are_independent() -> None:
+    graph = unsure()
 
-    def in_a_loop_of_its_own() -> str:
+    def run_in_new_loop() -> str:
         out = asyncio.run(graph.ainvoke(QUESTION))
         return str(out["verification"]["answer"])
 
-    answers = await asyncio.gather(*(asyncio.to_thread(in_a_loop_of_its_own) for _ in range(8)))
+    answers = await asyncio.gather(*(asyncio.to_thread(run_in_new_loop) for _ in range(8)))
     assert answers == ["56"] * 8
 
 
-def test_the_drawing_in_the_readme_is_the_graph() -> None:
+def test_the_drawing_in_the_readme_matches_the_graph() -> None:
     from pathlib import Path
 
     readme = (Path(__file__).parent.parent / "README.md").read_text()
-    drawn = {(edge.source, edge.target) for edge in sure().get_graph().edges}
-    told = set()
+    edges = {(edge.source, edge.target) for edge in sure().get_graph().edges}
+    drawn = set()
     for line in readme.partition("```mermaid")[2].partition("```")[0].splitlines():
         if "-->" in line:
             source, _, target = line.partition("-->")
-            told.add((source.strip(), target.rpartition("|")[2].strip()))
+            drawn.add((source.strip(), target.rpartition("|")[2].strip()))
     names = {"START": "__start__", "END": "__end__"}
-    assert {(names.get(a, a), names.get(b, b)) for a, b in told} == drawn
+    assert {(names.get(a, a), names.get(b, b)) for a, b in drawn} == edges

@@ -11,7 +11,7 @@ import pytest
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.integrations.calling import Graph
+from egrm_graph.integrations.graph_calls import Graph
 from egrm_graph.state import Input
 
 AWAY = Settings(engine="vllm", model="none", base_url=("http://127.0.0.1:9/v1",), attempts=1, task="pairwise")

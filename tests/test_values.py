@@ -1,4 +1,4 @@
-"""Values that JSON lines do not hold, but Python's callers do, as text."""
+"""Tests for writing Python values as text that JSON lines cannot hold."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -44,7 +44,7 @@ LONG = (10**5000,)
         (2.0**60, "1.152921504606847e+18"),
     ],
 )
-def test_numbers_are_written_as_json_writes_them(value: Any, text: str) -> None:
+def test_numbers_are_written_like_json(value: Any, text: str) -> None:
     assert plain_text(value, "reference") == full_text(value, "reference") == text
 
 
@@ -65,7 +65,7 @@ def test_structured_values_are_written_in_full(value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "why"),
+    ("value", "message"),
     [
         (float("nan"), "reference is nan, which is not a finite number"),
         (np.float64("inf"), "reference is inf, which is not a finite number"),
@@ -76,14 +76,14 @@ def test_structured_values_are_written_in_full(value: Any, text: str) -> None:
         (b"65", "reference is the bytes b'65'; give it as text"),
     ],
 )
-def test_what_is_not_a_plain_value_is_refused(value: Any, why: str) -> None:
-    with pytest.raises(InputError, match=why):
+def test_other_values_are_refused(value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         plain_text(value, "reference")
 
 
 @pytest.mark.parametrize(
     "value", [[float("nan")], CIRCLE, {"answer": object()}, b"\xff", float("-inf"), LONG], ids=type
 )
-def test_what_json_cannot_hold_is_refused(value: Any) -> None:
+def test_values_that_json_cannot_hold_are_refused(value: Any) -> None:
     with pytest.raises(InputError, match=r"^the answer is .*; (give a text|give it as text)"):
         full_text(value, "the answer")

@@ -1,9 +1,9 @@
-# ruff: noqa: RUF001, RUF002 - other alphabets have letters that look like ours
-"""How models label an answer, in English and in other languages: `Final answer: 42`, `Antwort: 42`, `答案：42`.
+# ruff: noqa: RUF001, RUF002 - letters of other alphabets look like Latin ones
+"""Labels that models put before an answer, in many languages: `Final answer: 42`, `Antwort: 42`, `答案：42`.
 
-A label stands at the start of a line: a word for *answer*, with the words that models put around it, such as *final*
-and *is*. A colon follows, or the end of the line where the label is a heading. English and Chinese models label an
-answer in the middle of a line, too.
+A label starts a line. It has a word for *answer*, often with words such as *final* and *is* around it. It ends with a
+colon, or with the line if the label is a heading. English and Chinese models also label an answer in the middle of a
+line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class _Language(NamedTuple):
-    """One language's words, or several languages' that share them; a comma is between two."""
+    """The words of one language, or of several that share them, separated by commas."""
 
     answer: str
     before: str = ""
@@ -61,8 +61,8 @@ _LANGUAGES = (
 )
 
 
-def _any(*lists: str) -> str:
-    """The words of the lists, as alternatives in a regular expression."""
+def _alternatives(*lists: str) -> str:
+    """Join the words of all lists into alternatives of a regular expression."""
     words = {word for words in lists for word in words.split(",") if word}
     return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
 
@@ -70,10 +70,10 @@ def _any(*lists: str) -> str:
 _COLON = "[:：∶]"
 _MARKUP = r"[*_#>`\-\t ]"
 _SPACE = r"[*_` \u00a0\u202f]"  # French puts a narrow space before a colon
-_ANSWER = _any(*(language.answer for language in _LANGUAGES))
-_AFTER = _any(*(language.after for language in _LANGUAGES))
-_VERB = _any(*(language.verb for language in _LANGUAGES))
-_BEFORE = _any(*(language.before for language in _LANGUAGES))
+_ANSWER = _alternatives(*(language.answer for language in _LANGUAGES))
+_AFTER = _alternatives(*(language.after for language in _LANGUAGES))
+_VERB = _alternatives(*(language.verb for language in _LANGUAGES))
+_BEFORE = _alternatives(*(language.before for language in _LANGUAGES))
 _NAME = rf"(?:(?:{_BEFORE}) ?){{0,3}}(?:{_ANSWER})(?: (?:{_AFTER})(?!\w)){{0,2}}"
 
 _ENGLISH = (
@@ -88,11 +88,11 @@ _FOREIGN = (
 _CHINESE = rf"(?<![误誤错錯])答案(?:是|为|為)?{_SPACE}{{0,2}}{_COLON}{_SPACE}{{0,4}}"
 
 LABEL = re.compile(f"{_ENGLISH}|{_FOREIGN}|{_CHINESE}", re.IGNORECASE | re.MULTILINE)
-"""From the start of a label to the start of what it labels, or to the end of a heading's line."""
+"""Match from the start of a label to the start of the answer, or to the end of the line if the label is a heading."""
 STATED = (
     rf"(?<!\w){_NAME} (?:{_VERB}) (?:(?:{_AFTER}) )?"
-    r"|(?<![误誤错錯])(?:答案|答え|정답|답) ?(?:是|为|為|は|은) ?"  # these leave no space between words
+    r"|(?<![误誤错錯])(?:答案|答え|정답|답) ?(?:是|为|為|は|은) ?"  # these languages put no space between words
 )
-"""`The answer is` in other languages, as alternatives in a regular expression."""
+"""Match `The answer is` in other languages; alternatives for a regular expression."""
 ANSWER = f"answer|{_ANSWER}"
-"""The words for *answer*, as alternatives in a regular expression."""
+"""Match a word for *answer*; alternatives for a regular expression."""

@@ -1,7 +1,7 @@
-"""Answers as models declare them: one function for each form, giving the last answer of its form, or the first.
+"""Find the answers that models declare, such as `\\boxed{5}` and `Answer: 5`. Each form has one function.
 
-Decides: a box or a tag that was opened and never closed is an answer that was begun, so it withdraws what stood before
-it.
+A function returns the last answer of its form, or the first. A box or a tag that is never closed is an answer that the
+model started, so it withdraws the answers before it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from egrm_graph.answers.answer_labels import LABEL
 
 MAX_ANSWER = 300
 
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # an escaped brace is passed over
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # skip an escaped brace
 _BOX = re.compile(r"\\(?:boxed|fbox) ?\{")
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _FIELD = re.compile(r'"(?:final_)?answer" ?: ?("(?:[^"\\\n]|\\.){0,300}"|[-0-9.eE]{1,40}(?=[\s,}]))', re.IGNORECASE)
@@ -23,24 +23,24 @@ FENCE = re.compile(r"\s*(?:\\[\[\]]|\$\$|```\w{0,10})\s*")
 
 
 class Found(NamedTuple):
-    """An answer as it stands in the text."""
+    """An answer and its place in the text."""
 
     start: int
     text: str
     end: int
-    """Where its form ends: behind the closing brace or tag, or behind its line."""
+    """Where the form ends: after the closing brace or tag, or after the line."""
     closed: bool
-    """Whether what follows it shows that it is complete."""
+    """Whether the text after it shows that the answer is complete."""
 
 
 def declared(text: str) -> Found | None:
-    """The last declared answer, whatever its form."""
-    found = (_boxed(text), _tagged(text), _field(text), _hashed(text), _labeled(text))
-    return max((one for one in found if one is not None), key=lambda one: one.start, default=None)
+    """Return the last declared answer of any form."""
+    answers = (_boxed(text), _tagged(text), _field(text), _hashed(text), _labeled(text))
+    return max((answer for answer in answers if answer is not None), key=lambda answer: answer.start, default=None)
 
 
 def first_declared(text: str) -> Found | None:
-    """The first declared answer, whatever its form; where it holds another, such as a box in its line, that one."""
+    """Return the first declared answer of any form, or the one inside it, such as a box in its line."""
     forms = (_boxed, _tagged, _field, _hashed, _labeled)
     ends = [found.end for form in forms if (found := form(text, first=True)) is not None]
     return declared(text[: min(ends)]) if ends else None
@@ -57,7 +57,7 @@ def _boxed(text: str, *, first: bool = False) -> Found | None:
 
 
 def _balanced(text: str) -> str | None:
-    """The text up to the brace that closes it."""
+    """Return the text before the closing brace."""
     depth = 1
     for brace in _BRACE.finditer(text):
         depth += {"{": 1, "}": -1}.get(brace[0], 0)
@@ -95,13 +95,13 @@ def _labeled(text: str, *, first: bool = False) -> Found | None:
 
 
 def _in_order(form: re.Pattern[str], text: str, *, first: bool) -> Iterator[re.Match[str]]:
-    """The places where a form begins: from the first on, or from the last back."""
+    """Return the places where a form starts, from the first to the last or in reverse."""
     found = form.finditer(text)
     return found if first else reversed(list(found))
 
 
 def line_from(text: str, start: int) -> Found:
-    """What is left of the line; where that is nothing, the next line that says something."""
+    """Return the rest of the line, or the next line with text if the rest is empty."""
     end = start
     while end < len(text):
         end = text.find("\n", start)

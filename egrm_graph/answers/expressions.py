@@ -1,8 +1,8 @@
-r"""The texts that are mathematical expressions, as LaTeX for the parser.
+r"""Recognize mathematical expressions, and write them as LaTeX for the parser.
 
-Decides what is refused. The text is untrusted, so everything that could take long is: long texts, deep nesting, towers
-of powers, large exponents, and every command that is not listed here. So is everything that people read in two ways, or
-that the parser reads as something else:
+The text is untrusted, so anything that could take long is refused: long texts, deep nesting, towers of powers, large
+exponents, and every command that is not listed here. Anything ambiguous is refused, too, and anything that the parser
+misreads:
 
 - dates, ranges, scores, and dimensions (`2020-01-05`, `3-1`, `3 \times 4`), and words with a hyphen (`so-so`);
 - `1/2x`, `\sin x/2`, `2 3`, a letter before a digit (`A4`), functions (`f(x+1)`), and derivatives (`\frac{dy}{dx}`);
@@ -15,7 +15,7 @@ import math
 import re
 
 _MAX_CHARACTERS = 80
-_MAX_DEPTH = 3  # the parser's time grows steeply with nesting, and so it does with these:
+_MAX_DEPTH = 3  # parsing time grows steeply with nesting, and with these:
 _AT_MOST = (("/", 3), ("^", 6), ("{", 12), ("(", 6), (r"\frac", 4), (r"\sqrt", 4))
 _MAX_FUNCTIONS = 4
 _MAX_EXPONENT = 1000  # all exponents multiplied
@@ -58,8 +58,8 @@ _AMBIGUOUS = re.compile(
     re.DOTALL,
 )
 _APPLICATION = re.compile(rf"{_BARE_FUNCTION}(?![({{^_\s])")
-_WHOLE_ARGUMENT = re.compile(rf"{_ARGUMENT}\s*(?:[+)}}|-]|\Z)")
-_PRODUCT_BEHIND = re.compile(r"\s*(?:[0-9a-zA-Z({]|\\(?!cdot|times|div))")
+_FULL_ARGUMENT = re.compile(rf"{_ARGUMENT}\s*(?:[+)}}|-]|\Z)")
+_PRODUCT_AFTER = re.compile(r"\s*(?:[0-9a-zA-Z({]|\\(?!cdot|times|div))")
 _DENOMINATOR = re.compile(r"\s*(?:([0-9.]+|[a-zA-Z])|\\sqrt\s*(?:\[[2-9]\])?\s*|\\[a-z]+)?")
 _IMPLIED_PRODUCT = re.compile(r"(?:(?<![\^_0-9.])[0-9.]+|\))\s*(?=\()|\)\s*(?=[0-9])")  # the parser adds 2(3) up
 _MIXED = re.compile(r"[0-9]\s*\\frac\{([0-9]+)\}\{([0-9]+)\}")
@@ -71,7 +71,7 @@ _LONG_DIGITS = re.compile(r"[0-9]{7}")
 
 
 def expression(text: str) -> str | None:
-    """The expression in LaTeX, if it has one meaning and is bounded in every way that costs time."""
+    """Return the expression in LaTeX. None if it is ambiguous or could take long to evaluate."""
     if len(text) > _MAX_CHARACTERS:
         return None
     text = _PLAIN_NAMES.sub(r"\\\1", text).replace("**", "^")
@@ -92,7 +92,7 @@ def expression(text: str) -> str | None:
 
 
 def _braced(text: str) -> str:
-    r"""`\sqrt(x)` and `x^(2n)` with braces for their brackets."""
+    r"""Replace the parentheses in `\sqrt(x)` and `x^(2n)` with braces."""
     for opening in re.finditer(r"(?:\\sqrt|\^)\s*\(", text):
         start = opening.end() - 1
         end = _closing(text, start)
@@ -102,7 +102,7 @@ def _braced(text: str) -> str:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the bracket that opens at `start` closes."""
+    """Return where the bracket that opens at `start` closes."""
     depth = 0
     for i in range(start, len(text)):
         depth += (text[i] in "({") - (text[i] in ")}")
@@ -118,39 +118,39 @@ def _known_words(text: str) -> bool:
 
 
 def _may_be_product(word: str) -> bool:
-    """Two letters side by side may be a product, and so may three such as nRT; others are a word of some language."""
+    """Return whether a word may be a product: two letters, or three such as nRT. Other words belong to a language."""
     return len(word) <= 2 or (len(word) == 3 and not (word.islower() or word.istitle() or word.isupper()))
 
 
 def _one_meaning(text: str) -> bool:
-    if _AMBIGUOUS.match(text) or (piecewise(text) and not _told_apart(text)):
+    if _AMBIGUOUS.match(text) or (piecewise(text) and not _rounds_suffice(text)):
         return False
     if _STRAY_BRACE.search(text) or any(int(mixed[1]) >= int(mixed[2]) for mixed in _MIXED.finditer(text)):
         return False
-    applied = all(_WHOLE_ARGUMENT.match(text, application.end()) for application in _APPLICATION.finditer(text))
+    applied = all(_FULL_ARGUMENT.match(text, application.end()) for application in _APPLICATION.finditer(text))
     return applied and all(_single_denominator(text, slash.end()) for slash in re.finditer(r"/|\\div", text))
 
 
 def piecewise(latex: str) -> bool:
-    """Whether a modulus, a root, or a power that is not whole may change its form at some value of a variable."""
+    """Return whether a modulus, a root, or a fractional power may change its form at some value of a variable."""
     return bool(_WORD.search(latex) and _PIECES.search(_ROOT_OF_FIGURES.sub("", latex)))
 
 
-def _told_apart(text: str) -> bool:
-    """Whether the rounds of `mathematics` see every piece: few variables, small constants, and only their powers."""
+def _rounds_suffice(text: str) -> bool:
+    """Return whether the rounds of `mathematics` reach every piece: few variables, small constants, and only powers."""
     letters = set("".join(word for word in _WORD.findall(text) if word[0] != "\\"))
     applied = any(f"\\{name}" in text for name in _APPLIED)
     return len(letters) <= 3 and not (applied or _LONG_DIGITS.search(text) or _VARIABLE_POWER.search(text))
 
 
 def _single_denominator(text: str, start: int) -> bool:
-    """Whether nothing is multiplied, without a sign, to what stands behind a slash."""
+    """Return whether the denominator after a slash has no implied factor, as in `1/2x`."""
     match = _DENOMINATOR.match(text, start)
     end = match.end() if match else start
     if match and not match[1] and text[end : end + 1] in ("(", "{"):
         closing = _closing(text, end)
         end = len(text) if closing is None else closing + 1
-    return not _PRODUCT_BEHIND.match(text, end)
+    return not _PRODUCT_AFTER.match(text, end)
 
 
 def _bounded(text: str) -> bool:
@@ -176,7 +176,7 @@ def _shallow(text: str) -> bool:
 
 
 def small_powers(latex: str) -> bool:
-    """Whether no power of ordinary numbers in the expression comes near zero."""
+    """Return whether no power of ordinary numbers in the expression comes near zero."""
     return not _VARIABLE_POWER.search(latex) and _exponents(latex) <= _MAX_SMALL_EXPONENT
 
 
@@ -190,7 +190,7 @@ def _small_exponents(text: str) -> bool:
 
 
 def _exponents(text: str) -> float:
-    """All exponents multiplied; infinite where they are towers or long."""
+    """Return the product of all exponents; infinity for towers and for long exponents."""
     total = 1
     for caret in re.finditer(r"\^\s*", text):
         start = caret.end()

@@ -1,7 +1,7 @@
-"""Numbers in English words: `five`, `one hundred and five`, `two thirds`, `2 dozen`, `three and a half`.
+"""Read numbers in English words: `five`, `one hundred and five`, `two thirds`, `2 dozen`, `three and a half`.
 
-Decides: only what English grammar reads as one number is a number. `one five` is not, an ordinal (`twenty-fifth`) is
-not, and neither is a plural scale (`dozens`).
+A number is what English grammar reads as one number. `one five` is not a number, and neither are ordinals
+(`twenty-fifth`) and plural scales (`dozens`).
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _PLURAL_PARTS = {f"{name}s": size for name, size in _PARTS.items()} | {"halves":
 _MAX_WORDS = 20
 
 _WORD = re.compile(r"[\s-]*([a-zA-Z]+)(?![\w'])")
-_FIGURES = re.compile(r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?)(?=[\s-]\s*[a-zA-Z])")
+_NUMERAL = re.compile(r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?)(?=[\s-]\s*[a-zA-Z])")
 _NEGATIVE = re.compile(r"-\s*|(?:minus|negative)\s+", re.IGNORECASE)
 
 
 class _Words:
-    """Reads words off the front of a text; the first one may be a number in figures."""
+    """A cursor over the first words of a text. The first word may be a number in digits."""
 
     def __init__(self, text: str, start: int) -> None:
         self.words: list[str] = []
         self.ends: list[int] = []
         self.at = 0
-        match = _FIGURES.match(text, start) or _WORD.match(text, start)
+        match = _NUMERAL.match(text, start) or _WORD.match(text, start)
         while match is not None and len(self.words) < _MAX_WORDS:
             self.words.append(match[1].lower())
             self.ends.append(match.end())
@@ -56,14 +56,14 @@ class _Words:
         return self.words[self.at - 1]
 
 
-def with_figures(text: str) -> str:
-    """The text with the number that it starts with in figures: `five apples` as `5 apples`."""
+def with_digits(text: str) -> str:
+    """Replace the number words that start a text with digits: `five apples` becomes `5 apples`."""
     sign = _NEGATIVE.match(text)
     start = sign.end() if sign else 0
     words = _Words(text, start)
     number = _number(words)
     if number is None or (words.at == 1 and words.words[0][0].isdigit()):
-        return text  # there is no number, or it is in figures already
+        return text  # the text starts with no number, or with digits
     return f"{'-' if sign else ''}{number}{text[words.ends[words.at - 1] :]}"
 
 
@@ -73,12 +73,12 @@ def _number(words: _Words) -> Fraction | None:
         return _parts(words, Fraction(1)) or _scaled(words, Fraction(1))
     if words.peek() in ("half", "dozen"):
         return Fraction(1, 2) if words.take() == "half" else Fraction(12)
-    whole = _below_thousand(words)
-    return None if whole is None else _parts(words, whole) or _with_half(words, _scaled(words, whole))
+    number = _below_thousand(words)
+    return None if number is None else _parts(words, number) or _with_half(words, _scaled(words, number))
 
 
 def _below_thousand(words: _Words) -> Fraction | None:
-    """`twelve`, `forty-two`, `two hundred and five`, or figures."""
+    """Read `twelve`, `forty-two`, or digits."""
     first = words.peek()
     if first[:1].isdigit():
         return Fraction(words.take().replace(",", ""))
@@ -89,7 +89,7 @@ def _below_thousand(words: _Words) -> Fraction | None:
 
 
 def _scaled(words: _Words, number: Fraction) -> Fraction:
-    """The number with the scales behind it: `two thousand three hundred forty-five`."""
+    """Read the scales after a number: `two thousand three hundred forty-five`."""
     if words.peek() == "hundred":
         words.take()
         number = number * 100 + _rest(words, 100)
@@ -104,7 +104,7 @@ def _scaled(words: _Words, number: Fraction) -> Fraction:
 
 
 def _rest(words: _Words, limit: int) -> Fraction:
-    """What follows a scale and is smaller; nothing is taken where it is not."""
+    """Read the smaller number that follows a scale. Without one, return 0 and take no words."""
     before = words.at
     if words.peek() == "and" and words.peek(1) in (*_SMALL, *_TENS):
         words.take()
@@ -116,7 +116,7 @@ def _rest(words: _Words, limit: int) -> Fraction:
 
 
 def _parts(words: _Words, number: Fraction) -> Fraction | None:
-    """`two thirds`, `one half`: the singular only for one, since `twenty-fifth` is an ordinal."""
+    """Read `two thirds` or `one half`. The singular follows only `one`, because `twenty-fifth` is an ordinal."""
     size = (_PARTS if number == 1 else _PLURAL_PARTS).get(words.peek())
     if size is None or number.denominator != 1 or (size in (2, 4) and number >= size):
         return None  # 5 quarters may be coins
@@ -125,7 +125,7 @@ def _parts(words: _Words, number: Fraction) -> Fraction | None:
 
 
 def _with_half(words: _Words, number: Fraction) -> Fraction:
-    """`three and a half`, `two and three quarters`."""
+    """Read `three and a half` or `two and three quarters`."""
     before = words.at
     if words.peek() == "and" and words.take():
         count = Fraction(1) if words.peek() == "a" and words.take() else _below_thousand(words)

@@ -1,16 +1,16 @@
-r"""What a model says, without what it marks as thinking: the one reader of thoughts for all tasks.
+r"""Remove the thinking from what a model says. All tasks use this module.
 
-Marks are recognized by their form, because every family of models spells them differently:
+Marks are recognized by their form, because every model family writes them differently:
 
-- a tag or special token whose name has a word for thinking in it: `<think>`, `<THINK x=1>`, `<seed:think>`, `[THINK]`,
+- A tag or special token whose name contains a word for thinking: `<think>`, `<THINK x=1>`, `<seed:think>`, `[THINK]`,
   `<|begin_of_thought|>`, `<|START_THINKING|>`, `◁think▷`. A slash, or `end` in the name, makes it a closing mark.
-- the channels of gpt-oss, with their special tokens or with these left out. Only the final channel is read.
-- a few pairs that name nothing: Gemma's channels, and those in `_PAIRS`.
+- The channels of gpt-oss, with or without their special tokens. Only the final channel is read.
+- A few pairs without such a name: Gemma's channels, and the others in `_PAIRS`.
 
-A closing mark closes the thought that was opened by its own name. One that closes nothing shows that the prompt opened
-the thought, so everything before it was thought. A thought that is still open at the end means that nothing was said.
+A closing mark closes the thought of the same name. If no thought is open, the prompt opened it, so everything before
+the mark is thinking. If a thought is still open at the end, the model has said nothing yet.
 
-Source: the reasoning parsers of vLLM 0.32, one for each family of models.
+Source: the reasoning parsers of vLLM 0.32, one per model family.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _BARE_CHANNEL = (
     r"(?-i:assistant(?P<bare_final>final)|(?:assistant|\A\s{0,9})(?P<bare_thought>analysis|commentary)(?=[A-Z0-9\\]))"
 )
 _PAIRS = (
-    ("<\\|channel>|\\Athought\n", "<channel\\|>"),  # Gemma 4, also where its special tokens are left out
+    ("<\\|channel>|\\Athought\n", "<channel\\|>"),  # Gemma 4, also without its special tokens
     ("<unused94>", "<unused95>"),  # MedGemma
     (r"\[unused16\]", r"\[unused17\]"),  # openPangu
     (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),  # Apertus
     (r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>|<\|open\|>response<\|sep\|>"),  # Kimi K3
     (r"to=self<\|message\|>", r"to=user<\|message\|>"),  # Muse
     (r"Here(?:'s| is) my thought process:", r"Here(?:'s| is) my response:"),  # Granite 3
-    (r"\A/think\n", r"(?!)"),  # HyperCLOVA X answers in a second turn, which nothing tells from a made-up one
+    (r"\A/think\n", r"(?!)"),  # HyperCLOVA X answers in a second turn, which looks like a made-up one
 )
 _OPENINGS = "|".join(f"(?P<open{i}>{opening})" for i, (opening, _) in enumerate(_PAIRS))
 _CLOSINGS = "|".join(f"(?P<close{i}>{closing})" for i, (_, closing) in enumerate(_PAIRS))
 _ANSWER_STARTS = r"(?P<answer><\|content(?:_text)?\|>)"  # Inkling and Solar close a thought by opening the answer
 _FORMS = "|".join((_TAG, _BRACKET, _CHANNEL, _BARE_CHANNEL, _OPENINGS, _CLOSINGS, _ANSWER_STARTS))
-# Every mark starts with one of these characters. Saying so first makes the search of a long text several times as fast.
+# Every mark starts with one of these characters. Checking that first makes searching a long text several times as fast.
 _MARKS = re.compile(rf"(?=[<\[◁/acht])(?:{_FORMS})", re.IGNORECASE)
 _POSITIONS = frozenset(("begin", "start", "open", "end", "close", "stop", "of"))
 _CLOSING_POSITIONS = frozenset(("end", "close", "stop"))
@@ -58,17 +58,17 @@ _TURN_ENDS = re.compile(
 _END_TOKENS = re.compile(r"(?:\s*(?:<[|｜][^<>|｜\s]{1,40}[|｜]>|</s>|\[/?INST\]))+\s*\Z")  # noqa: RUF001
 
 
-class Spoken(NamedTuple):
-    """What is left of a text."""
+class SpokenText(NamedTuple):
+    """The text that remains without the thinking."""
 
     text: str
     ended: bool
-    """Whether the model's own end token, or a made-up turn of the user, follows it: then it is complete, whatever the
-    server says."""
+    """Whether the model's own end token or a made-up user turn follows. The text is then complete, whatever the server
+    reports."""
 
 
-def spoken(text: str) -> Spoken | None:
-    """What the model says after its last thought, up to the end of its turn; None where it is still thinking."""
+def spoken(text: str) -> SpokenText | None:
+    """Return what the model says after its last thought, up to the end of its turn. None if it is still thinking."""
     if turn := _USER_TURN.search(text):
         text = text[: turn.start()]
     start = 0
@@ -82,20 +82,20 @@ def spoken(text: str) -> Spoken | None:
             start = mark.end()
         elif name in thoughts:
             while thoughts.popitem()[0] != name:
-                pass  # thoughts within the thought that is closed
+                pass  # thoughts inside the closed thought
             start = mark.end()
     if thoughts:
         return None
     said = text[start:]
     if end := _TURN_ENDS.search(said):
-        return Spoken(said[: end.start()] + "\n", ended=True)
-    # Searched near the end only: a pattern that ends in \Z would be tried from every place in a long text.
+        return SpokenText(said[: end.start()] + "\n", ended=True)
+    # Search only near the end. In a long text, a pattern that ends in \Z would be tried at every character.
     cut = max(0, len(said) - 500)
-    return Spoken(said[:cut] + _END_TOKENS.sub("\n", said[cut:]), ended=turn is not None)
+    return SpokenText(said[:cut] + _END_TOKENS.sub("\n", said[cut:]), ended=turn is not None)
 
 
 def _read(mark: re.Match[str]) -> tuple[str, bool]:
-    """The name of a thought, and whether the mark closes it; no name where it closes all thoughts."""
+    """Return a thought's name and whether the mark closes it. A mark that closes all thoughts has no name."""
     kind = mark.lastgroup or ""
     if name := mark["name"]:
         parts = re.split(f"[{_JOINTS}]", name.lower())

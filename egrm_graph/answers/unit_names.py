@@ -1,8 +1,9 @@
-"""Tables of the units that may be left out after a number: measures, currencies, and nouns that are counted.
+"""Tables of the units that an answer may omit after a number: measures, currencies, and counted nouns.
 
-In the first two tables a unit stands before its spellings, or alone where it has only its own. Each unit is written as
-`units` writes it: factors in order, with their powers. Left out are the words that could be a scale, an operator, or a
-verb (`pair`, `score`, `square`, `won`), and the symbols that could be a variable or a thousand (`K`, `M`, `d`).
+In the first two tables, an entry is a unit and its spellings, or only the unit if it has no other spelling. Units are
+written as in `units`: the factors in order, with their powers. The tables omit words that could be a scale, an
+operator, or a verb (`pair`, `score`, `square`, `won`), and symbols that could be a variable or a
+thousand (`K`, `M`, `d`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ kJ; MJ; W; mW; kW; MW; GW; V; mV; kV; mA; Pa; hPa; kPa; MPa; GPa; eV; keV; MeV; 
 KB: KB, kB; MB; GB; TB; kb; Mb; Gb; atm; W h: Wh; h kW: kWh; MW h: MWh; N m: Nm; cm^3: cc; rpm; bps; ohm: Ω; μm: µm,
 μm; dollar: $; euro: €; pound sterling: £; yen: ¥; rupee: ₹; percent: %; h^-1 mi: MPH, mph; h^-1 km: kmh, kph; ft
 s^-1: fps
-"""  # in which case counts: mW is not MW
+"""  # case matters: mW is not MW
 
 _NAME_TABLE = """
 nm: nanometer, nanometre; μm: micrometer; mm: millimeter, millimetre; cm: centimeter, centimetre; m: meter, metre;
@@ -54,7 +55,7 @@ calves; person: people; vertex: vertices; century: centuries; scarf: scarves; po
 
 
 def _spellings(table: str) -> dict[str, str]:
-    """The unit of each spelling."""
+    """Return a mapping from each spelling to its unit."""
     units: dict[str, str] = {}
     for entry in " ".join(table.split()).split("; "):
         unit, _, spellings = entry.partition(": ")

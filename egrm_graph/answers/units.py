@@ -1,9 +1,9 @@
-r"""The units that may be left out after a number, each with one name for its many spellings.
+r"""Recognize the units that an answer may omit after a number, and give each a single name.
 
-Decides what a known unit is: measures, currencies, and counted nouns from the tables in `unit_names`. Nothing else is:
-`5 squared`, `2 hundred`, `3 minus x`, and `5 more` are not 5. The tables are closed on purpose. English has no rule
-that separates `5 apples` from `5 fails` or `3 fives`. So an unlisted noun counts as different from the bare number,
-which costs a vote and never makes a wrong answer certain.
+Known units are the measures, currencies, and counted nouns in the tables of `unit_names`. Nothing else is a unit:
+`5 squared`, `2 hundred`, `3 minus x`, and `5 more` are not 5. The tables are closed on purpose, because no rule of
+English separates `5 apples` from `5 fails` or `3 fives`. So a number with an unlisted noun differs from the bare
+number. That can cost a vote, but it never makes a wrong answer certain.
 
 Units combine: `m/s`, `meters per second`, and `m s^{-1}` are one unit, and so are `ft^2` and `square feet`. Nothing is
 converted: 1 m is not 100 cm.
@@ -28,30 +28,30 @@ _PER = re.compile(r"\s*/\s*|(?:\s|^)per\s+")
 
 @lru_cache(maxsize=4096)
 def known_unit(text: str) -> str | None:
-    """The one name of the unit that a number's tail spells; None where it is anything else.
+    """Return the name of the unit in the text after a number. None if it is not a unit.
 
-    The tail starts right behind the number, so that its first space counts.
+    The text starts right after the number, so its first space counts.
     """
     words = text.strip().replace("degrees", "degree")
     if not words or (text[0] != " " and _NEEDS_SPACE.match(words)):
         return None
-    if (whole := _single(words)) is not None:
-        return whole
+    if (name := _single(words)) is not None:
+        return name
     over, *under = _PER.split(words)
     factors: dict[str, int] = {}
     for part, sign in ((over, 1), *((part, -1) for part in under)):
         found = _factors(part) if part or sign > 0 else None
         if found is None or (sign < 0 and not found):
-            return None  # not a unit, or nothing behind the slash
-        for name, power in found:
-            factors[name] = factors.get(name, 0) + sign * power
+            return None  # not a unit, or nothing after the slash
+        for factor, power in found:
+            factors[factor] = factors.get(factor, 0) + sign * power
     if not factors:
         return None
     return " ".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(factors.items()) if power)
 
 
 def _factors(text: str) -> list[tuple[str, int]] | None:
-    """The factors of a unit without a fraction, each with its power."""
+    """Return the factors of a unit without a fraction, each with its power."""
     found: list[tuple[str, int]] = []
     pending = 1
     for piece in re.sub(r"(?<!\^)(?<!\{)-|\*", " ", text).split():
@@ -70,12 +70,12 @@ def _factors(text: str) -> list[tuple[str, int]] | None:
             found.append((name, power * pending))
             pending = 1
     nouns = [name for name, _ in found if name in COUNTED]
-    counted = not nouns or found == [(nouns[0], 1)]  # there are no square apples
+    counted = not nouns or found == [(nouns[0], 1)]  # `square apples` is not a unit
     return found if pending == 1 and counted and len(found) <= _MAX_FACTORS else None
 
 
 def _single(word: str) -> str | None:
-    """The name of a unit of one word, or of a fixed phrase."""
+    """Return the name of a unit that is one word or a fixed phrase."""
     if (symbol := SYMBOLS.get(word)) is not None:
         return symbol
     lower = word.lower().rstrip(".") if len(word) > 1 else word
@@ -98,5 +98,5 @@ def _singulars(word: str) -> tuple[str, ...]:
 
 
 def meanings(unit: str) -> tuple[str, ...]:
-    """What a unit may stand for: a pound is a weight or money."""
+    """Return what a unit may mean: a pound is a weight or money."""
     return ("lb", "pound sterling") if unit == "pound" else (unit,)

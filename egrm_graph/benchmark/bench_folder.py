@@ -14,7 +14,7 @@ from typing import Any
 
 from egrm_graph.benchmark.demo_methods import Strategy
 from egrm_graph.benchmark.held_out import Question
-from egrm_graph.errors import OF_ONE_ITEM, InputError
+from egrm_graph.errors import ITEM_ERRORS, InputError
 from egrm_graph.settings import Settings
 
 RESULTS, SETUP = "results.jsonl", "setup.json"
@@ -145,7 +145,7 @@ async def _results(
             begun = time.perf_counter()
             try:
                 outcome = await strategy.answer(question)
-            except OF_ONE_ITEM as error:
+            except ITEM_ERRORS as error:
                 lost[question.id] = str(error)
                 return None
             return Result(

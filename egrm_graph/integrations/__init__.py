@@ -1,1 +1,1 @@
-"""Where others call the graph: agents, tools, evaluators, reward functions."""
+"""Adapters that let other frameworks call the graph: agents, tools, evaluators, and reward functions."""

@@ -1,15 +1,15 @@
-"""Best of N inside a LangChain agent: every model step is drawn N times, and the graph judges which is handed on.
+"""Best of N in a LangChain agent: draw every model step N times, and continue with the one that the judge prefers.
 
     agent = create_agent(model, tools, middleware=[BestOfN(4, settings=Settings(engine="vllm", model="..."))])
 
-Only the winner's tool calls are run. Where all candidates are equal, by the names and arguments of their tool calls or
-by their text, nothing is judged.
+Only the winner's tool calls are run. If all candidates are equal, by the names and arguments of their tool calls or by
+their text, the judge is not asked.
 
-In `stream_mode="messages"` the candidates and the judge are silent: which tokens are the answer's is known only when
-all are there, so the winner comes as one message. Callbacks and traces see every call of the agent's model.
+With `stream_mode="messages"`, the candidates and the judge are not streamed. The winner is known only after all
+candidates are complete, so it arrives as one message. Callbacks and traces see every call of the agent's model.
 
-Put it last in the list of middleware. What stands after it runs once for each candidate, all at once, and of its
-commands LangChain applies those of losing candidates, too.
+Put it last in the list of middleware. Middleware after it runs once per candidate, concurrently, and LangChain also
+applies the commands of losing candidates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from egrm_graph.clients.wrappers import independent, with_seed
 from egrm_graph.drawing.calls import Limits
 from egrm_graph.errors import Abstained, InputError, SettingsError, SetupError
 from egrm_graph.graph import build_graph
-from egrm_graph.messages.candidates import MOST
+from egrm_graph.messages.candidates import MAX_CANDIDATES
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.verification import Verification
 
@@ -40,51 +40,54 @@ try:
     from langchain.agents.middleware.types import ModelResponse, PrivateStateAttr
     from langchain.agents.structured_output import AutoStrategy, ToolStrategy
 
-    from egrm_graph.integrations.choosing import (
+    from egrm_graph.integrations.step_choice import (
         Undecided,
-        chosen_by_human,
-        kept,
-        reasons,
+        ask_human,
+        choose_without_judge,
+        explain_undecided,
+        prefer_structured,
         record,
-        recorded,
-        settled,
-        structured,
+        undecided,
         winner,
+        with_record,
     )
-    from egrm_graph.integrations.steps import Drawn, Response, adraw_steps, draw_steps, silent_context
+    from egrm_graph.integrations.steps import DrawnSteps, Response, adraw_steps, draw_steps, silent_context
 except ModuleNotFoundError as error:
     raise SetupError(f"{error}; BestOfN needs LangChain's agents: pip install 'egrm-graph[agents]'") from error
 
 OnAbstain = Literal["first", "raise", "ask"]
-Given: TypeAlias = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]
+_ModelCallResult: TypeAlias = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]
 
 
 class BestOfNState(AgentState[Any]):
-    """The agent's state, and the candidates that wait for a human."""
+    """The agent's state, with the candidates that wait for a human."""
 
     egrm_undecided: NotRequired[Annotated[Undecided | None, PrivateStateAttr]]
 
 
 class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
-    """Draws `n` candidates for each step of the agent's model and hands on the one that the judge takes for the best.
+    """Draw `n` candidates for each step of the agent's model, and continue with the one that the judge prefers.
 
     The judge is built from `settings`, with the task `tool_calls`, or is a `graph` of that task.
 
-    `deadline_s` and `max_completion_tokens` hold for a step as a whole, drawing and judging, and take the place of the
-    judge's own. When one is reached, what still runs is cancelled; a sync model call, which cannot be, is let go of.
-    Tokens of candidates count when they are there, and only where the model tells its usage.
+    `deadline_s` and `max_completion_tokens` limit a complete step, drawing and judging together. They replace the
+    judge's own limits. When one is reached, calls that still run are cancelled. A sync model call cannot be cancelled,
+    so it is abandoned. The tokens of a candidate count when it is complete, if the model reports its usage.
 
-    The agent's model needs a temperature above 0, or all candidates are alike. They are drawn with LangChain's response
-    cache off, and a fixed `seed` is another one for each. Where structured output is wanted, those that do not give
-    it are left out, if others do.
+    The agent's model needs a temperature above 0. Otherwise all candidates are the same. Candidates are drawn without
+    LangChain's response cache, and a fixed `seed` becomes a different seed for each candidate. If the agent wants
+    structured output, candidates without it are dropped, unless no candidate has it.
 
-    Where there is no verdict (the judge abstained, it is a tie, a limit was reached before, or the conversation has a
-    picture, which the judge cannot be shown), `on_abstain` decides: `first` hands on the first candidate; `raise`
-    raises `Abstained`; `ask` interrupts the agent, which then needs a checkpointer, with the candidates and the
-    reasons, until it is resumed with the index of one: `Command(resume=1)`. The interrupt has a node of its own after
-    the model's, so nothing is drawn or judged again.
+    Sometimes no verdict is reached: the judge abstains, the verdict is a tie, a limit is reached first, or the
+    conversation has a picture, which the judge cannot read. Then `on_abstain` decides:
 
-    How each step was chosen stands in its message, as `response_metadata["egrm"]`; see `Record`.
+    - `first` continues with the first candidate.
+    - `raise` raises `Abstained`.
+    - `ask` interrupts the agent with the candidates and the reasons. The agent needs a checkpointer. Resume it with the
+      index of a candidate: `Command(resume=1)`. The interrupt has its own node after the model, so no candidate is
+      drawn or judged again.
+
+    The message of a step records how the step was chosen, in `response_metadata["egrm"]`; see `StepRecord`.
 
     Raises:
         SetupError: the settings do not fit together, or the judge's model cannot be loaded.
@@ -103,8 +106,8 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
         on_abstain: OnAbstain = "first",
     ) -> None:
         super().__init__()
-        if not 2 <= n <= MOST:
-            raise SettingsError(f"n={n}: 2 to {MOST} candidates can be judged")
+        if not 2 <= n <= MAX_CANDIDATES:
+            raise SettingsError(f"n={n}: 2 to {MAX_CANDIDATES} candidates can be judged")
         if on_abstain not in get_args(OnAbstain):
             raise SettingsError(f"on_abstain={on_abstain!r}; known are {', '.join(get_args(OnAbstain))}")
         self._n = n
@@ -116,12 +119,12 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
-    ) -> Given:
-        each = iter(_independent(request, self._n))
-        drawn = _fit(request, draw_steps(lambda: handler(next(each)), self._n, self._started()))
-        if (given := self._unjudged(drawn)) is not None:
-            return given
-        judge = partial(self._graph.invoke, _asked(request, drawn), context=_run_settings(drawn.left))
+    ) -> _ModelCallResult:
+        requests = iter(_independent(request, self._n))
+        drawn = _fit(request, draw_steps(lambda: handler(next(requests)), self._n, self._started()))
+        if (result := self._unjudged(drawn)) is not None:
+            return result
+        judge = partial(self._graph.invoke, _judge_input(request, drawn), context=_run_settings(drawn.left))
         try:
             verification = silent_context().run(judge)["verification"]
         except InputError as error:
@@ -130,12 +133,12 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> Given:
-        each = iter(_independent(request, self._n))
-        drawn = _fit(request, await adraw_steps(lambda: handler(next(each)), self._n, self._started()))
-        if (given := self._unjudged(drawn)) is not None:
-            return given
-        judging = self._graph.ainvoke(_asked(request, drawn), context=_run_settings(drawn.left))
+    ) -> _ModelCallResult:
+        requests = iter(_independent(request, self._n))
+        drawn = _fit(request, await adraw_steps(lambda: handler(next(requests)), self._n, self._started()))
+        if (result := self._unjudged(drawn)) is not None:
+            return result
+        judging = self._graph.ainvoke(_judge_input(request, drawn), context=_run_settings(drawn.left))
         try:
             verification = (await asyncio.create_task(judging, context=silent_context()))["verification"]
         except InputError as error:
@@ -143,10 +146,10 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
         return self._decided(drawn, verification)
 
     def after_model(self, state: BestOfNState, runtime: Runtime[Any]) -> dict[str, Any] | None:  # noqa: ARG002
-        undecided = state.get("egrm_undecided")
-        if undecided is None:
+        waiting = state.get("egrm_undecided")
+        if waiting is None:
             return None
-        response = chosen_by_human(undecided)
+        response = ask_human(waiting)
         update = {"messages": response.result, "egrm_undecided": None}
         structured = response.structured_response
         return update if structured is None else {**update, "structured_response": structured}
@@ -161,27 +164,29 @@ class BestOfN(AgentMiddleware[BestOfNState, Any, Any]):
             tokens_left=self._limits.max_completion_tokens,
         )
 
-    def _unjudged(self, drawn: Drawn) -> Given | None:
-        if (response := settled(drawn)) is not None:
-            return self._given(response)
+    def _unjudged(self, drawn: DrawnSteps) -> _ModelCallResult | None:
+        """Return the result if the judge is not needed, or cannot be asked."""
+        if (response := choose_without_judge(drawn)) is not None:
+            return self._result(response)
         return None if drawn.unjudged is None else self._decided(drawn, None)
 
-    def _decided(self, drawn: Drawn, verification: Verification | None) -> Given:
-        won = winner(drawn, verification)
-        if won is not None:
-            return self._given(recorded(won.response, record(drawn, "verdict", verification)))
+    def _decided(self, drawn: DrawnSteps, verification: Verification | None) -> _ModelCallResult:
+        best = winner(drawn, verification)
+        if best is not None:
+            return self._result(with_record(best.response, record(drawn, "verdict", verification)))
         if self._on_abstain == "first":
-            return self._given(recorded(drawn.steps[0].response, record(drawn, "first", verification)))
-        told = record(drawn, "human", verification)
+            return self._result(with_record(drawn.steps[0].response, record(drawn, "first", verification)))
+        step_record = record(drawn, "human", verification)
         if self._on_abstain == "raise":
-            raise Abstained(f"none of {len(drawn.steps)} candidates was chosen: {reasons(told)}")
-        # The message comes from the node that asks; until then the step has none.
-        return ExtendedModelResponse(ModelResponse([]), Command(update={"egrm_undecided": kept(drawn, told)}))
+            raise Abstained(f"none of {len(drawn.steps)} candidates was chosen: {explain_undecided(step_record)}")
+        # The step has no message until the node that asks has run.
+        update = {"egrm_undecided": undecided(drawn, step_record)}
+        return ExtendedModelResponse(ModelResponse([]), Command(update=update))
 
-    def _given(self, response: Response) -> Given:
+    def _result(self, response: Response) -> _ModelCallResult:
         if self._on_abstain != "ask":
             return response
-        # A thread that was left while it waited for a human may hold an earlier step's candidates.
+        # A thread that was abandoned while it waited for a human may still have an earlier step's candidates.
         return ExtendedModelResponse(response, Command(update={"egrm_undecided": None}))
 
 
@@ -189,45 +194,49 @@ def _judge(
     settings: Settings | None, graph: CompiledStateGraph[Any, Any, Any, Any] | None
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     if (settings is None) == (graph is None):
-        raise SettingsError("give BestOfN either the judge's settings or a graph that was built with them")
+        raise SettingsError("give BestOfN exactly one of the judge's settings and a graph")
     if graph is not None:
         return graph
     assert settings is not None
     if settings.task not in ("auto", "tool_calls"):
-        raise SettingsError(f"task={settings.task!r} judges no steps of an agent; leave it out, or set 'tool_calls'")
-    # A judge's run is a part of one step, so the agent's checkpointer has no use for what is in between.
+        raise SettingsError(
+            f"task={settings.task!r} does not judge the steps of an agent; leave it out, or set 'tool_calls'"
+        )
+    # The judge runs within a single step, so the agent's checkpointer does not need its state.
     return build_graph(settings.model_copy(update={"task": "tool_calls"}), checkpointer=False)
 
 
 def _independent(request: ModelRequest[Any], n: int) -> list[ModelRequest[Any]]:
-    """The request of each candidate: none is answered from LangChain's response cache, and a fixed seed is not shared.
+    """Return a request per candidate, without LangChain's response cache and with different seeds.
 
     Raises:
-        SettingsError: there is a global cache, and it cannot be turned off for the model.
+        SettingsError: a global cache is set, and it cannot be turned off for the model.
     """
-    # Chat models again, or wrappers of one that LangChain takes for it.
+    # Chat models, or wrappers that LangChain accepts in place of one.
     models: list[Any] = [independent(request.model, i) for i in range(n)]
     settings = [with_seed(request.model_settings, i) for i in range(n)]
     pairs = zip(models, settings, strict=True)
-    return [request.override(model=model, model_settings=given) for model, given in pairs]
+    return [request.override(model=model, model_settings=seeded) for model, seeded in pairs]
 
 
-def _fit(request: ModelRequest[Any], drawn: Drawn) -> Drawn:
-    return drawn if request.response_format is None else structured(drawn)
+def _fit(request: ModelRequest[Any], drawn: DrawnSteps) -> DrawnSteps:
+    return drawn if request.response_format is None else prefer_structured(drawn)
 
 
 def _run_settings(left: Limits) -> RunSettings | None:
-    given: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     if left.seconds_left is not None:
-        given["deadline_s"] = max(left.seconds_left, 1e-3)
+        limits["deadline_s"] = max(left.seconds_left, 1e-3)
     if left.tokens_left is not None:
-        given["max_completion_tokens"] = left.tokens_left
-    return RunSettings(**given) if given else None
+        limits["max_completion_tokens"] = left.tokens_left
+    return RunSettings(**limits) if limits else None
 
 
-def _asked(request: ModelRequest[Any], drawn: Drawn) -> dict[str, Any]:
-    """What the judge is asked: the conversation, the tools, and the candidates without their ids, by which a stream
-    would take the winner for a message that was there before."""
+def _judge_input(request: ModelRequest[Any], drawn: DrawnSteps) -> dict[str, Any]:
+    """Return the judge's input: the conversation, the tools, and the candidates.
+
+    The candidates have no ids. With its id, the winner would look like an old message to a stream.
+    """
     system = [] if request.system_message is None else [request.system_message]
     return {
         "messages": [*system, *request.messages],
@@ -242,4 +251,4 @@ def _schemas(request: ModelRequest[Any]) -> list[dict[str, Any]]:
     if isinstance(wanted, AutoStrategy):
         wanted = ToolStrategy(wanted.schema)
     specs = wanted.schema_specs if isinstance(wanted, ToolStrategy) else []
-    return [*tools, *({"name": each.name, "parameters": each.json_schema} for each in specs)]
+    return [*tools, *({"name": spec.name, "parameters": spec.json_schema} for spec in specs)]

@@ -1,7 +1,7 @@
-"""Draws an agent's next model step several times at once, in tasks or in threads, within a deadline and a budget.
+"""Draw an agent's next model step several times concurrently, in tasks or threads, within a deadline and a budget.
 
-A candidate that fails is lost, with its reason, and the others count. Where a limit is reached, what still runs is
-cancelled. A thread cannot be: a sync model call is let go of instead, and ends by itself while nobody waits for it.
+A candidate that fails is lost, its reason is recorded, and the others count. When a limit is reached, calls that still
+run are cancelled. A thread cannot be cancelled, so a sync model call is abandoned and ends in the background.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ Response: TypeAlias = ModelResponse[Any]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One candidate: what the model call gave, and the AI message in it."""
+class CandidateStep:
+    """One candidate: the response of the model call, and its AI message."""
 
     response: Response
     message: AIMessage
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What came of the calls, in the order in which they were made: one step at the least."""
+class DrawnSteps:
+    """The results of the calls, in the order of the calls; at least one step."""
 
-    steps: Sequence[Step]
+    steps: Sequence[CandidateStep]
     reasons: Sequence[str]
     """Why candidates were lost."""
     unjudged: str | None
-    """Why no judge can be asked: the limit that was reached."""
+    """The limit that was reached, so the judge cannot be asked."""
     left: Limits
-    """What is left for the judge."""
+    """The limits that remain for the judge."""
     usage: UsageMetadata | None
-    """That of all steps together; None where none of them tells its own."""
+    """The total usage of all steps. None if no step reports its usage."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,22 @@ class _Failed:
     error: Exception
 
 
-_Ended: TypeAlias = Step | _Failed
-_Call: TypeAlias = asyncio.Future[_Ended] | concurrent.futures.Future[_Ended]
+_Outcome: TypeAlias = CandidateStep | _Failed
+_Call: TypeAlias = asyncio.Future[_Outcome] | concurrent.futures.Future[_Outcome]
 
 
-def draw_steps(call: Callable[[], Response], n: int, limits: Limits) -> Drawn:
-    """`n` steps by a sync model call, each in a thread.
+def draw_steps(call: Callable[[], Response], n: int, limits: Limits) -> DrawnSteps:
+    """Draw `n` steps with a sync model call, each in its own thread.
 
     Raises:
-        Exception: none gave a step; the first error.
-        DeadlineReached: none gave a step in time.
+        Exception: all calls failed. This is the first error.
+        DeadlineReached: no call returned a step in time.
     """
 
-    def one() -> _Ended:
+    def one() -> _Outcome:
         try:
             response = call()
-            return Step(response, message_of(response))
+            return CandidateStep(response, message_of(response))
         except GraphBubbleUp:
             raise
         except Exception as error:
@@ -91,18 +91,18 @@ def draw_steps(call: Callable[[], Response], n: int, limits: Limits) -> Drawn:
     return _drawn(calls, limits)
 
 
-async def adraw_steps(call: Callable[[], Awaitable[Response]], n: int, limits: Limits) -> Drawn:
-    """`n` steps by an async model call, each in a task; none is left running when this returns or is cancelled.
+async def adraw_steps(call: Callable[[], Awaitable[Response]], n: int, limits: Limits) -> DrawnSteps:
+    """Draw `n` steps with an async model call, each in its own task. No task outlives this call.
 
     Raises:
-        Exception: none gave a step; the first error.
-        DeadlineReached: none gave a step in time.
+        Exception: all calls failed. This is the first error.
+        DeadlineReached: no call returned a step in time.
     """
 
-    async def one() -> _Ended:
+    async def one() -> _Outcome:
         try:
             response = await call()
-            return Step(response, message_of(response))
+            return CandidateStep(response, message_of(response))
         except GraphBubbleUp:
             raise
         except Exception as error:
@@ -114,14 +114,14 @@ async def adraw_steps(call: Callable[[], Awaitable[Response]], n: int, limits: L
         while running and not _left(calls, limits).reached:
             _, running = await asyncio.wait(running, timeout=limits.seconds_left, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for each in calls:
-            each.cancel()
+        for task in calls:
+            task.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
     return _drawn(calls, limits)
 
 
 def silent_context() -> contextvars.Context:
-    """A copy of the caller's context in which no model call is part of the token stream of the graph around it."""
+    """Return a copy of the caller's context whose model calls are not part of the surrounding graph's token stream."""
     context = contextvars.copy_context()
     config = ensure_config()
     config["tags"] = [*(config.get("tags") or []), NOSTREAM]
@@ -130,51 +130,51 @@ def silent_context() -> contextvars.Context:
 
 
 def message_of(response: Response) -> AIMessage:
-    """The AI message of a response.
+    """Return the AI message of a response.
 
     Raises:
-        RunError: it has none.
+        RunError: it has no AI message.
     """
     for message in response.result:
         if isinstance(message, AIMessage):
             return message
-    raise RunError("the model call gave no AI message")
+    raise RunError("the model call returned no AI message")
 
 
-def _ended(calls: Iterable[_Call]) -> list[_Ended]:
+def _outcomes(calls: Iterable[_Call]) -> list[_Outcome]:
     return [call.result() for call in calls if call.done() and not call.cancelled()]
 
 
 def _left(calls: Iterable[_Call], limits: Limits) -> Limits:
-    usages = [usage_of(each.message) for each in _ended(calls) if isinstance(each, Step)]
+    usages = [usage_of(outcome.message) for outcome in _outcomes(calls) if isinstance(outcome, CandidateStep)]
     return limits.less(sum(usage["output_tokens"] for usage in usages if usage))
 
 
-def _drawn(calls: Sequence[_Call], limits: Limits) -> Drawn:
-    ended, left = _ended(calls), _left(calls, limits)
+def _drawn(calls: Sequence[_Call], limits: Limits) -> DrawnSteps:
+    outcomes, left = _outcomes(calls), _left(calls, limits)
     limit = left.reached
-    given = [each for each in ended if isinstance(each, Step)]
-    errors = [each.error for each in ended if isinstance(each, _Failed)]
-    if not given:
+    returned = [outcome for outcome in outcomes if isinstance(outcome, CandidateStep)]
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, _Failed)]
+    if not returned:
         raise errors[0] if errors else DeadlineReached("no candidate step was drawn before the deadline (deadline_s)")
-    steps, repeated = _told_apart(given)
-    cut = [Lost(limit or "cancelled", by_limit=True)] * (len(calls) - len(ended))
+    steps, repeated = _without_repeats(returned)
+    cut = [Lost(limit or "cancelled", by_limit=True)] * (len(calls) - len(outcomes))
     lost = [*(Lost(f"{type(error).__name__}: {error}") for error in errors), *repeated, *cut]
     usage: UsageMetadata | None = None
-    for step in given:
-        if (told := usage_of(step.message)) is not None:
-            usage = add_usage(usage, told)
-    return Drawn(steps, texts(lost_reasons(ReasonCode.CANDIDATES_LOST, [*lost, *steps])), limit, left, usage)
+    for step in returned:
+        if (reported := usage_of(step.message)) is not None:
+            usage = add_usage(usage, reported)
+    return DrawnSteps(steps, lost_reasons("candidates", [*lost, *steps]), limit, left, usage)
 
 
-def _told_apart(steps: Sequence[Step]) -> tuple[list[Step], list[Lost]]:
-    """The steps without those whose response is an earlier one's, sent again by a cache."""
-    first: dict[str, Step] = {}
-    kept, lost = list[Step](), list[Lost]()
+def _without_repeats(steps: Sequence[CandidateStep]) -> tuple[list[CandidateStep], list[Lost]]:
+    """Drop the steps whose response repeats an earlier one, as a cache would send it."""
+    first: dict[str, CandidateStep] = {}
+    unique, lost = list[CandidateStep](), list[Lost]()
     for step in steps:
-        name = response_id(step.message)
-        if name is not None and first.setdefault(name, step) is not step:
-            lost.append(Lost(f"{REPEATED} ({name})"))
+        identifier = response_id(step.message)
+        if identifier is not None and first.setdefault(identifier, step) is not step:
+            lost.append(Lost(f"{REPEATED} ({identifier})"))
         else:
-            kept.append(step)
-    return kept, lost
+            unique.append(step)
+    return unique, lost

@@ -1,32 +1,30 @@
-"""Reward functions in the form that TRL's `GRPOTrainer` calls.
+"""Reward functions for TRL's `GRPOTrainer`.
 
     GRPOTrainer(model, reward_funcs=as_trl_reward(Settings(task="best_of_n", engine="vllm", ...)), ...)
 
 `among` decides what is judged together. With `among="group"`, the completions of one prompt are compared: the reward is
-the estimated probability of being the best of them, and equal completions share it. With `among="none"`, each one is
-graded alone, by a graph of the task `pointwise`.
+the estimated probability that a completion is the best of them, and equal completions share it. With `among="none"`,
+each completion is graded on its own, by a graph of the task `pointwise`.
 
-A completion that cannot be read or judged has the reward None. TRL then leaves it out of its group's mean, and its
-advantage is 0; the others keep their rewards. Where the trainer offers to log, the reasons are in the column
-`unrewarded` of its table of completions, and their share in the metric `egrm/unrewarded_share`.
+A completion that cannot be read or judged has the reward None. TRL excludes it from the mean of its group, and its
+advantage is 0. The other completions keep their rewards. If the trainer supports logging, the reasons are in the column
+`unrewarded` of its table of completions, and the share of missing rewards in the metric `egrm/unrewarded_share`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from langchain_core.messages import BaseMessage
 
-from egrm_graph.errors import OF_ONE_ITEM, InputError, SettingsError
-from egrm_graph.integrations.calling import Graph, Reward, readable, rewards_of, shown_text, with_unread
+from egrm_graph.errors import ITEM_ERRORS, InputError, SettingsError
+from egrm_graph.integrations.graph_calls import Graph, Reward, message_text, read_each, rewards_of, with_unread
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.messages.chat_messages import last_answer, read_messages
 from egrm_graph.settings import Settings
-from egrm_graph.tasks import judges_candidates
-from egrm_graph.values import full_text
+from egrm_graph.values import full_text, json_text
 
 Among = Literal["group", "none"]
 
@@ -41,7 +39,7 @@ class TrlReward(Protocol):
 
 
 class AsyncTrlReward(Protocol):
-    """The same as a coroutine function."""
+    """An async reward function as TRL calls it."""
 
     @property
     def __name__(self) -> str: ...
@@ -60,10 +58,10 @@ def as_trl_reward(
     name: str = "egrm",
     max_concurrency: int = 32,
 ) -> TrlReward:
-    """A reward function. `reference_column` is the column of the data set with the reference answers.
+    """Return a reward function. `reference_column` is the column of the data set with the reference answers.
 
-    Made from settings, it can be pickled; each process builds its graph at the first call, and raises `SetupError` then
-    if that fails.
+    If made from settings, the function can be pickled. Each process builds its graph at the first call, and that call
+    raises `SetupError` if the graph cannot be built.
 
     Raises:
         SettingsError: the settings' task does not fit `among`.
@@ -80,7 +78,7 @@ def as_async_trl_reward(
     name: str = "egrm",
     max_concurrency: int = 32,
 ) -> AsyncTrlReward:
-    """The same as a coroutine function, which TRL runs alongside its other asynchronous ones."""
+    """Like `as_trl_reward`, but return a coroutine function, which TRL runs concurrently with other async rewards."""
     return _AsyncReward(_judge(graph, among), among, reference_column, rubric, max_concurrency, name)
 
 
@@ -88,27 +86,51 @@ def as_async_trl_reward(
 class _Group:
     """Completions that are judged together."""
 
-    places: list[int]
-    """Where they are in the batch."""
-    given: dict[str, Any] = field(default_factory=dict)
+    indices: list[int]
+    """The indices of the completions in the batch."""
+    inputs: dict[str, Any] = field(default_factory=dict)
     """The graph's input."""
     unread: dict[int, str] = field(default_factory=dict)
-    """Why completions cannot be read, by their place in the group."""
+    """Why completions cannot be read, by their index in the group."""
     error: InputError | None = None
-    """Why the group as a whole cannot be judged."""
+    """Why the group cannot be judged."""
 
     def rewards(self, outcome: Any) -> list[Reward]:
-        """For each completion its reward, or None and the reason."""
-        if isinstance(outcome, BaseException) and not isinstance(outcome, OF_ONE_ITEM):
+        """Return each completion's reward, or None and the reason."""
+        if isinstance(outcome, BaseException) and not isinstance(outcome, ITEM_ERRORS):
             raise outcome
         if isinstance(outcome, BaseException):
-            return [(None, self.unread.get(i, str(outcome))) for i in range(len(self.places))]
+            return [(None, self.unread.get(i, str(outcome))) for i in range(len(self.indices))]
         return rewards_of(with_unread(outcome["verification"], self.unread))
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """The groups of one call of the reward function."""
+
+    groups: Sequence[_Group]
+    n_completions: int
+
+    @property
+    def inputs(self) -> Any:
+        """The graph's inputs for the groups that can be judged."""
+        return [group.inputs for group in self.groups if group.error is None]
+
+    def rewards(self, outcomes: Sequence[Any], columns: Mapping[str, Any]) -> list[float | None]:
+        """Return the reward of each completion, and log why some have none. `outcomes` has one item per input."""
+        remaining = iter(outcomes)
+        rewards: list[Reward] = [(None, "it was not judged")] * self.n_completions
+        for group in self.groups:
+            outcome = next(remaining) if group.error is None else group.error
+            for i, reward in zip(group.indices, group.rewards(outcome), strict=True):
+                rewards[i] = reward
+        _log(rewards, columns)
+        return [reward for reward, _ in rewards]
+
+
 @dataclass(eq=False)
-class _Asking:
-    """How completions are put to the judge. Its state is plain, so it pickles."""
+class _BatchReader:
+    """Turns the trainer's arguments into a batch. Its fields are plain values, so it can be pickled."""
 
     judge: Judge
     among: Among
@@ -119,53 +141,56 @@ class _Asking:
 
     @property
     def __name__(self) -> str:
-        """TRL logs the rewards under it."""
+        """The name under which TRL logs the rewards."""
         return self.name
 
     @property
     def config(self) -> Any:
         return {"max_concurrency": self.max_concurrency}
 
-    def _groups(self, prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]) -> list[_Group]:
+    def _batch(self, prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]) -> _Batch:
         references = _column(columns, self.reference_column, len(prompts))
         groups: dict[str, list[int]] = {}
         for i, (prompt, reference) in enumerate(zip(prompts, references, strict=True)):
-            alike = json.dumps([prompt, reference], sort_keys=True, default=str)
-            groups.setdefault(alike if self.among == "group" else str(i), []).append(i)
-        return [
-            self._group(places, prompts[places[0]], references[places[0]], [completions[i] for i in places])
-            for places in groups.values()
-        ]
+            key = _group_key(prompt, reference) if self.among == "group" else None
+            groups.setdefault(str(i) if key is None else key, []).append(i)
+        return _Batch(
+            [
+                self._group(indices, prompts[indices[0]], references[indices[0]], [completions[i] for i in indices])
+                for indices in groups.values()
+            ],
+            len(completions),
+        )
 
-    def _group(self, places: list[int], prompt: Any, reference: Any, completions: Sequence[Any]) -> _Group:
-        candidates, unread = readable(completions, _candidate)
+    def _group(self, indices: list[int], prompt: Any, reference: Any, completions: Sequence[Any]) -> _Group:
+        candidates, unread = read_each(completions, _candidate)
         try:
-            given = {
-                **_asked(prompt),
+            inputs = {
+                **_question(prompt),
                 "candidates": candidates,
                 "reference": None if reference is None else full_text(reference, "the reference"),
                 "rubric": self.rubric,
             }
         except InputError as error:
-            return _Group(places, unread=unread, error=error)
-        lost = InputError("no completion of this prompt can be read") if len(unread) == len(places) else None
-        return _Group(places, given, unread, lost)
+            return _Group(indices, unread=unread, error=error)
+        failure = InputError("no completion of this prompt can be read") if len(unread) == len(indices) else None
+        return _Group(indices, inputs, unread, failure)
 
 
-class _Reward(_Asking):
+class _Reward(_BatchReader):
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
-        groups = self._groups(prompts, completions, columns)
-        asked: Any = [group.given for group in groups if group.error is None]
-        outcomes = self.judge.graph.batch(asked, self.config, return_exceptions=True) if asked else []
-        return _logged(_spread(groups, outcomes, len(completions)), columns)
+        batch = self._batch(prompts, completions, columns)
+        inputs = batch.inputs
+        outcomes = self.judge.graph.batch(inputs, self.config, return_exceptions=True) if inputs else []
+        return batch.rewards(outcomes, columns)
 
 
-class _AsyncReward(CoroutineFunction, _Asking):
+class _AsyncReward(CoroutineFunction, _BatchReader):
     async def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
-        groups = self._groups(prompts, completions, columns)
-        asked: Any = [group.given for group in groups if group.error is None]
-        outcomes = await self.judge.graph.abatch(asked, self.config, return_exceptions=True) if asked else []
-        return _logged(_spread(groups, outcomes, len(completions)), columns)
+        batch = self._batch(prompts, completions, columns)
+        inputs = batch.inputs
+        outcomes = await self.judge.graph.abatch(inputs, self.config, return_exceptions=True) if inputs else []
+        return batch.rewards(outcomes, columns)
 
 
 def _judge(graph: Graph | Settings, among: Among) -> Judge:
@@ -176,24 +201,32 @@ def _judge(graph: Graph | Settings, among: Among) -> Judge:
     ):
         raise SettingsError(
             f"the task {graph.task_name!r} does not fit among={among!r}: among='group' compares completions "
-            "(task='best_of_n'), among='none' grades each alone (task='pointwise')"
+            "(task='best_of_n'), among='none' grades each on its own (task='pointwise')"
         )
     return Judge(graph)
 
 
-def _asked(prompt: Any) -> dict[str, Any]:
-    """The question: a text, or messages. Where others speak after the user, the messages are its conversation."""
+def _group_key(prompt: Any, reference: Any) -> str | None:
+    """Return a key that is equal for equal prompts and references. None if JSON cannot hold them."""
+    try:
+        return json_text([prompt, reference], sort_keys=True)
+    except InputError:
+        return None
+
+
+def _question(prompt: Any) -> dict[str, Any]:
+    """Return the graph's input for a prompt: a text, or messages. Messages may follow the user's question."""
     if isinstance(prompt, str):
         return {"question": prompt}
     messages = read_messages(prompt)
-    asked = [message for message in messages if message.type == "human"]
-    if not asked or messages[-1] is asked[-1]:
+    questions = [message for message in messages if message.type == "human"]
+    if not questions or messages[-1] is questions[-1]:
         return {"messages": messages}
-    return {"messages": messages, "question": shown_text(asked[-1], "the question")}
+    return {"messages": messages, "question": message_text(questions[-1], "the question")}
 
 
 def _candidate(completion: Any) -> str | BaseMessage:
-    """What the model said last. Of an empty conversation, an empty text."""
+    """Return the model's last message, or an empty text for an empty conversation."""
     if isinstance(completion, str):
         return completion
     if completion is None:
@@ -206,27 +239,17 @@ def _column(columns: Mapping[str, Any], name: str | None, n: int) -> Sequence[An
     if name is None:
         return [None] * n
     if name not in columns:
-        raise SettingsError(f"the data set has no column {name!r}; set reference_column to one that it has, or to None")
+        raise SettingsError(
+            f"the data set has no column {name!r}; set reference_column to an existing column, or to None"
+        )
     column: Sequence[Any] = columns[name]
     return column
 
 
-def _spread(groups: Sequence[_Group], outcomes: Sequence[Any], n: int) -> list[Reward]:
-    """For each completion of the batch its reward, or None and the reason."""
-    spread: list[Reward] = [(None, "it was not judged")] * n
-    judged = iter(outcomes)
-    for group in groups:
-        rewards = group.rewards(next(judged) if group.error is None else group.error)
-        for place, each in zip(group.places, rewards, strict=True):
-            spread[place] = each
-    return spread
-
-
-def _logged(told: Sequence[Reward], columns: Mapping[str, Any]) -> list[float | None]:
+def _log(rewards: Sequence[Reward], columns: Mapping[str, Any]) -> None:
     log_extra: Callable[[str, list[str]], None] | None = columns.get("log_extra")
     if log_extra is not None:
-        log_extra("unrewarded", [why or "" for _, why in told])
+        log_extra("unrewarded", [reason or "" for _, reason in rewards])
     log_metric: Callable[[str, float], None] | None = columns.get("log_metric")
-    if log_metric is not None and told:
-        log_metric("egrm/unrewarded_share", sum(reward is None for reward, _ in told) / len(told))
-    return [reward for reward, _ in told]
+    if log_metric is not None and rewards:
+        log_metric("egrm/unrewarded_share", sum(reward is None for reward, _ in rewards) / len(rewards))

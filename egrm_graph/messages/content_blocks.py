@@ -1,9 +1,9 @@
-"""Reads what a message says: its text and its tool calls, from the content blocks of any provider.
+"""Read the text and the tool calls of a message from the content blocks of any provider.
 
-A message's content is a text or a list of blocks, and every provider has block types of its own. Some of them are text.
-Some repeat `tool_calls`, or hold thoughts, citations, and the work of tools that ran at the provider: what came of
-those is in the text. Some ask the caller to act (`computer_call`), and are tool calls in all but name. Anything else,
-such as a picture or a type that is not known here, cannot be shown as text, and `hidden` names it.
+A message's content is a text or a list of blocks, and every provider has its own block types. Some are text. Some
+repeat `tool_calls`, or hold thoughts, citations, or the work of tools that ran at the provider; the text has their
+results. Some ask the caller to act (`computer_call`), so they count as tool calls. Anything else, such as a picture or
+an unknown type, cannot be written as text, and `hidden` names it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-Call = tuple[str, Any]
-"""A tool's name and its arguments; of an invalid call, their raw text."""
+from egrm_graph.values import excerpt, json_text
+
+ToolInvocation = tuple[str, Any]
+"""A tool's name and its arguments, or the raw text of invalid arguments."""
 
 _TEXTS = {
     **dict.fromkeys(("text", "input_text", "output_text", "text-plain"), "text"),
     "reference": "text",  # Mistral's citations, which may hold the cited part of the answer
     "refusal": "refusal",
 }
-"""Block types that are text, and the key that the text is under."""
+"""Block types that are text, and the key of the text."""
 _CALLS = {
     *("tool_call", "tool_call_chunk", "invalid_tool_call"),  # LangChain's own
     *("tool_use", "input_json_delta"),  # Anthropic, Bedrock
@@ -32,7 +34,7 @@ _CALLS = {
 }
 """Tool calls, which LangChain repeats in `tool_calls`."""
 _ACTIONS = {"computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"}
-"""What OpenAI asks the caller to do, and LangChain does not put in `tool_calls`."""
+"""What OpenAI asks the caller to do, but LangChain does not put in `tool_calls`."""
 _BOOKKEEPING = {"type", "id", "call_id", "status", "index"}
 _SILENT = {
     *("reasoning", "thinking", "redacted_thinking", "reasoning_content"),
@@ -45,33 +47,37 @@ _SILENT = {
 }
 _SILENT_ENDINGS = ("_tool_result", "_signature")
 _SILENT_ANYWHERE = {"cache_point", "cachePoint"}
-"""Marks for a provider's prompt cache, in messages of any role."""
+"""Markers for a provider's prompt cache, in messages of any role."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a message says."""
+    """The content of a message."""
 
     texts: tuple[str, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[ToolInvocation, ...]
     hidden: str | None
-    """The type of a part that cannot be shown as text."""
+    """The type of a part that cannot be written as text."""
 
 
 def content_of(message: BaseMessage) -> Content:
-    """What the message says, and whether that is all of it."""
+    """Return the texts and tool calls of a message, and the type of a part that is neither.
+
+    Raises:
+        InputError: JSON cannot hold a JSON block.
+    """
     texts, hidden = list[str](), list[str]()
     calls = list(_calls(message))
     for block in _blocks(message):
         kind = _kind(block)
         if kind == "json":  # Bedrock's tools
-            texts.append(json.dumps(block.get("json"), ensure_ascii=False, default=str))
+            texts.append(json_text(block.get("json")))
         elif isinstance(text := _text(block, kind), str):
             texts += [text] if text else []
         elif not isinstance(message, AIMessage):
             hidden += [] if kind in _SILENT_ANYWHERE else [kind]
         elif kind in _CALLS:
-            calls += _unrepeated(block, message)
+            calls += _unlisted_call(block, message)
         elif kind in _ACTIONS:
             arguments = {name: value for name, value in block.items() if name not in _BOOKKEEPING}
             calls.append((kind.removesuffix("_call"), arguments))
@@ -81,7 +87,7 @@ def content_of(message: BaseMessage) -> Content:
 
 
 def _blocks(message: BaseMessage) -> Iterator[Mapping[str, Any]]:
-    """The blocks of the content, then those that older formats of a provider keep apart from it."""
+    """Yield the blocks of the content, then the blocks that older provider formats store outside of it."""
     for block in [message.content] if isinstance(message.content, str) else message.content:
         yield {"type": "text", "text": block} if isinstance(block, str) else _unwrapped(block)
     if isinstance(refusal := message.additional_kwargs.get("refusal"), str):
@@ -94,7 +100,7 @@ def _blocks(message: BaseMessage) -> Iterator[Mapping[str, Any]]:
 
 
 def _unwrapped(block: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The provider's own block, where LangChain has no standard one for it."""
+    """Return the provider's own block if LangChain has no standard block for it."""
     while block.get("type") == "non_standard" and isinstance(value := block.get("value"), Mapping):
         block = value
     return block
@@ -102,18 +108,18 @@ def _unwrapped(block: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _kind(block: Mapping[str, Any]) -> str:
     if (kind := block.get("type")) is not None:
-        return str(kind)
+        return kind if isinstance(kind, str) else excerpt(kind)
     return next((name for name in ("text", *_SILENT_ANYWHERE) if name in block), "unknown")
 
 
 def _text(block: Mapping[str, Any], kind: str) -> Any:
-    """The text of a block; empty where there is none in it, and None where it is not text, or elsewhere."""
+    """Return the text of a block. None if the block is not a text, or its text is not in the message."""
     if kind not in _TEXTS:
         return None
     return block.get(_TEXTS[kind]) or (None if kind == "text-plain" else "")
 
 
-def _calls(message: BaseMessage) -> Iterator[Call]:
+def _calls(message: BaseMessage) -> Iterator[ToolInvocation]:
     if isinstance(message, AIMessage):
         for call in message.tool_calls:
             yield call["name"], call["args"]
@@ -121,16 +127,16 @@ def _calls(message: BaseMessage) -> Iterator[Call]:
             yield str(invalid.get("name")), str(invalid.get("args"))
 
 
-def _unrepeated(block: Mapping[str, Any], message: AIMessage) -> list[Call]:
-    """The call that a block makes, where `tool_calls` does not have it: messages that were not made by LangChain."""
+def _unlisted_call(block: Mapping[str, Any], message: AIMessage) -> list[ToolInvocation]:
+    """Return the call in a block if `tool_calls` lacks it, as in messages that LangChain did not create."""
     known = [*message.tool_calls, *message.invalid_tool_calls]
     name, call_id = block.get("name"), block.get("call_id") or block.get("id")
-    if not name or call_id in {call.get("id") for call in known}:
+    if not name or call_id in [call.get("id") for call in known]:
         return []
-    if call_id is None and name in {call.get("name") for call in known}:
+    if call_id is None and name in [call.get("name") for call in known]:
         return []
     arguments = next((block[key] for key in ("input", "args", "arguments") if key in block), None)
     if isinstance(arguments, str):
-        with contextlib.suppress(ValueError):  # of an invalid call, which is shown as it is
+        with contextlib.suppress(ValueError, RecursionError):  # invalid arguments keep their raw text
             arguments = json.loads(arguments)
-    return [(str(name), arguments)]
+    return [(name if isinstance(name, str) else excerpt(name), arguments)]

@@ -1,8 +1,8 @@
-"""Untrusted text between delimiters that it cannot forge, and read where it cannot pretend to be something else.
+"""Put untrusted text between delimiters that it cannot forge, and neutralize chat-template marks in it.
 
-Decides: a fence carries a code that follows from everything inside it, so that whoever wrote the text could not know
-it; the same item always has the same code, so that a server's prefix cache still hits. Inside, what would pass for a
-chat template's own marks is broken up, and what cannot be seen is spelled out.
+A fence has a code that is derived from everything inside it, so the author of the text cannot know it. The same item
+always has the same code, so a server's prefix cache still hits. Marks of chat templates inside the text are broken up,
+and invisible characters are spelled out.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _MARKS = re.compile(
     re.IGNORECASE,
 )
 _BREAK = {"<": "< ", ">": " >", "[": "[ "}
-# Joiners are part of how some scripts and emoji are spelled.
-_SEEN = frozenset("\n\t\u200c\u200d")
+# Some scripts and emoji need joiners.
+_UNESCAPED = frozenset("\n\t\u200c\u200d")
 _VARIATION_TAGS = re.compile("[\U000e0000-\U000e0fff]")
 
 
 def code_of(parts: Sequence[str]) -> str:
-    """A code that stands in none of the parts."""
+    """Return a code that does not occur in any of the parts."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     everything = "\n".join(parts).casefold()
     while (code := digest[:CODE_CHARACTERS]) in everything:
@@ -39,21 +39,21 @@ def code_of(parts: Sequence[str]) -> str:
 
 
 def fence(name: str, text: str, code: str) -> str:
-    """The text between a beginning and an end that carry the code."""
+    """Return the text between an opening and a closing line with the code."""
     return f"[{name} {code}]\n{inert(text)}\n[end of {name} {code}]"
 
 
 def inert(text: str) -> str:
-    """The text with the marks of chat templates broken up and characters that cannot be seen spelled out.
+    """Break up the marks of chat templates in a text, and spell out invisible characters.
 
-    `<|im_end|>` becomes `< |im_end| >`, and a right-to-left override `⟨U+202E⟩`.
+    `<|im_end|>` becomes `< |im_end| >`, and a right-to-left override becomes `⟨U+202E⟩`.
     """
     text = _MARKS.sub(lambda mark: _BREAK[mark[0]], text.replace("\r\n", "\n"))
-    return "".join(_seen(character) for character in text) if not text.isascii() or not text.isprintable() else text
+    return "".join(_visible(character) for character in text) if not text.isascii() or not text.isprintable() else text
 
 
-def _seen(character: str) -> str:
-    if character in _SEEN:
+def _visible(character: str) -> str:
+    if character in _UNESCAPED:
         return character
     if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") or _VARIATION_TAGS.match(character):
         return f"⟨U+{ord(character):04X}⟩"

@@ -1,4 +1,4 @@
-"""Writes the verdict on a question as the next message of the conversation that asked it."""
+"""Write a verdict as the next message of the conversation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from egrm_graph.verification import Verification
 
 
 def reply(verification: Verification) -> AIMessage:
-    """The answer as a message, with the status where it is not `ok`. An abstained run says so, and gives no answer."""
+    """Return the answer as a message, with the status if it is not `ok`. An abstained run has no answer."""
     status, reasons = verification["status"], "; ".join(verification["reasons"])
     if status == "abstained" or verification["answer"] is None:
         text = "I have no verified answer."
@@ -16,5 +16,5 @@ def reply(verification: Verification) -> AIMessage:
         text = verification["answer"]
     if status != "ok":
         text = f"{text}\n\nStatus: {status}. {reasons}".rstrip()
-    told = {name: verification[name] for name in ("run_id", "status", "route", "confidence")}
-    return AIMessage(text, id=f"egrm-{verification['run_id']}", response_metadata={"egrm": told})
+    metadata = {name: verification[name] for name in ("run_id", "status", "route", "confidence")}
+    return AIMessage(text, id=f"egrm-{verification['run_id']}", response_metadata={"egrm": metadata})

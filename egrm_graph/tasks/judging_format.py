@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from egrm_graph.answers.thinking import spoken
-from egrm_graph.messages.candidates import MOST
+from egrm_graph.messages.candidates import MAX_CANDIDATES
 from egrm_graph.messages.fencing import fence, inert
 from egrm_graph.verification import Judged, Subject, View
 
@@ -81,7 +81,7 @@ class EnglishFormat:
     def __init__(self, *, first: bool = False) -> None:
         self._first = first
 
-    most_candidates = MOST
+    most_candidates = MAX_CANDIDATES
     label_alone = True
 
     def prompts(self, task: str) -> str:

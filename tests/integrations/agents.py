@@ -1,4 +1,4 @@
-"""A chat model and a judge that answer by script."""
+"""A chat model and a judge with scripted answers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Answer = Callable[[Sequence[BaseMessage], int], AIMessage]
 
 
 class Model(BaseChatModel):
-    """Answers by a function of the conversation and the number of the call; streams a word at a time."""
+    """A chat model whose answer is a function of the conversation and the call number. Streams word by word."""
 
     answer: Answer
     delays_s: dict[int, float] = Field(default_factory=dict)
-    """By the number of the call."""
+    """By call number."""
     bound: list[Any] = Field(default_factory=list)
     temperature: float | None = None
     _numbers: list[int] = PrivateAttr(default_factory=list)
@@ -45,7 +45,7 @@ class Model(BaseChatModel):
 
     @property
     def running(self) -> set[int]:
-        """The numbers of the calls under way."""
+        """The numbers of the calls in progress."""
         return self._running
 
     def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:
@@ -76,8 +76,8 @@ class Model(BaseChatModel):
         for word in re.findall(r"\S+\s*", str(said.text)):
             yield ChatGenerationChunk(message=AIMessageChunk(content=word))
         calls: Any = [
-            {"name": each["name"], "args": json.dumps(each["args"]), "id": each["id"], "index": i}
-            for i, each in enumerate(said.tool_calls)
+            {"name": call["name"], "args": json.dumps(call["args"]), "id": call["id"], "index": i}
+            for i, call in enumerate(said.tool_calls)
         ]
         yield ChatGenerationChunk(
             message=AIMessageChunk(content="", tool_call_chunks=calls, usage_metadata=said.usage_metadata)
@@ -92,7 +92,7 @@ class Model(BaseChatModel):
 
 
 def steps(*candidates: AIMessage | Exception, then: str = "done") -> Answer:
-    """The candidates of the first step by the number of the call; after a tool's result always the same words."""
+    """Answer the first step with the candidate of the call number, and tool results always with the same text."""
 
     def answer(messages: Sequence[BaseMessage], number: int) -> AIMessage:
         if isinstance(messages[-1], ToolMessage):
@@ -106,7 +106,7 @@ def steps(*candidates: AIMessage | Exception, then: str = "done") -> Answer:
 
 
 def said(text: str, *calls: tuple[str, dict[str, Any]], n_tokens: int = 5) -> AIMessage:
-    """A message of so many tokens, with tool calls, each with an id of its own."""
+    """Return a message with a number of tokens, and with tool calls that have unique ids."""
     return AIMessage(
         text,
         tool_calls=[{"name": name, "args": args, "id": uuid.uuid4().hex} for name, args in calls],
@@ -116,13 +116,13 @@ def said(text: str, *calls: tuple[str, dict[str, Any]], n_tokens: int = 5) -> AI
 
 
 def judge(choose: Callable[[dict[str, str], str], str | None]) -> ScriptedClient:
-    """A judge that sees the candidates by their labels, and the code of their fences, and names a label, or None."""
+    """Return a judge. `choose` gets the candidates by label and the code of their fences, and returns a label."""
 
     def answer(prompt: Sequence[Any], seed: int, request_id: str) -> str:
         text = prompt[-1]["content"]
         found = re.findall(r"\[candidate (\w+) (\w{8})\]\n(.*?)\n\[end of candidate", text, re.DOTALL)
         code = found[0][1]
-        label = choose({label: shown for label, _, shown in found}, code)
+        label = choose({label: candidate for label, _, candidate in found}, code)
         if label is None:
             return "I cannot say."
         return f"{code}: {label}" if ".expand_cot." in request_id else label
@@ -131,8 +131,8 @@ def judge(choose: Callable[[dict[str, str], str], str | None]) -> ScriptedClient
 
 
 def preferring(part: str) -> ScriptedClient:
-    """A judge that takes the candidate with this in its text for the best."""
-    return judge(lambda shown, _: next((label for label, text in shown.items() if part in text), None))
+    """Return a judge that chooses the candidate whose text contains `part`."""
+    return judge(lambda candidates, _: next((label for label, text in candidates.items() if part in text), None))
 
 
 def graph_of(client: ScriptedClient, **settings: Any) -> CompiledStateGraph[Any, Any, Any, Any]:

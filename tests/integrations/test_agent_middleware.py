@@ -1,4 +1,4 @@
-"""Best of N in an agent: what is handed on, what is told, and that nothing else is seen or done."""
+"""Tests for best of N in an agent: the chosen step, its record, and what the agent streams and runs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.integrations.agents import Model, graph_of, judge, preferring, said, 
 
 QUESTION: Any = {"messages": [HumanMessage("17+48?")]}
 RIGHT, WRONG = ("add", {"a": 17, "b": 48}), ("add", {"a": 17, "b": 84})
-SILENT = judge(lambda shown, code: None)
+SILENT = judge(lambda candidates, code: None)
 
 
 class Added:
-    """A tool that remembers what it was called with."""
+    """A tool that records its arguments."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, int]] = []
@@ -47,11 +47,11 @@ class Added:
         return add
 
 
-async def run(agent: Any, sync: bool, given: Any = QUESTION, config: Any = None) -> Any:
-    return agent.invoke(given, config) if sync else await agent.ainvoke(given, config)
+async def run(agent: Any, sync: bool, inputs: Any = QUESTION, config: Any = None) -> Any:
+    return agent.invoke(inputs, config) if sync else await agent.ainvoke(inputs, config)
 
 
-def told(message: BaseMessage) -> Any:
+def record_of(message: BaseMessage) -> Any:
     return message.response_metadata["egrm"]
 
 
@@ -59,14 +59,14 @@ both = pytest.mark.parametrize("sync", [True, False])
 
 
 @both
-async def test_the_winners_tool_call_is_run_and_no_other(sync: bool) -> None:
+async def test_only_the_winners_tool_call_is_run(sync: bool) -> None:
     added, model = Added(), Model(answer=steps(said("", WRONG), said("", RIGHT), said("", WRONG), said("", WRONG)))
     agent = create_agent(model, [added.tool], middleware=[BestOfN(4, graph=graph_of(preferring('"b": 48')))])
     messages = (await run(agent, sync))["messages"]
     assert added.calls == [(17, 48)]
-    assert [type(each) for each in messages] == [HumanMessage, AIMessage, ToolMessage, AIMessage]
+    assert [type(message) for message in messages] == [HumanMessage, AIMessage, ToolMessage, AIMessage]
     assert (messages[2].content, messages[3].content) == ("65", "done")
-    assert told(messages[1])["by"] == "verdict"
+    assert record_of(messages[1])["by"] == "verdict"
     assert model.calls == 8
 
 
@@ -76,31 +76,31 @@ async def test_equal_candidates_are_not_judged(sync: bool) -> None:
     same = [said("", RIGHT), said("the sum:", ("add", {"b": 48, "a": 17}))]
     agent = create_agent(Model(answer=steps(*same)), [Added().tool], middleware=[BestOfN(2, graph=graph_of(client))])
     messages = (await run(agent, sync))["messages"]
-    assert [told(messages[i])["by"] for i in (1, 3)] == ["equal", "equal"]
+    assert [record_of(messages[i])["by"] for i in (1, 3)] == ["equal", "equal"]
     assert client.calls == []
 
 
 @both
-async def test_a_failed_candidate_is_lost_and_told_and_the_others_are_judged(sync: bool) -> None:
+async def test_a_failed_candidate_is_recorded_and_the_others_are_judged(sync: bool) -> None:
     model = Model(answer=steps(said("", WRONG), ValueError("no room"), said("", RIGHT)))
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(3, graph=graph_of(preferring('"b": 48')))])
     step = (await run(agent, sync))["messages"][1]
     assert step.tool_calls[0]["args"] == RIGHT[1]
-    assert told(step)["candidates"] == 2
-    assert told(step)["reasons"] == ["1 of 3 candidates lost: ValueError: no room"]
+    assert record_of(step)["candidates"] == 2
+    assert record_of(step)["reasons"] == ["1 of 3 candidates lost: ValueError: no room"]
 
 
 @both
-async def test_one_candidate_that_is_left_is_not_judged(sync: bool) -> None:
+async def test_a_single_remaining_candidate_is_not_judged(sync: bool) -> None:
     client = preferring("never asked")
     model = Model(answer=steps(ValueError("no room"), said("", RIGHT)))
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph_of(client))])
     messages = (await run(agent, sync))["messages"]
-    assert told(messages[1])["by"] == "only"
+    assert record_of(messages[1])["by"] == "only"
     assert client.calls == []
 
 
-async def test_where_all_candidates_fail_the_first_error_is_raised() -> None:
+async def test_if_all_candidates_fail_the_first_error_is_raised() -> None:
     model = Model(answer=steps(ValueError("no room"), KeyError("too late")))
     agent = create_agent(model, [], middleware=[BestOfN(2, graph=graph_of(SILENT))])
     with pytest.raises(ValueError, match="no room"):
@@ -129,53 +129,57 @@ async def test_the_judge_sees_the_conversation_the_tools_and_the_steps() -> None
     assert "of add:\n101" in later
 
 
-async def test_parallel_tool_calls_of_the_winner_all_run() -> None:
+async def test_all_parallel_tool_calls_of_the_winner_run() -> None:
     added = Added()
     model = Model(answer=steps(said("", WRONG), said("", RIGHT, ("add", {"a": 1, "b": 2}))))
     agent = create_agent(model, [added.tool], middleware=[BestOfN(2, graph=graph_of(preferring('"b": 2')))])
     messages = (await agent.ainvoke(QUESTION))["messages"]
     assert sorted(added.calls) == [(1, 2), (17, 48)]
-    assert [type(each) for each in messages] == [HumanMessage, AIMessage, ToolMessage, ToolMessage, AIMessage]
+    assert [type(message) for message in messages] == [HumanMessage, AIMessage, ToolMessage, ToolMessage, AIMessage]
 
 
-async def test_the_usage_of_all_candidates_and_of_the_judge_is_told() -> None:
+async def test_the_usage_of_all_candidates_and_of_the_judge_is_recorded() -> None:
     client = preferring('"b": 48')
     model = Model(answer=steps(said("", WRONG, n_tokens=7), said("", RIGHT, n_tokens=4)))
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph_of(client))])
     with get_usage_metadata_callback() as counted:
         step = (await agent.ainvoke(QUESTION))["messages"][1]
-    assert told(step)["usage"] == {"input_tokens": 20, "output_tokens": 11, "total_tokens": 31}
-    assert told(step)["verification"]["usage"]["requests"] == len(client.calls)
+    assert record_of(step)["usage"] == {"input_tokens": 20, "output_tokens": 11, "total_tokens": 31}
+    assert record_of(step)["verification"]["usage"]["requests"] == len(client.calls)
     assert step.usage_metadata == {"input_tokens": 10, "output_tokens": 4, "total_tokens": 14}
-    # LangChain's own count has every candidate of both steps.
+    # LangChain's own count includes every candidate of both steps.
     assert counted.usage_metadata == {"scripted": {"input_tokens": 40, "output_tokens": 21, "total_tokens": 61}}
 
 
 @both
-async def test_a_stream_of_messages_shows_the_winner_and_nothing_else(sync: bool) -> None:
+async def test_a_message_stream_has_only_the_winner(sync: bool) -> None:
     model = Model(answer=steps(said("It is not 65.", WRONG), said("It is 65.", RIGHT)))
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph_of(preferring('"b": 48')))])
     streamed: list[Any] = (
         list(agent.stream(QUESTION, stream_mode="messages"))
         if sync
-        else [each async for each in agent.astream(QUESTION, stream_mode="messages")]
+        else [event async for event in agent.astream(QUESTION, stream_mode="messages")]
     )
-    assert [(each.type, each.text) for each, _ in streamed] == [("ai", "It is 65."), ("tool", "65"), ("ai", "done")]
-    assert [each.tool_calls[0]["args"] for each, _ in streamed[:1]] == [RIGHT[1]]
+    assert [(message.type, message.text) for message, _ in streamed] == [
+        ("ai", "It is 65."),
+        ("tool", "65"),
+        ("ai", "done"),
+    ]
+    assert [message.tool_calls[0]["args"] for message, _ in streamed[:1]] == [RIGHT[1]]
 
 
-async def test_a_stream_of_subgraphs_shows_the_winner_too() -> None:
+async def test_a_subgraph_stream_has_only_the_winner() -> None:
     model = Model(answer=steps(said("It is not 65.", WRONG), said("It is 65.", RIGHT)))
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph_of(preferring('"b": 48')))])
-    streamed: list[Any] = [each async for each in agent.astream(QUESTION, stream_mode="messages", subgraphs=True)]
-    assert [(each.type, each.text) for _, (each, _) in streamed] == [
+    streamed: list[Any] = [event async for event in agent.astream(QUESTION, stream_mode="messages", subgraphs=True)]
+    assert [(message.type, message.text) for _, (message, _) in streamed] == [
         ("ai", "It is 65."),
         ("tool", "65"),
         ("ai", "done"),
     ]
 
 
-async def test_a_judge_that_is_a_chat_model_is_silent_in_the_stream_too() -> None:
+async def test_a_judge_that_is_a_chat_model_is_not_streamed() -> None:
     def verdict(messages: Sequence[BaseMessage], number: int) -> AIMessage:
         text = str(messages[-1].text)
         return said("A" if text.index('"b": 48') < text.index('"b": 84') else "B")
@@ -184,15 +188,15 @@ async def test_a_judge_that_is_a_chat_model_is_silent_in_the_stream_too() -> Non
     graph = build_graph(Settings(task="tool_calls"), client=ChatModelClient(judging), scorer=None)
     model = Model(answer=steps(said("It is not 65.", WRONG), said("It is 65.", RIGHT)))
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph)])
-    streamed: list[Any] = [each async for each in agent.astream(QUESTION, stream_mode="messages", subgraphs=True)]
-    assert [each.text for _, (each, _) in streamed] == ["It is 65.", "65", "done"]
+    streamed: list[Any] = [event async for event in agent.astream(QUESTION, stream_mode="messages", subgraphs=True)]
+    assert [message.text for _, (message, _) in streamed] == ["It is 65.", "65", "done"]
     assert judging.calls == 6
 
 
-async def test_without_it_the_model_streams_its_words() -> None:
+async def test_without_the_middleware_the_model_streams_its_words() -> None:
     agent = create_agent(Model(answer=steps(said("It is 65."))), [])
-    streamed: list[Any] = [each async for each in agent.astream(QUESTION, stream_mode="messages")]
-    assert [each.text for each, _ in streamed if isinstance(each, AIMessageChunk)][:3] == ["It ", "is ", "65."]
+    streamed: list[Any] = [event async for event in agent.astream(QUESTION, stream_mode="messages")]
+    assert [message.text for message, _ in streamed if isinstance(message, AIMessageChunk)][:3] == ["It ", "is ", "65."]
 
 
 async def test_without_a_verdict_the_first_candidate_is_taken() -> None:
@@ -200,22 +204,22 @@ async def test_without_a_verdict_the_first_candidate_is_taken() -> None:
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph_of(SILENT))])
     step = (await agent.ainvoke(QUESTION))["messages"][1]
     assert step.tool_calls[0]["args"] == WRONG[1]
-    assert (told(step)["by"], told(step)["verification"]["status"]) == ("first", "abstained")
+    assert (record_of(step)["by"], record_of(step)["verification"]["status"]) == ("first", "abstained")
 
 
 @both
-async def test_a_conversation_that_a_judge_of_text_cannot_be_shown_gives_no_verdict(sync: bool) -> None:
+async def test_a_conversation_with_a_picture_gets_no_verdict(sync: bool) -> None:
     picture: Any = {"messages": [HumanMessage([{"type": "image", "url": "https://example.org/sum.png"}])]}
     model = Model(answer=lambda messages, number: said(f"6{number}"))
     agent = create_agent(model, [], middleware=[BestOfN(2, graph=graph_of(preferring("65")))])
-    record = told((await run(agent, sync, picture))["messages"][1])
+    record = record_of((await run(agent, sync, picture))["messages"][1])
     assert (record["by"], record["verification"]) == ("first", None)
     [reason] = record["reasons"]
-    assert reason.startswith("messages[0] has a part of type 'image', and a model is shown text alone")
+    assert reason.startswith("messages[0] has a part of type 'image', but models read only text")
 
 
 @both
-async def test_without_a_verdict_it_raises_where_that_is_asked_for(sync: bool) -> None:
+async def test_without_a_verdict_raise_raises(sync: bool) -> None:
     added, model = Added(), Model(answer=steps(said("", WRONG), said("", RIGHT)))
     middleware = BestOfN(2, graph=graph_of(SILENT), on_abstain="raise")
     with pytest.raises(Abstained, match="none of 2 candidates was chosen: neither a fast answer nor a path gave"):
@@ -223,8 +227,8 @@ async def test_without_a_verdict_it_raises_where_that_is_asked_for(sync: bool) -
     assert added.calls == []
 
 
-async def test_a_tie_is_no_verdict() -> None:
-    drawn = judge(lambda shown, code: "A")  # always the one shown first: both orders cancel out
+async def test_a_tie_is_not_a_verdict() -> None:
+    drawn = judge(lambda candidates, code: "A")  # always the first one, so both orders cancel out
     model = Model(answer=steps(said("", WRONG), said("", RIGHT)))
     middleware = BestOfN(2, graph=graph_of(drawn), on_abstain="raise")
     with pytest.raises(Abstained, match="a draw: A and B"):
@@ -232,8 +236,8 @@ async def test_a_tie_is_no_verdict() -> None:
 
 
 @both
-async def test_a_human_is_asked_once_and_nothing_is_drawn_or_judged_again(sync: bool) -> None:
-    added, client = Added(), judge(lambda shown, code: None)
+async def test_after_a_human_answers_nothing_is_drawn_or_judged_again(sync: bool) -> None:
+    added, client = Added(), judge(lambda candidates, code: None)
     model = Model(answer=steps(said("", WRONG), said("", RIGHT), said("", RIGHT)))
     agent = create_agent(
         model,
@@ -244,32 +248,34 @@ async def test_a_human_is_asked_once_and_nothing_is_drawn_or_judged_again(sync: 
     config: Any = {"configurable": {"thread_id": "1"}}
     stopped = await run(agent, sync, config=config)
     (interrupt,) = stopped["__interrupt__"]
-    asked = interrupt.value
+    request = interrupt.value
     assert (model.calls, added.calls, len(stopped["messages"])) == (3, [], 1)
-    assert asked["reasons"].endswith("neither a fast answer nor a path gave an answer")
-    (index,) = [each["index"] for each in asked["candidates"] if each["tool_calls"][0]["args"] == RIGHT[1]]
-    assert len(asked["candidates"]) == 2
+    assert request["reasons"].endswith("neither a fast answer nor a path gave a verdict")
+    (index,) = [item["index"] for item in request["candidates"] if item["tool_calls"][0]["args"] == RIGHT[1]]
+    assert len(request["candidates"]) == 2
 
     judged = len(client.calls)
     messages = (await run(agent, sync, Command(resume=index), config))["messages"]
     assert (model.calls, len(client.calls), added.calls) == (6, judged, [(17, 48)])
-    assert [type(each) for each in messages] == [HumanMessage, AIMessage, ToolMessage, AIMessage]
-    assert [told(messages[i])["by"] for i in (1, 3)] == ["human", "equal"]
+    assert [type(message) for message in messages] == [HumanMessage, AIMessage, ToolMessage, AIMessage]
+    assert [record_of(messages[i])["by"] for i in (1, 3)] == ["human", "equal"]
 
 
-async def test_a_human_who_names_no_candidate_is_asked_again() -> None:
+async def test_a_human_who_gives_a_wrong_index_is_asked_again() -> None:
     model = Model(answer=steps(said("", WRONG), said("", RIGHT)))
     middleware = [BestOfN(2, graph=graph_of(SILENT), on_abstain="ask")]
     agent = create_agent(model, [Added().tool], middleware=middleware, checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}}
     await agent.ainvoke(QUESTION, config)
     again = await agent.ainvoke(Command(resume="the second"), config)
-    assert again["__interrupt__"][0].value["refused"] == "'the second' is no index of a candidate; give one of [0, 1]"
+    assert (
+        again["__interrupt__"][0].value["refused"] == "'the second' is not the index of a candidate; give one of [0, 1]"
+    )
     messages = (await agent.ainvoke(Command(resume=1), config))["messages"]
     assert messages[1].tool_calls[0]["args"] == RIGHT[1]
 
 
-async def test_candidates_that_nobody_chose_from_are_forgotten() -> None:
+async def test_abandoned_candidates_are_dropped() -> None:
     answers = [said("", WRONG), said("", RIGHT), said("Hello."), said("Hello.")]
     model = Model(answer=lambda messages, number: answers[number])
     middleware = [BestOfN(2, graph=graph_of(SILENT), on_abstain="ask")]
@@ -278,7 +284,7 @@ async def test_candidates_that_nobody_chose_from_are_forgotten() -> None:
     await agent.ainvoke(QUESTION, config)
     out = await agent.ainvoke({"messages": [HumanMessage("Never mind.")]}, config)
     assert "__interrupt__" not in out
-    assert [each.text for each in out["messages"]] == ["17+48?", "Never mind.", "Hello."]
+    assert [message.text for message in out["messages"]] == ["17+48?", "Never mind.", "Hello."]
 
 
 class Total(BaseModel):
@@ -288,7 +294,7 @@ class Total(BaseModel):
 
 
 @both
-async def test_structured_output_is_the_winners(sync: bool) -> None:
+async def test_the_winners_structured_output_is_returned(sync: bool) -> None:
     client = preferring('"total": 65')
     model = Model(answer=steps(said("", ("Total", {"total": 66})), said("", ("Total", {"total": 65}))))
     agent = create_agent(
@@ -310,7 +316,7 @@ async def test_structured_output_survives_a_human() -> None:
 
 
 class Retried(AgentMiddleware[Any, Any, Any]):
-    """Tries a model call a second time."""
+    """Middleware that retries a model call once."""
 
     async def awrap_model_call(self, request: Any, handler: Any) -> Any:
         try:
@@ -319,16 +325,16 @@ class Retried(AgentMiddleware[Any, Any, Any]):
             return await handler(request)
 
 
-async def test_middleware_after_it_wraps_each_candidate() -> None:
+async def test_middleware_after_best_of_n_wraps_each_candidate() -> None:
     model = Model(answer=steps(said("", WRONG), ValueError("once"), said("", RIGHT)))
     middleware = [BestOfN(2, graph=graph_of(preferring('"b": 48'))), Retried()]
     step = (await create_agent(model, [Added().tool], middleware=middleware).ainvoke(QUESTION))["messages"][1]
     assert step.tool_calls[0]["args"] == RIGHT[1]
-    assert told(step)["reasons"] == []
+    assert record_of(step)["reasons"] == []
 
 
 @both
-async def test_a_judge_that_cannot_be_reached_gives_no_verdict_and_leaves_nothing_in_the_checkpoints(
+async def test_an_unreachable_judge_gives_no_verdict_and_saves_no_checkpoints(
     sync: bool,
 ) -> None:
     saver = InMemorySaver()
@@ -336,13 +342,13 @@ async def test_a_judge_that_cannot_be_reached_gives_no_verdict_and_leaves_nothin
     settings = Settings(engine="vllm", model="none", base_url=("http://127.0.0.1:9/v1",), attempts=1)
     agent = create_agent(model, [], middleware=[BestOfN(2, settings=settings)], checkpointer=saver)
     messages = (await run(agent, sync, config={"configurable": {"thread_id": "1"}}))["messages"]
-    assert (told(messages[1])["by"], told(messages[1])["verification"]["rewards"]) == ("first", [None, None])
-    assert "127.0.0.1:9" in told(messages[1])["verification"]["reasons"][0]
-    assert {each.config.get("configurable", {}).get("checkpoint_ns") for each in saver.list(None)} == {""}
+    assert (record_of(messages[1])["by"], record_of(messages[1])["verification"]["rewards"]) == ("first", [None, None])
+    assert "127.0.0.1:9" in record_of(messages[1])["verification"]["reasons"][0]
+    assert {saved.config.get("configurable", {}).get("checkpoint_ns") for saved in saver.list(None)} == {""}
 
 
 @both
-async def test_a_graph_that_keeps_its_states_works_inside_an_agent_that_does(sync: bool) -> None:
+async def test_a_graph_works_in_an_agent_with_a_checkpointer(sync: bool) -> None:
     client = preferring('"b": 48')
     graph = build_graph(Settings(task="tool_calls"), client=client, scorer=None)
     model = Model(answer=steps(said("", WRONG), said("", RIGHT)))
@@ -352,7 +358,7 @@ async def test_a_graph_that_keeps_its_states_works_inside_an_agent_that_does(syn
     assert messages[1].tool_calls[0]["args"] == RIGHT[1]
 
 
-async def test_a_graph_that_judges_nothing_is_refused() -> None:
+async def test_a_graph_that_does_not_judge_is_refused() -> None:
     client = ScriptedClient(fast=["65"] * 5)
     model = Model(answer=steps(said("", WRONG), said("", RIGHT)))
     middleware = [BestOfN(2, graph=build_graph(Settings(task="answer"), client=client, scorer=None))]
@@ -361,18 +367,18 @@ async def test_a_graph_that_judges_nothing_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [
         ({"n": 1, "graph": graph_of(SILENT)}, "n=1: 2 to 64 candidates"),
         ({"n": 65, "graph": graph_of(SILENT)}, "n=65: 2 to 64 candidates"),
-        ({}, "either the judge's settings or a graph"),
-        ({"settings": Settings(task="pairwise")}, "task='pairwise' judges no steps"),
+        ({}, "exactly one of the judge's settings and a graph"),
+        ({"settings": Settings(task="pairwise")}, "task='pairwise' does not judge the steps"),
         ({"graph": graph_of(SILENT), "on_abstain": "last"}, "on_abstain='last'; known are first, raise, ask"),
         ({"graph": graph_of(SILENT), "deadline_s": 0}, "deadline_s=0: Input should be greater than 0"),
     ],
 )
-def test_what_does_not_fit_is_refused_at_once(options: dict[str, Any], why: str) -> None:
-    with pytest.raises(SettingsError, match=why):
+def test_wrong_options_are_refused_at_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         BestOfN(**options)
 
 

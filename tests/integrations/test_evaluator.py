@@ -1,4 +1,4 @@
-"""Evaluators, also as the real LangSmith calls them."""
+"""Tests for evaluators, including with the real LangSmith."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ async def atarget(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def offline() -> Client:
-    """A client that sends no traces."""
+    """Return a client that sends no traces."""
     return Client(api_url="http://127.0.0.1:9", api_key="none", tracing_sampling_rate=0.0, auto_batch_tracing=False)
 
 
@@ -51,14 +51,14 @@ def grading(**options: Any) -> Any:
 
 async def test_a_good_and_a_bad_output_sync_and_async() -> None:
     for outputs, grade, score in (("56", "5", 1.0), ({"answer": "57"}, "1", 0.0)):
-        told = as_evaluator(grading())(inputs=ASKED, outputs=outputs, reference_outputs={"answer": "56"})
-        assert (told["key"], told["score"], told["comment"]) == ("egrm", score, f"grade {grade} (direct, ok)")
-        assert (told["metadata"]["status"], told["metadata"]["answer"]) == ("ok", grade)
+        result = as_evaluator(grading())(inputs=ASKED, outputs=outputs, reference_outputs={"answer": "56"})
+        assert (result["key"], result["score"], result["comment"]) == ("egrm", score, f"grade {grade} (direct, ok)")
+        assert (result["metadata"]["status"], result["metadata"]["answer"]) == ("ok", grade)
         again = await as_async_evaluator(grading())(inputs=ASKED, outputs=outputs, context="of openevals")
-        assert (again["score"], again["comment"]) == (told["score"], told["comment"])
+        assert (again["score"], again["comment"]) == (result["score"], result["comment"])
 
 
-async def test_what_fails_has_no_score_and_says_why() -> None:
+async def test_a_failure_has_no_score_and_a_reason() -> None:
     lost = as_evaluator(grading(lost="17+48-9"))(ASKED, "56")
     assert (lost["score"], lost["metadata"]["status"]) == (None, "abstained")
     assert "the server is away" in lost["comment"]
@@ -71,12 +71,12 @@ async def test_what_fails_has_no_score_and_says_why() -> None:
     assert as_evaluator(grading(), fields=Fields(question="a"))({"a": "17+48-9", "b": ""}, "56")["score"] == 1.0
 
 
-def test_of_a_conversation_alone_the_last_message_is_graded() -> None:
+def test_the_last_message_of_a_conversation_is_graded() -> None:
     said = [{"role": "user", "content": "17+48-9"}, {"role": "assistant", "content": "56"}]
     assert as_evaluator(grading())(outputs=said)["score"] == 1.0
 
 
-def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
+def test_a_graph_that_does_not_judge_raises_a_setup_error() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["56"] * 5), scorer=None)
     with pytest.raises(SettingsError, match="answers questions; to judge"):
         as_evaluator(graph)(ASKED, "56")
@@ -84,9 +84,9 @@ def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
 
 @pytest.mark.filterwarnings("ignore:'upload_results' parameter is in beta")
 @pytest.mark.parametrize("sync", [True, False])
-def test_langsmith_evaluates_with_it(sync: bool) -> None:
+def test_langsmith_can_evaluate(sync: bool) -> None:
     graph = grading()
-    judge: Any = as_async_evaluator(graph, key="judge")  # LangSmith's types know no coroutine of this form
+    judge: Any = as_async_evaluator(graph, key="judge")  # LangSmith's types have no such coroutine function
     options: Any = {"data": EXAMPLES, "client": offline(), "upload_results": False}
 
     async def run() -> list[Any]:
@@ -115,17 +115,17 @@ def runs_of(*answers: str) -> list[Run]:
 
 
 @pytest.mark.parametrize("sync", [True, False])
-async def test_langsmith_compares_with_it(sync: bool) -> None:
+async def test_langsmith_can_compare(sync: bool) -> None:
     graph = judging("pairwise", lambda text: text == "56")
     runs = runs_of("57", "56")
     compare: Any = as_comparative_evaluator(graph) if sync else as_async_comparative_evaluator(graph)
-    evaluator = comparison_evaluator(compare)  # whose types know only (runs, example)
-    told = evaluator.compare_runs(runs, EXAMPLES[0]) if sync else await evaluator.acompare_runs(runs, EXAMPLES[0])
-    assert (told.key, told.scores) == ("egrm", {runs[0].id: 0.0, runs[1].id: 1.0})
-    assert told.comment == "winner B (direct, ok)"
+    evaluator = comparison_evaluator(compare)  # its types know only (runs, example)
+    result = evaluator.compare_runs(runs, EXAMPLES[0]) if sync else await evaluator.acompare_runs(runs, EXAMPLES[0])
+    assert (result.key, result.scores) == ("egrm", {runs[0].id: 0.0, runs[1].id: 1.0})
+    assert result.comment == "winner B (direct, ok)"
 
 
-def test_a_comparison_that_fails_gives_no_score() -> None:
+def test_a_failed_comparison_has_no_scores() -> None:
     runs = runs_of("57", "56")
     lost = as_comparative_evaluator(judging("pairwise", bool, lost="17+48-9"))(runs, ASKED, ["57", "56"])
     assert lost["scores"] == {runs[0].id: None, runs[1].id: None}

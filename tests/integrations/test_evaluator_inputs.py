@@ -1,4 +1,4 @@
-"""Questions, candidates and references are found where evaluators put them, and never guessed."""
+"""Tests that questions, candidates, and references are found in evaluator arguments and never guessed."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from egrm_graph.errors import InputError
-from egrm_graph.integrations.evaluator_inputs import asked_before, asked_in, candidate_in, reference_in
+from egrm_graph.integrations.evaluator_inputs import candidate_in, find_question, question_before_answer, reference_in
 
 SAID = {"role": "assistant", "content": "56"}
 
@@ -22,8 +22,8 @@ SAID = {"role": "assistant", "content": "56"}
         ([SAID], None, {"messages": [AIMessage("56")]}),
     ],
 )
-def test_the_question(inputs: Any, key: str | None, expected: dict[str, Any]) -> None:
-    assert asked_in(inputs, key) == expected
+def test_the_question_is_found(inputs: Any, key: str | None, expected: dict[str, Any]) -> None:
+    assert find_question(inputs, key) == expected
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_question(inputs: Any, key: str | None, expected: dict[str, Any]) ->
         ({"messages": [{"role": "user", "content": "17+48-9"}, SAID], "tokens": 3}, None, AIMessage("56")),
     ],
 )
-def test_the_candidate(outputs: Any, key: str | None, expected: Any) -> None:
+def test_the_candidate_is_found(outputs: Any, key: str | None, expected: Any) -> None:
     assert candidate_in(outputs, key) == expected
 
 
@@ -45,30 +45,30 @@ def test_the_candidate(outputs: Any, key: str | None, expected: Any) -> None:
     ("outputs", "expected"),
     [(None, None), ({}, None), ("56", "56"), ({"answer": 56}, "56"), (SAID, "56"), (AIMessage("56"), "56")],
 )
-def test_the_reference(outputs: Any, expected: str | None) -> None:
+def test_the_reference_is_found(outputs: Any, expected: str | None) -> None:
     assert reference_in(outputs) == expected
 
 
-def test_the_question_of_a_conversation_alone() -> None:
-    asked = {"role": "user", "content": "17+48-9"}
+def test_the_question_is_found_in_a_conversation() -> None:
+    question = {"role": "user", "content": "17+48-9"}
     assert (
-        asked_before([asked, SAID])
-        == asked_before({"messages": [asked, SAID]})
+        question_before_answer([question, SAID])
+        == question_before_answer({"messages": [question, SAID]})
         == {"messages": [HumanMessage("17+48-9")]}
     )
     for outputs in ("56", {"answer": "56"}, [SAID]):
         with pytest.raises(InputError, match="there is no question"):
-            asked_before(outputs)
+            question_before_answer(outputs)
 
 
-def test_a_choice_is_the_callers() -> None:
+def test_the_caller_has_to_choose_between_several_keys() -> None:
     with pytest.raises(InputError, match="there are the keys 'a', 'b'; say which one has the question"):
-        asked_in({"a": "1+1", "b": "2+2"})
+        find_question({"a": "1+1", "b": "2+2"})
     with pytest.raises(InputError, match="there is no key 'c', only 'a', 'b'; set fields=Fields"):
         candidate_in({"a": "1", "b": "2"}, "c")
 
 
 @pytest.mark.parametrize("outputs", [None, {}, {"output": {"answer": ["56"]}, "x": 1}, {"messages": []}])
-def test_where_there_is_no_answer_there_is_no_candidate(outputs: Any) -> None:
+def test_an_output_without_an_answer_is_refused(outputs: Any) -> None:
     with pytest.raises(InputError):
         candidate_in(outputs)

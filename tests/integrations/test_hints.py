@@ -1,4 +1,4 @@
-"""A hint in an error message names a parameter that exists."""
+"""Tests that hints in error messages name existing parameters."""
 
 import ast
 import inspect
@@ -20,15 +20,15 @@ HINT = re.compile(r"\b([a-z_]+)=|\b(?:set|give|say by|name(?:d| its key)? as) ([
 
 
 def sentences(module: Any) -> Iterator[str]:
-    """The text of every error that the module raises, the values in it left out."""
+    """Yield the text of every error that a module raises, without the inserted values."""
     for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
         if isinstance(node, ast.Raise) and node.exc is not None:
-            parts = [each.value for each in ast.walk(node.exc) if isinstance(each, ast.Constant)]
+            parts = [part.value for part in ast.walk(node.exc) if isinstance(part, ast.Constant)]
             yield " ".join(part for part in parts if isinstance(part, str))
 
 
 def parameters() -> set[str]:
-    """Those of everything public in the integrations, and the settings."""
+    """Return the parameters of all public functions in the integrations, and the settings."""
     names = set(Settings.model_fields)
     for module in map(import_module, MODULES):
         for name, value in vars(module).items():
@@ -50,14 +50,14 @@ def test_every_hint_names_a_parameter(name: str) -> None:
     assert set().union(*map(hinted, texts)) <= parameters()
 
 
-def test_every_hint_of_a_case_names_a_parameter() -> None:
+def test_every_hint_in_a_robustness_case_names_a_parameter() -> None:
     kinds = {"evaluator_values", "lost_runs", "reward_groups", "reward_messages", "verl_keywords"}
     cases = [case for kind in read_kinds() if kind.name in kinds for case in kind.cases]
     found = {name for case in cases if isinstance(case.outcome, str) for name in hinted(case.outcome)}
     assert {"fields", "missing", "question_key"} <= found <= parameters()
 
 
-def test_hints_are_seen_in_messages() -> None:
+def test_hints_are_found_in_messages() -> None:
     found = {hint for name in MODULES for text in sentences(import_module(name)) for hint in hinted(text)}
     assert {"missing", "question_key", "reference_column", "task", "among"} <= found
     assert hinted("say by answer_key which of them to take; set reference_key to one") == {

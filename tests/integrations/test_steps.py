@@ -1,4 +1,4 @@
-"""Drawing steps within limits: what still runs is cancelled, and what is there is made use of."""
+"""Tests for drawing steps within limits: running calls are cancelled, and complete candidates are used."""
 
 from __future__ import annotations
 
@@ -25,63 +25,63 @@ DEADLINE, BUDGET = "the deadline was reached", "the budget of completion tokens 
 
 
 async def step_of(model: Model, client: ScriptedClient, n: int, **limits: Any) -> Any:
-    """What is told of the agent's only step."""
+    """Return the record of the agent's only step."""
     agent = create_agent(model, [], middleware=[BestOfN(n, graph=graph_of(client), **limits)])
     return (await agent.ainvoke(QUESTION))["messages"][1].response_metadata["egrm"]
 
 
-async def test_at_the_deadline_what_still_runs_is_cancelled_and_nothing_is_judged() -> None:
+async def test_at_the_deadline_running_calls_are_cancelled_and_nothing_is_judged() -> None:
     model, client = Model(answer=steps(said("64"), said("no"), said("65")), delays_s={1: 60}), preferring("65")
-    told = await step_of(model, client, 3, deadline_s=0.5)
-    assert (told["by"], told["candidates"], told["verification"]) == ("first", 2, None)
-    assert told["reasons"] == [f"1 of 3 candidates lost: {DEADLINE}", DEADLINE]
+    record = await step_of(model, client, 3, deadline_s=0.5)
+    assert (record["by"], record["candidates"], record["verification"]) == ("first", 2, None)
+    assert record["reasons"] == [f"1 of 3 candidates lost: {DEADLINE}", DEADLINE]
     assert (model.calls, model.running, client.calls) == (3, set(), [])
 
 
-async def test_when_the_budget_is_spent_what_still_runs_is_cancelled() -> None:
+async def test_running_calls_are_cancelled_when_the_budget_is_spent() -> None:
     model = Model(answer=steps(said("65", n_tokens=50), said("64")), delays_s={1: 60})
-    told = await step_of(model, preferring("65"), 2, max_completion_tokens=50)
-    assert (told["by"], told["reasons"]) == ("only", [f"1 of 2 candidates lost: {BUDGET}", BUDGET])
+    record = await step_of(model, preferring("65"), 2, max_completion_tokens=50)
+    assert (record["by"], record["reasons"]) == ("only", [f"1 of 2 candidates lost: {BUDGET}", BUDGET])
     assert model.running == set()
 
 
-async def test_the_judge_gets_what_is_left_of_the_budget() -> None:
-    client = judge(lambda shown, code: None)
+async def test_the_judge_gets_the_rest_of_the_budget() -> None:
+    client = judge(lambda candidates, code: None)
     model = Model(answer=steps(said("65", n_tokens=40), said("64", n_tokens=40)))
-    told = await step_of(model, client, 2, max_completion_tokens=81)
-    # Its six fast answers of 13 tokens spend the one token that is left, so no path is drawn.
-    assert f"4 of 4 paths lost: {BUDGET}" in told["verification"]["reasons"]
+    record = await step_of(model, client, 2, max_completion_tokens=81)
+    # Six fast answers of 13 tokens spend the last token, so no path is drawn.
+    assert f"4 of 4 paths lost: {BUDGET}" in record["verification"]["reasons"]
 
 
-async def test_the_judge_gets_what_is_left_of_the_time() -> None:
+async def test_the_judge_gets_the_rest_of_the_time() -> None:
     client = ScriptedClient(lambda prompt, seed, request_id: Stall())
     model = Model(answer=steps(said("65"), said("64")), delays_s={0: 0.2})
     started = time.monotonic()
-    told = await step_of(model, client, 2, deadline_s=1.0)
+    record = await step_of(model, client, 2, deadline_s=1.0)
     assert time.monotonic() - started < 5
-    assert (told["by"], told["verification"]["status"]) == ("first", "abstained")
-    assert f"6 of 6 fast answers lost: {DEADLINE}" in told["verification"]["reasons"]
+    assert (record["by"], record["verification"]["status"]) == ("first", "abstained")
+    assert f"6 of 6 fast answers lost: {DEADLINE}" in record["verification"]["reasons"]
     assert {call.state for call in client.calls} == {"cancelled"}
 
 
-async def test_where_no_candidate_is_there_in_time_it_says_so() -> None:
+async def test_a_deadline_without_any_candidate_raises() -> None:
     model = Model(answer=steps(said("65"), said("64")), delays_s={0: 60, 1: 60})
     with pytest.raises(DeadlineReached, match="before the deadline"):
         await step_of(model, preferring("65"), 2, deadline_s=0.1)
     assert model.running == set()
 
 
-def test_a_sync_run_waits_no_longer_than_its_deadline() -> None:
+def test_a_sync_run_ends_at_its_deadline() -> None:
     model = Model(answer=lambda messages, number: said(f"6{number}"), delays_s={1: 3})
     agent = create_agent(model, [], middleware=[BestOfN(3, graph=graph_of(preferring("62")), deadline_s=0.5)])
     started = time.monotonic()
-    told = agent.invoke(QUESTION)["messages"][1].response_metadata["egrm"]
+    record = agent.invoke(QUESTION)["messages"][1].response_metadata["egrm"]
     assert time.monotonic() - started < 2
-    assert (told["by"], told["candidates"]) == ("first", 2)
-    assert told["reasons"] == [f"1 of 3 candidates lost: {DEADLINE}", DEADLINE]
+    assert (record["by"], record["candidates"]) == ("first", 2)
+    assert record["reasons"] == [f"1 of 3 candidates lost: {DEADLINE}", DEADLINE]
 
 
-async def test_a_run_that_is_cancelled_while_it_draws_leaves_no_call_running() -> None:
+async def test_cancelling_a_run_while_drawing_cancels_its_calls() -> None:
     model = Model(answer=steps(said("65"), said("64")), delays_s={0: 60, 1: 60})
     running = asyncio.create_task(step_of(model, preferring("65"), 2))
     while model.calls < 2:
@@ -92,7 +92,7 @@ async def test_a_run_that_is_cancelled_while_it_draws_leaves_no_call_running() -
     assert model.running == set()
 
 
-async def test_a_run_that_is_cancelled_while_it_judges_leaves_no_request_running() -> None:
+async def test_cancelling_a_run_while_judging_cancels_its_requests() -> None:
     client = ScriptedClient(lambda prompt, seed, request_id: Stall())
     running = asyncio.create_task(step_of(Model(answer=steps(said("65"), said("64"))), client, 2))
     while len(client.calls) < 2:
@@ -103,7 +103,7 @@ async def test_a_run_that_is_cancelled_while_it_judges_leaves_no_request_running
     assert [call.state for call in client.calls] == ["cancelled"] * 2
 
 
-async def test_an_interrupt_is_no_failure() -> None:
+async def test_an_interrupt_is_not_a_failure() -> None:
     def interrupted() -> ModelResponse[Any]:
         raise GraphInterrupt
 
@@ -120,10 +120,10 @@ def test_a_response_without_an_ai_message_is_a_lost_candidate() -> None:
     answers = iter([ModelResponse[Any]([HumanMessage("?")]), ModelResponse[Any]([said("65")])])
     drawn = draw_steps(lambda: next(answers), 2, UNLIMITED)
     assert [step.message.text for step in drawn.steps] == ["65"]
-    assert drawn.reasons == ["1 of 2 candidates lost: RunError: the model call gave no AI message"]
+    assert drawn.reasons == ["1 of 2 candidates lost: RunError: the model call returned no AI message"]
 
 
-def test_the_calls_of_a_sync_run_are_made_at_once() -> None:
+def test_the_calls_of_a_sync_run_are_concurrent() -> None:
     model = Model(answer=lambda messages, number: said("65"), delays_s=dict.fromkeys(range(8), 0.3))
     started = time.monotonic()
     create_agent(model, [], middleware=[BestOfN(8, graph=graph_of(preferring("65")))]).invoke(QUESTION)

@@ -1,12 +1,13 @@
-"""What an agent gains: its success end to end, against what arithmetic says that it should be.
+"""Tests that the success of an agent with best of N matches the calculation.
 
-A task takes k steps, and the model errs in each with probability e; a tool call with the wrong number fails the task.
-The judge is right with probability q wherever there is a right candidate and a wrong one; where all N are right, or
-all are wrong, there is nothing to get right. So a step goes well with
+A task takes k steps. The model errs in each step with probability e, and a tool call with a wrong number fails the
+task.
+If there is both a right and a wrong candidate, the judge is right with probability q. If all N are right, or all are
+wrong, its choice does not matter. So a step succeeds with
 
     p = (1 - e)^N + q (1 - (1 - e)^N - e^N)
 
-and the task with p^k, in the place of (1 - e)^k. Here e = 0.3, N = 4, q = 0.9, k = 3:
+and the task with p^k, instead of (1 - e)^k. Here e = 0.3, N = 4, q = 0.9, k = 3:
 
     (1 - e)^4 = 0.2401    e^4 = 0.0081    p = 0.2401 + 0.9 * 0.7518 = 0.91672
     p^3 = 0.7704          (1 - e)^3 = 0.343
@@ -32,7 +33,7 @@ TASKS = 300
 
 
 class Walk:
-    """A tool that wants the number of the step, for each task."""
+    """A tool that takes the number of the next step of a task."""
 
     def __init__(self) -> None:
         self.taken: dict[str, list[int]] = {}
@@ -49,10 +50,10 @@ class Walk:
 
 
 def erring(chance: random.Random) -> Model:
-    """Takes one step after the other, and a wrong one with probability E."""
+    """Return a model that takes the next step, or with probability E a wrong one."""
 
     def answer(messages: Sequence[BaseMessage], number: int) -> AIMessage:
-        step = sum(isinstance(each, ToolMessage) for each in messages)
+        step = sum(isinstance(message, ToolMessage) for message in messages)
         if step == K:
             return said("done")
         wrong = chance.randint(100, 999)
@@ -61,10 +62,10 @@ def erring(chance: random.Random) -> Model:
     return Model(answer=answer)
 
 
-def sometimes_right(shown: dict[str, str], code: str) -> str:
-    """Right with probability Q, by the code, which is the same for the same candidates in any order."""
-    right = {label for label, text in shown.items() if int(text.partition('"number": ')[2].partition(",")[0]) < K}
-    wrong = sorted(set(shown) - right, key=lambda label: shown[label])
+def sometimes_right(candidates: dict[str, str], code: str) -> str:
+    """Choose right with probability Q. The seed is the code, which does not depend on the order of candidates."""
+    right = {label for label, text in candidates.items() if int(text.partition('"number": ')[2].partition(",")[0]) < K}
+    wrong = sorted(set(candidates) - right, key=lambda label: candidates[label])
     if right and random.Random(code).random() < Q:
         return right.pop()
     return wrong[0]
@@ -73,7 +74,7 @@ def sometimes_right(shown: dict[str, str], code: str) -> str:
 async def success(agent: Any, walk: Walk) -> float:
     for i in range(TASKS):
         await agent.ainvoke({"messages": [HumanMessage(f"task {i}")]})
-    assert [len(taken) for taken in walk.taken.values()] == [K] * TASKS  # a tool a step, ran once
+    assert [len(taken) for taken in walk.taken.values()] == [K] * TASKS  # one tool call per step
     return sum(taken == list(range(K)) for taken in walk.taken.values()) / TASKS
 
 
@@ -82,7 +83,7 @@ def four_standard_errors(share: float) -> float:
 
 
 @pytest.mark.slow
-async def test_success_without_it_is_what_the_model_gives() -> None:
+async def test_the_success_without_best_of_n_is_that_of_the_model() -> None:
     walk = Walk()
     share = await success(create_agent(erring(random.Random(1)), [walk.tool]), walk)
     assert share == pytest.approx(0.343, abs=four_standard_errors(0.343))

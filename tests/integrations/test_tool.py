@@ -1,4 +1,4 @@
-"""The graph as a tool: what a model is told, what it is not, and its own mistakes."""
+"""Tests for the graph as a tool: its results, its artifact, and the model's mistakes."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ from tests.integrations.judges import judging
 
 
 class ToolCaller(GenericFakeChatModel):
-    """Says what it was given to say, whatever tools it is shown."""
+    """A fake chat model that ignores its tools."""
 
     def bind_tools(self, tools: Any, **options: Any) -> Any:
         return self
@@ -37,7 +37,7 @@ def call(name: str, **args: Any) -> dict[str, Any]:
     return {"name": name, "args": args, "id": "1", "type": "tool_call"}
 
 
-async def test_a_question_is_answered_shortly_and_the_verification_is_the_artifact() -> None:
+async def test_a_question_gets_a_summary_and_the_verification_as_artifact() -> None:
     tool = answering()
     asked = call("verified_answer", question="17+48-9")
     for message in (tool.invoke(asked), await tool.ainvoke(asked)):
@@ -45,7 +45,7 @@ async def test_a_question_is_answered_shortly_and_the_verification_is_the_artifa
         assert message.artifact["uncertainty"]["votes"] == [{"answer": "56", "count": 4}]
 
 
-def test_of_candidates_the_winner_and_the_rewards_are_told() -> None:
+def test_a_comparison_returns_the_winner_and_the_rewards() -> None:
     tool = as_tool(judging("best_of_n", lambda text: text == "56"), task="best_of_n")
     message = tool.invoke(call("compare_answers", question="17+48-9", candidates=["55", "56", "57"]))
     expected = {"answer": "B", "status": "ok", "confidence": 1.0, "winner": 1, "rewards": [0.0, 1.0, 0.0]}
@@ -53,22 +53,22 @@ def test_of_candidates_the_winner_and_the_rewards_are_told() -> None:
     assert message.artifact["rewards"] == [0.0, 1.0, 0.0]
 
 
-def test_one_candidate_is_graded() -> None:
+def test_a_single_candidate_is_graded() -> None:
     tool = as_tool(judging("pointwise", lambda text: text == "56"), task="pointwise")
     message = tool.invoke(call("grade_answer", question="17+48-9", candidate="56"))
     expected = {"answer": "5", "status": "ok", "confidence": 1.0, "rewards": [1.0]}
     assert json.loads(message.content) == expected
 
 
-def test_an_abstention_tells_why_and_gives_no_number() -> None:
+def test_an_abstention_has_reasons_and_no_numbers() -> None:
     tool = as_tool(judging("pointwise", bool, lost="17+48-9"), task="pointwise")
-    said = json.loads(tool.invoke(call("grade_answer", question="17+48-9", candidate="56")).content)
-    assert (said["status"], said["confidence"], said["rewards"]) == ("abstained", None, [None])
-    assert "neither a fast answer nor a path gave an answer" in said["reasons"]
+    summary = json.loads(tool.invoke(call("grade_answer", question="17+48-9", candidate="56")).content)
+    assert (summary["status"], summary["confidence"], summary["rewards"]) == ("abstained", None, [None])
+    assert "neither a fast answer nor a path gave a verdict" in summary["reasons"]
 
 
 @pytest.mark.parametrize("candidates", [["56"], ["55", "56", "57"]])
-async def test_a_wrong_call_is_told_to_the_model(candidates: list[str]) -> None:
+async def test_a_wrong_call_returns_an_error_to_the_model(candidates: list[str]) -> None:
     tool = as_tool(judging("pairwise", bool), task="pairwise")
     asked = call("compare_answers", question="17+48-9", candidates=candidates)
     for message in (tool.invoke(asked), await tool.ainvoke(asked)):
@@ -77,16 +77,16 @@ async def test_a_wrong_call_is_told_to_the_model(candidates: list[str]) -> None:
         assert message.content
 
 
-def test_the_arguments_that_a_model_sees() -> None:
+def test_a_model_sees_the_required_arguments() -> None:
     def required(task: TaskName) -> tuple[str, list[str]]:
-        seen = convert_to_openai_tool(as_tool(judging(task, bool), task=task))["function"]
-        return seen["name"], seen["parameters"]["required"]
+        schema = convert_to_openai_tool(as_tool(judging(task, bool), task=task))["function"]
+        return schema["name"], schema["parameters"]["required"]
 
     assert required("pairwise") == ("compare_answers", ["question", "candidates"])
     assert required("pointwise") == ("grade_answer", ["question", "candidate"])
 
 
-def test_settings_say_the_task_themselves() -> None:
+def test_settings_have_their_own_task() -> None:
     assert as_tool(Settings(task="pairwise", scorer=None)).name == "compare_answers"
 
 
@@ -104,15 +104,15 @@ def test_an_agent_calls_it_and_reads_the_answer() -> None:
     assert messages[2].artifact["answer"] == "56"
 
 
-async def test_two_calls_at_once_in_an_agents_graph_with_a_memory() -> None:
+async def test_an_agent_with_a_checkpointer_can_call_twice_in_parallel() -> None:
     builder = StateGraph(MessagesState)
     builder.add_node("tools", ToolNode([answering()]))
     builder.add_edge(START, "tools")
     builder.add_edge("tools", END)
     host = builder.compile(checkpointer=InMemorySaver())
     calls: Any = [{**call("verified_answer", question="17+48-9"), "id": i} for i in ("1", "2")]
-    given: Any = {"messages": [AIMessage("", tool_calls=calls)]}
+    inputs: Any = {"messages": [AIMessage("", tool_calls=calls)]}
     for thread, run in (("1", host.invoke), ("2", host.ainvoke)):
-        out = run(given, {"configurable": {"thread_id": thread}})
+        out = run(inputs, {"configurable": {"thread_id": thread}})
         messages = (out if isinstance(out, dict) else await out)["messages"][1:]
         assert [json.loads(message.content)["answer"] for message in messages] == ["56", "56"]

@@ -1,4 +1,4 @@
-"""Reward functions for GRPO: groups, conversations, and what is not judged."""
+"""Tests for TRL reward functions: groups, conversations, and missing rewards."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.integrations.judges import judging, summing
 
 
 class Log:
-    """Takes what a reward function gives the trainer to log."""
+    """Records what a reward function logs."""
 
     def __init__(self) -> None:
         self.extra: dict[str, list[Any]] = {}
@@ -27,7 +27,7 @@ class Log:
 
 
 @pytest.mark.parametrize("sync", [True, False])
-def test_completions_of_a_prompt_are_compared_with_one_another(sync: bool) -> None:
+def test_completions_of_a_prompt_are_compared(sync: bool) -> None:
     graph = judging("best_of_n", lambda text: text in ("2", "4"))
     prompts, completions = ["1+1", "2+2", "1+1", "2+2", "2+2"], ["2", "3", "3", "4", "4"]
     if sync:
@@ -37,7 +37,7 @@ def test_completions_of_a_prompt_are_compared_with_one_another(sync: bool) -> No
     assert rewards == [1.0, 0.0, 0.0, 1.0, 1.0]
 
 
-def test_conversations_are_judged_by_what_was_said_last() -> None:
+def test_conversations_are_judged_by_their_last_message() -> None:
     graph = judging("best_of_n", lambda text: text == "2")
     prompt = [{"role": "system", "content": "Add."}, {"role": "user", "content": "1+1"}]
     said = [{"role": "assistant", "content": "Let me see."}, {"role": "assistant", "content": "2"}]
@@ -45,7 +45,7 @@ def test_conversations_are_judged_by_what_was_said_last() -> None:
     assert as_trl_reward(graph)(prompts=[prompt, prompt], completions=completions) == [1.0, 0.0]
 
 
-def test_each_is_graded_by_itself_beside_its_reference() -> None:
+def test_each_completion_is_graded_on_its_own_with_its_reference() -> None:
     client = ScriptedClient(
         lambda prompt, seed, request_id: "5" if "[reference answer" in prompt[0]["content"] else "1"
     )
@@ -61,7 +61,7 @@ def test_a_missing_column_is_named() -> None:
         reward(prompts=["1+1"], completions=["2"], solution=["2"])
 
 
-def test_what_is_not_judged_has_no_reward_and_its_reason_is_logged() -> None:
+def test_reasons_for_missing_rewards_are_logged() -> None:
     log = Log()
     graph = judging("best_of_n", lambda text: text in ("2", "4"), lost="9-9")
     prompts = ["1+1", "1+1", "1+1", "2+2", "2+2", "9-9", "9-9", "3+3"]
@@ -77,7 +77,7 @@ def test_what_is_not_judged_has_no_reward_and_its_reason_is_logged() -> None:
     assert log.metrics == {"egrm/unrewarded_share": 6 / 8}
 
 
-def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
+def test_a_graph_that_does_not_judge_raises_a_setup_error() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["2"] * 5), scorer=None)
     with pytest.raises(SettingsError, match="answers questions; to judge"):
         as_trl_reward(graph)(prompts=["1+1", "1+1"], completions=["2", "3"])
@@ -86,7 +86,7 @@ def test_a_graph_that_does_not_judge_is_an_error_of_the_set_up() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning")  # within transformers
-def test_the_real_trainer_takes_sync_and_async_rewards_alike(tmp_path: Path) -> None:
+def test_the_real_trainer_accepts_sync_and_async_rewards(tmp_path: Path) -> None:
     from datasets import Dataset
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
@@ -96,7 +96,7 @@ def test_the_real_trainer_takes_sync_and_async_rewards_alike(tmp_path: Path) -> 
     options: Any = {"num_generations": 8, "max_completion_length": 8, "max_steps": 2, "logging_steps": 1}
     trainer = GRPOTrainer(
         model=str(bundled(BUNDLED_MODEL)),
-        reward_funcs=rewards,  # whose types know no coroutine
+        reward_funcs=rewards,  # TRL's types have no coroutine functions
         train_dataset=Dataset.from_list([{"prompt": f"{n}+58-18-30+39="} for n in range(60, 80)]),
         args=GRPOConfig(
             str(tmp_path),

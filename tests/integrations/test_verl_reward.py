@@ -1,4 +1,4 @@
-"""The reward function for verl: a number, or an error, and never a number in secret."""
+"""Tests for the verl reward function: a missing reward is an error or a marked replacement."""
 
 import asyncio
 import inspect
@@ -24,11 +24,11 @@ def test_a_response_is_graded_sync_and_async() -> None:
         assert asyncio.run(as_async_verl_reward(grading())(**asked)) == {"score": score, "judged": 1.0}
 
 
-def test_verl_can_tell_the_coroutine_function_from_the_other() -> None:
+def test_verl_recognizes_the_coroutine_function() -> None:
     graph = grading()
-    # Its reward managers decide by this whether to await a score or to compute it in a thread.
-    told = [inspect.iscoroutinefunction(each) for each in (as_verl_reward(graph), as_async_verl_reward(graph))]
-    assert told == [False, True]
+    # Its reward managers use this to decide whether to await a score or to compute it in a thread.
+    rewards = (as_verl_reward(graph), as_async_verl_reward(graph))
+    assert [inspect.iscoroutinefunction(reward) for reward in rewards] == [False, True]
 
 
 @pytest.mark.parametrize("solution", ["56", ""])
@@ -40,10 +40,10 @@ def test_a_missing_reward_raises_with_its_reason(solution: str) -> None:
         asyncio.run(as_async_verl_reward(graph)(solution_str=solution, **ASKED))
 
 
-def test_what_stands_in_for_it_is_the_callers_and_is_marked() -> None:
+def test_the_replacement_of_a_missing_reward_is_marked() -> None:
     assert as_verl_reward(grading(), missing=-1.0)(solution_str="", **ASKED) == {"score": -1.0, "judged": 0.0}
 
 
-def test_a_data_set_without_questions_is_told() -> None:
+def test_a_data_set_without_questions_is_refused() -> None:
     with pytest.raises(InputError, match="extra_info has no 'question', only 'index'"):
         as_verl_reward(grading(), missing=0.0)("sums", "56", "56", {"index": 3})

@@ -1,4 +1,4 @@
-"""Messages of any form are read, or refused by this package's own error."""
+"""Tests for reading messages in any form, or refusing them with an InputError."""
 
 from typing import Any
 
@@ -55,21 +55,21 @@ def test_any_value_is_read_or_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", [("assistant", "56"), ["assistant", "56"], AIMessage("56"), {"type": "ai", "data": {"content": "56"}}]
 )
-def test_forms_of_langchain_are_read(value: Any) -> None:
+def test_messages_in_langchains_forms_are_read(value: Any) -> None:
     assert read_message(value).text == "56"
 
 
-def test_a_column_of_arrow_is_a_conversation() -> None:
+def test_an_arrow_column_is_a_conversation() -> None:
     column = np.array([{"role": "user", "content": "17+48"}, {"role": "assistant", "content": "65"}], dtype=object)
     assert is_conversation(column)
     assert read_messages(column) == [HumanMessage("17+48"), AIMessage("65")]
 
 
-def test_the_last_answer_is_the_assistants() -> None:
+def test_the_last_answer_is_the_last_message_of_the_assistant() -> None:
     assert last_answer([AIMessage("65"), AIMessage("56"), ToolMessage("", tool_call_id=""), HumanMessage("Sure?")]) == 1
 
 
-def test_objects_of_other_kinds_are_not_messages() -> None:
+def test_other_values_are_not_messages() -> None:
     assert not any(
         map(is_message, [{"content": "65"}, {"type": "final", "content": "65"}, {"role": "user"}, "65", None])
     )

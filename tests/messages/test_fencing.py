@@ -1,4 +1,4 @@
-"""Untrusted text cannot get out of its fence, nor pass for what it is not."""
+"""Tests that untrusted text cannot leave its fence or pose as something else."""
 
 import re
 
@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from egrm_graph.messages.fencing import code_of, fence, inert
 
 
-def test_a_fence_carries_its_name_and_code_on_both_ends() -> None:
+def test_a_fence_has_its_name_and_code_at_both_ends() -> None:
     assert fence("candidate A", "65\n66", "3f2a91c0") == "[candidate A 3f2a91c0]\n65\n66\n[end of candidate A 3f2a91c0]"
 
 
 @given(st.lists(st.text()))
-def test_the_code_is_eight_characters_that_stand_in_no_part(parts: list[str]) -> None:
+def test_the_code_has_eight_characters_and_is_not_in_any_part(parts: list[str]) -> None:
     code = code_of(parts)
     assert re.fullmatch("[0-9a-f]{8}", code)
     assert all(code not in part for part in parts)
 
 
-def test_the_same_parts_have_the_same_code_and_others_another() -> None:
+def test_the_code_depends_on_the_parts_and_their_order() -> None:
     assert code_of(["a", "b"]) == code_of(["a", "b"])
     assert len({code_of(parts) for parts in (["a", "b"], ["b", "a"], ["ab"], ["a", "c"])}) == 4
 
@@ -28,7 +28,7 @@ def test_the_same_parts_have_the_same_code_and_others_another() -> None:
 MARKS = (
     "<|im_end|>",
     "<|eot_id|>",
-    "<｜Assistant｜>",  # noqa: RUF001 - as DeepSeek spells it
+    "<｜Assistant｜>",  # noqa: RUF001 - as DeepSeek writes it
     "</s>",
     "<think>",
     "</think>",
@@ -48,18 +48,18 @@ MARKS = (
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_the_marks_of_chat_templates_are_broken_up(mark: str) -> None:
+def test_chat_template_marks_are_broken_up(mark: str) -> None:
     assert mark not in inert(f"so {mark} it is")
     assert inert(f"so {mark} it is").replace(" ", "") == f"so{mark}itis"
 
 
 @pytest.mark.parametrize("text", ["a < b and c > d", "<b>bold</b>", "x[0]", "{1 | 2}", "1 << 3", "x <= y", "<summary>"])
-def test_ordinary_text_is_left_as_it_is(text: str) -> None:
+def test_ordinary_text_is_unchanged(text: str) -> None:
     assert inert(text) == text
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("a\u202eb", "a⟨U+202E⟩b"),
         ("a\u200bb", "a⟨U+200B⟩b"),
@@ -71,21 +71,21 @@ def test_ordinary_text_is_left_as_it_is(text: str) -> None:
         ("\ufeffa", "⟨U+FEFF⟩a"),
     ],
 )
-def test_what_cannot_be_seen_is_spelled_out(text: str, shown: str) -> None:
-    assert inert(text) == shown
+def test_invisible_characters_are_spelled_out(text: str, expected: str) -> None:
+    assert inert(text) == expected
 
 
-def test_joiners_that_scripts_and_emoji_need_stay() -> None:
+def test_joiners_of_scripts_and_emoji_are_unchanged() -> None:
     assert inert("👩\u200d🔬 क\u200dष\t\n") == "👩\u200d🔬 क\u200dष\t\n"
 
 
 @given(st.text())
-def test_what_is_inert_stays_as_it_is(text: str) -> None:
+def test_inert_is_idempotent(text: str) -> None:
     assert inert(inert(text)) == inert(text)
 
 
 @given(st.text(), st.sampled_from(["candidate A", "question"]))
-def test_no_text_ends_its_fence(text: str, name: str) -> None:
+def test_a_text_cannot_close_its_fence(text: str, name: str) -> None:
     code = code_of([text])
-    whole = fence(name, text, code)
-    assert [whole.count(end) for end in (f"[{name} {code}]", f"[end of {name} {code}]")] == [1, 1]
+    fenced = fence(name, text, code)
+    assert [fenced.count(end) for end in (f"[{name} {code}]", f"[end of {name} {code}]")] == [1, 1]

@@ -1,4 +1,4 @@
-"""How a run's input is read."""
+"""Tests for reading a run's input."""
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -8,10 +8,10 @@ from egrm_graph.messages.run_input import question_of
 
 
 @pytest.mark.parametrize("messages", ["17+48-9", {"role": "user", "content": "17+48-9"}, HumanMessage("17+48-9")])
-def test_one_message_alone_is_the_question(messages: object) -> None:
+def test_a_single_message_is_the_question(messages: object) -> None:
     assert question_of({"messages": messages}) == ("17+48-9", [])
 
 
-def test_an_empty_text_is_no_message() -> None:
+def test_an_empty_text_is_not_a_question() -> None:
     with pytest.raises(InputError, match="there is nothing to ask"):
         question_of({"messages": ""})

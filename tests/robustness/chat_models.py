@@ -1,4 +1,4 @@
-"""A LangChain chat model whose answers can be told apart: each says what it was called with, and how often it was."""
+"""LangChain chat models that record their arguments and number their answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def numbered(model: Any, options: dict[str, Any]) -> AIMessage:
 
 
 class Untempered(BaseChatModel):
-    """Declares no sampling at all."""
+    """A chat model without sampling fields."""
 
     calls: Any = Field(default_factory=list)  # not a list to pydantic, which would copy it
     answer: Answer = numbered
@@ -33,20 +33,17 @@ class Untempered(BaseChatModel):
         return self
 
     def _generate(self, messages: list[BaseMessage], stop: Any = None, *_: Any, **options: Any) -> ChatResult:
-        told = {
-            name: getattr(self, name, None)
-            for name in ("temperature", "seed", "random_seed", "max_tokens", "extra_body")
-        }
-        told = {**told, **{"stop": stop, **options}}
-        self.calls.append({name: value for name, value in told.items() if value is not None})
+        fields = {name: getattr(self, name, None) for name in FIELDS}
+        arguments = {**fields, "stop": stop, **options}
+        self.calls.append({name: value for name, value in arguments.items() if value is not None})
         return ChatResult(generations=[ChatGeneration(message=self.answer(self, self.calls[-1]))])
 
     async def _agenerate(self, messages: list[BaseMessage], stop: Any = None, *_: Any, **options: Any) -> ChatResult:
-        return self._generate(messages, stop, **options)  # not in a thread: the order of the calls is the samples'
+        return self._generate(messages, stop, **options)  # not in a thread, so the calls have the order of the samples
 
 
 class Recorder(Untempered):
-    """Declares what most do."""
+    """A chat model with the usual sampling fields."""
 
     temperature: float | None = None
     seed: int | None = None
@@ -55,13 +52,13 @@ class Recorder(Untempered):
 
 
 class Seedless(Untempered):
-    """Anthropic's, Bedrock's: no seed."""
+    """A chat model without a seed, as of Anthropic and Bedrock."""
 
     temperature: float | None = None
 
 
 class RandomSeeded(Untempered):
-    """Mistral's name for it."""
+    """A chat model with Mistral's name for the seed."""
 
     temperature: float | None = None
     random_seed: int | None = None

@@ -1,9 +1,9 @@
-"""Trouble that real models, servers, and frameworks send: one data file per kind, one line per case.
+"""Read the robustness cases: unusual inputs from real models, servers, and frameworks.
 
-`cases/KIND.jsonl` starts with a header, `{"title": ..., "about": ...}`. Every line after it is a case: `name` says what
-is special about it, `input` is what arrives, and `outcome` is what this package makes of it. `probes/KIND.py` has
-`outcome(given)`, a function or a coroutine function that runs the real code on one input. So a new report is one more
-line, and a new kind is two more files.
+`cases/KIND.jsonl` starts with a header, `{"title": ..., "about": ...}`. Every other line is a case. `name` says what is
+special about it, `input` is what arrives, and `outcome` is the result. `probes/KIND.py` has `outcome(given)`, a
+function or coroutine function that runs the real code on one input. To add a case, add a line. To add a kind, add two
+files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True)
 class Case:
-    """One input and what comes of it."""
+    """One input and its outcome."""
 
     name: str
     input: Any
@@ -27,7 +27,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Kind:
-    """The cases that one probe runs."""
+    """The cases of one probe."""
 
     name: str
     title: str
@@ -36,7 +36,7 @@ class Kind:
 
 
 def read_kinds() -> list[Kind]:
-    """All kinds, by file name."""
+    """Read all kinds, in the order of their file names."""
     return [_kind(path) for path in sorted(FOLDER.glob("*.jsonl"))]
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/robustness.md from the cases: `make robustness`."""
+"""Write docs/robustness.md from the cases: `make robustness`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from tests.robustness.kinds import Kind, read_kinds
 
 PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
-SHOWN_CHARACTERS = 160
+MAX_CHARACTERS = 160
 INTRODUCTION = """# Robustness
 
-What real models, servers, and frameworks send, and what the graph makes of it. Each row is a test case: the tests run
-the input through the package and compare the outcome. `make robustness` writes this page from
-`tests/robustness/cases/`; to report another case, add a line there.
+This page lists unusual inputs from real models, servers, and frameworks, and how the graph handles them. Each row is a
+test case: the tests run the input through the package and compare the outcome. `make robustness` writes this page from
+`tests/robustness/cases/`. To report another case, add a line there.
 
-The rule behind all of them: a failure never becomes a score, and nothing that was not read in full is `ok`. An outcome
-of `null` means that there is no answer.
+Two rules hold for all cases: a failure never becomes a score, and a result is `ok` only if everything was read in full.
+An outcome of `null` means that there is no answer.
 """
 
 
 def page(kinds: list[Kind]) -> str:
-    """The page: a contents list, then a table for each kind."""
+    """Return the page: a list of contents, then a table per kind."""
     contents = "\n".join(f"- {kind.title}: {len(kind.cases)} cases" for kind in kinds)
     return "\n".join([INTRODUCTION, contents, "", *(_section(kind) for kind in kinds)])
 
@@ -33,9 +33,9 @@ def _section(kind: Kind) -> str:
 
 
 def _code(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)  # one line, whatever is in it
+    text = json.dumps(value, ensure_ascii=False)  # always a single line
     text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\") if isinstance(value, str) else text
-    text = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    text = text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
     fence = "``" if "`" in text else "`"
     padding = " " if fence == "``" else ""
     return f"{fence}{padding}{_text(text)}{padding}{fence}" if text else "(empty)"

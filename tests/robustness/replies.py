@@ -1,4 +1,4 @@
-"""Generated replies of servers, each with what can be read in it: the oracle of the fuzz tests."""
+"""Generate server replies together with the texts that can be read in them, as the oracle of the fuzz tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNCLEAN = [
     ),
     *("wxyz", "stoplength", "", None, 0, False, 7, {"type": "abort", "message": "no"}, {}, ["length"]),
 ]
-"""Words, and things in place of words, that do not say that a text is complete; some are nobody's."""
+"""Words, and values in place of words, that do not mean that a text is complete. No provider sends some of them."""
 JUNK: list[Any] = [
     *(None, True, 0, -1, 7, 1.5, 10**400, float("nan"), float("inf"), "", "junk", "\ud800", [], [None], [[]], {}),
     *({"a": None}, [{"type": "image_url"}], {"content": None}, {"index": 0}, [0, 1], {"type": "text", "text": 3}),
@@ -42,15 +42,15 @@ TEXTS = ["28", "The answer is 28.", "\\boxed{28}", "", " ", "é 😀", "a\nb\r\n
 
 @dataclass(frozen=True)
 class Sent:
-    """One choice as a server sends it, and its text where that is complete and can be read."""
+    """One choice as a server sends it, and its text if it is complete and readable."""
 
     choice: dict[str, Any]
     text: str | None
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How a server writes events."""
+class EventFormat:
+    """How a server writes server-sent events."""
 
     before: str = ""
     data: str = "data: "
@@ -64,7 +64,7 @@ Reply = tuple[int, dict[str, Any], dict[int, str]]
 
 
 def _choice(random: Random, index: int) -> Sent:
-    """A choice of the chat route or of the completions route."""
+    """Generate a choice of the chat route or of the completions route."""
     text = random.choice(TEXTS)
     form = random.choice(["text", "text", "message", "parts", "texts", "part", "thinking", "null", "unreadable"])
     clean = random.random() < 0.75
@@ -86,26 +86,26 @@ def _choice(random: Random, index: int) -> Sent:
 
 
 def reply(random: Random) -> Reply:
-    """How many samples are asked for, a server's reply, and the texts that can be read by their place."""
+    """Generate the number of requested samples, a server's reply, and the readable texts by index."""
     n = random.randint(1, 3)
-    given = random.choice([n, n, n, n, n - 1, n + 1])
-    sent = [_choice(random, index) for index in range(given)]
-    body: dict[str, Any] = {"choices": [each.choice for each in sent]}
+    n_sent = random.choice([n, n, n, n, n - 1, n + 1])
+    sent = [_choice(random, index) for index in range(n_sent)]
+    body: dict[str, Any] = {"choices": [item.choice for item in sent]}
     if random.random() < 0.5:
         body["usage"] = random.choice([*JUNK, {"prompt_tokens": 3, "completion_tokens": 5}])
-    if n == given == 1 and random.random() < 0.5:
+    if n == n_sent == 1 and random.random() < 0.5:
         body["choices"][0]["index"] = random.choice(JUNK)
-    return n, body, {place: each.text for place, each in enumerate(sent) if each.text is not None}
+    return n, body, {i: item.text for i, item in enumerate(sent) if item.text is not None}
 
 
 def spoiled(random: Random) -> tuple[int, Any]:
-    """A reply with junk in one place."""
+    """Generate a reply with junk in one place."""
     n, body, _ = reply(random)
     return n, _spoil(random, body)
 
 
 def labels(random: Random) -> tuple[Endpoint, Any]:
-    """The route, and a reply with the log-probabilities of labels, perhaps with junk in one place."""
+    """Generate a route, and a reply with the log-probabilities of labels, perhaps with junk in one place."""
     chat: dict[str, Any] = {"content": [{"token": "A", "top_logprobs": [{"token": "token_id:65", "logprob": -0.1}]}]}
     route: Endpoint = random.choice(["chat", "completions"])
     logprobs = chat if route == "chat" else {"top_logprobs": [{"token_id:65": -0.1}]}
@@ -114,8 +114,8 @@ def labels(random: Random) -> tuple[Endpoint, Any]:
 
 
 def _spoil(random: Random, body: Any) -> Any:
-    whole: Any = {"body": json.loads(json.dumps(body))}  # no part of it twice
-    at: Any = whole
+    container: Any = {"body": json.loads(json.dumps(body))}  # a copy without shared parts
+    at: Any = container
     key: Any = "body"
     for _ in range(random.randint(0, 7)):
         inner = at[key]
@@ -125,12 +125,12 @@ def _spoil(random: Random, body: Any) -> Any:
             break
         at, key = inner, random.choice(keys)
     at[key] = random.choice(JUNK)
-    return whole["body"]
+    return container["body"]
 
 
-def dialect(random: Random) -> Dialect:
-    """How some server writes events."""
-    return Dialect(
+def event_format(random: Random) -> EventFormat:
+    """Generate how a server writes events."""
+    return EventFormat(
         before=random.choice(["", ": ping\n\n", "event: message\n", "id: 1\nretry: 9\n", "data:\n\n"]),
         data=random.choice(["data: ", "data:", "data:  ", ""]),
         after=random.choice(["\n\n", "\n", "\n\n\n"]),
@@ -141,18 +141,18 @@ def dialect(random: Random) -> Dialect:
 
 
 def finish(random: Random) -> dict[str, Any]:
-    """Metadata that says how a text ended, under none, one, or several keys."""
+    """Generate metadata that says how a text ended, under none, one, or several keys."""
     keys = [key for key in KEYS if random.random() < 0.2]
     return {key: random.choice(CLEAN if random.random() < 0.7 else UNCLEAN) for key in keys}
 
 
 def batches(make: Callable[[Random], Result]) -> st.SearchStrategy[list[Result]]:
-    """Lists of `BATCH` cases, drawn by a seed. A draw of hypothesis for each part takes fifty times as long."""
+    """Generate lists of `BATCH` cases from a seed. Drawing each part with hypothesis takes fifty times as long."""
     return st.integers(0, 2**64 - 1).map(lambda seed: [make(Random(seed + i)) for i in range(BATCH)])
 
 
 def streamed(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
-    """The same reply in chunks of so many characters."""
+    """Split a reply into chunks of `size` characters."""
     chunks: list[dict[str, Any]] = []
     for choice in body["choices"]:
         rest = {key: value for key, value in choice.items() if key not in ("message", "text", "finish_reason")}
@@ -171,13 +171,13 @@ def streamed(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
     return [*chunks, {"choices": [], "usage": body.get("usage")}]
 
 
-def written(chunks: list[dict[str, Any]], by: Dialect) -> bytes:
-    """The chunks as server-sent events."""
+def written(chunks: list[dict[str, Any]], by: EventFormat) -> bytes:
+    """Write the chunks as server-sent events."""
     lines = [json.dumps(chunk, ensure_ascii=by.ascii) for chunk in chunks]
     events = "".join(by.before + by.data + line + by.after for line in lines) + by.end
     return events.replace("\n", by.line_end).encode(errors="surrogatepass")
 
 
 def cut(content: bytes, size: int) -> list[bytes]:
-    """The bytes as a network may deliver them."""
+    """Split the bytes as a network may deliver them."""
     return [content[i : i + size] for i in range(0, len(content), size)]

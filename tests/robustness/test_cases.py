@@ -1,4 +1,4 @@
-"""Every case comes out as its line says, and the page in docs/ shows them all."""
+"""Tests that every case has its outcome, and that the page in docs/ lists all cases."""
 
 import copy
 import importlib
@@ -15,16 +15,16 @@ CASES = [pytest.param(kind, case, id=f"{kind.name}-{case.name}") for kind in KIN
 
 @pytest.mark.parametrize(("kind", "case"), CASES)
 async def test_case(kind: Kind, case: Case) -> None:
-    given = copy.deepcopy(case.input)  # the page shows what the file has
+    given = copy.deepcopy(case.input)  # the page shows the unchanged input
     outcome = importlib.import_module(f"tests.robustness.probes.{kind.name}").outcome(given)
     assert (await outcome if inspect.isawaitable(outcome) else outcome) == case.outcome
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_no_case_is_there_twice(kind: Kind) -> None:
+def test_case_names_are_unique(kind: Kind) -> None:
     names = [case.name for case in kind.cases]
     assert sorted(set(names)) == sorted(names)
 
 
-def test_the_page_shows_the_cases() -> None:
+def test_the_page_lists_all_cases() -> None:
     assert PAGE.read_text() == page(KINDS), "run `make robustness`"

@@ -1,8 +1,8 @@
-"""20,000 generated replies, messages, and inputs: each is read, or refused by an error of this package.
+"""Tests that 20,000 generated replies, messages, and inputs are read, or refused with an error of this package.
 
-What is complete, scored, or `ok` was sent whole, said to be so, and could be read. The generators know what they sent,
-so they are the oracle. Most cases go to the readers, which are pure, in batches; some go through a real HTTP server,
-and some through the whole graph.
+A text counts only if it was sent in full, marked as complete, and readable. The generators know what they sent, so they
+are the oracle. Most cases go to the readers, in batches. Some go through a real HTTP server, and some through the full
+graph.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from egrm_graph.clients.vllm_protocol import Endpoint
 from egrm_graph.clients.vllm_stream import Streamed, Tally
 from egrm_graph.drawing.samples import logprobs_of
 from egrm_graph.errors import EgrmError
-from egrm_graph.integrations.evaluator_inputs import asked_before, asked_in, candidate_in, reference_in
+from egrm_graph.integrations.evaluator_inputs import candidate_in, find_question, question_before_answer, reference_in
 from egrm_graph.messages.candidates import read_candidates
 from tests.clients.fake_server import FakeServer, Seen
 from tests.clients.test_chat_model import Model
@@ -41,11 +41,11 @@ from tests.robustness.replies import (
     CLEAN,
     JUNK,
     TEXTS,
-    Dialect,
+    EventFormat,
     Reply,
     batches,
     cut,
-    dialect,
+    event_format,
     finish,
     labels,
     reply,
@@ -66,13 +66,13 @@ IN_BATCHES = {
     "candidates": 1000,
     "evaluator inputs": 500,
 }
-ONE_BY_ONE = {"over HTTP": 200, "whole graph": 100}
+ONE_BY_ONE = {"over HTTP": 200, "full graph": 100}
 SAMPLING = Sampling(temperature=1.0, max_tokens=8, logprobs=2)
 PROMPT: Any = [{"role": "user", "content": "17+11?"}]
 
 
 def cases(kind: str) -> settings:
-    """As many cases as are counted, the same ones each time."""
+    """Return hypothesis settings for the number of cases of a kind, the same cases each time."""
     examples = ONE_BY_ONE[kind] if kind in ONE_BY_ONE else IN_BATCHES[kind] // BATCH
     return settings(max_examples=examples, deadline=None, database=None, derandomize=True)
 
@@ -82,12 +82,12 @@ def test_there_are_twenty_thousand_cases() -> None:
 
 
 def complete(drawn: dict[int, Completion]) -> dict[int, str]:
-    """The texts that count, by their place."""
+    """Return the texts that count, by index."""
     for completion in drawn.values():
         assert (completion.error is None) == (completion.finish_reason != "abort")
         completion.text.encode()
-        logprobs_of(completion)
-    return {place: each.text for place, each in drawn.items() if each.finish_reason == "stop"}
+        told_logprobs(completion)
+    return {i: completion.text for i, completion in drawn.items() if completion.finish_reason == "stop"}
 
 
 def read(content: bytes, n: int) -> dict[int, str]:
@@ -106,7 +106,7 @@ def read_parts(parts: list[bytes], n: int) -> dict[int, str]:
 
 
 def refused(work: Callable[[], object]) -> bool:
-    """Whether it raises an error of this package; any other comes through."""
+    """Return whether a call raises an error of this package. Other errors are not caught."""
     try:
         work()
     except EgrmError:
@@ -116,13 +116,13 @@ def refused(work: Callable[[], object]) -> bool:
 
 @cases("replies")
 @given(batches(reply))
-def test_of_a_reply_exactly_what_is_complete_and_readable_counts(batch: list[Reply]) -> None:
+def test_exactly_the_complete_and_readable_texts_of_a_reply_count(batch: list[Reply]) -> None:
     for n, body, readable in batch:
         content = json.dumps(body).encode()
         if not body["choices"]:
             assert refused(lambda content=content, n=n: read(content, n))  # type: ignore[misc]
         else:
-            assert read(content, n) == {place: text for place, text in readable.items() if place < n}
+            assert read(content, n) == {i: text for i, text in readable.items() if i < n}
 
 
 @cases("spoiled replies")
@@ -145,40 +145,40 @@ def test_the_log_probabilities_of_labels_are_read_or_refused(batch: list[tuple[E
             found = read_label_logprobs(route, parse_json("URL", json.dumps(body).encode()))
         except EgrmError:
             continue
-        assert set(found) <= {65, *(each for each in JUNK if type(each) is int)}
+        assert set(found) <= {65, *(value for value in JUNK if type(value) is int)}
 
 
-def stream(random: Random) -> tuple[Reply, Dialect, int, int]:
-    """A reply, the dialect that it is streamed in, characters in a chunk, and bytes in a part."""
-    return reply(random), dialect(random), random.randint(1, 9), random.randint(1, 400)
+def stream(random: Random) -> tuple[Reply, EventFormat, int, int]:
+    """Generate a reply, its event format, the characters per chunk, and the bytes per part."""
+    return reply(random), event_format(random), random.randint(1, 9), random.randint(1, 400)
 
 
 @cases("streams")
 @given(batches(stream))
-def test_of_a_stream_exactly_what_is_complete_and_readable_counts(
-    batch: list[tuple[Reply, Dialect, int, int]],
+def test_exactly_the_complete_and_readable_texts_of_a_stream_count(
+    batch: list[tuple[Reply, EventFormat, int, int]],
 ) -> None:
     for (n, body, readable), by, characters, size in batch:
-        for place, choice in enumerate(body["choices"]):
-            choice["index"] = place  # else its chunks cannot be told from those of others
+        for i, choice in enumerate(body["choices"]):
+            choice["index"] = i  # distinguishes its chunks from those of others
         parts = cut(written(streamed(body, characters), by), size)
         if not body["choices"]:
             assert refused(lambda parts=parts, n=n: read_parts(parts, n))  # type: ignore[misc]
         else:
-            assert read_parts(parts, n) == {place: text for place, text in readable.items() if place < n}
+            assert read_parts(parts, n) == {i: text for i, text in readable.items() if i < n}
 
 
 def broken(random: Random) -> tuple[Reply, list[bytes]]:
-    """A reply, and a stream of it that breaks off, perhaps with something else at its end."""
+    """Generate a reply, and its stream up to a random byte, perhaps followed by junk."""
     sent = reply(random)
-    content = written(streamed(sent[1], 3), dialect(random))
+    content = written(streamed(sent[1], 3), event_format(random))
     junk = random.choice([b"", b"", b"\n", b"\xff", b"{", b"data: 3\n\n", b"data: [DONE]"])
     return sent, cut(content[: random.randint(0, len(content))] + junk, 50)
 
 
 @cases("broken streams")
 @given(batches(broken))
-def test_a_broken_stream_gives_no_text_that_is_not_whole(batch: list[tuple[Reply, list[bytes]]]) -> None:
+def test_a_broken_stream_gives_only_complete_texts(batch: list[tuple[Reply, list[bytes]]]) -> None:
     for (n, _, readable), parts in batch:
         try:
             texts = read_parts(parts, n)
@@ -188,18 +188,18 @@ def test_a_broken_stream_gives_no_text_that_is_not_whole(batch: list[tuple[Reply
 
 
 def stated(metadata: dict[str, Any]) -> list[Any]:
-    """The words in it, and the things in place of words."""
+    """Return the words in the metadata, and the values in place of words."""
     return [value for value in metadata.values() if value not in (None, "", {})]
 
 
 @cases("finish reasons")
 @given(batches(finish))
-def test_only_clean_words_make_a_clean_end(batch: list[dict[str, Any]]) -> None:
+def test_only_known_words_mean_that_a_text_is_complete(batch: list[dict[str, Any]]) -> None:
     for metadata in batch:
         found, words = read_finish(metadata), stated(metadata)
         assert (found is None) == (not words)
         if found is not None and found.kind == "complete":
-            # vLLM puts a matched stop, which can be any text, next to its finish reason.
+            # vLLM reports the matched stop text, which can be anything, in addition to its finish reason.
             others = {key: word for key, word in metadata.items() if not key.startswith(("stop_reason", "stopReason"))}
             assert any(word in CLEAN for word in words)
             assert all(word in CLEAN for word in stated(others))
@@ -208,7 +208,7 @@ def test_only_clean_words_make_a_clean_end(batch: list[dict[str, Any]]) -> None:
 
 
 def refused_with(random: Random) -> tuple[int, Any]:
-    """A status and the body of an error."""
+    """Generate a status and the body of an error."""
     one, other = random.choice(JUNK), random.choice(JUNK)
     bodies = [one, {"error": one}, {"error": {"message": one, "code": other}}, {"detail": one}, [{"error": one}]]
     return random.choice([400, 401, 413, 422, 429, 500, 503]), random.choice(bodies)
@@ -216,7 +216,7 @@ def refused_with(random: Random) -> tuple[int, Any]:
 
 @cases("refusals")
 @given(batches(refused_with))
-def test_every_refusal_is_an_error_of_this_package(batch: list[tuple[int, Any]]) -> None:
+def test_every_refusal_becomes_an_error_of_this_package(batch: list[tuple[int, Any]]) -> None:
     for status, body in batch:
         error = refusal("URL", status, {}, json.dumps(body))
         assert isinstance(error, EgrmError)
@@ -236,7 +236,7 @@ BLOCKS: list[Any] = [
 
 
 def message(random: Random) -> AIMessage:
-    """An answer of a LangChain chat model."""
+    """Generate an answer of a LangChain chat model."""
     blocks = random.choices(BLOCKS, k=random.randint(0, 3))
     content: Any = random.choice([*TEXTS, blocks, blocks, blocks])
     return AIMessage(content=content, response_metadata=finish(random))
@@ -244,17 +244,17 @@ def message(random: Random) -> AIMessage:
 
 @cases("chat models")
 @given(batches(message))
-def test_a_chat_models_answer_counts_only_with_a_clean_end(runner: asyncio.Runner, batch: list[AIMessage]) -> None:
-    for each in batch:
-        client = ChatModelClient(Model(answer=lambda _, each=each: each))
+def test_a_chat_models_answer_counts_only_if_it_is_complete(runner: asyncio.Runner, batch: list[AIMessage]) -> None:
+    for answer in batch:
+        client = ChatModelClient(Model(answer=lambda _, answer=answer: answer))
         try:
             drawn = runner.run(client.sample(PROMPT, Sampling(1.0, 8), seeds=(0,), request_id="r.answer_fast.0"))
         except EgrmError:
             continue
         if drawn.completions[0].finish_reason == "stop":
-            words = stated(each.response_metadata)
+            words = stated(answer.response_metadata)
             assert not words or any(word in CLEAN for word in words)
-            assert isinstance(each.content, str) or BLOCKS[2] not in each.content
+            assert isinstance(answer.content, str) or BLOCKS[2] not in answer.content
 
 
 MESSAGES: list[Any] = [
@@ -270,24 +270,24 @@ MESSAGES: list[Any] = [
 
 
 def candidates(random: Random) -> Any:
-    """What may be handed in as candidates."""
+    """Generate a value for `candidates`."""
     return random.choice([random.choices(MESSAGES, k=random.randint(0, 4)), random.choice(MESSAGES)])
 
 
 @cases("candidates")
 @given(batches(candidates))
 def test_candidates_are_read_or_refused(batch: list[Any]) -> None:
-    for each in batch:
+    for values in batch:
         try:
-            found = read_candidates(each)
+            found = read_candidates(values)
         except EgrmError:
             continue
-        assert len(found) == len(each)
+        assert len(found) == len(values)
         assert all(candidate.unfit is None or not candidate.text for candidate in found)
 
 
 def evaluated(random: Random) -> tuple[Any, str | None]:
-    """What an evaluator may be handed, and the key that it is told."""
+    """Generate an argument of an evaluator, and a key."""
     keys = random.sample(["question", "answer", "messages", "a"], random.randint(0, 2))
     value = random.choice([{key: candidates(random) for key in keys}, candidates(random)])
     return value, random.choice([None, "answer", "b"])
@@ -295,15 +295,15 @@ def evaluated(random: Random) -> tuple[Any, str | None]:
 
 @cases("evaluator inputs")
 @given(batches(evaluated))
-def test_what_evaluators_are_given_is_found_or_refused(batch: list[tuple[Any, str | None]]) -> None:
+def test_arguments_of_evaluators_are_read_or_refused(batch: list[tuple[Any, str | None]]) -> None:
     for value, key in batch:
-        for find in (asked_in, candidate_in, reference_in):
+        for find in (find_question, candidate_in, reference_in):
             refused(lambda find=find, value=value, key=key: find(value, key))  # type: ignore[misc]
-        refused(lambda value=value: asked_before(value))  # type: ignore[misc]
+        refused(lambda value=value: question_before_answer(value))  # type: ignore[misc]
 
 
 class Replying:
-    """A server whose next replies are set before each case; the last one is given again and again."""
+    """A server whose replies are set before each case. It repeats the last one."""
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
@@ -312,7 +312,7 @@ class Replying:
     async def act(self, _seen: Seen) -> web.Response:
         body = self.bodies.pop(0) if len(self.bodies) > 1 else self.bodies[0]
         if self.streams:
-            by = Dialect(data="data:", end="data:[DONE]")
+            by = EventFormat(data="data:", end="data:[DONE]")
             return web.Response(body=written(streamed(body, 3), by), content_type="text/event-stream")
         return web.Response(body=json.dumps(body).encode(), content_type="application/json")
 
@@ -345,11 +345,11 @@ def test_a_reply_over_http_is_read_or_refused(
     (n, body, readable), replying.streams = reply(random), random.random() < 0.5
     spoils = not replying.streams and random.random() < 0.5
     replying.bodies = [spoiled(random)[1] if spoils else body]
-    asked = client.sample(
+    sampling = client.sample(
         PROMPT, SAMPLING, seeds=range(n), request_id="r.answer_fast.0", meter=Meter() if seed % 2 else None
     )
     try:
-        drawn = runner.run(asked)
+        drawn = runner.run(sampling)
     except EgrmError:
         return
     assert len(drawn.completions) == n
@@ -358,13 +358,13 @@ def test_a_reply_over_http_is_read_or_refused(
 
 @pytest.fixture(scope="module")
 def graph(client: VllmClient) -> Any:
-    chosen = Settings(task="answer", engine="vllm", model="tiny", samples=3, paths=2, stopping="all")
-    return build_graph(chosen, client=client, scorer=None)
+    graph_settings = Settings(task="answer", engine="vllm", model="tiny", samples=3, paths=2, stopping="all")
+    return build_graph(graph_settings, client=client, scorer=None)
 
 
-@cases("whole graph")
+@cases("full graph")
 @given(SEEDS)
-def test_a_run_is_ok_only_if_every_reply_was_complete_and_readable(
+def test_a_run_is_ok_only_if_every_reply_is_complete_and_readable(
     runner: asyncio.Runner, replying: Replying, graph: Any, seed: int
 ) -> None:
     random = Random(seed)
@@ -372,10 +372,11 @@ def test_a_run_is_ok_only_if_every_reply_was_complete_and_readable(
     replying.bodies, replying.streams = [body for _, body, _ in sent], False
     verification = runner.run(graph.ainvoke({"question": "17+11?"}))["verification"]
     texts = {text for _, _, readable in sent for text in readable.values()}
-    voted = [each for each in (*verification["samples"], *verification["paths"]) if each["answer"] is not None]
-    assert all(each["text"] in texts and each["finish_reason"] == "stop" for each in voted)
+    drawn = [*verification["samples"], *verification["paths"]]
+    voted = [item for item in drawn if item["answer"] is not None]
+    assert all(item["text"] in texts and item["finish_reason"] == "stop" for item in voted)
     if verification["status"] == "ok":
-        assert verification["answer"] in [each["answer"] for each in voted]
-        assert all(each["error"] is None for each in (*verification["samples"], *verification["paths"]))
+        assert verification["answer"] in [item["answer"] for item in voted]
+        assert all(item["error"] is None for item in drawn)
     for score in (verification["confidence"], *(path["score"] for path in verification["paths"])):
         assert score is None or (isinstance(score, float) and not math.isnan(score))

@@ -1,4 +1,4 @@
-"""The answer in the text of a model that continues its prompt; `cut` where it went on to its length."""
+"""Read the answer of a model that continues its prompt. A text that is `cut` reached its length limit."""
 
 from egrm_graph.tasks.answer import AnswerTask
 

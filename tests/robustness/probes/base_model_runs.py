@@ -1,7 +1,7 @@
-"""A whole run with a base model behind `/v1/completions`: status, route, answer, and confidence.
+"""Run the graph with a base model behind `/v1/completions`: status, route, answer, and confidence.
 
-The server sends the texts of each stage in turn, up to the stop texts that it is sent, as vLLM does; or as they are,
-where it `ignores_stop`. A text that it does not stop in is cut by its length.
+The server sends the texts of each stage in turn. Like vLLM, it sends them up to the requested stop texts, unless it
+`ignores_stop`. A text without a stop text is cut at its length limit.
 """
 
 import itertools
@@ -34,8 +34,8 @@ async def outcome(given: dict[str, Any]) -> list[Any]:
             samples=3,
             paths=2,
         )
-        told = (await build_graph(settings, scorer=None).ainvoke({"question": "17+48?"}))["verification"]
-    return [told["status"], told["route"], told["answer"], told["confidence"]]
+        verification = (await build_graph(settings, scorer=None).ainvoke({"question": "17+48?"}))["verification"]
+    return [verification["status"], verification["route"], verification["answer"], verification["confidence"]]
 
 
 def _choice(index: int, text: str, stop: list[str]) -> dict[str, Any]:

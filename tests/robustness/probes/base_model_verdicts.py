@@ -1,4 +1,4 @@
-"""The label in the text of a judge that continues its prompt; its code is 3f2a91c0."""
+"""Read the label of a judge that continues its prompt. Its code is 3f2a91c0."""
 
 from egrm_graph.tasks.judging_format import EnglishFormat
 from egrm_graph.verification import view_of

@@ -1,4 +1,4 @@
-"""How many answers count where a cache answers for the model."""
+"""Count the answers of a model behind a cache."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONG, SHORT = f"chatcmpl-{'0' * 24}", "chatcmpl-617"
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """Of a run: its route, the counts of its votes, and its reasons. Of an agent's step: how it was chosen."""
+    """Return the route, vote counts, and reasons of a run, or how an agent's step was chosen."""
     cache = InMemoryCache()
     set_llm_cache(cache if given.get("cache") == "global" else None)
     try:
@@ -38,23 +38,23 @@ async def outcome(given: dict[str, Any]) -> Any:
 
 async def _run(model: Any, runs: int) -> Any:
     graph = build_graph(Settings(task="arithmetic", paths=2), client=ChatModelClient(model), scorer=None)
-    told: Any = None
-    for _ in range(runs):  # the second run finds the first one's answers in the cache
-        told = (await graph.ainvoke({"question": QUESTION}))["verification"]
-    votes = [vote["count"] for vote in told["uncertainty"]["votes"]]
-    reasons = [reason for reason in told["reasons"] if "lost" in reason]
-    return {"route": told["route"], "votes": votes, "lost": _stable(reasons)}
+    verification: Any = None
+    for _ in range(runs):  # the second run finds the answers of the first in the cache
+        verification = (await graph.ainvoke({"question": QUESTION}))["verification"]
+    votes = [vote["count"] for vote in verification["uncertainty"]["votes"]]
+    reasons = [reason for reason in verification["reasons"] if "lost" in reason]
+    return {"route": verification["route"], "votes": votes, "lost": _stable(reasons)}
 
 
 async def _step(model: Any, given: dict[str, Any]) -> Any:
-    """The second time that an agent is asked the same."""
+    """Return how an agent's step is chosen when it gets the same question a second time."""
     inner = [_Cached(Recorder(cache=InMemoryCache()))] if given["agent"] == "its model is replaced" else []
-    graph = graph_of(judge(lambda shown, _: sorted(shown, key=shown.__getitem__)[-1]))
+    graph = graph_of(judge(lambda candidates, _: sorted(candidates, key=candidates.__getitem__)[-1]))
     agent = create_agent(model, [], middleware=[*_SETTING.get(given["agent"], []), BestOfN(3, graph=graph), *inner])
-    told: Any = None
+    record: Any = None
     for _ in range(2):
-        told = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
-    return {"by": told["by"], "candidates": told["candidates"], "lost": _stable(told["reasons"])}
+        record = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
+    return {"by": record["by"], "candidates": record["candidates"], "lost": _stable(record["reasons"])}
 
 
 def _stable(reasons: list[str]) -> list[str]:
@@ -85,12 +85,12 @@ def wrapped(model: Any, wrapper: str | None) -> Any:
 
 
 def _counting(model: Untempered, _: dict[str, Any]) -> AIMessage:
-    """A new answer each time: 1, 2, 3, ..."""
+    """Give a new answer each time: 1, 2, 3, ..."""
     usage: Any = {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}
     return AIMessage(f"{len(model.calls)}", usage_metadata=usage)
 
 
-def _untold(model: Untempered, options: dict[str, Any]) -> AIMessage:
+def _without_usage(model: Untempered, options: dict[str, Any]) -> AIMessage:
     return _counting(model, options).model_copy(update={"usage_metadata": None})
 
 
@@ -103,13 +103,13 @@ def _numbered(model: Untempered, _: dict[str, Any]) -> AIMessage:
 
 
 def _late(model: Untempered, _: dict[str, Any]) -> AIMessage:
-    """The fifth response is the first one again: the others were under way before a proxy had it."""
+    """Repeat the first response as the fifth. The others were sent before the proxy had cached it."""
     n = len(model.calls)
     return AIMessage("57" if n == 4 else "56", response_metadata={"id": f"{LONG}-{1 if n == 5 else n}"})
 
 
 def _seeded(model: Recorder, options: dict[str, Any]) -> AIMessage:
-    """A provider that keeps its promise: one seed, one answer."""
+    """Give the same answer for the same seed."""
     return AIMessage(str(options.get("seed", (model.extra_body or {}).get("seed"))))
 
 
@@ -124,7 +124,7 @@ MODELS: dict[str, Any] = {
     "of a fixed seed": lambda cache: Recorder(answer=_seeded, cache=cache, seed=42),
     "of a fixed seed in extra_body": lambda cache: Recorder(answer=_seeded, cache=cache, extra_body={"seed": 42}),
     "counting": lambda cache: Recorder(answer=_counting, cache=cache),
-    "counting, usage not told": lambda cache: Recorder(answer=_untold, cache=cache),
+    "counting, usage not reported": lambda cache: Recorder(answer=_without_usage, cache=cache),
     "agreeing": lambda cache: Seedless(answer=_numbered, cache=cache),
     "behind a proxy that caches": lambda cache: Seedless(answer=_same(LONG), cache=cache),
     "behind a proxy that caches late": lambda cache: Seedless(answer=_late, cache=cache),

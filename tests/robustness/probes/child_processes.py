@@ -1,4 +1,4 @@
-"""What a child process makes of the part that its parent uses: a graph with an engine, or a scorer."""
+"""Use a part in a child process that its parent also uses: a graph with an engine, or a scorer."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ from tests.clients.fake_server import FakeServer, Seen, answer
 from tests.scoring.test_remote import answer as pooled
 
 HANGS_S = {"fork": 20.0, "fork twice": 20.0, "spawn": 90.0}
-"""A spawned child imports everything again."""
+"""A spawned child has to import everything again."""
 QUESTION, STALLED = "17+48-9", "999+1"
 PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=54;#54"]
 
 Ask = Callable[[str], str]
-"""Takes a question to an answer."""
+"""Returns the answer to a question."""
 
 
 async def outcome(given: dict[str, Any]) -> str:
-    told: list[str] = []
-    thread = threading.Thread(target=lambda: told.append(_outcome(given)))  # away from the loop of the tests
+    reported: list[str] = []
+    thread = threading.Thread(target=lambda: reported.append(_outcome(given)))  # not on the event loop of the tests
     thread.start()
     while thread.is_alive():
         await asyncio.sleep(0.01)
-    return told[0]
+    return reported[0]
 
 
 def _outcome(given: dict[str, Any]) -> str:
     with tempfile.TemporaryDirectory() as folder, _server() as server:
         with _busy(given, server.url, folder) as ask:
             first = None if given["parent"] == "idle" else ask(QUESTION)
-            told, exit_code = _in_child(given, server.url, folder, ask)
-            if ":" in told or "hangs" in told:
-                return told
+            reported, exit_code = _in_child(given, server.url, folder, ask)
+            if ":" in reported or "hangs" in reported:
+                return reported
             after = ask(QUESTION)
-        answers = {told, after, first or after}
+        answers = {reported, after, first or after}
         ended = "both answer" if len(answers) == 1 and exit_code == 0 else f"answers {answers}, exit status {exit_code}"
         if not given.get("recorded"):
             return ended
@@ -68,7 +68,7 @@ def _outcome(given: dict[str, Any]) -> str:
 
 
 def _recorded(store: Path, n: int) -> list[str]:
-    """How the runs ended, once there are `n`, or after some seconds."""
+    """Return how the runs ended, when `n` runs are recorded or after some seconds."""
     until = time.monotonic() + 5
     while True:
         endings = [row.ending for row in runs(store) if row.question == QUESTION]
@@ -78,7 +78,7 @@ def _recorded(store: Path, n: int) -> list[str]:
 
 
 def _part(given: dict[str, Any], url: str, folder: str) -> Ask:
-    """What parent and child use, and each of them builds where it is not inherited."""
+    """Build the part that parent and child use."""
     part, async_ = given["part"], given.get("call") == "ainvoke"
     if part == "mathematics":
         return lambda question: str(same(rf"\frac{{{next(_COUNT)}}}{{2}}+x", f"{question}+x"))
@@ -124,7 +124,7 @@ def _store(given: dict[str, Any], folder: str) -> Path:
 
 @contextmanager
 def _busy(given: dict[str, Any], url: str, folder: str) -> Iterator[Ask]:
-    """The part, which other threads use until the end where the parent forks `during a run`."""
+    """Yield the part. If the parent forks `during a run`, other threads use it until the end."""
     ask = _part(given, url, folder)
     over = threading.Event()
 
@@ -149,17 +149,17 @@ def _in_child(given: dict[str, Any], url: str, folder: str, ask: Ask) -> tuple[s
     inherited = None if given["start"] == "spawn" or given.get("built") == "in the child" else ask
     here, there = context.Pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads, from Python 3.12 on
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns about forks with threads
         process: Any = context.Process(target=_answer, args=(there, given, url, folder, inherited))  # type: ignore[attr-defined]
         process.start()
     there.close()
-    told = str(here.recv()) if here.poll(HANGS_S[given["start"]]) else "the child hangs"
+    reported = str(here.recv()) if here.poll(HANGS_S[given["start"]]) else "the child hangs"
     process.join(10)
     if process.exitcode is None:
         process.kill()
         process.join()
-        return told if told == "the child hangs" else "the child hangs at its end", None
-    return told, process.exitcode
+        return reported if reported == "the child hangs" else "the child hangs at its end", None
+    return reported, process.exitcode
 
 
 def _answer(there: Connection, given: dict[str, Any], url: str, folder: str, inherited: Ask | None) -> None:
@@ -174,7 +174,7 @@ def _answer(there: Connection, given: dict[str, Any], url: str, folder: str, inh
 
 @contextmanager
 def _server() -> Iterator[FakeServer]:
-    """A server on a loop of its own, since the probe blocks."""
+    """Run a server on its own event loop, because the probe blocks."""
     loop = BackgroundLoop("fake-server")
     server = FakeServer(_act, served=("tiny", BUNDLED_SCORER))
     running = server.running()

@@ -1,4 +1,4 @@
-"""What a judge is shown of a candidate message, or why it cannot be shown."""
+"""Read a candidate message as a judge does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from egrm_graph.messages.candidates import merged, read_candidates
 
 
 def outcome(given: Any) -> Any:
-    """The text of one candidate, or why it is unfit; of several, the index of the one that each is equal to."""
+    """Return a candidate's text, or why it is unfit. For several, return the index of each one's representative."""
     if isinstance(given, list):
-        return merged(read_candidates([AIMessage(**each) for each in given]))
+        return merged(read_candidates([AIMessage(**message) for message in given]))
     [candidate] = read_candidates([AIMessage(**given)])
     return {"unfit": candidate.unfit} if candidate.unfit else candidate.text

@@ -1,4 +1,4 @@
-"""The answer in a complete text."""
+"""Read the answer in a complete text."""
 
 from egrm_graph.tasks.answer import AnswerTask
 

@@ -1,4 +1,4 @@
-"""Whether two answers count as one vote."""
+"""Compare two answers."""
 
 from egrm_graph.answers.equivalence import same
 

@@ -1,4 +1,4 @@
-"""Answers that mean the same and still count as two votes."""
+"""Compare two answers that mean the same but count as two votes."""
 
 from tests.robustness.probes.equal_answers import outcome
 

@@ -1,14 +1,14 @@
-"""What a judge is shown of the values that an evaluator gets; of those it refuses, the comment."""
+"""Read the values of an evaluator as a judge does, or return the comment if they are refused."""
 
 from typing import Any
 
 from egrm_graph.integrations.evaluator import Fields, as_evaluator
-from tests.integrations.watched import Watched
+from tests.integrations.recording_judge import RecordingJudge
 
 
 def outcome(given: dict[str, Any]) -> Any:
-    watched = Watched()
+    judge = RecordingJudge()
     fields = Fields(**given.pop("fields")) if "fields" in given else None
-    told = as_evaluator(watched.graph, fields=fields)(**given)
-    assert (told["score"] is None) == (not watched.prompts)
-    return watched.shown() if watched.prompts else told["comment"]
+    result = as_evaluator(judge.graph, fields=fields)(**given)
+    assert (result["score"] is None) == (not judge.prompts)
+    return judge.last_prompt() if judge.prompts else result["comment"]

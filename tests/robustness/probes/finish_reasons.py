@@ -1,4 +1,4 @@
-"""What a chat model's answer is worth, by what its provider says of how it ended."""
+"""Read the finish reason of a chat model's answer."""
 
 from typing import Any
 

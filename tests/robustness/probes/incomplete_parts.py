@@ -1,4 +1,4 @@
-"""What `build_graph` says of a client or a scorer that lacks something."""
+"""Build a graph with a client or a scorer that has missing or wrong members."""
 
 import functools
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,8 +11,8 @@ from egrm_graph.errors import EgrmError
 Scores = list[float]
 
 
-class Whole:
-    """A scorer with all that it needs."""
+class Complete:
+    """A scorer with all required members."""
 
     name = "whole"
     calibrated = False
@@ -23,12 +23,12 @@ class Whole:
     async def aclose(self) -> None: ...
 
 
-class Sync(Whole):
+class Sync(Complete):
     def score(self, question: str, paths: Sequence[str]) -> Scores:  # type: ignore[override]
         return [0.5] * len(paths)
 
 
-class OnePath(Whole):
+class OnePath(Complete):
     async def score(self, path: str) -> Scores:  # type: ignore[override]
         return [0.5]
 
@@ -43,23 +43,23 @@ class OtherNames:
     async def aclose(self) -> None: ...
 
 
-class MethodName(Whole):
+class MethodName(Complete):
     def name(self) -> str:  # type: ignore[override]
         return "whole"
 
 
 class Bare:
-    """Has only what does the work."""
+    """A scorer with only the method `score`."""
 
     async def score(self, question: str, paths: Sequence[str]) -> Scores:
         return [0.5] * len(paths)
 
 
-class Delegating(Whole):
-    """Hands the coroutine of another scorer on."""
+class Delegating(Complete):
+    """A scorer that returns the coroutine of another scorer."""
 
     def score(self, question: str, paths: Sequence[str]) -> Awaitable[Scores]:  # type: ignore[override]
-        return Whole().score(question, paths)
+        return Complete().score(question, paths)
 
 
 def logged(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,15 +70,15 @@ def logged(call: Callable[..., Any]) -> Callable[..., Any]:
     return logging
 
 
-class Decorated(Whole):
-    score = logged(Whole.score)
+class Decorated(Complete):
+    score = logged(Complete.score)
 
 
 class Proxy:
-    """Has everything from another scorer, asked when it is needed."""
+    """A proxy that gets every attribute from another scorer."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(Whole(), name)
+        return getattr(Complete(), name)
 
 
 def function(question: str, paths: Sequence[str]) -> Scores:
@@ -106,7 +106,7 @@ class NoLabels:
 
 
 SCORERS: dict[str, Any] = {
-    "whole": Whole(),
+    "whole": Complete(),
     "sync": Sync(),
     "one path": OnePath(),
     "other names": OtherNames(),
@@ -115,7 +115,7 @@ SCORERS: dict[str, Any] = {
     "delegating": Delegating(),
     "decorated": Decorated(),
     "proxy": Proxy(),
-    "class": Whole,
+    "class": Complete,
     "function": function,
     "lambda": lambda question, paths: [0.5] * len(paths),
     "name": "my-scorer",

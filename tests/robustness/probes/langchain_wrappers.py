@@ -1,4 +1,4 @@
-"""What a chat model is called with inside LangChain's wrappers."""
+"""Record the arguments of a chat model inside LangChain's wrappers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def flaky(model: Recorder, options: dict[str, Any]) -> Any:
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """What each of two samples was called with, or why the model was refused."""
+    """Return the arguments of two samples, or why the model was refused."""
     first = MODELS[given.get("model", "recorder")]()
     calls = first.calls
     try:

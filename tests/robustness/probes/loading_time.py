@@ -1,4 +1,4 @@
-"""Whether a command says how long its models took to load, and keeps that out of its questions' own time."""
+"""Check that a command reports how long its models took to load, separately from the time of its questions."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ Seconds = Callable[[Path, str], float]
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """What standard error says, and whether loading and the reported times fit into the time that really passed."""
+    """Return the line on standard error, and whether loading and the reported times fit into the elapsed time."""
     if given.get("served"):
         async with server_that(say("56", "56", "56", "56")) as server:
             return await asyncio.to_thread(_run, [*given["command"], *served(server)], None)

@@ -1,4 +1,4 @@
-"""The scores of the outputs of several runs on one example, of which those with a 56 are good, and the comment."""
+"""Compare the outputs of several runs on one example, where outputs with 56 are good."""
 
 from typing import Any
 from uuid import UUID
@@ -15,5 +15,5 @@ class Run:
 def outcome(outputs: list[Any]) -> list[Any]:
     compare = as_comparative_evaluator(judging("best_of_n", lambda text: "56" in text))
     runs = [Run(i) for i in range(len(outputs))]
-    told = compare(runs, {"question": "17+48-9"}, outputs)
-    return [[told["scores"][run.id] for run in runs], told["comment"]]
+    result = compare(runs, {"question": "17+48-9"}, outputs)
+    return [[result["scores"][run.id] for run in runs], result["comment"]]

@@ -1,4 +1,4 @@
-"""What a run gives when it is not confident in its answer."""
+"""Run the graph on questions that it answers with a low confidence."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.calibrations import written
 from tests.judges import first, longest, noisy, script
 
 JUDGES = {"first": first, "longest": longest, "noisy": noisy}
-SHOWN = ("status", "route", "answer", "best_guess", "winner", "rewards", "confidence", "calibrated", "reasons")
+FIELDS = ("status", "route", "answer", "best_guess", "winner", "rewards", "confidence", "calibrated", "reasons")
 
 
 class Scored:
-    """Gives paths these scores, in order."""
+    """Gives the paths these scores, in order."""
 
     name = "scored"
 
@@ -35,8 +35,11 @@ class Scored:
 
 
 async def outcome(given: dict[str, Any]) -> dict[str, Any]:
-    """`bundled` runs the bundled model, `judge` one that is scripted; else the answers are. `calibration` changes one
-    that was written by hand."""
+    """Return the verification.
+
+    `bundled` runs the bundled model, and `judge` a scripted judge. Otherwise the answers are scripted. `calibration`
+    changes a handwritten calibration.
+    """
     settings, scorer = dict(given.get("settings", {})), given.get("scorer")
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -45,12 +48,12 @@ async def outcome(given: dict[str, Any]) -> dict[str, Any]:
         try:
             graph = _graph(given, settings, None if scorer is None else Scored(**scorer))
             question = {"question": "1+1", **given["asked"]}
-            told = (await graph.ainvoke(question, context=RunSettings(**given.get("run", {}))))["verification"]
+            verification = (await graph.ainvoke(question, context=RunSettings(**given.get("run", {}))))["verification"]
         except SettingsError as error:
             return {"error": type(error).__name__, "message": str(error)}
-    shown = {name: told[name] for name in SHOWN if told[name] is not None}
-    confidence = shown.get("confidence")
-    return shown if confidence is None else {**shown, "confidence": float(f"{confidence:.3g}")}
+    result = {name: verification[name] for name in FIELDS if verification[name] is not None}
+    confidence = result.get("confidence")
+    return result if confidence is None else {**result, "confidence": float(f"{confidence:.3g}")}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The tokens that a LangChain message tells, as the client counts them and as an agent's step tells them."""
+"""Read the tokens that a LangChain message reports, with the client and in an agent's step."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.robustness.chat_models import Recorder
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """Of one call `[prompt, cached, completion]` tokens; and of two candidates of a step the sum of `[in, out]`."""
+    """Return `[prompt, cached, completion]` of one call, and `[input, output]` of a step with two candidates."""
 
     def answer(model: Recorder, _: dict[str, Any]) -> AIMessage:
-        # A copy, for what a cache or another integration hands on does not go through the constructor's checks.
+        # Copy the message, because caches and other integrations bypass the checks of the constructor.
         return AIMessage("56").model_copy(update=given)
 
     drawn = await ChatModelClient(Recorder(answer=answer)).sample(
@@ -32,9 +32,9 @@ async def outcome(given: dict[str, Any]) -> Any:
         middleware=[BestOfN(2, graph=graph_of(preferring("56")), max_completion_tokens=1000)],
     )
     step = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
-    told = step["usage"]
+    usage = step["usage"]
     return {
         "error": completion.error,
         "tokens": [usage["prompt_tokens"], usage["cached_tokens"], usage["completion_tokens"]],
-        "step": None if told is None else [told["input_tokens"], told["output_tokens"]],
+        "step": None if usage is None else [usage["input_tokens"], usage["output_tokens"]],
     }

@@ -1,4 +1,4 @@
-"""What a store of another version of the package shows: its runs when read, and again after one more was recorded."""
+"""List the runs of a store from another version of the package, before and after another run is recorded."""
 
 import json
 import operator
@@ -18,20 +18,20 @@ from tests.tracing.records import STARTED, record, verification
 
 
 def outcome(given: dict[str, Any]) -> Any:
-    """Of each run the values of the columns in question."""
+    """Return the values of the listed columns for each run."""
     with TemporaryDirectory() as folder:
         store = _made(Path(folder), given)
-        shown = given["shown"]
+        columns = given["shown"]
         try:
-            before = _shown(store, shown, given)
+            before = _listed(store, columns, given)
             _record(store, *(f"new{i}" for i in range(given.get("writers", 1))))
-            return {"read": before, "after a write": _shown(store, shown, given)}
+            return {"read": before, "after a write": _listed(store, columns, given)}
         except InputError as error:
             return f"{type(error).__name__}: {error}".replace(folder, "FOLDER")
 
 
 def _made(folder: Path, given: dict[str, Any]) -> Path:
-    """A store with two runs, then changed as another version would have it."""
+    """Create a store with two runs, and change it to what another version writes."""
     store = folder / ("runs.db" if given["kind"] == "sqlite" else "runs")
     _put(store, "old0", correct=True)
     _put(store, "old1", correct=False)
@@ -47,7 +47,7 @@ def _made(folder: Path, given: dict[str, Any]) -> Path:
 
 
 def _without(line: str, lacks: list[str]) -> str:
-    """The record without the fields, `a.b` being b in a."""
+    """Return the record without the fields. `a.b` is the field b in a."""
     found = json.loads(line)
     for name in lacks:
         *outer, last = name.split(".")
@@ -59,15 +59,15 @@ def _without(line: str, lacks: list[str]) -> str:
 
 
 def _put(store: Path, run_id: str, *, correct: bool) -> None:
-    kept = open_store(store, None, None)
+    writer = open_store(store, None, None)
     order = int(run_id[-1]) - (100 if run_id.startswith("old") else 0)
-    kept.put(record(run_id=run_id, started_at=STARTED + order, verification=verification(correct=correct)))
-    assert kept.flush()
-    kept.close()
+    writer.put(record(run_id=run_id, started_at=STARTED + order, verification=verification(correct=correct)))
+    assert writer.flush()
+    writer.close()
 
 
 def _record(store: Path, *run_ids: str) -> None:
-    """Each in a process of its own, if there are several: all of them open the old store at once."""
+    """Record each run in its own process if there are several. All of them open the old store at the same time."""
     if len(run_ids) == 1:
         _put(store, run_ids[0], correct=True)
         return
@@ -79,10 +79,10 @@ def _record(store: Path, *run_ids: str) -> None:
         assert process.exitcode == 0
 
 
-def _shown(store: Path, columns: list[str], given: dict[str, Any]) -> Any:
+def _listed(store: Path, columns: list[str], given: dict[str, Any]) -> Any:
     which = Filter(**given.get("filter", {}))
-    shown: list[Any] = [[row.run_id, *(getattr(row, name) for name in columns)] for row in runs(store, which)]
+    listed: list[Any] = [[row.run_id, *(getattr(row, name) for name in columns)] for row in runs(store, which)]
     if "field" in given:
         found: Any = record_of(store, "old0")
-        shown.append(reduce(operator.getitem, given["field"].split("."), found))
-    return shown
+        listed.append(reduce(operator.getitem, given["field"].split("."), found))
+    return listed

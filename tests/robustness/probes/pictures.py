@@ -1,4 +1,4 @@
-"""Questions and conversations that have more in them than text."""
+"""Ask questions that contain more than text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JUDGED = ("pairwise", "best_of_n", "pointwise", "tool_calls")
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """What the model is asked, or why nothing is asked; of an integration what it makes of that."""
+    """Return the prompt, the error, or the result of an integration."""
     where, asked = given.get("where", "answer"), {**given}
     asked.pop("where", None)
     try:
@@ -31,17 +31,17 @@ async def _run(task: Any, asked: Any) -> Any:
     client = ScriptedClient(fast=["A"] * 8, paths=["A"] * 8)
     if task in JUDGED:
         asked["candidates"] = ["65"] if task == "pointwise" else ["65", "66"]
-    told = (await build_graph(Settings(task=task), client=client, scorer=None).ainvoke(asked))["verification"]
-    if told["rewards"] is not None:
-        return {"rewards": told["rewards"]}
+    result = (await build_graph(Settings(task=task), client=client, scorer=None).ainvoke(asked))["verification"]
+    if result["rewards"] is not None:
+        return {"rewards": result["rewards"]}
     return [message["content"].strip() for message in client.calls[0].prompt if message["role"] != "system"]
 
 
 async def _agent(asked: Any) -> Any:
     model = Model(answer=lambda messages, number: said(f"6{number}"))
     agent = create_agent(model, [], middleware=[BestOfN(2, graph=graph_of(preferring("61")))])
-    told = (await agent.ainvoke(asked))["messages"][-1].response_metadata["egrm"]
-    return {"by": told["by"], "reasons": told["reasons"]}
+    result = (await agent.ainvoke(asked))["messages"][-1].response_metadata["egrm"]
+    return {"by": result["by"], "reasons": result["reasons"]}
 
 
 async def _trl(asked: Any) -> Any:
@@ -54,8 +54,8 @@ async def _trl(asked: Any) -> Any:
 
 async def _evaluator(asked: Any) -> Any:
     graph = build_graph(Settings(task="pointwise"), client=ScriptedClient(fast=["5"] * 8), scorer=None)
-    told = as_evaluator(graph)(inputs=asked, outputs={"answer": "65"})
-    return {"score": told["score"], "comment": told["comment"]}
+    result = as_evaluator(graph)(inputs=asked, outputs={"answer": "65"})
+    return {"score": result["score"], "comment": result["comment"]}
 
 
 WHERE = {"agent": _agent, "trl": _trl, "evaluator": _evaluator}

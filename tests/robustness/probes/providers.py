@@ -1,4 +1,4 @@
-"""Whom spans, metrics, and records name as the one that answers the calls of a client."""
+"""Read the provider of a client in spans, metrics, and records."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from egrm_graph.telemetry.span_attributes import engine_of, service_of
 
 
 class OurGateway(ScriptedClient):
-    """A client of somebody else's."""
+    """A client that a user wrote."""
 
 
 class NamedGateway(ScriptedClient):

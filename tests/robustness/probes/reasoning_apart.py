@@ -1,4 +1,4 @@
-"""The answer in a choice of a chat completion whose reasoning the server keeps apart."""
+"""Read the answer in a chat completion whose reasoning is outside the content."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether a command says where its runs were recorded."""
+"""Run a command that may report where its runs were recorded."""
 
 from io import StringIO
 from pathlib import Path
@@ -15,13 +15,13 @@ from egrm_graph.tracing.store_reading import runs
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """What standard error says, and how many runs the store has."""
+    """Return the text on standard error, and the number of runs in the store."""
     with TemporaryDirectory() as folder:
         store = Path(folder) / given.get("store", "runs.db")
         settings = Settings(task="arithmetic", trace_store=store, **given["settings"])
         err = StringIO()
-        with recorded(settings, Console(file=err)) as kept:
-            graph = build_graph(settings, client=ScriptedClient(fast=["56"] * 5), scorer=None, store=kept)
+        with recorded(settings, Console(file=err)) as recorder:
+            graph = build_graph(settings, client=ScriptedClient(fast=["56"] * 5), scorer=None, store=recorder)
             for question in given["questions"]:
                 try:
                     await graph.ainvoke({"question": question})

@@ -1,4 +1,4 @@
-"""The text that a reference is compared or shown as, in each place that reads one."""
+"""Read a reference in every place that accepts one."""
 
 import json
 import tempfile
@@ -14,7 +14,7 @@ from egrm_graph.integrations.verl_reward import as_verl_reward
 from egrm_graph.messages.run_input import reference_of
 from egrm_graph.replay.saved_runs import read_runs
 from egrm_graph.training.training_data import read_rollouts
-from tests.integrations.watched import Watched
+from tests.integrations.recording_judge import RecordingJudge
 
 PATH = {"text": "65", "answer": "65", "correct": True}
 RUN = {
@@ -29,8 +29,8 @@ def _file(**row: Any) -> Path:
     return file
 
 
-def _shown(watched: Watched) -> str | None:
-    return next((text for who, text in watched.shown() if who == "reference answer"), None)
+def _reference_in(judge: RecordingJudge) -> str | None:
+    return next((text for who, text in judge.last_prompt() if who == "reference answer"), None)
 
 
 def _input(reference: Any) -> str | None:
@@ -57,22 +57,22 @@ def _replay(reference: Any) -> str | None:
 
 
 def _evaluator(reference: Any) -> str | None:
-    watched = Watched()
-    told = as_evaluator(watched.graph)("17+48", "65", {"answer": reference})
-    return _shown(watched) if watched.prompts else str(told["comment"])
+    judge = RecordingJudge()
+    result = as_evaluator(judge.graph)("17+48", "65", {"answer": reference})
+    return _reference_in(judge) if judge.prompts else str(result["comment"])
 
 
 def _trl(reference: Any) -> str | None:
-    watched, logged = Watched(), dict[str, list[str]]()
-    reward = as_trl_reward(watched.graph, among="none", reference_column="answer")
+    judge, logged = RecordingJudge(), dict[str, list[str]]()
+    reward = as_trl_reward(judge.graph, among="none", reference_column="answer")
     reward(prompts=["17+48"], completions=["65"], answer=[reference], log_extra=logged.__setitem__)
-    return _shown(watched) if watched.prompts else logged["unrewarded"][0]
+    return _reference_in(judge) if judge.prompts else logged["unrewarded"][0]
 
 
 def _verl(reference: Any) -> str | None:
-    watched = Watched()
-    as_verl_reward(watched.graph)("sums", "65", reference, {"question": "17+48"})
-    return _shown(watched)
+    judge = RecordingJudge()
+    as_verl_reward(judge.graph)("sums", "65", reference, {"question": "17+48"})
+    return _reference_in(judge)
 
 
 PLACES: dict[str, Callable[[Any], str | None]] = {

@@ -1,4 +1,4 @@
-"""Whether an answer is correct by the reference of a line, `reference` being its JSON text there."""
+"""Check an answer against the reference in an input line. `reference` is its JSON text."""
 
 from typing import Any
 

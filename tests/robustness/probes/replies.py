@@ -1,4 +1,4 @@
-"""The messages that a run gives back, alone and to a host graph."""
+"""Read the messages that a run returns, to its caller or to a host graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = "17+48=65;65-9=56;#56"
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """The run's messages as `[type, text]`, or its keys where there are none."""
+    """Return the run's messages as `[type, text]`, or its keys if it has no messages."""
     runs = given["runs"] if "runs" in given else [given["input"]]
     graph: Any = _graph(given.get("model", "sure"), given.get("task", "arithmetic"))
     if (hosted := given.get("host")) is not None:

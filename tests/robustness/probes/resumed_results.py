@@ -1,4 +1,4 @@
-"""What `--resume` makes of a file of results that an earlier run left: which lines it asks, and the file in the end."""
+"""Resume a file of results: return the lines that are asked, and the final file."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ async def _resumed(ids: Sequence[Any], file: Path, *, unique_ids: bool) -> dict[
     passed_over = await pass_over(lines, done_before(file), file, order)
     asked = [line async for line in remaining(passed_over, lines, order)]
     with open_results(file, resume=True) as out:
-        for line in reversed(asked):  # as they come, the last one first
+        for line in reversed(asked):  # in the order of arrival, the last one first
             answer = None if line.error else {"answer": f"new {line.number}"}
             out.write(encode(Result(line, answer, line.error), numbered=True))
     put_in_order(file, order)

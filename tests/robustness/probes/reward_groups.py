@@ -1,4 +1,4 @@
-"""The rewards of the completions of one prompt, of which those with a 56 are good; or why there is none."""
+"""Compute the rewards of the completions of one prompt, where completions with 56 are good."""
 
 from typing import Any
 
@@ -11,4 +11,4 @@ def outcome(completions: list[Any]) -> list[float | str]:
     reward = as_trl_reward(judging("best_of_n", lambda text: "56" in text))
     prompts = [[{"role": "user", "content": "17+48-9"}]] * len(completions)
     scores = reward(prompts=prompts, completions=completions, log_extra=logged.__setitem__)
-    return [why if score is None else score for score, why in zip(scores, logged["unrewarded"], strict=True)]
+    return [reason if score is None else score for score, reason in zip(scores, logged["unrewarded"], strict=True)]

@@ -1,4 +1,4 @@
-"""What reaches a vLLM server of the sampling settings, or why the graph is not built."""
+"""Read the sampling options of a request, or why the graph is not built."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether a server, and what it started, ends with the program that started it. A shell script stands in for vLLM."""
+"""Check whether a server and its processes end with the program that started it. A shell script replaces vLLM."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ for sign in (signal.SIGINT, signal.SIGHUP):
 subprocess.Popen(sys.argv[2:], start_new_session=sys.argv[1] == "session").wait()
 """
 GRACE_S = 1.2
-"""After which a server that is still there goes on. One that ignores SIGTERM is killed two seconds later."""
+"""A server that still runs after this time `goes on`. One that ignores SIGTERM is killed two seconds later."""
 
 
 def outcome(given: dict[str, Any]) -> str:
@@ -94,7 +94,7 @@ def _started(path: Path) -> tuple[int, int, int]:
 
 
 def _outcome(processes: list[int], grace_s: float) -> str:
-    """`exits` as soon as all are gone; `goes on` where none is after a while."""
+    """Return `exits` when all processes have ended, and `goes on` if none has ended after a while."""
     started = time.monotonic()
     while living := [process for process in processes if _lives(process)]:
         waited_s = time.monotonic() - started

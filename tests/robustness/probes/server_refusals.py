@@ -1,4 +1,4 @@
-"""The error behind a server's refusal."""
+"""Read the error of a server's refusal."""
 
 import json
 from typing import Any
@@ -11,5 +11,5 @@ def outcome(given: dict[str, Any]) -> list[Any]:
     error = refusal("URL", given.get("status", 400), {}, json.dumps(given["body"]))
     if isinstance(error, LogprobsRefused):
         error = error.of("top_logprobs", 20)
-    told = [type(error).__name__, str(error)]
-    return [*told, error.context_tokens] if isinstance(error, ContextTooLong) else told
+    reported = [type(error).__name__, str(error)]
+    return [*reported, error.context_tokens] if isinstance(error, ContextTooLong) else reported

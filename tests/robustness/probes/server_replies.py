@@ -1,4 +1,4 @@
-"""What a client makes of a server's replies: `input` is what is asked for and the bodies that come back in turn."""
+"""Read a server's replies with the client. `input` is the request and the bodies of the replies, in order."""
 
 import json
 from typing import Any
@@ -22,12 +22,12 @@ async def outcome(given: dict[str, Any]) -> Any:
             drawn = await ask(client, seeds, sampling, Meter() if given.get("streamed") else None)
         except EgrmError as error:
             return [type(error).__name__, str(error).replace(server.url, "URL")]
-    told = json.dumps([_told(vars(completion), given) for completion in drawn.completions])
-    return json.loads(told.replace(server.url, "URL"))
+    completions = json.dumps([_fields(vars(completion), given) for completion in drawn.completions])
+    return json.loads(completions.replace(server.url, "URL"))
 
 
 def replying(body: Any) -> Action:
-    """Replies with JSON, or with text as server-sent events."""
+    """Reply with JSON, or with text as server-sent events."""
 
     async def act(_seen: Seen) -> web.Response:
         if isinstance(body, str):
@@ -37,7 +37,7 @@ def replying(body: Any) -> Action:
     return act
 
 
-def _told(completion: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """What stands in a completion, but for what the kind does not show."""
-    shown = {"text", "finish_reason", "error", "thinking", "n_tokens", *given.get("show", ())}
-    return {name: value for name, value in completion.items() if name in shown and value is not None}
+def _fields(completion: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a completion that the cases list."""
+    names = {"text", "finish_reason", "error", "thinking", "n_tokens", *given.get("show", ())}
+    return {name: value for name, value in completion.items() if name in names and value is not None}

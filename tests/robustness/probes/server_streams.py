@@ -1,4 +1,4 @@
-"""What a client makes of a streamed reply: `input` is the stream as it comes."""
+"""Read a streamed reply with the client. `input` is the stream."""
 
 from typing import Any
 

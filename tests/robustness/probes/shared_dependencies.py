@@ -1,4 +1,4 @@
-"""Whether this package and what it needs accept a version that others pin."""
+"""Check whether this package and its dependencies accept a version that others pin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def outcome(given: dict[str, str]) -> bool:
 
 
 def needed() -> Iterator[Requirement]:
-    """The requirements of this package, and those of the packages it names."""
+    """Return the requirements of this package and of its direct dependencies."""
     extras = [each for name, listed in PROJECT["optional-dependencies"].items() if name != "dev" for each in listed]
     for own in (Requirement(text) for text in (*PROJECT["dependencies"], *extras)):
         yield own
@@ -32,5 +32,5 @@ def needed() -> Iterator[Requirement]:
 def _requires(name: str) -> list[str]:
     try:
         return requires(name) or []
-    except PackageNotFoundError:  # vLLM has an environment of its own
+    except PackageNotFoundError:  # vLLM has its own environment
         return []

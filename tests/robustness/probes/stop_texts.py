@@ -1,4 +1,4 @@
-"""The stop texts in the requests of both stages, as a vLLM server gets them, or the error."""
+"""Read the stop texts in the requests of both stages, or the error."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which candidate of an agent's step is taken where structured output is wanted."""
+"""Choose a candidate in an agent that wants structured output."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Unit(BaseModel):
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """What is taken first, by what, and what was left out. The judge prefers what has "best" in it."""
+    """Return the chosen output, how it was chosen, and what was dropped. The judge prefers candidates with "best"."""
     candidates = [_message(**each) for each in given["candidates"]]
 
     def answer(messages: Sequence[BaseMessage], number: int) -> AIMessage:
-        if isinstance(messages[-1], ToolMessage):  # of the next step all candidates are alike
+        if isinstance(messages[-1], ToolMessage):  # all candidates of the next step are equal
             return _message(calls=[["Total", {"total": 0}]])
         return candidates[number]
 
     def add(a: int) -> str:
-        """Adds."""
+        """Add."""
         return "65"
 
     strategy: Any = ToolStrategy(Total | Unit, handle_errors=given.get("handle_errors", True))
@@ -44,9 +44,9 @@ async def outcome(given: dict[str, Any]) -> Any:
     middleware = [BestOfN(len(candidates), graph=graph_of(preferring("best")), on_abstain="first")]
     agent = create_agent(Model(answer=answer), [add], response_format=wanted, middleware=middleware)
     step = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][1]
-    told = step.response_metadata["egrm"]
-    reasons = [reason.partition(": Failed")[0] for reason in told["reasons"]]  # pydantic's own words change
-    return {"taken": step.text or step.tool_calls[0]["args"], "by": told["by"], "reasons": reasons}
+    record = step.response_metadata["egrm"]
+    reasons = [reason.partition(": Failed")[0] for reason in record["reasons"]]  # pydantic's wording changes
+    return {"taken": step.text or step.tool_calls[0]["args"], "by": record["by"], "reasons": reasons}
 
 
 def _message(text: str = "", calls: Any = (), invalid: Any = ()) -> AIMessage:

@@ -1,4 +1,4 @@
-"""What the tables of the command line lose in a terminal of a given width, or in a pipe (no width)."""
+"""Compare the tables of the command line in a terminal of a given width with those in a pipe."""
 
 from __future__ import annotations
 
@@ -32,25 +32,24 @@ from tests.tracing.records import path, record, verification
 
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 BAR = re.compile("[·█]+")
-"""Drawn as long as there is room for."""
+"""Longer than any terminal."""
 TIME = re.compile(r"\d\d-\d\d \d\d:\d\d")
 PATH = "89-6=83;83+80=163;163+2=165;165+50=215;215+2=217;217+70=287;287+4=291;#291"
 QUESTION = "If 3 boxes hold 12 pens each and 4 more boxes hold 25 pens each, how many pens are there in all of them?"
 
 
 def outcome(given: dict[str, Any]) -> Any:
-    """The words that a pipe gets and the terminal does not, and the lines that do not fit. Without `columns`, the lines
-    themselves."""
+    """Return the words that only the pipe gets, and the lines that do not fit. Without `columns`, return the lines."""
     lines = _printed(given, given.get("columns"))
     if "columns" not in given:
         return lines
-    words, whole = (Counter(" ".join(each).split()) for each in (lines, _printed(given, None)))
-    lost = [word for word in (whole - words).elements() if not (_broken(word, words) or BAR.fullmatch(word))]
+    words, in_pipe = (Counter(" ".join(printed).split()) for printed in (lines, _printed(given, None)))
+    lost = [word for word in (in_pipe - words).elements() if not (_broken(word, words) or BAR.fullmatch(word))]
     return {"lost": lost, "too wide": [line for line in lines if cell_len(line) > given["columns"]]}
 
 
 def _broken(word: str, words: Counter[str]) -> bool:
-    """Whether the word is there in parts, because it is longer than its column."""
+    """Return whether the word is split because it is longer than its column."""
     while word and (parts := [part for part in words if word.startswith(part)]):
         word = word.removeprefix(max(parts, key=len))
     return not word
@@ -69,15 +68,15 @@ def _table(given: dict[str, Any]) -> Table:
     return table
 
 
-def _of(shown: Any, columns: int | None) -> str:
+def _of(output: Any, columns: int | None) -> str:
     out = StringIO()
-    show = shown if callable(shown) else lambda console: console.print(shown)
+    show = output if callable(output) else lambda console: console.print(output)
     show(Console(file=out, width=columns or UNBOUNDED, highlight=False))
     return out.getvalue()
 
 
 def _command(columns: int | None, *arguments: object) -> str:
-    """In a pipe, what the variable COLUMNS says does not count."""
+    """Print the table. In a pipe, the variable COLUMNS does not matter."""
     terminal = {"TTY_COMPATIBLE": "1", "COLUMNS": str(columns)} if columns else {"COLUMNS": "80"}
     return CliRunner().invoke(app, [str(each) for each in arguments], env=terminal).stdout
 
@@ -93,9 +92,11 @@ def _trace(command: str, *more: str) -> Callable[[int | None], str]:
     def show(columns: int | None) -> str:
         with TemporaryDirectory() as folder:
             asked = {**(record()["asked"] or {}), "question": QUESTION}
-            told = verification(route="direct", correct=False, answer="the answer is one hundred and thirty-six pens")
+            answered = verification(
+                route="direct", correct=False, answer="the answer is one hundred and thirty-six pens"
+            )
             one = run("aaaa0000aaaa", 10, verification=verification(paths=[path("42", 0.9, 0, text=PATH)]))
-            other = run("bbbb0000bbbb", asked=asked, verification=told, settings={"threshold": 0.5}, sources={})
+            other = run("bbbb0000bbbb", asked=asked, verification=answered, settings={"threshold": 0.5}, sources={})
             return _command(columns, "trace", command, *more, "--store", stored(Path(folder) / "runs.db", one, other))
 
     return show

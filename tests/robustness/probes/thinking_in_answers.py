@@ -1,4 +1,4 @@
-"""The answer in a complete text of a model that thinks."""
+"""Read the answer in a complete text of a model that thinks."""
 
 from egrm_graph.tasks.answer import AnswerTask
 

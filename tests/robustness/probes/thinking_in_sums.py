@@ -1,4 +1,4 @@
-"""The number, or the label, that the tasks of the bundled model read in a complete text."""
+"""Read the number, or the label, in a complete text with the tasks of the bundled model."""
 
 from egrm_graph.tasks.arithmetic import ArithmeticTask
 from egrm_graph.tasks.sums_format import SumsFormat

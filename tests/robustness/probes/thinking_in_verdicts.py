@@ -1,4 +1,4 @@
-"""The label in a complete text of a judge that thinks, whose code is 3f2a91c0."""
+"""Read the label in a complete text of a judge that thinks. Its code is 3f2a91c0."""
 
 from egrm_graph.tasks.judging_format import EnglishFormat
 from egrm_graph.verification import view_of

@@ -1,4 +1,4 @@
-"""What each task reads in a text that was cut by its length."""
+"""Read a text that was cut at its length limit with each task."""
 
 from egrm_graph.tasks.answer import AnswerTask
 from egrm_graph.tasks.arithmetic import ArithmeticTask

@@ -1,4 +1,4 @@
-"""The score that a reward function gives verl, called as its reward managers call it; or the error."""
+"""Call a reward function as verl's reward managers do, and return the score or the error."""
 
 from typing import Any
 

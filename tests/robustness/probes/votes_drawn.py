@@ -1,4 +1,4 @@
-"""How many fast answers a run draws before the others can no longer matter."""
+"""Count the fast answers that a run draws before the remaining ones can no longer matter."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the integrations make of an answer or a verdict that was withheld."""
+"""Pass a withheld answer or verdict through the integrations."""
 
 import json
 import tempfile
@@ -18,7 +18,7 @@ WRONG = [[0.5, 0.1, 10], [1.0, 0.2, 40]]
 
 
 def graph(folder: Path, task: Any) -> Any:
-    """A graph whose every direct answer or verdict is right with a calibrated probability of 0.2."""
+    """Return a graph whose direct answers and verdicts are right with a calibrated probability of 0.2."""
     grades = ScriptedClient(fast=["5"] * 4, name="judge")
     client = ScriptedClient(script(longest), name="judge") if task == "pairwise" else grades
     file = written(folder, model="judge", task=task, fast_right=WRONG)
@@ -37,12 +37,12 @@ def tool(built: Any, task: Any) -> Any:
     asked = {"arithmetic": {"question": "2+3"}, "pairwise": {"question": "2+3", "candidates": ["five", "three"]}}[task]
     call = {"name": "it", "args": asked, "id": "1", "type": "tool_call"}
     message = as_tool(built, task=task).invoke(call)
-    return {"told": json.loads(message.content), "best_guess in the artifact": message.artifact["best_guess"]}
+    return {"summary": json.loads(message.content), "best_guess in the artifact": message.artifact["best_guess"]}
 
 
 def evaluator(built: Any, _: Any) -> Any:
-    told = as_evaluator(built)({"question": "2+3"}, {"answer": "five"})
-    return {name: told[name] for name in ("score", "comment")}
+    result = as_evaluator(built)({"question": "2+3"}, {"answer": "five"})
+    return {name: result[name] for name in ("score", "comment")}
 
 
 def trl(built: Any, _: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Dates and times of day, each in one form: `July 4th, 1776` is `1776-07-04`, and `3 pm` is `3:00 PM` and `15:00`.
+"""Parse dates and times of day: `July 4th, 1776` is `1776-07-04`, and `3 pm` is `3:00 PM` and `15:00`.
 
-Decides: a date is one where its month is a word or it is in ISO form; `03/05/2020` stays a text, since it is read in
-two ways. So does `3:30`, which may be morning, afternoon, or a ratio.
+A date has its month in words or is in ISO format. `03/05/2020` is ambiguous, so it is text. So is `3:30`, which may be
+in the morning, in the afternoon, or a ratio.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _CLOCK_24 = re.compile(r"(1[3-9]|2[0-3]):([0-5][0-9])")
 _LONGEST = 30
 
 
-def moment(text: str) -> Hashable | None:
-    """The date or time that a tidied text gives."""
+def parse_date_or_time(text: str) -> Hashable | None:
+    """Return the date or time of day in a normalized text. None if it is neither."""
     if len(text) > _LONGEST or text.isalpha() or text.isdecimal():
         return None
     text = text.lower()

@@ -1,9 +1,9 @@
-r"""Answers in one spelling: without the markup around them, and numbers as exact fractions.
+r"""Normalize answers: remove the markup around them, unify signs, and read numbers as exact fractions.
 
-Decides: what is dropped as markup (markdown, quotes in pairs, `$...$`, `\text{}`, spacing commands, outer punctuation),
-which characters and commands are one sign (`≥`, `>=`, and `\geq`; `52₈` and `52_8`), and what a number
-is: digits with thousands in groups of three, decimals, repeating decimals, exponents up to 2,000, fractions, and mixed
-numbers. A sign that can mean something stays: `5!` is not 5, `f'` is not `f`, and `~5` is not 5.
+Markup is markdown, paired quotes, `$...$`, `\text{}`, spacing commands, and outer punctuation. Characters and commands
+for the same sign are unified: `≥`, `>=`, and `\geq`; `52₈` and `52_8`. Numbers are digits with thousands in groups of
+three, decimals, repeating decimals, exponents up to 2,000, fractions, and mixed numbers. Signs that may have a meaning
+are kept: `5!` is not 5, `f'` is not `f`, and `~5` is not 5.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _FRACTION_CHARACTER = re.compile("(?<=[0-9])(?=[¼½¾⅐-⅞])")
 _LOOKALIKES = str.maketrans(
     {
-        **dict.fromkeys("−–—‐‑‒", "-"),  # noqa: RUF001 - the point is that they look alike
+        **dict.fromkeys("−–—‐‑‒", "-"),  # noqa: RUF001 - they look alike on purpose
         **dict.fromkeys("·⋅∙", "*"),
         **dict.fromkeys("“”„«»", '"'),
         **dict.fromkeys("‘’", "'"),  # noqa: RUF001
@@ -50,12 +50,12 @@ _TEXT_COMMAND = re.compile(
 )
 _SPACING = re.compile(r"(?<!\\)\\(?:[,;:! ]|quad\b|qquad\b|displaystyle\b)|(?<=\S)~(?=\S)")
 _SIZING = re.compile(r"\\(?:left|right|big|Big|bigl|bigr)(?![a-zA-Z])")
-_INLINE = re.compile(r"(?<!\\)\$(?=[^\s$])([^$]*)(?<=[^\s\\])\$(?![0-9])")  # but $5 and $6 are money
+_INLINE_MATH = re.compile(r"(?<!\\)\$(?=[^\s$])([^$]*)(?<=[^\s\\])\$(?![0-9])")  # but $5 and $6 are money
 _SCIENTIFIC = re.compile(
     r"(?<![\w^/}*).])([0-9][0-9.,]*)\s*(?:\*|\\times|x)\s*10\s*(?:\^|\*\*)\s*\{?\s*([+-]?[0-9]{1,9})\s*\}?"
     r"(?=\s*$|\s*[,;)\]}]|\s+[a-zA-Z%])"
 )
-_ALIASES = (  # what has to be in a text, a pattern, and how it is spelled
+_ALIASES = (  # a text that the pattern needs to match, the pattern, and its replacement
     ("frac", re.compile(r"\\[dt]frac(?![a-zA-Z])"), r"\\frac"),
     ("\\le", re.compile(r"\\(?:leq|leqslant)(?![a-zA-Z])"), r"\\le "),
     ("\\ge", re.compile(r"\\(?:geq|geqslant)(?![a-zA-Z])"), r"\\ge "),
@@ -99,22 +99,22 @@ _FRACTION = re.compile(r"([+-]?)\s*(?:([0-9]+)(?:\s+|(?=\\)))?(?:\\frac)?\s*\{?(
 _SHORT_FRACTION = re.compile(r"\\frac\s*([0-9])\s*([0-9])")
 
 
-def tidied(text: str) -> str:
-    """The text without the markup around and within it; case stays."""
+def normalize(text: str) -> str:
+    """Remove the markup around and inside a text, and unify its signs. Keeps the case."""
     text = _unwrapped(text if text.isascii() else _in_ascii(text))
     if "$" in text:
-        text = _INLINE.sub(r"\1", text)
+        text = _INLINE_MATH.sub(r"\1", text)
     if "\\" in text or "~" in text or "{" in text:
         text = _SPACING.sub(" ", _SIZING.sub("", text.replace(r"\!", "").replace("{,}", ",")))
         text = _TEXT_COMMAND.sub(r" \1 ", text)
-    for needed, pattern, spelled in _ALIASES:
-        if needed in text:
-            text = pattern.sub(spelled, text)
+    for required, pattern, replacement in _ALIASES:
+        if required in text:
+            text = pattern.sub(replacement, text)
     return _unwrapped(" ".join(text.split()).replace(" ^", "^"))
 
 
 def _in_ascii(text: str) -> str:
-    """Digits, signs, and roots in their plain spelling."""
+    """Write digits, signs, and roots in ASCII."""
     text = _SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run[0].translate(_SUPERSCRIPTS)}}}", text)
     text = _SUBSCRIPT_RUN.sub(lambda run: f"_{{{run[0].translate(_SUBSCRIPTS)}}}", text.translate(_BEFORE_NORMALIZING))
     text = unicodedata.normalize("NFKC", _FRACTION_CHARACTER.sub(" ", text)).translate(_LOOKALIKES)
@@ -126,7 +126,7 @@ def _root(root: re.Match[str]) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Without what stands in pairs around the whole, or after it."""
+    """Remove the paired marks around a text and the punctuation after it."""
     while True:
         before = text
         text = text.strip()
@@ -137,8 +137,8 @@ def _unwrapped(text: str) -> str:
         if not text[:1].isalnum():
             text = _without_pair(text)
         if text == before:
-            unmatched = text.lstrip("*`")
-            return text if unmatched == text else _unwrapped(unmatched)
+            without_unpaired = text.lstrip("*`")
+            return text if without_unpaired == text else _unwrapped(without_unpaired)
 
 
 def _without_pair(text: str) -> str:
@@ -149,11 +149,11 @@ def _without_pair(text: str) -> str:
     return text
 
 
-def number(text: str) -> Fraction | None:
-    """The number that a tidied text spells; None where it is anything else."""
+def parse_number(text: str) -> Fraction | None:
+    """Return the number that a normalized text denotes. None if it is not a number."""
     text = text.strip()
-    if (plain := _decimal(text)) is not None:
-        return plain
+    if (decimal := _decimal(text)) is not None:
+        return decimal
     if " " in text and _GROUPED.fullmatch(text):
         return Fraction(text.replace(" ", ""))
     if "." in text and (repeating := _REPEATING.fullmatch(text)):
@@ -165,17 +165,17 @@ def _decimal(text: str) -> Fraction | None:
     match = _NUMBER.fullmatch(text)
     if match is None or not (match[2] or (match[3] or "").strip(".")):
         return None
-    sign, whole, decimals, exponent = match.groups()
+    sign, integer, decimals, exponent = match.groups()
     if exponent and abs(int(exponent)) > _MAX_EXPONENT:
         return None
-    return Fraction(Decimal(f"{sign}{whole.replace(',', '') or '0'}{decimals or ''}e{exponent or 0}"))
+    return Fraction(Decimal(f"{sign}{integer.replace(',', '') or '0'}{decimals or ''}e{exponent or 0}"))
 
 
 def _repeating(match: re.Match[str]) -> Fraction:
-    r"""`0.1\overline{6}` is 1/6."""
-    sign, whole, fixed, *repeated = match.groups()
+    r"""Return the value of a repeating decimal: `0.1\overline{6}` is 1/6."""
+    sign, integer, fixed, *repeated = match.groups()
     cycle = next(digits for digits in repeated if digits)
-    start = int((whole.replace(",", "") or "0") + fixed)
+    start = int((integer.replace(",", "") or "0") + fixed)
     size = (start + Fraction(int(cycle), 10 ** len(cycle) - 1)) / Fraction(10) ** len(fixed)
     return -size if sign == "-" else size
 
@@ -184,11 +184,11 @@ def _fraction(text: str) -> Fraction | None:
     match = _FRACTION.fullmatch(text)
     if match is None or ("\\" in text) != ("}{" in text.replace(" ", "")):
         return None
-    sign, whole, above, below = match.groups()
+    sign, integer, above, below = match.groups()
     top, bottom = _decimal(above.strip()), _decimal(below.strip())
     if top is None or not bottom:
         return None
-    if whole and not (0 <= top < bottom):
-        return None  # 3 5/2 is no mixed number
-    size = int(whole or 0) + top / bottom
+    if integer and not (0 <= top < bottom):
+        return None  # 3 5/2 is not a mixed number
+    size = int(integer or 0) + top / bottom
     return -size if sign == "-" else size

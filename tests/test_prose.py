@@ -1,0 +1,168 @@
+"""The project's prose and names are plain American English. `python -m tests.prose --list FOLDER` prints each place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from tests.prose import Finding, findings, in_cases, in_markdown, in_python
+
+ALLOWED: dict[tuple[str, str], str] = {
+    ("tests/robustness/test_fuzz.py", "name: told"): "a function of egrm_graph.drawing.samples",
+    ("tests/robustness/test_fuzz.py", "name: whole"): "a method of egrm_graph.clients.vllm_stream.Streamed",
+}
+"""Phrases that may stay in a file, each with the reason: quotations and texts of others."""
+
+PENDING: tuple[str, ...] = (
+    ".",
+    "docs",
+    "egrm_graph",
+    "egrm_graph/benchmark",
+    "egrm_graph/calibration",
+    "egrm_graph/cli",
+    "egrm_graph/clients",
+    "egrm_graph/deciding",
+    "egrm_graph/drawing",
+    "egrm_graph/records",
+    "egrm_graph/replay",
+    "egrm_graph/runtime",
+    "egrm_graph/scoring",
+    "egrm_graph/serving",
+    "egrm_graph/tasks",
+    "egrm_graph/telemetry",
+    "egrm_graph/terminal",
+    "egrm_graph/tracing",
+    "egrm_graph/training",
+    "egrm_graph/uncertainty",
+    "egrm_graph/viewing",
+    "examples",
+    "examples/arithmetic",
+    "examples/studies",
+    "nodes",
+    "tests",
+    "tests/benchmark",
+    "tests/calibration",
+    "tests/cli",
+    "tests/clients",
+    "tests/deciding",
+    "tests/drawing",
+    "tests/examples",
+    "tests/records",
+    "tests/replay",
+    "tests/scoring",
+    "tests/server",
+    "tests/tasks",
+    "tests/telemetry",
+    "tests/terminal",
+    "tests/tracing",
+    "tests/training",
+    "tests/uncertainty",
+    "tests/viewing",
+)
+"""Folders that are still to be reworded."""
+
+
+def test_the_prose_is_plain() -> None:
+    found = [
+        finding
+        for finding in findings()
+        if finding.folder not in PENDING and (finding.path, finding.phrase) not in ALLOWED
+    ]
+    assert not found, "\n" + "\n".join(f"{x.path}:{x.line}: {x.phrase}: {x.excerpt}" for x in found)
+
+
+def test_every_allowance_is_used() -> None:
+    assert set(ALLOWED) <= {(finding.path, finding.phrase) for finding in findings()}
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("This is no picture.", "is no X"),
+        ("A text beside it.", "beside"),
+        ("What it was told.", "told"),
+        ("It tells of the loss.", "tells of"),
+        ("Read as far as it is known.", "as far as"),
+        ("It ends by itself.", "by itself"),
+        ("Calibrate anew.", "anew"),
+        ("It waits in vain.", "in vain"),
+        ("A job that can be gone on with.", "gone on"),
+        ("Two texts, of which none is valid.", "of which none"),
+        ("1 where it is right and 0 else.", "else, for otherwise"),
+        ("All that was asked of it.", "asked of it"),
+        ("It stays as it is.", "as it is"),
+        ("It hands over the text.", "hand over"),
+        ("It is not looked at.", "looked at"),
+        ("Read it so that it ends, so that we go.", "so that, stacked"),
+        ("Garbage in a circle\nstays long.", "garbage in a circle"),
+        ("A colour.", "British spelling"),
+        ("One \N{EM DASH} two.", "em-dash"),
+    ],
+)
+def test_a_phrase_is_found(text: str, phrase: str) -> None:
+    assert phrase in phrases(in_markdown(text, "page.md"))
+    assert phrase in phrases(in_python(f'"""{text}"""', "module.py"))
+    assert phrase in phrases(in_python(f"# {text.splitlines()[0]}", "module.py")) or "\n" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This is no longer read, and is no more than one text.",
+        "None if there is no answer.",
+        "That is besides the point.",
+        "Nothing else, or anything else.",
+        "What else?",
+        "The text is read as it is in the paper.",
+        "It goes on, hand in hand.",
+        "Colors, labels, and normalized logits.",
+        "`told` and `x = a if told else b` are code.",
+    ],
+)
+def test_plain_text_is_not(text: str) -> None:
+    assert phrases(in_markdown(text, "page.md")) == []
+    assert phrases(in_python(f'"""{text}"""', "module.py")) == []
+
+
+def test_a_phrase_is_found_across_lines_and_in_an_f_string() -> None:
+    found = list(in_python('x = 1\n"""One.\n\nThis is\nno picture."""\ny = f"{x} is no {x}"\n', "module.py"))
+    assert [(finding.line, finding.phrase) for finding in found] == [(4, "is no X"), (6, "is no X")]
+
+
+@pytest.mark.parametrize(
+    ("code", "phrase"),
+    [
+        ("told = 1", "name: told"),
+        ("is_untold = 1", "name: untold"),
+        ("class ServerDialect: pass", "name: dialect"),
+        ("def f(*, why: str): pass", "name: why"),
+        ("f(kept=1)", "name: kept"),
+        ("x._shown()", "name: shown"),
+    ],
+)
+def test_a_name_is_found(code: str, phrase: str) -> None:
+    assert phrases(in_python(code, "module.py")) == [phrase]
+
+
+def test_a_frame_is_found_in_the_scorer_only() -> None:
+    assert phrases(in_python("frame = 1", "egrm_graph/scoring/layout.py")) == ["name: frame"]
+    assert phrases(in_python("frame = 1", "egrm_graph/cli/main.py")) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["n_kept = is_shown = 1", "whole_number = stayed = 1", "def test_why_it_is_kept(): pass"]
+)
+def test_a_name_that_says_enough_is_not(code: str) -> None:
+    assert phrases(in_python(code, "module.py")) == []
+
+
+def test_code_in_markdown_and_data_in_cases_are_not_read() -> None:
+    assert phrases(in_markdown("```python\ntold = 1\n```\n\n[x](told.md)\n", "page.md")) == []
+    assert phrases(in_cases('{"name": "a", "input": "told", "outcome": "told"}', "x.jsonl")) == []
+    assert phrases(in_cases('{"name": "a told one", "input": "", "outcome": ""}', "x.jsonl")) == ["told"]
+
+
+def phrases(found: Iterable[Finding]) -> list[str]:
+
+    return [finding.phrase for finding in found]
