@@ -154,7 +154,9 @@ def test_readings_and_logprobs_of_samples_are_not_had_together() -> None:
     names = ("label_margin", "deepconf_mean")
     both = Combination(names, (0.0, 0.0), (1.0, 1.0), (1.0, 1.0), 0.0).measure()
     settings = Settings(task="pairwise", measure="combination")
-    with pytest.raises(SettingsError, match="'combination' needs both readings of labels and log-probabilities of samples"):
+    with pytest.raises(
+        SettingsError, match="'combination' needs both readings of labels and log-probabilities of samples"
+    ):
         build_graph(settings, client=ScriptedClient(labels={}), scorer=None, measures=[both])
 
 

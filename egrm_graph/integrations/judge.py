@@ -31,7 +31,7 @@ class Judge:
     """
 
     def __init__(self, source: Graph | Settings) -> None:
-        if isinstance(source, Settings) and not source.judges:
+        if isinstance(source, Settings) and not judges_candidates(source):
             raise SettingsError(JUDGES_NOTHING)
         self._source = source
 

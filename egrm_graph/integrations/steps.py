@@ -164,7 +164,7 @@ def _drawn(calls: Sequence[_Call], limits: Limits) -> DrawnSteps:
     for step in returned:
         if (reported := usage_of(step.message)) is not None:
             usage = add_usage(usage, reported)
-    return DrawnSteps(steps, lost_reasons("candidates", [*lost, *steps]), limit, left, usage)
+    return DrawnSteps(steps, texts(lost_reasons(ReasonCode.CANDIDATES_LOST, [*lost, *steps])), limit, left, usage)
 
 
 def _without_repeats(steps: Sequence[CandidateStep]) -> tuple[list[CandidateStep], list[Lost]]:

@@ -24,6 +24,7 @@ from egrm_graph.integrations.graph_calls import Graph, Reward, message_text, rea
 from egrm_graph.integrations.judge import CoroutineFunction, Judge
 from egrm_graph.messages.chat_messages import last_answer, read_messages
 from egrm_graph.settings import Settings
+from egrm_graph.tasks import judges_candidates
 from egrm_graph.values import full_text, json_text
 
 Among = Literal["group", "none"]

@@ -250,7 +250,7 @@ async def test_after_a_human_answers_nothing_is_drawn_or_judged_again(sync: bool
     (interrupt,) = stopped["__interrupt__"]
     request = interrupt.value
     assert (model.calls, added.calls, len(stopped["messages"])) == (3, [], 1)
-    assert request["reasons"].endswith("neither a fast answer nor a path gave a verdict")
+    assert request["reasons"].endswith("neither a fast answer nor a path gave an answer")
     (index,) = [item["index"] for item in request["candidates"] if item["tool_calls"][0]["args"] == RIGHT[1]]
     assert len(request["candidates"]) == 2
 

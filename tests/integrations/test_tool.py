@@ -64,7 +64,7 @@ def test_an_abstention_has_reasons_and_no_numbers() -> None:
     tool = as_tool(judging("pointwise", bool, lost="17+48-9"), task="pointwise")
     summary = json.loads(tool.invoke(call("grade_answer", question="17+48-9", candidate="56")).content)
     assert (summary["status"], summary["confidence"], summary["rewards"]) == ("abstained", None, [None])
-    assert "neither a fast answer nor a path gave a verdict" in summary["reasons"]
+    assert "neither a fast answer nor a path gave an answer" in summary["reasons"]
 
 
 @pytest.mark.parametrize("candidates", [["56"], ["55", "56", "57"]])

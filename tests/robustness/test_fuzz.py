@@ -86,7 +86,7 @@ def complete(drawn: dict[int, Completion]) -> dict[int, str]:
     for completion in drawn.values():
         assert (completion.error is None) == (completion.finish_reason != "abort")
         completion.text.encode()
-        told_logprobs(completion)
+        logprobs_of(completion)
     return {i: completion.text for i, completion in drawn.items() if completion.finish_reason == "stop"}
 
 
