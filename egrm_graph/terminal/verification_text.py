@@ -8,12 +8,12 @@ from rich.text import Text
 
 from egrm_graph.terminal.tables import UNBOUNDED, Table
 from egrm_graph.terminal.terminal_text import MOST, bounded, inert, one_line
+from egrm_graph.tracing.run_summary import ENDING_STYLES
 from egrm_graph.verification import Path, Uncertainty, Verification
 
 BAR = 20
 SHOWN = 1000
 """Characters of one text on a terminal."""
-COLOURS = {"ok": "bold green", "degraded": "bold yellow", "abstained": "bold red"}
 
 
 def show(told: Verification, console: Console) -> None:
@@ -21,7 +21,7 @@ def show(told: Verification, console: Console) -> None:
     most = MOST if console.width >= UNBOUNDED else SHOWN
     answer, guess = told["answer"], told.get("best_guess")
     nothing = "no answer" if guess is None else f"no answer (best guess: {inert(guess)})"
-    console.print(Text(nothing if answer is None else inert(answer), COLOURS[told["status"]]), soft_wrap=True)
+    console.print(Text(nothing if answer is None else inert(answer), ENDING_STYLES[told["status"]]), soft_wrap=True)
     console.print(Text(_headline(told), "dim" if told["status"] == "ok" else ""), soft_wrap=True)
     console.print()
     if told["rewards"] is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from egrm_graph.records.record import Record
-from egrm_graph.tracing.summary_row import Row, row_of, storable
+from egrm_graph.tracing.run_summary import RunSummary, storable, summary_of
 
 
 def encoded(record: Record) -> bytes:
@@ -36,10 +36,10 @@ def decoded(data: bytes) -> Record:
     return found
 
 
-def row_in(data: bytes) -> Row | None:
-    """The row of a record; None where there is no record that this package can read."""
+def summary_in(data: bytes) -> RunSummary | None:
+    """Summarize an encoded record. None if this package cannot read it."""
     try:
-        return row_of(decoded(data), len(data))
+        return summary_of(decoded(data), len(data))
     except (ValueError, KeyError, TypeError):
         return None
 

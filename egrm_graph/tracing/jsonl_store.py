@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 
 from egrm_graph.errors import InputError
-from egrm_graph.tracing.encoding import row_in
+from egrm_graph.tracing.encoding import summary_in
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits, Pruned
 from egrm_graph.tracing.private import make_folder
-from egrm_graph.tracing.summary_row import Row
+from egrm_graph.tracing.run_summary import RunSummary
 from egrm_graph.tracing.writer import Entry
 
 FILE_BYTES = 64_000_000
@@ -97,8 +97,8 @@ class LinesReader:
             raise InputError(f"{folder} is no folder")
         self._folder = folder
 
-    def rows(self, which: Filter) -> Iterator[Row]:
-        chosen = (row for row, _, _ in self._index.values() if which.takes(row))
+    def rows(self, which: Filter) -> Iterator[RunSummary]:
+        chosen = (row for row, _, _ in self._index.values() if which.matches(row))
         yield from sorted(chosen, key=lambda row: (row.started_at, row.run_id), reverse=True)
 
     def data(self, run_id: str) -> bytes | None:
@@ -119,7 +119,7 @@ class LinesReader:
         self.__dict__.pop("_index", None)
 
     @cached_property
-    def _index(self) -> dict[str, tuple[Row, Path, int]]:
+    def _index(self) -> dict[str, tuple[RunSummary, Path, int]]:
         """Of a run that was put again, the last."""
         found = {}
         for file in files_of(self._folder):
@@ -160,8 +160,8 @@ def prune_folder(folder: Path, limits: Limits, *, dry: bool) -> Pruned:
     return Pruned(n_runs, n_bytes)
 
 
-def _row(line: bytes) -> Row | None:
+def _row(line: bytes) -> RunSummary | None:
     """None where it is no whole record: its writer was killed, or is writing it."""
     if not line.endswith(b"\n"):
         return None
-    return row_in(line[:-1])
+    return summary_in(line[:-1])

@@ -20,8 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from egrm_graph.errors import InputError
-from egrm_graph.tracing.encoding import row_in
+from egrm_graph.tracing.encoding import summary_in
 from egrm_graph.tracing.private import make_file, narrow
+from egrm_graph.tracing.run_summary import COLUMNS
 
 APPLICATION = 0x6567726D
 """`egrm`: marks the file as a store of ours."""
@@ -32,28 +33,22 @@ FILLED_AT_ONCE = 100
 WAL_BYTES = 16_000_000
 """A larger write-ahead log is cut to that after its checkpoint."""
 
+SQL_TYPES: dict[type[Any], sa.types.TypeEngine[Any]] = {
+    str: sa.Text(),
+    int: sa.Integer(),
+    float: sa.Float(),
+    bool: sa.Boolean(),
+}
+
 metadata = sa.MetaData()
 runs = sa.Table(
     "runs",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("run_id", sa.Text, nullable=False, unique=True),
-    sa.Column("started_at", sa.Float, nullable=False),
-    sa.Column("ms", sa.Float, nullable=False),
-    sa.Column("ending", sa.Text, nullable=False),
-    sa.Column("level", sa.Text, nullable=False),
-    sa.Column("task", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("route", sa.Text),
-    sa.Column("measure", sa.Text),
-    sa.Column("value", sa.Float),
-    sa.Column("threshold", sa.Float),
-    sa.Column("margin", sa.Float),
-    sa.Column("correct", sa.Boolean),
-    sa.Column("completion_tokens", sa.Integer, nullable=False),
-    sa.Column("question", sa.Text),
-    sa.Column("answer", sa.Text),
-    sa.Column("bytes", sa.Integer, nullable=False),
+    *(
+        sa.Column(column.name, SQL_TYPES[column.kind], nullable=column.optional, unique=column.name == "run_id" or None)
+        for column in COLUMNS
+    ),
     sa.Index("runs_by_start", "started_at", "run_id"),
 )
 records = sa.Table(
@@ -218,7 +213,7 @@ def _add(connection: sa.Connection, columns: Sequence[sa.Column[Any]]) -> None:
         return
     changed = sa.update(runs).where(runs.c.id == sa.bindparam("of"))
     for number, data in connection.execute(sa.select(records.c.id, records.c.json)).yield_per(FILLED_AT_ONCE):
-        row = row_in(data)
+        row = summary_in(data)
         if row is not None:
             connection.execute(
                 changed, {"of": number, **{column.name: getattr(row, column.name) for column in columns}}

@@ -11,12 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from egrm_graph.tracing.encoding import row_in
+from egrm_graph.tracing.encoding import summary_in
 from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.limits import Limits
 from egrm_graph.tracing.pruning import give_back, prune
+from egrm_graph.tracing.run_summary import COLUMN_NAMES, RunSummary, column_values
 from egrm_graph.tracing.sqlite_database import missing, records, runs, to_read, to_write, told, writing
-from egrm_graph.tracing.summary_row import Row
 from egrm_graph.tracing.writer import Entry
 
 PAGE_ROWS = 500
@@ -29,7 +29,7 @@ TIDY_SHARE = 0.01
 """Also tidied when so much of the allowed size was written since."""
 VACUUM_PAGES = 2000
 """Given back at once, so that nobody waits long for it."""
-_COLUMNS = [runs.c[name] for name in Row._fields]
+_COLUMNS = [runs.c[name] for name in COLUMN_NAMES]
 
 
 class SqliteSink:
@@ -48,8 +48,8 @@ class SqliteSink:
             raise OSError(f"{self._path} was replaced")
         with told(self._path), writing(self._connection):
             for some in (entries[i : i + AT_ONCE] for i in range(0, len(entries), AT_ONCE)):
-                rows = tuple(chain.from_iterable(entry.row for entry in some))
-                contents = tuple(chain.from_iterable((entry.row.run_id, entry.data) for entry in some))
+                rows = tuple(chain.from_iterable(column_values(entry.summary) for entry in some))
+                contents = tuple(chain.from_iterable((entry.summary.run_id, entry.data) for entry in some))
                 self._connection.exec_driver_sql(_put_runs(len(some)), rows)
                 self._connection.exec_driver_sql(_put_records(len(some)), contents)
         self._written_bytes += sum(len(entry.data) for entry in entries)
@@ -76,13 +76,13 @@ class SqliteReader:
         with told(path):
             self._missing = missing(self._connection)
 
-    def rows(self, which: Filter) -> Iterator[Row]:
+    def rows(self, which: Filter) -> Iterator[RunSummary]:
         if self._missing:  # nobody has written since this package was installed
             yield from self._rows_of_records(which)
             return
         conditions = [compared(runs.c[name], value) for name, compared, value in which.conditions()]
         for page in self._pages(sa.select(*_COLUMNS).where(*conditions), PAGE_ROWS):
-            yield from (Row(*found) for found in page)
+            yield from (RunSummary(*found) for found in page)
 
     def data(self, run_id: str) -> bytes | None:
         query = sa.select(records.c.json).join(runs, runs.c.id == records.c.id).where(runs.c.run_id == run_id)
@@ -98,12 +98,12 @@ class SqliteReader:
     def close(self) -> None:
         self._connection.close()
 
-    def _rows_of_records(self, which: Filter) -> Iterator[Row]:
+    def _rows_of_records(self, which: Filter) -> Iterator[RunSummary]:
         """Reads whole records, for what the table does not have."""
         query = sa.select(runs.c.run_id, runs.c.started_at, records.c.json).join(records, runs.c.id == records.c.id)
         for page in self._pages(query, PAGE_RECORDS):
-            rows = (row_in(found.json) for found in page)
-            yield from (row for row in rows if row is not None and which.takes(row))
+            rows = (summary_in(found.json) for found in page)
+            yield from (row for row in rows if row is not None and which.matches(row))
 
     def _pages(self, query: sa.Select[*tuple[Any, ...]], n_rows: int) -> Iterator[Sequence[sa.Row[*tuple[Any, ...]]]]:
         """The newest first, so many at a time."""
@@ -122,9 +122,9 @@ class SqliteReader:
 @cache
 def _put_runs(n: int) -> str:
     """A run that is put again, such as one that was interrupted and went on, takes the place of the first."""
-    marks = ", ".join([f"({', '.join('?' * len(Row._fields))})"] * n)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in Row._fields if name != "run_id")
-    names = ", ".join(Row._fields)
+    marks = ", ".join([f"({', '.join('?' * len(COLUMN_NAMES))})"] * n)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMN_NAMES if name != "run_id")
+    names = ", ".join(COLUMN_NAMES)
     return f"INSERT INTO runs ({names}) VALUES {marks} ON CONFLICT (run_id) DO UPDATE SET {changes}"
 
 

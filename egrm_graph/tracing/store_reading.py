@@ -13,7 +13,7 @@ from egrm_graph.tracing.encoding import decoded
 from egrm_graph.tracing.filter import ALL, Filter
 from egrm_graph.tracing.old_records import complete
 from egrm_graph.tracing.opening import is_database
-from egrm_graph.tracing.summary_row import Row
+from egrm_graph.tracing.run_summary import RunSummary
 
 LATEST = "latest"
 LISTED = 5
@@ -23,7 +23,7 @@ LISTED = 5
 class Reader(Protocol):
     """One store that is being read."""
 
-    def rows(self, which: Filter) -> Iterator[Row]:
+    def rows(self, which: Filter) -> Iterator[RunSummary]:
         """The newest first."""
         ...
 
@@ -38,7 +38,7 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-def runs(store: Path, which: Filter = ALL) -> Iterator[Row]:
+def runs(store: Path, which: Filter = ALL) -> Iterator[RunSummary]:
     """The runs, the newest first, a few at a time.
 
     Raises:

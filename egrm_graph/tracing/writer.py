@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from egrm_graph.tracing.summary_row import Row
+from egrm_graph.tracing.run_summary import RunSummary
 
 PAUSE_S = 0.1
 RETRY_S = 1.0
@@ -27,7 +27,7 @@ MAX_WAITING_BYTES = 64_000_000
 class Entry(NamedTuple):
     """A record on its way to the disk."""
 
-    row: Row
+    summary: RunSummary
     data: bytes
 
 

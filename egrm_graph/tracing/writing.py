@@ -8,7 +8,7 @@ from multiprocessing.util import Finalize
 
 from egrm_graph.records.record import Record
 from egrm_graph.tracing.encoding import encoded
-from egrm_graph.tracing.summary_row import row_of
+from egrm_graph.tracing.run_summary import summary_of
 from egrm_graph.tracing.writer import MAX_WAITING_BYTES, Entry, Sink, Writer
 
 
@@ -25,7 +25,7 @@ class WrittenBehind:
         writer = self._writer()
         try:
             data = encoded(record)
-            entry = Entry(row_of(record, len(data)), data)
+            entry = Entry(summary_of(record, len(data)), data)
         except Exception as error:  # whatever is in it, the run goes on
             writer.lose(f"a record cannot be written as JSON: {type(error).__name__}: {error}")
             return

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from egrm_graph.records.record import Record
-from egrm_graph.tracing.summary_row import completion_tokens
+from egrm_graph.tracing.run_summary import completion_tokens
 from egrm_graph.verification import Path, Verification
 
 NOTHING = "none"

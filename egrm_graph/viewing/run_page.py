@@ -7,6 +7,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from hashlib import sha256
 from importlib.resources import files
 from typing import TextIO
@@ -16,7 +17,7 @@ from markupsafe import Markup
 
 from egrm_graph.records.record import Record
 from egrm_graph.tracing.encoding import encoded
-from egrm_graph.tracing.summary_row import Row, row_of
+from egrm_graph.tracing.run_summary import RunSummary, summary_of
 
 STYLES = ("style", "run", "charts", "timeline", "reading")
 # Each may import from those before it.
@@ -51,17 +52,17 @@ def page_of(records: Iterable[Record], title: str = "", of: int | None = None) -
 
 def write_page(records: Iterable[Record], out: TextIO, title: str = "", of: int | None = None) -> None:
     """Writes the page, taking one record at a time. `of` is how many runs there were, where these are not all."""
-    rows: list[Row] = []
+    rows: list[RunSummary] = []
 
     def texts() -> Iterator[Markup]:
         for record in records:
             data = encoded(record)
-            rows.append(row_of(record, len(data)))
+            rows.append(summary_of(record, len(data)))
             yield _inert(data.decode())
 
     def index() -> Markup:
         of_all = len(rows) if of is None else of
-        return _inert(json.dumps({"title": title, "of": of_all, "runs": [row._asdict() for row in rows]}))
+        return _inert(json.dumps({"title": title, "of": of_all, "runs": [asdict(row) for row in rows]}))
 
     style, script = _style(), _script()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

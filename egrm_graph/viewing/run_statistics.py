@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from egrm_graph.intervals import Estimate, share
-from egrm_graph.tracing.summary_row import Row
+from egrm_graph.tracing.run_summary import RunSummary
 
 By = Literal["hour", "day", "all"]
 WIDTH: dict[By, str] = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "all": "all"}
@@ -35,15 +35,15 @@ class Period:
     """Of the runs with a reference and an answer; None where there are none."""
 
 
-def periods(rows: Iterable[Row], by: By) -> list[Period]:
+def periods(rows: Iterable[RunSummary], by: By) -> list[Period]:
     """The periods in which there were runs, the oldest first."""
-    found: dict[str, list[Row]] = defaultdict(list)
+    found: dict[str, list[RunSummary]] = defaultdict(list)
     for row in rows:
         found[datetime.fromtimestamp(row.started_at).strftime(WIDTH[by])].append(row)
     return [_period(name, found[name]) for name in sorted(found)]
 
 
-def _period(name: str, rows: Sequence[Row]) -> Period:
+def _period(name: str, rows: Sequence[RunSummary]) -> Period:
     routes = [row.route for row in rows if row.route is not None]
     judged = [row.correct for row in rows if row.correct is not None]
     p50_ms, p95_ms = np.percentile([row.ms for row in rows], [50, 95])

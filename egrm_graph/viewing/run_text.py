@@ -11,8 +11,8 @@ from rich.text import Text
 from egrm_graph.records.record import ModelCall, NodeRun, Record
 from egrm_graph.terminal.tables import UNBOUNDED, Table
 from egrm_graph.terminal.terminal_text import MOST, bounded, when
-from egrm_graph.terminal.verification_text import COLOURS
 from egrm_graph.terminal.verification_text import show as show_verdict
+from egrm_graph.tracing.run_summary import ENDING_STYLES
 from egrm_graph.verification import Verification
 
 BAR, SHORT_BAR = 40, 16
@@ -38,7 +38,7 @@ def show(record: Record, out: Console) -> None:
         show_verdict(_bounded(record["verification"], most), out)
     else:
         reason = "" if record["error"] is None else f": {bounded(record['error'], most)}"
-        out.print(Text(f"no verdict, the run {_ended(record)}{reason}", COLOURS["abstained"]), soft_wrap=True)
+        out.print(Text(f"no verdict, the run {_ended(record)}{reason}", ENDING_STYLES["abstained"]), soft_wrap=True)
     _print_part(
         "Nodes and calls",
         [_waterfall(record, out.width)] if record["nodes"] or record["calls"] else [],

@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from egrm_graph.tracing.filter import Filter, moment
-from egrm_graph.tracing.summary_row import row_of
+from egrm_graph.tracing.run_summary import summary_of
 from tests.tracing.records import STARTED, record
 
-ROW = row_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 tokens, 131 ms
+ROW = summary_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 tokens, 131 ms
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,18 @@ ROW = row_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 to
         ({"min_ms": 131.5}, False),
         ({"right": True}, True),
         ({"wrong": True}, False),
+        ({"where": ("level=full", "margin<0", "correct=yes")}, True),
+        ({"where": ("level=full", "margin>=0")}, False),
+        ({"where": ("answer != 42",)}, False),
     ],
 )
 def test_every_condition_has_to_hold(given: dict[str, Any], taken: bool) -> None:
-    assert Filter(**given).takes(ROW) is taken
+    assert Filter(**given).matches(ROW) is taken
 
 
 @pytest.mark.parametrize("given", [{"route": "direct"}, {"uncertainty": "..1"}, {"wrong": True}, {"right": True}])
 def test_a_run_without_a_verdict_fulfils_no_condition_on_it(given: dict[str, Any]) -> None:
-    assert not Filter(**given).takes(row_of(record(verification=None, ending="failed", margin=None), 100))
+    assert not Filter(**given).matches(summary_of(record(verification=None, ending="failed", margin=None), 100))
 
 
 @pytest.mark.parametrize(
@@ -53,8 +56,12 @@ def test_a_run_without_a_verdict_fulfils_no_condition_on_it(given: dict[str, Any
         ({"since": "yesterday"}, "give a date"),
         ({"uncertainty": "0.5"}, "give a range such as 0.2..0.6"),
         ({"uncertainty": "a..b"}, "valid number"),
-        ({"right": True, "wrong": True}, "no run is both right and wrong"),
+        ({"right": True, "wrong": True}, "cannot be both right and wrong"),
         ({"min_ms": -1}, "greater than or equal to 0"),
+        ({"where": ("level",)}, "give a column, a comparison, and a value"),
+        ({"where": ("mood=good",)}, "'mood' is not a column; choose from run_id, started_at, "),
+        ({"where": ("ms>slow",)}, "the column 'ms' takes a value of type float, not 'slow'"),
+        ({"where": ("correct=1",)}, "the column 'correct' takes yes or no, not '1'"),
     ],
 )
 def test_what_cannot_be_meant_says_so(given: dict[str, Any], said: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Run, Store
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, RunArgument, StoreOption
 from egrm_graph.terminal.tables import Table, standard_output
 from egrm_graph.terminal.terminal_text import MOST, one_line
 
@@ -18,9 +18,9 @@ SHOWN = 500
 
 
 def diff(
-    first: Run,
-    second: Run,
-    store: Store = DEFAULT_STORE,
+    first: RunArgument,
+    second: RunArgument,
+    store: StoreOption = DEFAULT_STORE,
     as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
     """Compare two runs: settings, prompts, votes, route, answer, paths and cost, where they differ.

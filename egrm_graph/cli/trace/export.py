@@ -10,7 +10,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, with_filter
 from egrm_graph.errors import SettingsError
 from egrm_graph.tracing.filter import Filter
 
@@ -18,7 +18,7 @@ from egrm_graph.tracing.filter import Filter
 @with_filter
 def export(
     which: Filter,
-    store: Store = DEFAULT_STORE,
+    store: StoreOption = DEFAULT_STORE,
     output: Annotated[
         Path | None, typer.Option(help="A file, which only you can read; standard output without it.")
     ] = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, with_filter
 from egrm_graph.errors import InputError
 from egrm_graph.tracing.filter import ALL, Filter
 
@@ -30,7 +30,7 @@ def open_runs(
         typer.Argument(metavar="[RUN]", help="A run's id, as many of its characters as it takes, or `latest`."),
     ] = None,
     *,
-    store: Store = DEFAULT_STORE,
+    store: StoreOption = DEFAULT_STORE,
     limit: Annotated[int, typer.Option(min=1, help="Without RUN: runs at most, the newest.")] = 200,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the page goes; else to the folder for temporary files.")

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption
 from egrm_graph.errors import InputError
 from egrm_graph.terminal.terminal_text import shortened
 from egrm_graph.tracing.filter import moment
@@ -17,7 +17,7 @@ from egrm_graph.tracing.limits import DAY_S
 
 
 def prune(
-    store: Store = DEFAULT_STORE,
+    store: StoreOption = DEFAULT_STORE,
     older_than: Annotated[
         str | None, typer.Option(metavar="TIME", help="Delete runs that started before: a date, or an age (7d).")
     ] = None,

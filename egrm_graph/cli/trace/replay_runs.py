@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from egrm_graph.cli.setting_options import with_fields
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, filter_of
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, filter_of
 from egrm_graph.settings import Selection
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.terminal.terminal_text import bounded, one_line
@@ -45,7 +45,7 @@ def replay_runs(
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Withhold answers with a lower calibrated confidence.")
     ] = None,
-    store: Store = DEFAULT_STORE,
+    store: StoreOption = DEFAULT_STORE,
     limit: Annotated[int | None, typer.Option(min=1, help="Runs at most, the newest.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each run.")] = False,
 ) -> None:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Run, Store
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, RunArgument, StoreOption
 from egrm_graph.terminal.tables import standard_output
 
 
 def show(
-    run: Run,
-    store: Store = DEFAULT_STORE,
+    run: RunArgument,
+    store: StoreOption = DEFAULT_STORE,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
 ) -> None:
     """Show one run: the verdict and why, its votes and paths, nodes and calls, retries and failures, and its cost."""

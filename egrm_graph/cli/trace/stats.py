@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, with_filter
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.tracing.filter import Filter
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @with_filter
 def stats(
     which: Filter,
-    store: Store = DEFAULT_STORE,
+    store: StoreOption = DEFAULT_STORE,
     by: Annotated[Literal["hour", "day", "all"], typer.Option(help="A line for each of these.")] = "day",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:

@@ -14,11 +14,11 @@ from egrm_graph.errors import InputError
 from egrm_graph.settings import Settings, explain
 from egrm_graph.tracing.filter import Filter
 
-Store = Annotated[
+StoreOption = Annotated[
     Path,
     typer.Option("--store", metavar="PATH", envvar="EGRM_TRACE_STORE", help="Where runs were recorded."),
 ]
-Run = Annotated[
+RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, as many of its characters as it takes, or `latest`.")
 ]
 DEFAULT_STORE: Path = Settings.model_fields["trace_store"].default

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from egrm_graph.tracing.run_summary import COLUMNS
 from tests.cli.trace.tracing import run, stored, trace
 from tests.tracing.records import STARTED, verification
 
@@ -21,11 +22,26 @@ def test_the_newest_runs_come_first(store: Path) -> None:
     done = trace("list", "--store", store)
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert lines[0] == ["run", "started", "ending", "route", "value", "tokens", "ms", "answer", "question"]
+    assert lines[0] == [column.heading for column in COLUMNS if column.default]
     assert [line[0] for line in lines[1:]] == ["bbbb0000", "cccc0000", "aaaa0000"]
     assert lines[3][3:] == ["ok", "reasoned", "0.60", "/", "0.80", "116", "131", "42", "✓", "17+25"]
     assert lines[2][3:] == ["failed", "36", "131"]
     assert lines[1][4:] == ["direct", "0.60", "/", "0.80", "116", "131", "32", "✗", "17+25"]
+
+
+def test_columns_are_chosen_by_name(store: Path) -> None:
+    lines = [
+        line.split()
+        for line in trace("list", "--store", store, "--columns", "question,run_id,level").stdout.splitlines()
+    ]
+    assert lines[:2] == [["run", "level", "question"], ["bbbb0000", "full", "17+25"]]
+    done = trace("list", "--store", store, "--json", "--columns", "run_id,margin", "--limit", "1")
+    assert json.loads(done.stdout) == {"run_id": "bbbb0000bbbb", "margin": -0.2}
+
+
+def test_an_unknown_column_is_an_error_with_the_names(store: Path) -> None:
+    done = trace("list", "--store", store, "--columns", "run_id,mood")
+    assert (done.exit_code, "'mood' is not a column; choose from run_id" in " ".join(done.stderr.split())) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +55,7 @@ def test_the_newest_runs_come_first(store: Path) -> None:
         (["--uncertainty", "0.5..0.7", "--limit", "1"], ["bbbb"]),
         (["--min-tokens", "100", "--model", "egrm-tiny"], ["bbbb", "aaaa"]),
         (["--task", "answer"], []),
+        (["--where", "ms>=131", "--where", "route=direct"], ["bbbb"]),
     ],
 )
 def test_filters_choose(store: Path, given: list[str], found: list[str] | None) -> None:
@@ -54,7 +71,7 @@ def test_the_store_is_taken_from_the_environment(store: Path) -> None:
 
 
 def test_where_there_are_none_it_says_so(store: Path) -> None:
-    assert "There are no such runs in" in " ".join(trace("list", "--store", store, "--task", "x").stdout.split())
+    assert "match." in " ".join(trace("list", "--store", store, "--task", "x").stdout.split())
 
 
 def test_without_a_store_it_says_how_to_record(tmp_path: Path) -> None:
