@@ -18,7 +18,7 @@ from egrm_graph.nodes.expand_cot import expand_cot
 from egrm_graph.nodes.score_paths import score_paths
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import assemble
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
@@ -38,7 +38,7 @@ def build_graph(
     measures: Sequence[Measure] = (),
     checkpointer: Checkpointer = None,
     store: Store | None = None,
-    redact: Rewrite | None = None,
+    redact: Redactor | None = None,
 ) -> CompiledStateGraph[State, RunSettings, Input, Output]:
     """The compiled graph `egrm`: a question in, a `verification` out. A question that comes in with `messages` is also
     answered by one more message.

@@ -15,7 +15,7 @@ from egrm_graph.drawing.requirements import why_unmet
 from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
 from egrm_graph.prompting import Prompts
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import Source
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import (
@@ -125,7 +125,7 @@ def assemble(
     measures: Sequence[Measure] = (),
     *,
     store: Store | None = None,
-    redact: Rewrite | None = None,
+    redact: Redactor | None = None,
 ) -> Parts:
     """Loads what was not handed in.
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from egrm_graph.records.record import ModelCall, Record
 from egrm_graph.verification import Asked, Verification
 
-Rewrite = Callable[[str], str]
+Redactor = Callable[[str], str]
 
 WITHHELD = "(withheld)"
 _SECRET_NAME = re.compile(r"key|token|secret|passw|authori[sz]ation|cookie|credential", re.IGNORECASE)
@@ -70,7 +70,7 @@ def summarised(record: Record) -> Record:
     }
 
 
-def redacted(record: Record, redact: Rewrite) -> Record:
+def redacted(record: Record, redact: Redactor) -> Record:
     """Every text as `redact` lets it through. Tokens would tell a text bit by bit, and are left out."""
     return _rewritten(record, redact, redact)
 
@@ -97,7 +97,7 @@ class _Numbers:
         return f"answer {len(self._known)}"
 
 
-def _rewritten(record: Record, text: Rewrite, answer: Rewrite) -> Record:
+def _rewritten(record: Record, text: Redactor, answer: Redactor) -> Record:
     asked = record["asked"]
     told: Any = record["verification"]
     if asked is not None and asked["judged"] is not None:
@@ -131,7 +131,7 @@ def _rewritten(record: Record, text: Rewrite, answer: Rewrite) -> Record:
     }
 
 
-def _asked(asked: Asked, text: Rewrite, answer: Rewrite) -> Asked:
+def _asked(asked: Asked, text: Redactor, answer: Redactor) -> Asked:
     rewritten: Asked = {
         **asked,
         "question": text(asked["question"]),
@@ -152,7 +152,7 @@ def _asked(asked: Asked, text: Rewrite, answer: Rewrite) -> Asked:
     return rewritten
 
 
-def _failures(call: ModelCall, text: Rewrite) -> ModelCall:
+def _failures(call: ModelCall, text: Redactor) -> ModelCall:
     retries = [{**retry, "reason": text(retry["reason"])} for retry in call["retries"]]
     generated = [{**each, "error": _maybe(each["error"], text)} for each in call["generated"]]
     told: Any = {**call, "error": _maybe(call["error"], text), "retries": retries, "generated": generated}
@@ -177,7 +177,7 @@ def _textless(sample: Any) -> Any:
     return {**sample, "text": None, "thinking": None, "logprobs": None, "top_logprobs": None}
 
 
-def _sample(sample: Any, text: Rewrite, answer: Rewrite) -> Any:
+def _sample(sample: Any, text: Redactor, answer: Redactor) -> Any:
     return {
         **sample,
         **_errors(sample, text),
@@ -187,9 +187,9 @@ def _sample(sample: Any, text: Rewrite, answer: Rewrite) -> Any:
     }
 
 
-def _errors(sample: Any, text: Rewrite) -> dict[str, str | None]:
+def _errors(sample: Any, text: Redactor) -> dict[str, str | None]:
     return {name: _maybe(sample[name], text) for name in ("error", "unscored") if name in sample}
 
 
-def _maybe(text: str | None, rewrite: Rewrite) -> str | None:
+def _maybe(text: str | None, rewrite: Redactor) -> str | None:
     return None if text is None else rewrite(text)

@@ -20,7 +20,7 @@ from egrm_graph.errors import InputError
 from egrm_graph.settings import explain
 
 
-class Draw(BaseModel):
+class LoggedAnswer(BaseModel):
     """One answer that was drawn."""
 
     model_config = ConfigDict(frozen=True, strict=True, use_attribute_docstrings=True)
@@ -31,16 +31,16 @@ class Draw(BaseModel):
     n_tokens: int | None = Field(default=None, ge=0)
 
 
-class Saved(BaseModel):
+class LoggedQuestion(BaseModel):
     """One question: everything that was drawn for it."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str | int | float
-    fast: tuple[Draw, ...] = Field(min_length=1)
+    fast: tuple[LoggedAnswer, ...] = Field(min_length=1)
     """In drawing order."""
-    paths: tuple[Draw, ...] = Field(min_length=1)
-    reasoned: Draw | None = None
+    paths: tuple[LoggedAnswer, ...] = Field(min_length=1)
+    reasoned: LoggedAnswer | None = None
     """What reasoning came to, where a run said so; None lets the paths vote."""
     confidence: float | None = None
     """The run's own confidence in that; of paths that vote it is their share."""
@@ -56,7 +56,7 @@ class Saved(BaseModel):
         return self
 
 
-def read_log(file: Path) -> list[Saved]:
+def read_log(file: Path) -> list[LoggedQuestion]:
     """The questions of a log.
 
     Raises:
@@ -65,7 +65,7 @@ def read_log(file: Path) -> list[Saved]:
     return [saved(file, number, row) for number, row in rows_of(file)]
 
 
-def saved(file: Path, number: int, row: dict[str, Any]) -> Saved:
+def saved(file: Path, number: int, row: dict[str, Any]) -> LoggedQuestion:
     """One line of a log."""
     if "fast" not in row or "paths" not in row:
         known = ", ".join(repr(name[:40]) for name in list(row)[:8]) or "nothing"
@@ -74,7 +74,7 @@ def saved(file: Path, number: int, row: dict[str, Any]) -> Saved:
             "`egrm verify` needs its questions, with their references, beside it (--questions)"
         )
     try:
-        return Saved(**{"id": number, **{name: row[name] for name in ("id", "fast", "paths") if name in row}})
+        return LoggedQuestion(**{"id": number, **{name: row[name] for name in ("id", "fast", "paths") if name in row}})
     except ValidationError as error:
         raise InputError(f"{file}, line {number}: {explain(error)[:400]}") from error
 

@@ -12,34 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.votes import Votes
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 DIGITS = 9
 """To which certainties are told apart; the gate's own slack is one unit of the last."""
 
 
 @dataclass(frozen=True)
-class Table:
+class AnswerTable:
     """A log of N questions, cut to the fewest fast answers that any of them has."""
 
-    fast: Ints
+    fast: IntArray
     """(N, F) the class of each fast answer, in drawing order; -1 for a lost one."""
-    right: Bools
+    right: BoolArray
     """(N, C) whether a class is right."""
-    reasoned_right: Bools
+    reasoned_right: BoolArray
     """(N,) whether reasoning comes to the right answer."""
-    reasoned_confidence: Floats
+    reasoned_confidence: FloatArray
     """(N,) the confidence in it: the run's own, else its share of the paths' votes."""
-    fast_tokens: Floats | None
+    fast_tokens: FloatArray | None
     """(N, F) tokens of each fast answer; None where the log does not have those of every sample."""
-    path_tokens: Floats | None
+    path_tokens: FloatArray | None
     """(N,) tokens of all paths of a question."""
     scored: bool
     """Whether confidences are scores, and no shares of votes."""
@@ -54,23 +54,23 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateMeasurements:
     """What the gate sees of M fast answers to each of N questions."""
 
-    certainty: Floats
+    certainty: FloatArray
     """(N,) the measure's value, its sign such that higher is more certain; -inf where no answer is left."""
-    right: Bools
+    right: BoolArray
     """(N,) whether the fast answer that the votes are for is right."""
 
 
-def table_of(log: Sequence[Saved]) -> Table:
+def table_of(log: Sequence[LoggedQuestion]) -> AnswerTable:
     """The arrays of a log."""
     n_fast = min(len(question.fast) for question in log)
     numbered = [_numbered(question.fast[:n_fast]) for question in log]
     width = max(1, *(len(marks) for _, marks in numbered))
     reasoned = [_reasoned(question) for question in log]
     counted = all(d.n_tokens is not None for question in log for d in (*question.fast[:n_fast], *question.paths))
-    return Table(
+    return AnswerTable(
         fast=np.array([numbers for numbers, _ in numbered]),
         right=np.array([[*marks, *[False] * (width - len(marks))] for _, marks in numbered]),
         reasoned_right=np.array([right for right, _ in reasoned]),
@@ -81,7 +81,7 @@ def table_of(log: Sequence[Saved]) -> Table:
     )
 
 
-def _numbered(draws: Sequence[Draw]) -> tuple[list[int], list[bool]]:
+def _numbered(draws: Sequence[LoggedAnswer]) -> tuple[list[int], list[bool]]:
     """The class of each, by first appearance, and which classes are right."""
     places: dict[str, int] = {}
     marks: list[bool] = []
@@ -92,7 +92,7 @@ def _numbered(draws: Sequence[Draw]) -> tuple[list[int], list[bool]]:
     return [-1 if draw.answer is None else places[draw.answer] for draw in draws], marks
 
 
-def _reasoned(question: Saved) -> tuple[bool, float]:
+def _reasoned(question: LoggedQuestion) -> tuple[bool, float]:
     votes = Counter(path.answer for path in question.paths if path.answer is not None)
     top, count = votes.most_common(1)[0] if votes else (None, 0)  # of equals, the one drawn first
     share = count / len(question.paths)
@@ -101,7 +101,7 @@ def _reasoned(question: Saved) -> tuple[bool, float]:
     return any(path.correct for path in question.paths if path.answer is not None and path.answer == top), share
 
 
-def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[Ints]:
+def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[IntArray]:
     """Which M of F fast answers to draw: every way where there are few, else `most` random ones; in drawing order.
 
     Raises:
@@ -115,7 +115,7 @@ def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[Ints]:
     return [np.sort(rng.permutation(n_fast)[:m]) for _ in range(most)]
 
 
-def gate(table: Table, measure: Measure, drawn: Ints) -> Gate:
+def measure_gate(table: AnswerTable, measure: Measure, drawn: IntArray) -> GateMeasurements:
     """What the gate sees where these fast answers are drawn; ties are for the answer drawn first, as in a run."""
     classes = table.fast[:, drawn]
     n_classes = table.right.shape[1]
@@ -127,7 +127,7 @@ def gate(table: Table, measure: Measure, drawn: Ints) -> Gate:
     kinds, kind = np.unique(-np.sort(-counts, axis=1), axis=0, return_inverse=True)
     values = np.array([certainty(measure, [int(c) for c in counted if c], m) for counted in kinds])
     right = table.right[np.arange(table.n), top] & (counts.max(axis=1) > 0)
-    return Gate(np.asarray(np.round(values[kind.reshape(-1)], DIGITS), np.float64), right)
+    return GateMeasurements(np.asarray(np.round(values[kind.reshape(-1)], DIGITS), np.float64), right)
 
 
 def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from egrm_graph.replay.answer_table import Floats
+from egrm_graph.replay.answer_table import FloatArray
 
 
-def auroc(mass: Floats, wrong: Floats) -> Floats:
+def auroc(mass: FloatArray, wrong: FloatArray) -> FloatArray:
     """The probability that a right fast answer is more certain than a wrong one, a tie counting half: (..., L) to
     (...). NaN where all are right or all are wrong."""
     right = mass - wrong
@@ -21,7 +21,7 @@ def auroc(mass: Floats, wrong: Floats) -> Floats:
     return np.where(pairs > 0, ordered / np.where(pairs > 0, pairs, 1), np.nan)
 
 
-def aurc(mass: Floats, wrong: Floats) -> Floats:
+def aurc(mass: FloatArray, wrong: FloatArray) -> FloatArray:
     """The area under the risk-coverage curve: the share of wrong answers among the most certain c of all, averaged over
     c in (0, 1]; (..., L) to (...). Within a level the order is random.
 
@@ -40,7 +40,7 @@ def oracle_aurc(error: float) -> float:
     return error + (1 - error) * float(np.log1p(-error)) if error < 1 else 1.0
 
 
-def accuracies(mass: Floats, wrong: Floats, reasoned: Floats) -> Floats:
+def accuracies(mass: FloatArray, wrong: FloatArray, reasoned: FloatArray) -> FloatArray:
     """The share that is right if the gate opens from each level on: (..., L) to (..., L + 1), the first for a gate that
     never opens. `reasoned` is what reasoning gets right of each level's mass."""
     n = mass.sum(axis=-1, keepdims=True)

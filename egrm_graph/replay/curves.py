@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from egrm_graph.intervals import Estimate, percentiles, resampled
-from egrm_graph.replay.answer_table import Floats, Table, draws_of, gate
+from egrm_graph.replay.answer_table import AnswerTable, FloatArray, draws_of, measure_gate
 from egrm_graph.replay.certainty_levels import accuracies, aurc, auroc, oracle_accuracy, oracle_aurc
 from egrm_graph.uncertainty.measures import Measure
 
@@ -56,16 +56,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class _Levels:
-    certainties: Floats
+    certainties: FloatArray
     """(L,) the most certain first."""
-    mass: Floats
+    mass: FloatArray
     """(N, L) the share of draws in which a question is at a level."""
-    wrong: Floats
+    wrong: FloatArray
     """(N, L) the same, of those in which its fast answer is wrong."""
     drawn: int
 
 
-def replay(table: Table, measures: Sequence[Measure], samples: Sequence[int], seed: int = 0) -> Iterator[Curve]:
+def replay(table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], seed: int = 0) -> Iterator[Curve]:
     """A curve for each measure and M.
 
     Raises:
@@ -77,7 +77,7 @@ def replay(table: Table, measures: Sequence[Measure], samples: Sequence[int], se
             yield _curve(table, measure, m, weights)
 
 
-def _curve(table: Table, measure: Measure, m: int, weights: Floats) -> Curve:
+def _curve(table: AnswerTable, measure: Measure, m: int, weights: FloatArray) -> Curve:
     levels = _levels(table, measure, m)
     mass, wrong, n = levels.mass.sum(axis=0), levels.wrong.sum(axis=0), table.n
     resampled_mass, resampled_wrong = weights @ levels.mass, weights @ levels.wrong
@@ -99,9 +99,9 @@ def _curve(table: Table, measure: Measure, m: int, weights: Floats) -> Curve:
     )
 
 
-def _levels(table: Table, measure: Measure, m: int) -> _Levels:
+def _levels(table: AnswerTable, measure: Measure, m: int) -> _Levels:
     ways = draws_of(table.n_fast, m)
-    seen = [gate(table, measure, drawn) for drawn in ways]
+    seen = [measure_gate(table, measure, drawn) for drawn in ways]
     certainties = np.unique(np.concatenate([each.certainty for each in seen]))[::-1]
     mass = np.zeros((table.n, len(certainties)))
     wrong = np.zeros_like(mass)
@@ -113,7 +113,7 @@ def _levels(table: Table, measure: Measure, m: int) -> _Levels:
     return _Levels(certainties, mass, wrong, len(ways))
 
 
-def _points(table: Table, measure: Measure, m: int, levels: _Levels, weights: Floats) -> list[Point]:
+def _points(table: AnswerTable, measure: Measure, m: int, levels: _Levels, weights: FloatArray) -> list[Point]:
     reasoned = levels.mass * table.reasoned_right[:, None]
     found = accuracies(levels.mass.sum(axis=0), levels.wrong.sum(axis=0), reasoned.sum(axis=0))
     samples = accuracies(weights @ levels.mass, weights @ levels.wrong, weights @ reasoned)
@@ -142,7 +142,7 @@ def _points(table: Table, measure: Measure, m: int, levels: _Levels, weights: Fl
     return points
 
 
-def _tokens(table: Table, m: int, levels: _Levels) -> Floats | None:
+def _tokens(table: AnswerTable, m: int, levels: _Levels) -> FloatArray | None:
     """(L + 1,) a question's mean: M fast answers, and the paths where the gate does not open."""
     if table.fast_tokens is None or table.path_tokens is None:
         return None

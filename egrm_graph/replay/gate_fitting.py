@@ -10,8 +10,8 @@ import numpy as np
 
 from egrm_graph.calibration.certification import last_passed, questions_needed, upper_bound
 from egrm_graph.calibration.gate_calibration import Abstention, Step, fitted_steps
-from egrm_graph.replay.answer_table import Bools, Table
-from egrm_graph.replay.threshold_sequences import Family, Loss, certify, families
+from egrm_graph.replay.answer_table import AnswerTable, BoolArray
+from egrm_graph.replay.threshold_sequences import GateLoss, ThresholdSequence, certify, threshold_sequences
 from egrm_graph.uncertainty.measures import Measure
 
 NOTHING_REASONED = 2.0
@@ -24,7 +24,7 @@ class Promise:
 
     target_risk: float
     confidence: float
-    loss: Loss = "excess"
+    loss: GateLoss = "excess"
     abstain_risk: float | None = None
     """Of the answers given, no more are wrong. It is promised on its own, with the same confidence, on a half of the
     questions that the gate was not chosen on; None lets every answer be given."""
@@ -69,14 +69,14 @@ class Refused:
 
 
 def calibrate(
-    table: Table, measures: Sequence[Measure], samples: Sequence[int], promise: Promise, seed: int = 0
+    table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], promise: Promise, seed: int = 0
 ) -> Certified | Refused:
     """The gate that costs least among those that keep the promise.
 
     Raises:
         InputError: the log has fewer fast answers than one of `samples`.
     """
-    choices = families(table, measures, samples, promise.loss)
+    choices = threshold_sequences(table, measures, samples, promise.loss)
     chosen_on = np.ones(table.n, bool)
     if promise.abstain_risk is not None:
         chosen_on[np.random.default_rng(seed).permutation(table.n)[table.n // 2 :]] = False
@@ -120,7 +120,7 @@ def calibrate(
     )
 
 
-def _hopeless(table: Table, choices: Sequence[Family], n: int, promise: Promise) -> str | None:
+def _hopeless(table: AnswerTable, choices: Sequence[ThresholdSequence], n: int, promise: Promise) -> str | None:
     needed = questions_needed(promise.target_risk, (1 - promise.confidence) / len(choices))
     if n < needed:
         return (
@@ -134,7 +134,7 @@ def _hopeless(table: Table, choices: Sequence[Family], n: int, promise: Promise)
     return None
 
 
-def _failed(choices: Sequence[Family], rows: Bools, promise: Promise) -> str:
+def _failed(choices: Sequence[ThresholdSequence], rows: BoolArray, promise: Promise) -> str:
     n = int(rows.sum())
     strictest = [(int(one.losses[rows, 0].sum()), one) for one in choices if one.certainties.size]
     if not strictest:
@@ -154,7 +154,7 @@ def _between(direct: int, n: int) -> tuple[float, float]:
 
 
 def _abstention(
-    table: Table, direct: Bools, fast_right: Bools, *, rows: Bools, target: float, delta: float
+    table: AnswerTable, direct: BoolArray, fast_right: BoolArray, *, rows: BoolArray, target: float, delta: float
 ) -> Abstention | None:
     """The most answers that can be given with so few wrong among them; None where not even the direct ones can.
 
@@ -178,7 +178,7 @@ def _abstention(
     )
 
 
-def _too_wrong(direct: Bools, fast_right: Bools, promise: Promise) -> str:
+def _too_wrong(direct: BoolArray, fast_right: BoolArray, promise: Promise) -> str:
     return (
         f"a risk of {promise.abstain_risk:g} among the answers given cannot be promised with confidence "
         f"{promise.confidence:g} by abstaining: {(direct & ~fast_right).sum()} of the {direct.sum()} direct answers "

@@ -11,11 +11,11 @@ from jinja2 import Environment, StrictUndefined
 
 from egrm_graph.errors import SettingsError
 from egrm_graph.intervals import Estimate
-from egrm_graph.replay.answer_table import Table
+from egrm_graph.replay.answer_table import AnswerTable
 from egrm_graph.replay.curves import Curve
 
 
-def page(name: str, table: Table, curves: Sequence[Curve]) -> str:
+def page(name: str, table: AnswerTable, curves: Sequence[Curve]) -> str:
     """The page, as HTML.
 
     Raises:

@@ -34,7 +34,7 @@ class Replayed:
 
 
 @dataclass
-class Tally:
+class ReplayTally:
     """How many of them."""
 
     runs: int = 0
@@ -65,7 +65,7 @@ class Tally:
             self.right_after += replayed.right_after
 
 
-def replayed(records: Iterable[Record], changes: Mapping[str, Any], tally: Tally) -> Iterator[Replayed]:
+def replayed(records: Iterable[Record], changes: Mapping[str, Any], tally: ReplayTally) -> Iterator[Replayed]:
     """Each run that came to a verdict, decided again; all of them are counted.
 
     Raises:
@@ -102,6 +102,6 @@ def replay_one(record: Record, changes: Mapping[str, Any]) -> Replayed:
         InputError: it came to no verdict.
         SettingsError: a change cannot be made.
     """
-    for one in replayed([record], changes, Tally()):
+    for one in replayed([record], changes, ReplayTally()):
         return one
     raise InputError(f"run {record['run_id']} came to no verdict ({record['ending']}); there is nothing to decide")

@@ -1,4 +1,4 @@
-"""Saved runs as a log: what `egrm verify` wrote, beside the questions with their references.
+"""LoggedQuestion runs as a log: what `egrm verify` wrote, beside the questions with their references.
 
 A run that is to be replayed has all fast answers and paths of every question, so its gate must never open, and drawing
 never stop: `egrm verify QUESTIONS --measure consensus --threshold 2 --stopping all --samples 16 --output RUN`.
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved, read_log, rows_of
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion, read_log, rows_of
 from egrm_graph.settings import TaskName, explain
 from egrm_graph.tasks import task_named
 from egrm_graph.uncertainty.votes import classes
@@ -50,7 +50,7 @@ class _Run(BaseModel):
     paths: list[_Sample]
 
 
-def read_labelled(file: Path, questions: Path | None, task: TaskName) -> list[Saved]:
+def read_labelled(file: Path, questions: Path | None, task: TaskName) -> list[LoggedQuestion]:
     """The questions of a log or, with `questions` beside it, of a file of `egrm verify`.
 
     Raises:
@@ -63,7 +63,7 @@ def read_labelled(file: Path, questions: Path | None, task: TaskName) -> list[Sa
     return read_runs(file, questions, task_named(task).same)
 
 
-def read_runs(file: Path, questions: Path, same: Same) -> list[Saved]:
+def read_runs(file: Path, questions: Path, same: Same) -> list[LoggedQuestion]:
     """The questions of a file of `egrm verify`; `questions` has the "reference" of each by its id, or its line.
 
     Raises:
@@ -77,7 +77,7 @@ def _key(row: Mapping[str, Any], number: int) -> str:
     return repr(row.get("id", number))
 
 
-def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same: Same) -> Saved:
+def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same: Same) -> LoggedQuestion:
     if row.get("error") is not None:
         raise InputError(f"{where} was not answered: {row['error']}; ask it again, or take the line out")
     try:
@@ -96,17 +96,17 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
         raise InputError(f"{where} has {told}, for drawing stopped early; {COMPLETE}")
     spelled = _spelled([*run.samples, *run.paths], same)
     draws = [
-        Draw(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)
+        LoggedAnswer(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)
         for answer, sample in zip(spelled, [*run.samples, *run.paths], strict=True)
     ]
     # A log is of what reasoning came to. Whether a low confidence withheld it is another gate's to say.
     answer = run.answer if run.best_guess is None else run.best_guess
     correct = answer is not None and same(answer, reference)
-    return Saved(
+    return LoggedQuestion(
         id=row["id"],
         fast=tuple(draws[: len(run.samples)]),
         paths=tuple(draws[len(run.samples) :]),
-        reasoned=Draw(answer=answer, correct=correct),
+        reasoned=LoggedAnswer(answer=answer, correct=correct),
         confidence=run.confidence,
         scored=run.best_path is not None,
     )

@@ -9,11 +9,20 @@ from typing import Literal
 import numpy as np
 
 from egrm_graph.calibration.certification import last_passed
-from egrm_graph.replay.answer_table import DIGITS, Bools, Floats, Ints, Table, certainty, draws_of, gate
+from egrm_graph.replay.answer_table import (
+    DIGITS,
+    AnswerTable,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    certainty,
+    draws_of,
+    measure_gate,
+)
 from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.votes import partitions
 
-Loss = Literal["excess", "error"]
+GateLoss = Literal["excess", "error"]
 """`excess`: the fast answer is given and is wrong, where reasoning is right; its mean is at least what the gate loses
 against always reasoning. `error`: the answer that is given is wrong."""
 
@@ -22,22 +31,22 @@ ENUMERATED = 16
 
 
 @dataclass(frozen=True)
-class Family:
+class ThresholdSequence:
     """One measure at one M; N questions, T thresholds, the strictest first."""
 
     measure: Measure
     samples: int
-    certainties: Floats
+    certainties: FloatArray
     """(T,)"""
-    certainty: Floats
+    certainty: FloatArray
     """(N,)"""
-    fast_right: Bools
+    fast_right: BoolArray
     """(N,)"""
-    direct: Bools
+    direct: BoolArray
     """(N, T) whether the fast answer is given."""
-    losses: Bools
+    losses: BoolArray
     """(N, T)"""
-    cost: Floats
+    cost: FloatArray
     """(N, T) tokens or, where the log has none, whether the question is reasoned about."""
 
     def threshold(self, t: int) -> float:
@@ -45,7 +54,9 @@ class Family:
         return float(self.certainties[t]) * (1 if self.measure.higher_is_certain else -1)
 
 
-def families(table: Table, measures: Sequence[Measure], samples: Sequence[int], loss: Loss) -> list[Family]:
+def threshold_sequences(
+    table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], loss: GateLoss
+) -> list[ThresholdSequence]:
     """One for each measure and M; of measures that make the same gates, the first. A question is taken as a run would
     see it: with its first M fast answers.
 
@@ -72,9 +83,9 @@ def distinct(measures: Sequence[Measure], m: int) -> list[Measure]:
     return list(found.values())
 
 
-def _family(table: Table, measure: Measure, m: int, loss: Loss) -> Family:
+def _family(table: AnswerTable, measure: Measure, m: int, loss: GateLoss) -> ThresholdSequence:
     draws_of(table.n_fast, m, most=1)
-    seen = gate(table, measure, np.arange(m))
+    seen = measure_gate(table, measure, np.arange(m))
     certainties = np.unique(seen.certainty[np.isfinite(seen.certainty)])[::-1]
     direct = seen.certainty[:, None] >= certainties
     wrong = direct & ~seen.right[:, None]
@@ -83,10 +94,12 @@ def _family(table: Table, measure: Measure, m: int, loss: Loss) -> Family:
     cost = (~direct).astype(float)
     if table.fast_tokens is not None and table.path_tokens is not None:
         cost = table.fast_tokens[:, :m].sum(axis=1)[:, None] + cost * table.path_tokens[:, None]
-    return Family(measure, m, certainties, seen.certainty, seen.right, direct, losses, cost)
+    return ThresholdSequence(measure, m, certainties, seen.certainty, seen.right, direct, losses, cost)
 
 
-def certify(choices: Sequence[Family], weights: Ints, target: float, delta: float) -> tuple[Ints, Ints]:
+def certify(
+    choices: Sequence[ThresholdSequence], weights: IntArray, target: float, delta: float
+) -> tuple[IntArray, IntArray]:
     """For each of S calibration sets, (S,) the family and (S,) its threshold that costs least among those that keep
     the target; -1 where none does. `weights` (S, N) is how often each question is in each set."""
     n = int(weights[0].sum())

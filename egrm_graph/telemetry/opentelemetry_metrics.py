@@ -5,7 +5,7 @@ from __future__ import annotations
 from opentelemetry.metrics import Meter
 
 from egrm_graph.records.record import ModelCall, Record
-from egrm_graph.telemetry.span_attributes import Attributes, server_of, tokens_of
+from egrm_graph.telemetry.span_attributes import SpanAttributes, server_of, tokens_of
 
 # Both as the conventions say.
 TOKENS = [4.0**i for i in range(14)]
@@ -43,7 +43,7 @@ class Metrics:
             explicit_bucket_boundaries_advisory=TOKENS,
         )
 
-    def call(self, call: ModelCall, named: Attributes, error: str | None) -> None:
+    def call(self, call: ModelCall, named: SpanAttributes, error: str | None) -> None:
         """A call has ended; with an error of this class, or with none."""
         known = {**named, **server_of(call["server"])}
         seconds = max(0.0, call["ended_ms"] - call["started_ms"]) / 1000
@@ -55,7 +55,7 @@ class Metrics:
             for kind, n_tokens in used.items():
                 self._call_tokens.record(n_tokens, {**known, "gen_ai.token.type": kind})
 
-    def run(self, record: Record, started: Attributes) -> None:
+    def run(self, record: Record, started: SpanAttributes) -> None:
         """A run is over."""
         told = record["verification"]
         of = {name: started[name] for name in ("egrm.model", "egrm.task")}

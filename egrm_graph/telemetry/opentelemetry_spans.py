@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import egrm_graph
 from egrm_graph.clients.observing import Observation, observed
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import ModelCall, NodeRun, Record
 from egrm_graph.runtime.warn_once import Guard
 from egrm_graph.telemetry import span_attributes as described
@@ -38,7 +38,7 @@ class OpenTelemetrySpans:
         self,
         service: Service,
         *,
-        rewrite: Rewrite | None = None,
+        rewrite: Redactor | None = None,
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.records.privacy import Rewrite, scrubbed
+from egrm_graph.records.privacy import Redactor, scrubbed
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.progress import Spans
 from egrm_graph.telemetry.span_attributes import service_of
 
 
-def telemetry(settings: Settings, redact: Rewrite | None = None, engine: str | None = None) -> Spans | None:
+def telemetry(settings: Settings, redact: Redactor | None = None, engine: str | None = None) -> Spans | None:
     """Spans and metrics for the providers that the program has set up, before or after; None where they are off. Texts
     are told with `content` only, as `redact` lets them through. `engine` is the client's, if not the settings'.
 
@@ -31,7 +31,7 @@ def telemetry(settings: Settings, redact: Rewrite | None = None, engine: str | N
     return OpenTelemetrySpans(service_of(settings, engine), rewrite=rewrite)
 
 
-def _scrubbing(settings: Settings, redact: Rewrite | None) -> Rewrite:
+def _scrubbing(settings: Settings, redact: Redactor | None) -> Redactor:
     secret = "" if settings.api_key is None else settings.api_key.get_secret_value().strip()
 
     def rewrite(text: str) -> str:

@@ -16,8 +16,8 @@ from egrm_graph.clients.client import Client
 from egrm_graph.records.record import ModelCall, NodeRun, Record
 from egrm_graph.settings import Settings
 
-Value: TypeAlias = str | bool | int | float | list[str] | list[int] | list[float]
-Attributes: TypeAlias = dict[str, Value]
+AttributeValue: TypeAlias = str | bool | int | float | list[str] | list[int] | list[float]
+SpanAttributes: TypeAlias = dict[str, AttributeValue]
 
 CANCELLED = "cancelled"
 OTHER = "_OTHER"
@@ -66,7 +66,7 @@ def service_of(settings: Settings, engine: str | None = None) -> Service:
     return Service(engine, "chat", in_process=False)
 
 
-def run_started(model: str, task: str) -> Attributes:
+def run_started(model: str, task: str) -> SpanAttributes:
     """Of the run's span, as it begins."""
     return {
         "gen_ai.operation.name": "invoke_workflow",
@@ -76,7 +76,7 @@ def run_started(model: str, task: str) -> Attributes:
     }
 
 
-def run_ended(record: Record) -> Attributes:
+def run_ended(record: Record) -> SpanAttributes:
     """Of the run's span, as it ends."""
     told = record["verification"]
     found: dict[str, object] = {
@@ -108,14 +108,16 @@ def run_ended(record: Record) -> Attributes:
             "egrm.requests": usage["requests"],
             **{f"egrm.tokens.{kind}": n for kind, n in tokens_of(usage).items()},
         }
-    return told_only(found)
+    return known_attributes(found)
 
 
-def node_ended(node: NodeRun) -> Attributes:
+def node_ended(node: NodeRun) -> SpanAttributes:
     """Of a node's span, as it ends. Its reasons are counted: they may quote an answer."""
     usage = node["usage"]
     spent = {} if usage is None or not usage["requests"] else tokens_of(usage)
-    return told_only({"egrm.reasons": len(node["reasons"]), **{f"egrm.tokens.{kind}": n for kind, n in spent.items()}})
+    return known_attributes(
+        {"egrm.reasons": len(node["reasons"]), **{f"egrm.tokens.{kind}": n for kind, n in spent.items()}}
+    )
 
 
 def tokens_of(usage: Mapping[str, Any]) -> dict[str, int]:
@@ -128,7 +130,7 @@ def tokens_of(usage: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def call_named(model: str, service: Service) -> Attributes:
+def call_named(model: str, service: Service) -> SpanAttributes:
     """Whom a call asks for what; of its span, and of its metrics."""
     return {
         "gen_ai.operation.name": service.operation,
@@ -137,10 +139,10 @@ def call_named(model: str, service: Service) -> Attributes:
     }
 
 
-def call_started(call: ModelCall) -> Attributes:
+def call_started(call: ModelCall) -> SpanAttributes:
     """What a call asks for."""
     sampling, seeds = call["sampling"], call["seeds"]
-    return told_only(
+    return known_attributes(
         {
             "gen_ai.request.temperature": sampling.get("temperature"),
             "gen_ai.request.max_tokens": sampling.get("max_tokens"),
@@ -155,10 +157,10 @@ def call_started(call: ModelCall) -> Attributes:
     )
 
 
-def call_ended(call: ModelCall) -> Attributes:
+def call_ended(call: ModelCall) -> SpanAttributes:
     """What came of a call."""
     usage, first_ms = call["usage"], call["first_token_ms"]
-    return told_only(
+    return known_attributes(
         {
             "gen_ai.usage.input_tokens": usage and usage["prompt_tokens"],
             "gen_ai.usage.output_tokens": usage and usage["completion_tokens"],
@@ -173,7 +175,7 @@ def call_ended(call: ModelCall) -> Attributes:
     )
 
 
-def server_of(base_url: str | None) -> Attributes:
+def server_of(base_url: str | None) -> SpanAttributes:
     """Host and port of a URL; not its path, nor a password in it."""
     if base_url is None:
         return {}
@@ -182,7 +184,7 @@ def server_of(base_url: str | None) -> Attributes:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         return {}
-    return told_only({"server.address": parts.hostname, "server.port": port})
+    return known_attributes({"server.address": parts.hostname, "server.port": port})
 
 
 def error_type(error: str | None) -> str:
@@ -199,9 +201,9 @@ def clean(text: str) -> str:
     return cut.encode("utf-8", "replace").decode()
 
 
-def told_only(given: Mapping[str, object]) -> Attributes:
+def known_attributes(given: Mapping[str, object]) -> SpanAttributes:
     """Without what is None or no finite number, and without empty lists; texts are cleaned."""
-    found: Attributes = {}
+    found: SpanAttributes = {}
     for name, value in given.items():
         if isinstance(value, str):
             found[name] = clean(value)

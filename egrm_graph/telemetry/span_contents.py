@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import Record
-from egrm_graph.telemetry.span_attributes import Attributes, clean, told_only
+from egrm_graph.telemetry.span_attributes import SpanAttributes, clean, known_attributes
 from egrm_graph.verification import Message
 
 
-def prompt_text(prompt: Sequence[Message], rewrite: Rewrite) -> str:
+def prompt_text(prompt: Sequence[Message], rewrite: Redactor) -> str:
     """A prompt's texts in the conventions' form, as JSON."""
     return json.dumps([_message(message["role"], rewrite(message["content"])) for message in prompt])
 
 
-def answers_text(texts: Sequence[str], finish_reasons: Sequence[str | None], rewrite: Rewrite) -> str:
+def answers_text(texts: Sequence[str], finish_reasons: Sequence[str | None], rewrite: Redactor) -> str:
     """Answers' texts in the conventions' form, as JSON."""
     return json.dumps(
         [
@@ -26,7 +26,7 @@ def answers_text(texts: Sequence[str], finish_reasons: Sequence[str | None], rew
     )
 
 
-def run_texts(record: Record, rewrite: Rewrite) -> Attributes:
+def run_texts(record: Record, rewrite: Redactor) -> SpanAttributes:
     """Question, candidates and answer of a run."""
     asked, told = record["asked"], record["verification"]
     found: dict[str, object] = {}
@@ -37,7 +37,7 @@ def run_texts(record: Record, rewrite: Rewrite) -> Attributes:
             found["egrm.candidates"] = [clean(rewrite(text)) for text in asked["judged"]["texts"]]
     if told is not None and told["answer"] is not None:
         found["gen_ai.output.messages"] = answers_text([told["answer"]], ["stop"], rewrite)
-    return told_only(found)
+    return known_attributes(found)
 
 
 def _message(role: str, text: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ QUOTED = 60
 """Characters of an answer, at most."""
 
 
-def why(told: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
+def explain_verdict(told: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
     """The route first, then the answer. What went wrong is in the verification's `reasons`."""
     return [_route(told), *_answer(told, selection, same)]
 

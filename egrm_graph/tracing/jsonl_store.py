@@ -17,7 +17,7 @@ from pathlib import Path
 from egrm_graph.errors import InputError
 from egrm_graph.tracing.encoding import summary_in
 from egrm_graph.tracing.filter import Filter
-from egrm_graph.tracing.limits import Limits, Pruned
+from egrm_graph.tracing.limits import Pruned, StoreLimits
 from egrm_graph.tracing.private import make_folder
 from egrm_graph.tracing.run_summary import RunSummary
 from egrm_graph.tracing.writer import Entry
@@ -31,10 +31,10 @@ KEPT_SHARE = 0.95
 _NAME = re.compile(r"traces-\d{4}-\d\d-\d\d-\d+-\d+\.jsonl")
 
 
-class LinesSink:
+class JsonlSink:
     """Appends batches of records to this process's file."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: StoreLimits) -> None:
         self._folder = folder
         self._limits = limits
         self._full_bytes = min(FILE_BYTES, (limits.bytes or FILE_BYTES * FILES_IN_LIMIT) / FILES_IN_LIMIT)
@@ -88,7 +88,7 @@ class LinesSink:
                 number += 1
 
 
-class LinesReader:
+class JsonlReader:
     """Reads the lines of a folder, as they are when it is first asked. To put runs in order it goes through all files,
     and keeps where each is."""
 
@@ -142,7 +142,7 @@ def files_of(folder: Path) -> list[Path]:
     return [file for _, file in sorted(dated)]
 
 
-def prune_folder(folder: Path, limits: Limits, *, dry: bool) -> Pruned:
+def prune_folder(folder: Path, limits: StoreLimits, *, dry: bool) -> Pruned:
     """Deletes the files whose runs are all over the limits; or, `dry`, says what that would be."""
     files = files_of(folder)
     sizes = [file.stat().st_size for file in files]

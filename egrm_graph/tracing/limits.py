@@ -8,7 +8,7 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class StoreLimits:
     """None is no limit."""
 
     age_s: float | None = None
@@ -23,8 +23,8 @@ class Pruned:
     bytes: int
 
 
-def limits_of(keep_days: float | None, keep_mb: float | None) -> Limits:
+def limits_of(keep_days: float | None, keep_mb: float | None) -> StoreLimits:
     """A megabyte is a million bytes."""
-    return Limits(
+    return StoreLimits(
         age_s=None if keep_days is None else keep_days * DAY_S, bytes=None if keep_mb is None else keep_mb * 1e6
     )

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from egrm_graph.tracing.limits import Pruned, limits_of
-from egrm_graph.tracing.writing import WrittenBehind
+from egrm_graph.tracing.writing import BackgroundStore
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
@@ -16,7 +16,7 @@ def is_database(path: Path) -> bool:
     return path.is_file() or (path.suffix in SUFFIXES and not path.is_dir())
 
 
-def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> WrittenBehind:
+def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> BackgroundStore:
     """A store that writes there. What is there is looked at now; what is missing is made with the first record.
 
     Raises:
@@ -29,10 +29,10 @@ def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> Wr
         from egrm_graph.tracing.sqlite_store import SqliteSink
 
         check_file(path)
-        return WrittenBehind(str(path), partial(SqliteSink, path, limits))
-    from egrm_graph.tracing.jsonl_store import LinesSink
+        return BackgroundStore(str(path), partial(SqliteSink, path, limits))
+    from egrm_graph.tracing.jsonl_store import JsonlSink
 
-    return WrittenBehind(str(path), partial(LinesSink, path, limits))
+    return BackgroundStore(str(path), partial(JsonlSink, path, limits))
 
 
 def prune(path: Path, keep_days: float | None, keep_mb: float | None, *, dry: bool = False) -> Pruned:

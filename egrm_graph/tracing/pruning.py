@@ -7,8 +7,17 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from egrm_graph.tracing.limits import Limits, Pruned
-from egrm_graph.tracing.sqlite_database import bytes_used, pragma, records, runs, to_read, to_write, told, writing
+from egrm_graph.tracing.limits import Pruned, StoreLimits
+from egrm_graph.tracing.sqlite_database import (
+    bytes_used,
+    database_errors,
+    pragma,
+    records,
+    runs,
+    to_read,
+    to_write,
+    transaction,
+)
 
 KEPT_SHARE = 0.95
 """Of the allowed size, when the oldest have been deleted: not at each write again."""
@@ -18,11 +27,11 @@ SPARE_SHARE = 0.1
 """Of the file, which is left free for runs to come."""
 
 
-def prune_file(path: Path, limits: Limits, *, dry: bool) -> Pruned:
+def prune_file(path: Path, limits: StoreLimits, *, dry: bool) -> Pruned:
     """Deletes what is over the limits, and gives the space back; or, `dry`, says what that would be."""
     connection = to_read(path) if dry else to_write(path)
     try:
-        with told(path):
+        with database_errors(path):
             if dry:
                 return _counted(_over(connection, limits))
             found = prune(connection, limits)
@@ -33,12 +42,12 @@ def prune_file(path: Path, limits: Limits, *, dry: bool) -> Pruned:
         connection.close()
 
 
-def prune(connection: sa.Connection, limits: Limits) -> Pruned:
+def prune(connection: sa.Connection, limits: StoreLimits) -> Pruned:
     """Deletes the runs that are too old, and the oldest of those that are too much."""
     found = _over(connection, limits)
     for start in range(0, len(found), RUNS_AT_ONCE):
         ids = [number for number, _ in found[start : start + RUNS_AT_ONCE]]
-        with writing(connection):
+        with transaction(connection):
             connection.execute(sa.delete(records).where(records.c.id.in_(ids)))
             connection.execute(sa.delete(runs).where(runs.c.id.in_(ids)))
     return _counted(found)
@@ -50,7 +59,7 @@ def give_back(connection: sa.Connection, n_pages: int) -> None:
         _cut(connection, n_pages)
 
 
-def _over(connection: sa.Connection, limits: Limits) -> list[tuple[int, int]]:
+def _over(connection: sa.Connection, limits: StoreLimits) -> list[tuple[int, int]]:
     """The ids and bytes of the runs that are over the limits, the oldest first."""
     used = bytes_used(connection)
     excess = used - KEPT_SHARE * limits.bytes if limits.bytes is not None and used > limits.bytes else 0.0

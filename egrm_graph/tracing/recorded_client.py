@@ -35,7 +35,7 @@ class CallLog:
         self.ms = Clock()
         self.node = ""
         """The one that calls now."""
-        self.calls: list[WatchedCall] = []
+        self.calls: list[RecordedCall] = []
 
     @property
     def server_version(self) -> str | None:
@@ -55,7 +55,7 @@ def _number(prompt: list[Message], prompts: list[list[Message]]) -> int:
     return prompts.index(prompt)
 
 
-class WatchedCall(Observation):
+class RecordedCall(Observation):
     """Around a call: its end is noted however it comes, and the client tells of its tries.
 
     While a call is under way as little as possible is kept of it, for Python's garbage collector comes by the more
@@ -158,7 +158,7 @@ class _Told:
         self.around = span.call(call, prompt)
 
 
-class WatchedClient:
+class RecordedClient:
     """Stands for a client in one run. With `tokens` above 0 it asks for the log-probabilities of so many
     alternatives, and keeps what nobody else asked for to itself: the run comes out as it would without."""
 
@@ -185,7 +185,7 @@ class WatchedClient:
         meter: Meter | None = None,
     ) -> Completions:
         asked = sampling if self._tokens <= sampling.logprobs else replace(sampling, logprobs=self._tokens)
-        with WatchedCall(self._log, "sample", request_id, prompt, sampling=sampling, seeds=seeds) as call:
+        with RecordedCall(self._log, "sample", request_id, prompt, sampling=sampling, seeds=seeds) as call:
             try:
                 told = await self._client.sample(
                     prompt, asked, seeds=seeds, request_id=request_id, meter=self._timed(call, meter)
@@ -205,7 +205,7 @@ class WatchedClient:
     async def label_logprobs(
         self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
     ) -> LabelLogprobs:
-        with WatchedCall(self._log, "labels", request_id, prompt, labels=labels) as call:
+        with RecordedCall(self._log, "labels", request_id, prompt, labels=labels) as call:
             told = await self._client.label_logprobs(prompt, labels, request_id=request_id)
             call.usage = told.usage
         return told
@@ -216,7 +216,7 @@ class WatchedClient:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def _timed(self, call: WatchedCall, meter: Meter | None) -> Meter | None:
+    def _timed(self, call: RecordedCall, meter: Meter | None) -> Meter | None:
         """A meter that also notes when the first token came; one is made only where tokens are recorded, for it has the
         answer streamed."""
         if meter is None:

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from egrm_graph.clients.client import Client
 from egrm_graph.records.privacy import (
-    Rewrite,
+    Redactor,
     metadata_of,
     redacted,
     scrubbed,
@@ -32,8 +32,8 @@ from egrm_graph.runtime.forking import call_in_children
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.progress import RunSpan, Spans
 from egrm_graph.telemetry.span_attributes import engine_of
-from egrm_graph.tracing.explanation import why
-from egrm_graph.tracing.recorded_client import CallLog, WatchedClient
+from egrm_graph.tracing.explanation import explain_verdict
+from egrm_graph.tracing.recorded_client import CallLog, RecordedClient
 from egrm_graph.tracing.store import Store
 from egrm_graph.verification import Verification
 
@@ -44,7 +44,7 @@ _PACKAGE = version("egrm-graph")
 
 
 @dataclass(frozen=True)
-class Called:
+class Invocation:
     """What a run was called with."""
 
     settings: Settings
@@ -57,7 +57,7 @@ class Called:
 
 
 @dataclass(frozen=True)
-class End:
+class RunEnd:
     """How a run came to its end, and what it had come to."""
 
     run_id: str
@@ -70,7 +70,7 @@ class End:
 class Recording:
     """One run under way."""
 
-    def __init__(self, called: Called, client: Client, tokens: int, kept: bool, span: RunSpan | None) -> None:
+    def __init__(self, called: Invocation, client: Client, tokens: int, kept: bool, span: RunSpan | None) -> None:
         self.called = called
         self.kept = kept
         """Whether its record is stored; else only spans are told."""
@@ -78,7 +78,7 @@ class Recording:
         self.started_at = time.time()
         self.nodes: list[NodeRun] = []
         self.log = CallLog(span)
-        self.client = WatchedClient(client, self.log, tokens)
+        self.client = RecordedClient(client, self.log, tokens)
 
 
 class Tracer:
@@ -98,7 +98,7 @@ class Tracer:
         own: bool = False,
         scorer: str | None = None,
         spans: Spans | None = None,
-        redact: Rewrite | None = None,
+        redact: Redactor | None = None,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -117,12 +117,12 @@ class Tracer:
         self._warned = False
         call_in_children(self._forget_parents_runs)
 
-    def node(self, name: str, state: Mapping[str, Any], called: Called) -> Stay:
+    def node(self, name: str, state: Mapping[str, Any], called: Invocation) -> NodeScope:
         """Around one node of a run."""
         recording = self._recording(name, state, called)
         if recording is None:
-            return Stay(self._client)
-        return RecordedStay(self, recording, name, state)
+            return NodeScope(self._client)
+        return RecordedNode(self, recording, name, state)
 
     def failed(self, recording: Recording, name: str, state: Mapping[str, Any], error: BaseException) -> None:
         """A node raised, and the run is over."""
@@ -130,7 +130,7 @@ class Tracer:
         known = {} if name == FIRST else state
         run_id = known["asked"]["run_id"] if known else uuid.uuid4().hex
         ending: Ending = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
-        self._ended(recording, End(run_id, ending, recording.nodes[-1]["error"], known))
+        self._ended(recording, RunEnd(run_id, ending, recording.nodes[-1]["error"], known))
 
     def went_on(self, recording: Recording, name: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
         """A node is done; the last one ends the run."""
@@ -138,20 +138,20 @@ class Tracer:
             self._begun(recording, update["asked"]["run_id"])
         elif name == LAST:
             told: Verification = update["verification"]
-            self._ended(recording, End(told["run_id"], told["status"], None, state, told))
+            self._ended(recording, RunEnd(told["run_id"], told["status"], None, state, told))
 
     def close(self) -> None:
         """Tells of the runs that nobody ended, and writes what is left."""
         left = list(self._in_flight.items())
         for run_id, recording in left:
-            self._ended(recording, End(run_id, "unfinished"))
+            self._ended(recording, RunEnd(run_id, "unfinished"))
         if self._store is not None and self._own:
             self._store.close()
 
     def _forget_parents_runs(self) -> None:
         self._in_flight.clear()
 
-    def _recording(self, name: str, state: Mapping[str, Any], called: Called) -> Recording | None:
+    def _recording(self, name: str, state: Mapping[str, Any], called: Invocation) -> Recording | None:
         if name != FIRST:
             return self._in_flight.get(state["asked"]["run_id"])
         kept = self._store is not None and random.random() < self._settings.trace_share
@@ -164,9 +164,9 @@ class Tracer:
         self._in_flight[run_id] = recording
         given_up = next(iter(self._in_flight.items())) if len(self._in_flight) > IN_FLIGHT_MOST else None
         if given_up is not None:
-            self._ended(given_up[1], End(given_up[0], "unfinished"))
+            self._ended(given_up[1], RunEnd(given_up[0], "unfinished"))
 
-    def _ended(self, recording: Recording, end: End) -> None:
+    def _ended(self, recording: Recording, end: RunEnd) -> None:
         self._in_flight.pop(end.run_id, None)
         try:
             record = self._record(recording, end)
@@ -180,7 +180,7 @@ class Tracer:
                 with suppress(TraceWarning):  # where warnings are errors, a record is still not worth a verdict
                     warnings.warn(f"a run was not recorded: {self.scrubbed(problem)}", TraceWarning, stacklevel=2)
 
-    def _record(self, recording: Recording, end: End) -> Record:
+    def _record(self, recording: Recording, end: RunEnd) -> Record:
         log, gated, told = recording.log, end.state.get("gated"), end.verification
         values, sources = self._in_force(recording.called)
         calls, prompts = log.written()
@@ -209,7 +209,7 @@ class Tracer:
             "calls": calls,
             "classes": gated["classes"] if gated else [],
             "margin": gated["margin"] if gated else None,
-            "why": [] if told is None else why(told, recording.called.settings.selection, self._same),
+            "why": [] if told is None else explain_verdict(told, recording.called.settings.selection, self._same),
             "verification": told,
         }
         troubled = any(node["reasons"] for node in record["nodes"]) or any(
@@ -217,7 +217,7 @@ class Tracer:
         )
         return without_secrets(record, self._secret) if troubled else record
 
-    def _in_force(self, called: Called) -> tuple[dict[str, Any], dict[str, Source]]:
+    def _in_force(self, called: Invocation) -> tuple[dict[str, Any], dict[str, Source]]:
         """The run's settings, and where those came from that are not the default."""
         if not called.overrides:
             return self._values, self._sources
@@ -236,7 +236,7 @@ class Tracer:
         return scrubbed(f"{type(error).__name__}: {error}", self._secret)
 
 
-class Stay:
+class NodeScope:
     """A node in a run, and the client that it works with."""
 
     def __init__(self, client: Client) -> None:
@@ -252,7 +252,7 @@ class Stay:
         return update
 
 
-class RecordedStay(Stay):
+class RecordedNode(NodeScope):
     """A node in a run that is recorded. A class, for a run is in and out of it many times a second."""
 
     def __init__(self, tracer: Tracer, recording: Recording, name: str, state: Mapping[str, Any]) -> None:
@@ -327,7 +327,7 @@ def tracer_of(
     store: Store | None,
     *,
     scorer: str | None,
-    redact: Rewrite | None,
+    redact: Redactor | None,
 ) -> Tracer | None:
     """What the settings say is to be recorded; None where nothing is.
 
@@ -355,7 +355,7 @@ def tracer_of(
     )
 
 
-def _spans(settings: Settings, redact: Rewrite | None, engine: str) -> Spans | None:
+def _spans(settings: Settings, redact: Redactor | None, engine: str) -> Spans | None:
     if settings.telemetry == "off":
         return None
     from egrm_graph.telemetry.setup import telemetry

@@ -66,14 +66,14 @@ def to_write(path: Path) -> sa.Connection:
         InputError: it is no store, or one of a later version.
         OSError: it cannot be opened or made.
     """
-    with told(path):
+    with database_errors(path):
         make_file(path)
         connection = _connected(path, "rw")
         try:
             check(connection, path)
             _make(connection)
             if missing(connection):
-                with writing(connection):  # another process may have been quicker
+                with transaction(connection):  # another process may have been quicker
                     _add(connection, missing(connection))
         except BaseException:
             connection.close()
@@ -92,7 +92,7 @@ def to_read(path: Path) -> sa.Connection:
         InputError: it is no store, or one of a later version.
         OSError: it cannot be opened.
     """
-    with told(path):
+    with database_errors(path):
         try:
             connection = _checked(path, "ro")
         except OperationalError:
@@ -113,7 +113,7 @@ def check_file(path: Path) -> None:
         InputError: it is no store, or one of a later version.
     """
     if path.exists():
-        with suppress(OSError), told(path):
+        with suppress(OSError), database_errors(path):
             _checked(path, "ro").close()
 
 
@@ -132,7 +132,7 @@ def check(connection: sa.Connection, path: Path) -> None:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def database_errors(path: Path) -> Iterator[None]:
     """The database's errors as ours: what is wrong, without the statement and its values."""
     try:
         yield
@@ -143,7 +143,7 @@ def told(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing(connection: sa.Connection) -> Iterator[None]:
+def transaction(connection: sa.Connection) -> Iterator[None]:
     """A transaction that waits for its turn at once: one that began by reading could not."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
@@ -199,7 +199,7 @@ def _make(connection: sa.Connection) -> None:
     # In this order: the first is of use only before there is anything in the file.
     for name, value in (("auto_vacuum", "INCREMENTAL"), ("journal_mode", "WAL")):
         connection.exec_driver_sql(f"PRAGMA {name}={value}").close()
-    with writing(connection):
+    with transaction(connection):
         metadata.create_all(connection)
         connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION}").close()
         connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}").close()

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from egrm_graph.tracing.encoding import summary_in
 from egrm_graph.tracing.filter import Filter
-from egrm_graph.tracing.limits import Limits
+from egrm_graph.tracing.limits import StoreLimits
 from egrm_graph.tracing.pruning import give_back, prune
 from egrm_graph.tracing.run_summary import COLUMN_NAMES, RunSummary, column_values
-from egrm_graph.tracing.sqlite_database import missing, records, runs, to_read, to_write, told, writing
+from egrm_graph.tracing.sqlite_database import database_errors, missing, records, runs, to_read, to_write, transaction
 from egrm_graph.tracing.writer import Entry
 
 PAGE_ROWS = 500
@@ -35,7 +35,7 @@ _COLUMNS = [runs.c[name] for name in COLUMN_NAMES]
 class SqliteSink:
     """Writes batches of records, each in a transaction."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: StoreLimits) -> None:
         self._path = path
         self._limits = limits
         self._connection = to_write(path)
@@ -46,7 +46,7 @@ class SqliteSink:
     def write(self, entries: Sequence[Entry]) -> None:
         if self._path.stat().st_ino != self._inode:
             raise OSError(f"{self._path} was replaced")
-        with told(self._path), writing(self._connection):
+        with database_errors(self._path), transaction(self._connection):
             for some in (entries[i : i + AT_ONCE] for i in range(0, len(entries), AT_ONCE)):
                 rows = tuple(chain.from_iterable(column_values(entry.summary) for entry in some))
                 contents = tuple(chain.from_iterable((entry.summary.run_id, entry.data) for entry in some))
@@ -58,12 +58,12 @@ class SqliteSink:
         due = self._limits.bytes is not None and self._written_bytes > TIDY_SHARE * self._limits.bytes
         if due or time.monotonic() - self._tidied_at > TIDY_S:
             self._tidied_at, self._written_bytes = time.monotonic(), 0
-            with told(self._path):
+            with database_errors(self._path):
                 prune(self._connection, self._limits)
                 give_back(self._connection, VACUUM_PAGES)
 
     def close(self) -> None:
-        with told(self._path):
+        with database_errors(self._path):
             self._connection.close()
 
 
@@ -73,7 +73,7 @@ class SqliteReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = to_read(path)
-        with told(path):
+        with database_errors(path):
             self._missing = missing(self._connection)
 
     def rows(self, which: Filter) -> Iterator[RunSummary]:
@@ -86,13 +86,13 @@ class SqliteReader:
 
     def data(self, run_id: str) -> bytes | None:
         query = sa.select(records.c.json).join(runs, runs.c.id == records.c.id).where(runs.c.run_id == run_id)
-        with told(self._path):
+        with database_errors(self._path):
             found: bytes | None = self._connection.execute(query).scalar_one_or_none()
             return found
 
     def beginning_with(self, prefix: str, limit: int) -> list[str]:
         query = sa.select(runs.c.run_id).where(runs.c.run_id.startswith(prefix, autoescape=True))
-        with told(self._path):
+        with database_errors(self._path):
             return list(self._connection.execute(query.order_by(runs.c.run_id).limit(limit)).scalars())
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class SqliteReader:
             page = self._fetched(query.where(sa.tuple_(runs.c.started_at, runs.c.run_id) < last))
 
     def _fetched(self, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[*tuple[Any, ...]]]:
-        with told(self._path):
+        with database_errors(self._path):
             return self._connection.execute(query).all()
 
 

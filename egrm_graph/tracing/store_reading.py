@@ -20,7 +20,7 @@ LISTED = 5
 """Runs that are named where several begin alike."""
 
 
-class Reader(Protocol):
+class StoreReader(Protocol):
     """One store that is being read."""
 
     def rows(self, which: Filter) -> Iterator[RunSummary]:
@@ -74,7 +74,7 @@ def record_of(store: Path, run: str) -> Record:
 
 
 @contextmanager
-def reading(store: Path) -> Iterator[Reader]:
+def reading(store: Path) -> Iterator[StoreReader]:
     """Raises:
     InputError: there is no store.
     """
@@ -87,17 +87,17 @@ def reading(store: Path) -> Iterator[Reader]:
         reader.close()
 
 
-def _reader(store: Path) -> Reader:
+def _reader(store: Path) -> StoreReader:
     if is_database(store):
         from egrm_graph.tracing.sqlite_store import SqliteReader
 
         return SqliteReader(store)
-    from egrm_graph.tracing.jsonl_store import LinesReader
+    from egrm_graph.tracing.jsonl_store import JsonlReader
 
-    return LinesReader(store)
+    return JsonlReader(store)
 
 
-def _run_id(reader: Reader, store: Path, run: str) -> str:
+def _run_id(reader: StoreReader, store: Path, run: str) -> str:
     if run == LATEST:
         if (newest := next(reader.rows(ALL), None)) is None:
             raise InputError(f"there are no runs in {store}")

@@ -12,7 +12,7 @@ from egrm_graph.tracing.run_summary import summary_of
 from egrm_graph.tracing.writer import MAX_WAITING_BYTES, Entry, Sink, Writer
 
 
-class WrittenBehind:
+class BackgroundStore:
     """A `Store` on top of a sink. After a fork, each process has a writer of its own."""
 
     def __init__(self, name: str, open_sink: Callable[[], Sink], max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:

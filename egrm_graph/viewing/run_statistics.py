@@ -13,8 +13,8 @@ import numpy as np
 from egrm_graph.intervals import Estimate, share
 from egrm_graph.tracing.run_summary import RunSummary
 
-By = Literal["hour", "day", "all"]
-WIDTH: dict[By, str] = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "all": "all"}
+PeriodLength = Literal["hour", "day", "all"]
+WIDTH: dict[PeriodLength, str] = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "all": "all"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Period:
     """Of the runs with a reference and an answer; None where there are none."""
 
 
-def periods(rows: Iterable[RunSummary], by: By) -> list[Period]:
+def periods(rows: Iterable[RunSummary], by: PeriodLength) -> list[Period]:
     """The periods in which there were runs, the oldest first."""
     found: dict[str, list[RunSummary]] = defaultdict(list)
     for row in rows:

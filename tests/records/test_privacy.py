@@ -12,7 +12,7 @@ from egrm_graph.records.privacy import metadata_of, redacted, scrubbed, summaris
 from tests.clients.asking import client_of
 from tests.clients.fake_server import FakeServer, refuse
 from tests.test_graph import RIGHT, SCORER, WRONG
-from tests.tracing.kept import Kept, recording_graph
+from tests.tracing.memory_store import MemoryStore, recording_graph
 from tests.tracing.records import record
 
 
@@ -64,7 +64,7 @@ def test_redaction_reaches_every_text_and_leaves_the_run_as_it_was() -> None:
 
 @pytest.mark.parametrize("level", ["summary", "full"])
 async def test_a_graph_records_what_its_hook_lets_through(level: str) -> None:
-    store = Kept()
+    store = MemoryStore()
     client = ScriptedClient(fast=["57", "56"] * 3, paths=[WRONG, RIGHT, WRONG, Fail("17 lost")])
     graph = recording_graph(client, store, SCORER, lambda text: text.replace("17", "[name]"), trace_level=level)
     told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
@@ -76,7 +76,7 @@ async def test_a_graph_records_what_its_hook_lets_through(level: str) -> None:
 
 
 async def test_a_graph_without_texts() -> None:
-    store = Kept()
+    store = MemoryStore()
     client = ScriptedClient(fast=["57", "56"] * 3, paths=[WRONG, RIGHT, WRONG, WRONG])
     graph = recording_graph(client, store, SCORER, trace_texts=False)
     await graph.ainvoke({"question": "17+48-9", "reference": "56"})
@@ -91,7 +91,7 @@ async def test_a_graph_without_texts() -> None:
 async def test_the_key_is_nowhere_even_where_the_server_echoes_it() -> None:
     key = "sk-very-secret"
     refused = refuse(500, f"Authorization: Bearer {key} is over its quota")
-    store = Kept()
+    store = MemoryStore()
     settings: dict[str, Any] = {"task": "arithmetic", "trace_level": "full", "api_key": key}
     async with FakeServer(refused).running() as server, client_of(server, api_key=key, attempts=2) as client:
         graph = build_graph(Settings(**settings), client=client, scorer=None, store=store)
@@ -105,7 +105,7 @@ async def test_the_key_is_nowhere_even_where_the_server_echoes_it() -> None:
 
 
 async def test_an_authorisation_that_an_error_tells_is_in_no_part_of_the_record() -> None:
-    store, lost = Kept(), Fail("refused: Bearer abc.def")
+    store, lost = MemoryStore(), Fail("refused: Bearer abc.def")
     graph = recording_graph(ScriptedClient(fast=["57", lost, "56", "55", lost], paths=[lost] * 4), store)
     told = (await graph.ainvoke({"question": "1+1"}))["verification"]
     assert "abc.def" in json.dumps(told)

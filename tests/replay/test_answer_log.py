@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved, read_log
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion, read_log
 from tests.replay.logs import draws, question, written
 
 SEVEN = {"answer": "7", "correct": True, "n_tokens": 3}
@@ -21,8 +21,8 @@ def one_line(file: Path, **row: Any) -> Path:
 
 
 def test_a_line_is_a_question_whose_lost_answers_stay(tmp_path: Path) -> None:
-    seven, lost = Draw(answer="7", correct=True, n_tokens=3), Draw(answer=None, correct=False)
-    assert read_log(one_line(tmp_path / "log.jsonl")) == [Saved(id="a", fast=(seven,), paths=(lost,))]
+    seven, lost = LoggedAnswer(answer="7", correct=True, n_tokens=3), LoggedAnswer(answer=None, correct=False)
+    assert read_log(one_line(tmp_path / "log.jsonl")) == [LoggedQuestion(id="a", fast=(seven,), paths=(lost,))]
 
 
 def test_a_gzipped_log_is_the_same_log(tmp_path: Path) -> None:

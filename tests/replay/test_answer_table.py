@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved
-from egrm_graph.replay.answer_table import draws_of, gate, sizes_of, table_of
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
+from egrm_graph.replay.answer_table import draws_of, measure_gate, sizes_of, table_of
 from egrm_graph.uncertainty.measures import MEASURES, Measure
 from egrm_graph.uncertainty.votes import tally
 from tests.replay.logs import draws, question
@@ -16,37 +16,42 @@ CONSENSUS = MEASURES["consensus"]
 
 
 def test_the_gate_sees_the_consensus_and_whether_the_leader_is_right() -> None:
-    seen = gate(table_of([question(1, "77778"), question(2, "88-79"), question(3, "77888")]), CONSENSUS, np.arange(5))
+    seen = measure_gate(
+        table_of([question(1, "77778"), question(2, "88-79"), question(3, "77888")]), CONSENSUS, np.arange(5)
+    )
     assert seen.certainty.tolist() == [0.8, 0.4, 0.6]
     assert seen.right.tolist() == [True, False, False]
 
 
 def test_of_equal_votes_the_answer_that_was_drawn_first_leads() -> None:
     table = table_of([question(1, "87787-"), question(2, "7887")])
-    assert gate(table, CONSENSUS, np.array([0, 1, 2, 3])).right.tolist() == [False, True]
-    assert gate(table, CONSENSUS, np.array([1, 3])).right.tolist() == [True, False]
+    assert measure_gate(table, CONSENSUS, np.array([0, 1, 2, 3])).right.tolist() == [False, True]
+    assert measure_gate(table, CONSENSUS, np.array([1, 3])).right.tolist() == [True, False]
 
 
 def test_without_any_answer_nothing_is_certain() -> None:
-    seen = gate(table_of([question(1, "--"), question(2, "7-")]), CONSENSUS, np.arange(2))
+    seen = measure_gate(table_of([question(1, "--"), question(2, "7-")]), CONSENSUS, np.arange(2))
     assert seen.certainty.tolist() == [-math.inf, 0.5]
     assert seen.right.tolist() == [False, True]
 
 
 def test_an_answer_that_could_not_be_read_is_no_vote_even_where_it_is_marked_as_right() -> None:
-    lost = Draw(answer=None, correct=True)
-    table = table_of([Saved(id=1, fast=(lost, lost), paths=(lost,))])
-    assert (gate(table, CONSENSUS, np.arange(2)).right.tolist(), table.reasoned_right.tolist()) == ([False], [False])
+    lost = LoggedAnswer(answer=None, correct=True)
+    table = table_of([LoggedQuestion(id=1, fast=(lost, lost), paths=(lost,))])
+    assert (measure_gate(table, CONSENSUS, np.arange(2)).right.tolist(), table.reasoned_right.tolist()) == (
+        [False],
+        [False],
+    )
 
 
 def test_a_measure_of_uncertainty_is_turned_round() -> None:
-    seen = gate(table_of([question(1, "77"), question(2, "78")]), MEASURES["vote_entropy"], np.arange(2))
+    seen = measure_gate(table_of([question(1, "77"), question(2, "78")]), MEASURES["vote_entropy"], np.arange(2))
     assert seen.certainty.tolist() == [0.0, -1.0]
 
 
 def test_what_a_measure_cannot_say_is_not_certain() -> None:
     nothing = Measure("nothing", lambda _: math.nan, threshold=0.5, higher_is_certain=True)
-    assert gate(table_of([question(1, "77")]), nothing, np.arange(2)).certainty.tolist() == [-math.inf]
+    assert measure_gate(table_of([question(1, "77")]), nothing, np.arange(2)).certainty.tolist() == [-math.inf]
 
 
 @pytest.mark.parametrize("name", sorted(name for name, measure in MEASURES.items() if not measure.needs))
@@ -72,12 +77,14 @@ def test_the_gate_sees_what_a_run_would(name: str) -> None:
         for draw in draws(answers)
     ]
     value = measure.value(evidence_of(samples, [], lambda one, other: one == other))
-    seen = gate(table_of([question(1, answers)]), measure, np.arange(len(answers)))
+    seen = measure_gate(table_of([question(1, answers)]), measure, np.arange(len(answers)))
     assert seen.certainty[0] == pytest.approx(value if measure.higher_is_certain else -value, abs=1e-9)
 
 
 def test_paths_vote_where_the_run_did_not_say_what_it_came_to() -> None:
-    told = Saved(id=2, fast=draws("8"), paths=draws("88"), reasoned=Draw(answer="7", correct=True), confidence=0.25)
+    told = LoggedQuestion(
+        id=2, fast=draws("8"), paths=draws("88"), reasoned=LoggedAnswer(answer="7", correct=True), confidence=0.25
+    )
     table = table_of([question(1, "7", "8778-"), told, question(3, "7", "--")])
     assert table.reasoned_right.tolist() == [False, True, False]
     assert table.reasoned_confidence.tolist() == [0.4, 0.25, 0.0]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from egrm_graph.replay.answer_log import Saved
+from egrm_graph.replay.answer_log import LoggedQuestion
 from egrm_graph.replay.answer_table import table_of
 from egrm_graph.replay.curves import Curve, replay
 from egrm_graph.uncertainty.measures import MEASURES
@@ -18,7 +18,7 @@ LOG = [
 ]
 
 
-def curve(log: list[Saved], measure: str = "consensus", m: int = 4) -> Curve:
+def curve(log: list[LoggedQuestion], measure: str = "consensus", m: int = 4) -> Curve:
     (found,) = replay(table_of(log), [MEASURES[measure]], [m])
     return found
 

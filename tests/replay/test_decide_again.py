@@ -24,7 +24,7 @@ from egrm_graph.verification import Message
 from egrm_graph.viewing.run_comparison import differences
 from egrm_graph.viewing.run_page import page_of
 from egrm_graph.viewing.run_text import show
-from tests.tracing.kept import Kept, recording_graph
+from tests.tracing.memory_store import MemoryStore, recording_graph
 from tests.tracing.records import path, record, verification
 
 QUESTIONS = [f"{n}+{n % 7}" for n in range(1000)]
@@ -78,7 +78,7 @@ def scripted() -> ScriptedClient:
 
 
 async def runs(n: int = 150, **settings: Any) -> list[tuple[Verification, Record]]:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(scripted(), store, Lottery(), **settings)
     told = await asyncio.gather(*(graph.ainvoke({"question": question}) for question in QUESTIONS[:n]))
     by_id = {record["run_id"]: record for record in store.records}
@@ -146,7 +146,7 @@ async def test_another_rule_and_measure() -> None:
 @pytest.mark.parametrize("score", [0.05, 0.2, 0.5, 0.95])
 async def test_another_least_confidence_gives_what_a_fresh_run_gives(score: float) -> None:
     async def run(least: float | None) -> tuple[Verification, Record]:
-        store, client = Kept(), ScriptedClient(fast=["1", "2", "3", "1", "2"], paths=["1+1=2;#2"] * 4)
+        store, client = MemoryStore(), ScriptedClient(fast=["1", "2", "3", "1", "2"], paths=["1+1=2;#2"] * 4)
         graph = recording_graph(client, store, Sure(score), min_confidence=least)
         return (await graph.ainvoke({"question": "1+1"}))["verification"], store.records[0]
 
@@ -183,7 +183,7 @@ def test_a_record_without_a_best_guess_is_read_and_decided_as_it_was(name: str, 
 
 
 async def test_candidates() -> None:
-    store = Kept()
+    store = MemoryStore()
     client = ScriptedClient(fast=["A", "B", "A", "A", "B", "A"], paths=["A", "B", "A", "B"])
     graph = recording_graph(client, store, task="pairwise", samples=6, threshold=1.0)
     told = (await graph.ainvoke(PAIR))["verification"]

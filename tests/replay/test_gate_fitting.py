@@ -5,8 +5,8 @@ import pytest
 
 from egrm_graph.calibration.gate_calibration import Abstention
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Saved
-from egrm_graph.replay.answer_table import Table, table_of
+from egrm_graph.replay.answer_log import LoggedQuestion
+from egrm_graph.replay.answer_table import AnswerTable, table_of
 from egrm_graph.replay.gate_fitting import Accuracy, Certified, Promise, Refused, calibrate
 from egrm_graph.uncertainty.measures import MEASURES
 from tests.replay.logs import question
@@ -14,11 +14,11 @@ from tests.replay.logs import question
 CONSENSUS = MEASURES["consensus"]
 
 
-def log(n: int, *, fast: str = "7777", paths: str = "7777", first: int = 0) -> list[Saved]:
+def log(n: int, *, fast: str = "7777", paths: str = "7777", first: int = 0) -> list[LoggedQuestion]:
     return [question(first + i, fast, paths) for i in range(n)]
 
 
-def found(questions: list[Saved], *samples: int, **promise: float) -> Certified | Refused:
+def found(questions: list[LoggedQuestion], *samples: int, **promise: float) -> Certified | Refused:
     target, confidence = promise.pop("target", 0.05), promise.pop("confidence", 0.95)
     return calibrate(table_of(questions), [CONSENSUS], samples or (4,), Promise(target, confidence, **promise))  # type: ignore[arg-type]
 
@@ -56,7 +56,7 @@ def test_confidence_is_the_smoothed_share_that_is_right() -> None:
         (log(100, fast="8888"), "the strictest .consensus of 4 samples. loses 100 of 100 questions"),
     ],
 )
-def test_what_cannot_be_promised_is_not(questions: list[Saved], told: str) -> None:
+def test_what_cannot_be_promised_is_not(questions: list[LoggedQuestion], told: str) -> None:
     made = found(questions)
     assert isinstance(made, Refused)
     assert pytest.raises(AssertionError, match=told).matches(AssertionError(made.reason))
@@ -102,7 +102,7 @@ def test_the_promise_of_abstaining_is_broken_no_more_often_than_stated() -> None
         direct, sure = rng.random(n) < 0.6, rng.random(n) < 0.5
         fast_right = rng.random(n) < np.where(direct, 0.96, 0.5)
         reasoned_right = rng.random(n) < np.where(direct, 1.0, np.where(sure, 0.7, 0.2))
-        table = Table(
+        table = AnswerTable(
             fast=np.where(direct[:, None], [[0, 0]], [[0, 1]]),
             right=np.stack([fast_right, np.zeros(n, bool)], axis=1),
             reasoned_right=reasoned_right,

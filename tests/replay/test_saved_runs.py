@@ -1,4 +1,4 @@
-"""Saved runs of `egrm verify` as a log."""
+"""LoggedQuestion runs of `egrm verify` as a log."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
 from egrm_graph.replay.saved_runs import read_labelled, read_runs
 
 QUESTIONS = '{"id": "a", "question": "3+4", "reference": "7"}\n'
@@ -27,21 +27,24 @@ def run(**changes: Any) -> dict[str, Any]:
     return {**told, "samples": samples, "paths": paths, **changes}
 
 
-def read(folder: Path, row: dict[str, Any], questions: str = QUESTIONS) -> list[Saved]:
+def read(folder: Path, row: dict[str, Any], questions: str = QUESTIONS) -> list[LoggedQuestion]:
     (folder / "run.jsonl").write_text(json.dumps(row) + "\n")
     (folder / "questions.jsonl").write_text(questions)
     return read_runs(folder / "run.jsonl", folder / "questions.jsonl", same)
 
 
 def test_equivalent_answers_are_one_and_the_runs_own_answer_is_kept(tmp_path: Path) -> None:
-    seven = Draw(answer="7.0", correct=True, n_tokens=2)
-    lost, eight = Draw(answer=None, correct=False, n_tokens=2), Draw(answer="8", correct=False, n_tokens=2)
+    seven = LoggedAnswer(answer="7.0", correct=True, n_tokens=2)
+    lost, eight = (
+        LoggedAnswer(answer=None, correct=False, n_tokens=2),
+        LoggedAnswer(answer="8", correct=False, n_tokens=2),
+    )
     assert read(tmp_path, run()) == [
-        Saved(
+        LoggedQuestion(
             id="a",
             fast=(seven, seven, lost, eight),
-            paths=(Draw(answer="7.0", correct=True, n_tokens=9),),
-            reasoned=Draw(answer="7", correct=True),
+            paths=(LoggedAnswer(answer="7.0", correct=True, n_tokens=9),),
+            reasoned=LoggedAnswer(answer="7", correct=True),
             confidence=0.9,
             scored=True,
         )
@@ -51,7 +54,7 @@ def test_equivalent_answers_are_one_and_the_runs_own_answer_is_kept(tmp_path: Pa
 def test_an_answer_that_was_withheld_is_still_what_reasoning_came_to(tmp_path: Path) -> None:
     withheld = run(status="abstained", answer=None, best_guess="7", confidence=0.1)
     [saved] = read(tmp_path, withheld)
-    assert (saved.reasoned, saved.confidence, saved.scored) == (Draw(answer="7", correct=True), 0.1, True)
+    assert (saved.reasoned, saved.confidence, saved.scored) == (LoggedAnswer(answer="7", correct=True), 0.1, True)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +87,4 @@ async def test_a_run_whose_gate_never_opens_is_a_log(tmp_path: Path) -> None:
     told = (await graph.ainvoke({"question": "3+4"}))["verification"]
     (saved,) = read(tmp_path, {"id": "a", **told})
     assert [draw.correct for draw in (*saved.fast, *saved.paths)] == [True] * 9
-    assert saved.reasoned == Draw(answer="7", correct=True)
+    assert saved.reasoned == LoggedAnswer(answer="7", correct=True)

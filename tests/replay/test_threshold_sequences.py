@@ -3,7 +3,7 @@
 import numpy as np
 
 from egrm_graph.replay.answer_table import table_of
-from egrm_graph.replay.threshold_sequences import certify, distinct, families
+from egrm_graph.replay.threshold_sequences import certify, distinct, threshold_sequences
 from egrm_graph.uncertainty.measures import MEASURES
 from tests.replay.logs import question
 
@@ -17,32 +17,32 @@ LOG = [
 
 
 def test_excess_counts_a_wrong_fast_answer_only_where_reasoning_is_right() -> None:
-    (found,) = families(table_of(LOG), [CONSENSUS], [4], "excess")
+    (found,) = threshold_sequences(table_of(LOG), [CONSENSUS], [4], "excess")
     assert found.certainties.tolist() == [1.0, 0.5]
     assert found.direct.tolist() == [[True, True], [True, True], [True, True], [False, True]]
     assert found.losses.tolist() == [[False, False], [True, True], [False, False], [False, False]]
 
 
 def test_error_counts_every_wrong_answer_that_is_given() -> None:
-    (found,) = families(table_of(LOG), [CONSENSUS], [4], "error")
+    (found,) = threshold_sequences(table_of(LOG), [CONSENSUS], [4], "error")
     assert found.losses.tolist() == [[False, False], [True, True], [True, True], [True, False]]
 
 
 def test_cost_is_tokens_where_they_are_known_and_else_the_share_that_is_reasoned_about() -> None:
-    (tokens,) = families(table_of(LOG), [CONSENSUS], [4], "excess")
+    (tokens,) = threshold_sequences(table_of(LOG), [CONSENSUS], [4], "excess")
     assert tokens.cost.tolist() == [[4, 4], [4, 4], [4, 4], [44, 4]]
-    (shares,) = families(table_of([question(1, "77"), question(2, "78")]), [CONSENSUS], [2], "excess")
+    (shares,) = threshold_sequences(table_of([question(1, "77"), question(2, "78")]), [CONSENSUS], [2], "excess")
     assert shares.cost.tolist() == [[0, 0], [1, 0]]
 
 
 def test_only_the_first_fast_answers_are_drawn() -> None:
-    (found,) = families(table_of(LOG), [CONSENSUS], [2], "excess")
+    (found,) = threshold_sequences(table_of(LOG), [CONSENSUS], [2], "excess")
     assert found.certainties.tolist() == [1.0]
     assert found.direct.all()
 
 
 def test_thresholds_are_told_in_the_measures_own_units() -> None:
-    (found,) = families(table_of(LOG), [MEASURES["vote_entropy"]], [4], "excess")
+    (found,) = threshold_sequences(table_of(LOG), [MEASURES["vote_entropy"]], [4], "excess")
     assert found.certainties.tolist() == [0, -0.5]
     assert [found.threshold(t) for t in range(2)] == [0, 0.5]
 
@@ -59,7 +59,7 @@ def test_measures_that_make_the_same_gates_are_tried_once() -> None:
 def test_the_loosest_gate_that_keeps_the_target_is_taken_for_each_set() -> None:
     # A hundred unanimous and right, a hundred split and wrong where reasoning is right.
     log = [question(i, "7777" if i < 100 else "8877") for i in range(200)]
-    choices = families(table_of(log), [CONSENSUS], [4], "excess")
+    choices = threshold_sequences(table_of(log), [CONSENSUS], [4], "excess")
     everything = np.ones(200, int)
     only_unanimous = np.where(np.arange(200) < 100, 2, 0)
     none_unanimous = np.where(np.arange(200) < 100, 0, 2)
@@ -71,18 +71,20 @@ def test_several_families_share_the_level() -> None:
     """59 questions without a loss promise 5 % to one family, and to neither of two."""
     table = table_of([question(i, "77777") for i in range(59)])
     weights = np.ones((1, 59), int)
-    alone = certify(families(table, [CONSENSUS], [5], "excess"), weights, 0.05, 0.05)
-    shared = certify(families(table, [CONSENSUS], [3, 5], "excess"), weights, 0.05, 0.05)
+    alone = certify(threshold_sequences(table, [CONSENSUS], [5], "excess"), weights, 0.05, 0.05)
+    shared = certify(threshold_sequences(table, [CONSENSUS], [3, 5], "excess"), weights, 0.05, 0.05)
     assert ([each.tolist() for each in alone], [each.tolist() for each in shared]) == ([[0], [0]], [[-1], [-1]])
 
 
 def test_of_two_certified_families_the_cheaper_is_taken() -> None:
     table = table_of([question(i, "77777", tokens=(1, 10)) for i in range(100)])
-    family, threshold = certify(families(table, [CONSENSUS], [5, 3], "excess"), np.ones((1, 100), int), 0.05, 0.05)
+    family, threshold = certify(
+        threshold_sequences(table, [CONSENSUS], [5, 3], "excess"), np.ones((1, 100), int), 0.05, 0.05
+    )
     assert (family.tolist(), threshold.tolist()) == ([1], [0])
 
 
 def test_where_no_answer_could_be_read_there_is_no_threshold() -> None:
     table = table_of([question(i, "--") for i in range(100)])
-    family, _ = certify(families(table, [CONSENSUS], [2], "excess"), np.ones((1, 100), int), 0.05, 0.05)
+    family, _ = certify(threshold_sequences(table, [CONSENSUS], [2], "excess"), np.ones((1, 100), int), 0.05, 0.05)
     assert family.tolist() == [-1]

@@ -4,7 +4,7 @@ from typing import Any
 
 from egrm_graph.errors import ServerError
 from tests.tracing.records import PROMPT, call, record, verification
-from tests.tracing.telling import Told, changed, drive
+from tests.tracing.reported_telemetry import ReportedTelemetry, changed, drive
 
 OF: dict[str, Any] = {"egrm.model": "egrm-tiny", "egrm.task": "arithmetic"}
 ASKED: dict[str, Any] = {
@@ -17,7 +17,7 @@ ASKED: dict[str, Any] = {
 
 
 async def test_runs_are_counted_by_route_and_status() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     direct = record(verification=verification(route="direct", paths=[]), ending="degraded")
     for each in (record(), record(), direct, record(verification=None, ending="failed", error="ServerError: no")):
         told.spans_to.started("egrm-tiny", "arithmetic").ended(each)
@@ -26,7 +26,7 @@ async def test_runs_are_counted_by_route_and_status() -> None:
 
 
 async def test_a_run_gives_its_tokens_uncertainty_and_duration() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
     points = told.points
     routed = {**OF, "egrm.route": "reasoned"}
@@ -41,7 +41,7 @@ async def test_a_run_gives_its_tokens_uncertainty_and_duration() -> None:
 
 
 async def test_calls_give_tokens_and_duration_as_the_conventions_say() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
     points = told.points
     # 28 ms, and 48, 58, 68 and 78; 12 tokens in each of five prompts, 4 each for nine seeds
@@ -54,7 +54,7 @@ async def test_calls_give_tokens_and_duration_as_the_conventions_say() -> None:
 
 
 def test_a_failed_call_is_counted_by_its_error_and_has_no_tokens() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     retries = [{"at_ms": 2.0, "reason": "503"}] * 3
     failed = changed(call("answer_fast", 0, [1], 1.0, 5.0), ending="failed", usage=None, retries=retries)

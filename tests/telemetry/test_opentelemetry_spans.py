@@ -13,21 +13,21 @@ from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
 import egrm_graph
 from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.errors import ServerError
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
 from egrm_graph.telemetry.span_attributes import service_of
 from tests.clients.asking import ask, client_of
 from tests.clients.fake_server import FakeServer, refuse, say
 from tests.tracing.records import PROMPT, call, node, record
-from tests.tracing.telling import VLLM, Told, attributes, changed, drive, parents, plain
+from tests.tracing.reported_telemetry import VLLM, ReportedTelemetry, attributes, changed, drive, parents, plain
 
 NODE = node("answer_fast", 0.0, 1.0)
 CALL = call("answer_fast", 0, [1], 1.0, 29.0)
 
 
 async def test_a_call_is_within_its_node_and_a_node_within_its_run() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
     assert parents(told.spans) == {
         "invoke_workflow egrm": None,
@@ -45,7 +45,7 @@ async def test_a_call_is_within_its_node_and_a_node_within_its_run() -> None:
 
 
 async def test_what_the_spans_say() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     with run.node(NODE), run.call(CALL, PROMPT):
         pass
@@ -91,7 +91,7 @@ async def test_what_the_spans_say() -> None:
 
 
 async def test_a_model_in_this_process_is_no_client() -> None:
-    told = Told(Settings())
+    told = ReportedTelemetry(Settings())
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     with run.call(CALL, PROMPT):
         pass
@@ -99,7 +99,7 @@ async def test_a_model_in_this_process_is_no_client() -> None:
 
 
 async def test_texts_are_sent_only_when_asked_for() -> None:
-    silent, speaking = Told(), Told(rewrite=plain)
+    silent, speaking = ReportedTelemetry(), ReportedTelemetry(rewrite=plain)
     for told in (silent, speaking):
         await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
     everything = json.dumps([attributes(span) for span in silent.spans])
@@ -115,7 +115,7 @@ async def test_texts_are_sent_only_when_asked_for() -> None:
     assert json.loads(whole["gen_ai.output.messages"])[0]["parts"][0]["content"] == "42"
 
 
-def fails(told: Told, error: BaseException, **changes: Any) -> None:
+def fails(told: ReportedTelemetry, error: BaseException, **changes: Any) -> None:
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     words = f"{type(error).__name__}: {error}"
     with (
@@ -128,12 +128,12 @@ def fails(told: Told, error: BaseException, **changes: Any) -> None:
     run.ended(record(ending=ending, error=words, verification=None))
 
 
-def ends(told: Told) -> set[tuple[StatusCode, object, str | None]]:
+def ends(told: ReportedTelemetry) -> set[tuple[StatusCode, object, str | None]]:
     return {(span.status.status_code, attributes(span)["error.type"], span.status.description) for span in told.spans}
 
 
 def test_a_failure_ends_every_span_with_its_class_and_without_its_words() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     fails(told, ServerError("17+25 broke off"), ending="failed")
     assert len(told.spans) == 3
     assert ends(told) == {(StatusCode.ERROR, "ServerError", None)}
@@ -141,35 +141,35 @@ def test_a_failure_ends_every_span_with_its_class_and_without_its_words() -> Non
 
 
 def test_with_texts_a_failure_is_told_in_its_words() -> None:
-    told = Told(rewrite=plain)
+    told = ReportedTelemetry(rewrite=plain)
     fails(told, ServerError("17+25 broke off"), ending="failed")
     assert ends(told) == {(StatusCode.ERROR, "ServerError", "ServerError: 17+25 broke off")}
 
 
 def test_a_cancelled_run_ends_every_span_as_cancelled() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     fails(told, asyncio.CancelledError(), ending="cancelled")
     assert len(told.spans) == 3
     assert ends(told) == {(StatusCode.ERROR, "cancelled", None)}
 
 
 def test_a_run_that_was_given_up_is_told() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     told.spans_to.started("egrm-tiny", "arithmetic").ended(record(ending="unfinished", verification=None))
     assert ends(told) == {(StatusCode.ERROR, "unfinished", None)}
 
 
 @pytest.mark.parametrize("ending", ["degraded", "abstained"])
 def test_no_verdict_is_no_error(ending: Any) -> None:
-    told = Told()
+    told = ReportedTelemetry()
     told.spans_to.started("egrm-tiny", "arithmetic").ended(record(ending=ending))
     (span,) = told.spans
     assert (span.status.status_code, attributes(span)["egrm.status"]) == (StatusCode.UNSET, ending)
 
 
 @pytest.mark.parametrize(("rewrite", "said"), [(None, {}), (plain, {"egrm.reason": "503"})])
-def test_retries_are_events_at_their_time(rewrite: Rewrite | None, said: dict[str, str]) -> None:
-    told = Told(rewrite=rewrite)
+def test_retries_are_events_at_their_time(rewrite: Redactor | None, said: dict[str, str]) -> None:
+    told = ReportedTelemetry(rewrite=rewrite)
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     retries = [{"at_ms": 9.0, "reason": "503"}, {"at_ms": 19.0, "reason": "503"}]
     with run.call(changed(CALL, retries=retries), []):
@@ -183,7 +183,7 @@ def test_retries_are_events_at_their_time(rewrite: Rewrite | None, said: dict[st
 
 
 def test_an_ended_run_does_not_end_again() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     run.ended(record())
     run.ended(record())
@@ -197,7 +197,7 @@ def test_an_ended_run_does_not_end_again() -> None:
 
 
 def test_a_run_is_a_part_of_its_callers_span() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     with told.provider.get_tracer("caller").start_as_current_span("request") as caller:
         run = told.spans_to.started("egrm-tiny", "arithmetic")
         with run.node(NODE):
@@ -213,7 +213,7 @@ def test_a_run_is_a_part_of_its_callers_span() -> None:
 
 
 async def test_two_hundred_runs_at_once_do_not_mix() -> None:
-    told = Told()
+    told = ReportedTelemetry()
 
     async def one(i: int) -> None:
         mine = record(run_id=str(i))
@@ -234,7 +234,7 @@ async def test_two_hundred_runs_at_once_do_not_mix() -> None:
 
 
 def test_runs_of_many_threads_do_not_mix() -> None:
-    told = Told()
+    told = ReportedTelemetry()
 
     def one() -> None:
         asyncio.run(drive(told.spans_to.started("egrm-tiny", "arithmetic"), record()))
@@ -248,7 +248,7 @@ def test_runs_of_many_threads_do_not_mix() -> None:
 
 
 def test_headers_tell_the_calls_span_and_carry_no_baggage() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     token = context.attach(baggage.set_baggage("authorization", "Bearer secret"))
     run = told.spans_to.started("egrm-tiny", "arithmetic")
     with run.node(NODE), run.call(CALL, PROMPT) as headers:
@@ -258,7 +258,7 @@ def test_headers_tell_the_calls_span_and_carry_no_baggage() -> None:
 
 
 async def test_the_headers_reach_the_server_on_the_clients_own_loop() -> None:
-    told = Told()
+    told = ReportedTelemetry()
     async with FakeServer(refuse(503), say("56")).running() as server, client_of(server, api_key="k") as client:
 
         async def asked() -> str:

@@ -15,7 +15,7 @@ from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
 from egrm_graph.telemetry.setup import telemetry
 from egrm_graph.telemetry.span_attributes import service_of
 from tests.tracing.records import PROMPT, call, node, record
-from tests.tracing.telling import VLLM, drive
+from tests.tracing.reported_telemetry import VLLM, drive
 
 NODE = node("answer_fast", 0.0, 1.0)
 CALL = call("answer_fast", 0, [1], 1.0, 29.0)

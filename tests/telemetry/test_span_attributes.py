@@ -168,7 +168,7 @@ def test_half_a_character_is_replaced_and_ten_megabytes_are_cut() -> None:
 
 def test_what_is_not_known_or_no_number_is_left_out() -> None:
     given: dict[str, object] = {"a": None, "b": math.nan, "c": -math.inf, "d": [], "e": 0, "f": False, "g": ""}
-    assert described.told_only(given) == {"e": 0, "f": False, "g": ""}
+    assert described.known_attributes(given) == {"e": 0, "f": False, "g": ""}
 
 
 def test_nothing_that_was_asked_or_answered_is_in_the_numbers() -> None:

@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.tracing.phoenix import PROJECT, Phoenix, started
-from tests.tracing.warned import Warned
+from tests.tracing.warning_texts import Warnings
 
 
 @pytest.fixture
-def seen() -> Iterator[Warned]:
+def seen() -> Iterator[Warnings]:
     """The warnings of the test, from any thread."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")

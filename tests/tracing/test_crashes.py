@@ -19,7 +19,7 @@ from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.store_reading import reading, record_of, runs
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
+from tests.tracing.warning_texts import Warnings, texts
 
 FORK = multiprocessing.get_context("fork")
 KINDS = pytest.mark.parametrize("name", ["runs.db", "runs"])
@@ -147,7 +147,7 @@ def test_while_the_disk_is_full_the_program_goes_on_and_is_warned(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, seen: Warned) -> None:
+def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, seen: Warnings) -> None:
     path = tmp_path / "runs.db"
     store = open_store(path, None, None)
     store.put(record(run_id="before"))
@@ -164,7 +164,7 @@ def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, see
 
 
 @KINDS
-async def test_a_verdict_is_delivered_where_nothing_can_be_recorded(tmp_path: Path, name: str, seen: Warned) -> None:
+async def test_a_verdict_is_delivered_where_nothing_can_be_recorded(tmp_path: Path, name: str, seen: Warnings) -> None:
     from egrm_graph import Settings, build_graph
 
     (tmp_path / "file").touch()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egrm_graph.tracing.explanation import why
+from egrm_graph.tracing.explanation import explain_verdict
 from tests.tracing.records import path, verification
 
 
@@ -62,12 +62,12 @@ def gate(**changes: Any) -> Any:
     ],
 )
 def test_route_and_answer(changes: dict[str, Any], told: list[str]) -> None:
-    assert why(verification(**changes), "weighted_vote", same) == told
+    assert explain_verdict(verification(**changes), "weighted_vote", same) == told
 
 
 def test_a_long_answer_is_quoted_in_part() -> None:
     paths = [path("x" * 1000, 0.5, 0)]
-    (_, told) = why(verification(paths=paths, best_path=0), "best_score", same)
+    (_, told) = explain_verdict(verification(paths=paths, best_path=0), "best_score", same)
     assert (
         told
         == f"Scores by answer: {'x' * 60}… 0.500 in 1 path. By best_score, path 1 is chosen: {'x' * 60}…, score 0.500."

@@ -8,7 +8,7 @@ import pytest
 
 from egrm_graph.clients.scripted import Item, ScriptedClient
 from tests.test_graph import RIGHT, SCORER, WRONG
-from tests.tracing.kept import Kept, recording_graph
+from tests.tracing.memory_store import MemoryStore, recording_graph
 
 ALIKE: list[Item] = ["56"] * 5
 UNLIKE: list[Item] = ["57", "56", "57", "56", "57"]
@@ -33,7 +33,7 @@ RUNS = 10
 @pytest.mark.usefixtures("spans")
 @pytest.mark.parametrize("fast", [ALIKE, UNLIKE], ids=["direct", "reasoned"])
 async def test_a_run_leaves_nothing_to_collect(fast: list[Item], changes: dict[str, Any]) -> None:
-    graph = recording_graph(ScriptedClient(fast=fast, paths=PATHS), Kept(), SCORER, **changes)
+    graph = recording_graph(ScriptedClient(fast=fast, paths=PATHS), MemoryStore(), SCORER, **changes)
     assert await left_by(graph) < 1
 
 

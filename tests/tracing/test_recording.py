@@ -13,14 +13,14 @@ from egrm_graph.clients.scripted import Fail, Item, ScriptedClient, Stall
 from egrm_graph.errors import InputError
 from egrm_graph.records.record import Record
 from tests.test_graph import RIGHT, SCORER, WRONG
-from tests.tracing.kept import Kept, recording_graph
+from tests.tracing.memory_store import MemoryStore, recording_graph
 
 FAST: list[Item] = ["57", "56", "57", "56", "57"]
 PATHS: list[Item] = [WRONG, RIGHT, WRONG, Fail("the server went away")]
 
 
 async def recorded(client: ScriptedClient, asked: dict[str, Any] | None = None, **changes: Any) -> Record:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(client, store, changes.pop("scorer", SCORER), **changes)
     await graph.ainvoke(asked or {"question": "17+48-9"})
     (record,) = store.records
@@ -28,7 +28,7 @@ async def recorded(client: ScriptedClient, asked: dict[str, Any] | None = None, 
 
 
 async def test_a_reasoned_run() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER, stopping="all")
     told = (await graph.ainvoke({"question": "17+48-9", "reference": "56"}))["verification"]
     (record,) = store.records
@@ -75,7 +75,7 @@ async def test_every_call_is_there_with_its_prompt() -> None:
 
 
 async def test_where_every_setting_came_from() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 4), store, SCORER, samples=3)
     config: Any = {"configurable": {"egrm": {"threshold": 0.7, "seed": 5}}}
     await graph.ainvoke({"question": "17+48-9"}, config, context=RunSettings(threshold=0.6))
@@ -111,7 +111,7 @@ async def test_tokens_are_kept_and_the_run_comes_out_as_without() -> None:
 
 
 async def test_a_run_that_fails_leaves_a_record() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(), store)
     with pytest.raises(InputError):
         await graph.ainvoke({"question": ""})
@@ -123,7 +123,7 @@ async def test_a_run_that_fails_leaves_a_record() -> None:
 
 
 async def test_a_run_that_is_cancelled_leaves_a_record_of_what_was_under_way() -> None:
-    store, client = Kept(), ScriptedClient(fast=FAST, paths=[Stall()] * 4)
+    store, client = MemoryStore(), ScriptedClient(fast=FAST, paths=[Stall()] * 4)
     graph = recording_graph(client, store, SCORER)
     run = asyncio.create_task(graph.ainvoke({"question": "17+48-9"}))
     while sum(".expand_cot." in call.request_id for call in client.calls) < 4:
@@ -139,7 +139,7 @@ async def test_a_run_that_is_cancelled_leaves_a_record_of_what_was_under_way() -
 
 
 async def test_a_run_that_is_given_up_is_told_of_when_the_graph_is_closed() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store)
     stream = graph.astream({"question": "17+48-9"}, stream_mode="updates")
     assert "answer_fast" in await anext(stream)
@@ -152,7 +152,7 @@ async def test_a_run_that_is_given_up_is_told_of_when_the_graph_is_closed() -> N
 
 
 async def test_a_thread_that_is_remembered_leaves_a_record_a_run() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store)
     graph.checkpointer = InMemorySaver()
     config: Any = {"configurable": {"thread_id": "7"}, "metadata": {"ticket": 12, "api_token": "hush"}}
@@ -163,14 +163,14 @@ async def test_a_thread_that_is_remembered_leaves_a_record_a_run() -> None:
 
 
 def test_a_sync_run_is_recorded() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store)
     told = graph.invoke({"question": "1+1"})["verification"]
     assert [record["run_id"] for record in store.records] == [told["run_id"]]
 
 
 async def test_many_runs_at_once_do_not_mix() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER)
     given = [{"question": f"{i}+48-9"} for i in range(40)]
     told = await asyncio.gather(*(graph.ainvoke(each) for each in given))
@@ -184,7 +184,7 @@ async def test_many_runs_at_once_do_not_mix() -> None:
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (1.0, 20)])
 async def test_a_share_of_the_runs(share: float, count: int) -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store, trace_share=share)
     for _ in range(20):
         await graph.ainvoke({"question": "1+1"})
@@ -192,13 +192,13 @@ async def test_a_share_of_the_runs(share: float, count: int) -> None:
 
 
 async def test_without_a_level_nothing_is_recorded() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store, trace_level="off")
     await graph.ainvoke({"question": "1+1"})
     assert store.records == []
 
 
-class Broken(Kept):
+class Broken(MemoryStore):
     def put(self, record: Record) -> None:
         raise OSError("no space left on device")
 

@@ -16,7 +16,7 @@ from egrm_graph.tracing.limits import Pruned
 from egrm_graph.tracing.opening import open_store, prune
 from egrm_graph.tracing.store_reading import reading, record_of, runs
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
+from tests.tracing.warning_texts import Warnings, texts
 
 NOBODY = 65534
 
@@ -150,7 +150,7 @@ def test_reading_goes_on_while_runs_are_deleted(tmp_path: Path) -> None:
     assert (first.run_id, len(rest)) == ("0599", 499)  # the page that it had begun, and nothing of what is gone
 
 
-def test_a_store_that_is_taken_away_is_made_again(tmp_path: Path, seen: Warned) -> None:
+def test_a_store_that_is_taken_away_is_made_again(tmp_path: Path, seen: Warnings) -> None:
     path = tmp_path / "runs.db"
     store = open_store(path, None, None)
     store.put(record(run_id="lost"))

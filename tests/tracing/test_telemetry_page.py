@@ -8,7 +8,7 @@ from pathlib import Path
 
 from egrm_graph.errors import ServerError
 from tests.tracing.records import PROMPT, call, record, verification
-from tests.tracing.telling import Told, attributes, changed, drive, plain
+from tests.tracing.reported_telemetry import ReportedTelemetry, attributes, changed, drive, plain
 
 PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text()
 PREFIXES = ("egrm.", "gen_ai.", "server.", "error.")
@@ -27,7 +27,7 @@ def names_on_the_page() -> set[str]:
 
 
 def everything_told() -> set[str]:
-    told = Told(rewrite=plain)
+    told = ReportedTelemetry(rewrite=plain)
     judged = record(
         verification=verification(winner=0),
         asked={**(record()["asked"] or {}), "judged": {"texts": ["a"]}},

@@ -15,9 +15,9 @@ import pytest
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.store_reading import runs
 from egrm_graph.tracing.writer import Entry
-from egrm_graph.tracing.writing import WrittenBehind
+from egrm_graph.tracing.writing import BackgroundStore
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
+from tests.tracing.warning_texts import Warnings, texts
 
 
 class Disk:
@@ -47,7 +47,7 @@ class Disk:
         return [run for batch in self.written for run in batch]
 
 
-def put(store: WrittenBehind, *names: str) -> None:
+def put(store: BackgroundStore, *names: str) -> None:
     for name in names:
         store.put(record(run_id=name))
 
@@ -55,7 +55,7 @@ def put(store: WrittenBehind, *names: str) -> None:
 def test_nobody_waits_for_the_disk() -> None:
     disk = Disk()
     disk.free.clear()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a", "b", "c")
     assert not store.flush(0.05)
     disk.free.set()
@@ -65,7 +65,7 @@ def test_nobody_waits_for_the_disk() -> None:
 
 def test_what_came_meanwhile_is_written_at_once() -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a")
     assert store.flush()
     put(store, *"bcdef")
@@ -73,19 +73,19 @@ def test_what_came_meanwhile_is_written_at_once() -> None:
     assert disk.written == [["a"], list("bcdef")]
 
 
-def test_what_cannot_be_written_is_told_once_and_tried_again(seen: Warned) -> None:
+def test_what_cannot_be_written_is_told_once_and_tried_again(seen: Warnings) -> None:
     disk = Disk(failures=2)
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a")
     assert store.flush(30)
     assert texts(seen) == ["traces: no room; 1 records wait to be written"]
     assert disk.runs == ["a"]
 
 
-def test_more_than_fits_is_dropped_and_told(seen: Warned) -> None:
+def test_more_than_fits_is_dropped_and_told(seen: Warnings) -> None:
     disk = Disk()
     disk.free.clear()
-    store = WrittenBehind("disk", lambda: disk, max_waiting_bytes=20_000)  # two records
+    store = BackgroundStore("disk", lambda: disk, max_waiting_bytes=20_000)  # two records
     put(store, *"abcd")
     disk.free.set()
     assert not store.flush()  # two of them never will be
@@ -99,16 +99,16 @@ def test_more_than_fits_is_dropped_and_told(seen: Warned) -> None:
     ]
 
 
-def test_what_cannot_be_written_before_the_end_is_counted(seen: Warned) -> None:
-    store = WrittenBehind("disk", lambda: Disk(failures=1))
+def test_what_cannot_be_written_before_the_end_is_counted(seen: Warnings) -> None:
+    store = BackgroundStore("disk", lambda: Disk(failures=1))
     put(store, "a", "b")
     store.close()
     assert texts(seen)[-1] == "traces: disk: 2 records were not written"
 
 
-def test_a_record_that_cannot_be_encoded_costs_only_itself(seen: Warned) -> None:
+def test_a_record_that_cannot_be_encoded_costs_only_itself(seen: Warnings) -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     loop: dict[str, Any] = {}
     loop["loop"] = loop
     store.put(record(settings=loop))
@@ -120,7 +120,7 @@ def test_a_record_that_cannot_be_encoded_costs_only_itself(seen: Warned) -> None
 
 def test_where_warnings_are_errors_a_run_goes_on() -> None:
     disk = Disk(failures=1)
-    store = WrittenBehind("disk", lambda: disk, max_waiting_bytes=10_000)
+    store = BackgroundStore("disk", lambda: disk, max_waiting_bytes=10_000)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         put(store, "a", "b")
@@ -130,7 +130,7 @@ def test_where_warnings_are_errors_a_run_goes_on() -> None:
 
 def test_a_closed_store_can_be_used_again() -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a")
     store.close()
     put(store, "b")
@@ -141,7 +141,7 @@ def test_a_closed_store_can_be_used_again() -> None:
 
 def test_records_come_from_many_threads() -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     threads = [threading.Thread(target=put, args=(store, *(f"{i}.{j}" for j in range(50)))) for i in range(8)]
     for thread in threads:
         thread.start()
@@ -170,7 +170,7 @@ LEFT = """
 from pathlib import Path
 from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
+from tests.tracing.warning_texts import Warnings, texts
 store = open_store(Path({path!r}), None, None)
 for i in range(100):
     store.put(record(run_id=str(i)))
@@ -187,7 +187,7 @@ def test_a_program_that_ends_leaves_nothing_unwritten(tmp_path: Path, name: str)
 def test_putting_takes_no_time_while_the_disk_is_busy() -> None:
     disk = Disk()
     disk.free.clear()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     started = time.perf_counter()
     put(store, *map(str, range(200)))
     assert time.perf_counter() - started < 2  # the disk would have been waited for for 30 s

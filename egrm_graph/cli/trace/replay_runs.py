@@ -22,7 +22,7 @@ from egrm_graph.tracing.filter import Filter
 
 if TYPE_CHECKING:
     from egrm_graph.replay.decide_again import Decision
-    from egrm_graph.replay.replayed_runs import Replayed, Tally
+    from egrm_graph.replay.replayed_runs import Replayed, ReplayTally
 
 CHANGED_MOST = 20
 SHOWN_ID = 8
@@ -54,7 +54,7 @@ def replay_runs(
     Where that would have drawn what was not drawn, the run is undecided. To know all, record with a gate that never
     opens: --threshold 2 --stopping all. Without a change, runs are decided as they were.
     """
-    from egrm_graph.replay.replayed_runs import Tally, replay_one, replayed
+    from egrm_graph.replay.replayed_runs import ReplayTally, replay_one, replayed
     from egrm_graph.tracing.store_reading import record_of, records
 
     changes: dict[str, Any] = {"selection": rule} if rule else {}
@@ -64,7 +64,7 @@ def replay_runs(
         changes["threshold"] = threshold
     if min_confidence is not None:
         changes["min_confidence"] = min_confidence
-    out, tally = standard_output(), Tally()
+    out, tally = standard_output(), ReplayTally()
     if run is not None:
         one = replay_one(record_of(store, run), changes)
         if as_json:
@@ -100,7 +100,7 @@ def _cell(value: Any) -> Text:
     return Text(f"{value:.4g}" if isinstance(value, float) else bounded(str(value)))
 
 
-def _show_all(tally: Tally, changed: Sequence[Replayed], out: Console) -> None:
+def _show_all(tally: ReplayTally, changed: Sequence[Replayed], out: Console) -> None:
     lines = [
         f"{tally.runs:,} runs decided again, with no model call; {tally.changed:,} come out otherwise"
         + (f", {tally.undecided:,} are undecided" if tally.undecided else ""),

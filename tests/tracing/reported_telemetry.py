@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import ModelCall, Record
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
@@ -23,10 +23,10 @@ from egrm_graph.telemetry.span_attributes import service_of
 VLLM = Settings(engine="vllm", model="egrm-tiny")
 
 
-class Told:
+class ReportedTelemetry:
     """What arrives at providers."""
 
-    def __init__(self, settings: Settings = VLLM, *, rewrite: Rewrite | None = None) -> None:
+    def __init__(self, settings: Settings = VLLM, *, rewrite: Redactor | None = None) -> None:
         self._exporter = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.provider = TracerProvider()

@@ -19,8 +19,8 @@ from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.settings import BUNDLED_SCORER
 from tests.clients.asking import client_of
 from tests.clients.fake_server import FakeServer, echo_seeds, refuse
-from tests.tracing.kept import Kept, recording_graph
-from tests.tracing.telling import attributes, parents
+from tests.tracing.memory_store import MemoryStore, recording_graph
+from tests.tracing.reported_telemetry import attributes, parents
 
 PATH = "17+48=65;65-9=56;#56"
 QUESTION: Any = {"question": "17+48-9"}
@@ -59,7 +59,7 @@ async def test_a_run_is_one_tree(spans: InMemorySpanExporter, sync: bool) -> Non
 
 
 async def test_a_record_names_the_trace_that_its_spans_are_in(spans: InMemorySpanExporter) -> None:
-    kept = Kept()
+    kept = MemoryStore()
     told = recording_graph(ScriptedClient(fast=["56"] * 5), kept, telemetry="on")
     await told.ainvoke(QUESTION, {"metadata": {"order": "7"}})
     context = span_of(spans, "invoke_workflow egrm").context

@@ -2,8 +2,8 @@
 
 from warnings import WarningMessage
 
-Warned = list[WarningMessage]
+Warnings = list[WarningMessage]
 
 
-def texts(seen: Warned) -> list[str]:
+def texts(seen: Warnings) -> list[str]:
     return [str(warning.message) for warning in seen]

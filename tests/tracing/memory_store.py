@@ -11,7 +11,7 @@ from egrm_graph.records.record import Record
 from egrm_graph.scoring.scorer import Scorer
 
 
-class Kept:
+class MemoryStore:
     """Keeps records as JSON, so that what is changed afterwards does not change them, and what is no JSON is seen."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Kept:
 
 
 def recording_graph(
-    client: Client, store: Kept, scorer: Scorer | None = None, redact: Any = None, **changes: Any
+    client: Client, store: MemoryStore, scorer: Scorer | None = None, redact: Any = None, **changes: Any
 ) -> Any:
     settings: dict[str, Any] = {"task": "arithmetic", "trace_level": "full", **changes}
     return build_graph(Settings(**settings), client=client, scorer=scorer, store=store, redact=redact)
