@@ -9,7 +9,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class StoreLimits:
-    """None is no limit."""
+    """The largest age and size of a store. None is no limit."""
 
     age_s: float | None = None
     bytes: float | None = None
@@ -24,7 +24,7 @@ class Pruned:
 
 
 def limits_of(keep_days: float | None, keep_mb: float | None) -> StoreLimits:
-    """A megabyte is a million bytes."""
+    """Convert the settings to limits. A megabyte is a million bytes."""
     return StoreLimits(
         age_s=None if keep_days is None else keep_days * DAY_S, bytes=None if keep_mb is None else keep_mb * 1e6
     )

@@ -75,7 +75,7 @@ def test_a_later_version_is_told_and_left_as_it_is(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version=2")
     before = path.read_bytes()
     for use in (lambda: open_store(path, None, None), lambda: record_of(path, "latest"), lambda: prune(path, 1, 1)):
-        with pytest.raises(InputError, match="has the version 2 of the store, and this package knows 1"):
+        with pytest.raises(InputError, match="has version 2 of the store format, but this package supports 1"):
             use()
     assert path.read_bytes() == before
 
@@ -88,7 +88,7 @@ def test_another_programs_file_is_told_and_left_as_it_is(tmp_path: Path) -> None
     before = database.read_bytes(), text.read_bytes()
     with pytest.raises(InputError, match=r"theirs\.db is a database of another program"):
         open_store(database, None, None)
-    with pytest.raises(InputError, match=r"text\.db is no SQLite file"):
+    with pytest.raises(InputError, match=r"text\.db is not an SQLite file"):
         open_store(text, None, None)
     assert (database.read_bytes(), text.read_bytes()) == before
 
@@ -96,7 +96,7 @@ def test_another_programs_file_is_told_and_left_as_it_is(tmp_path: Path) -> None
 def test_an_empty_file_has_no_runs_and_becomes_a_store(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     path.touch()
-    with pytest.raises(InputError, match="has no runs in it"):
+    with pytest.raises(InputError, match="has no runs"):
         names(path)
     fill(path, [0])
     assert names(path) == ["0000"]

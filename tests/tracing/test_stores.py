@@ -91,13 +91,13 @@ def test_a_beginning_of_several_names_them(path: Path) -> None:
 
 def test_a_run_that_is_not_there_says_so(path: Path) -> None:
     stored(path, run("a"))
-    with pytest.raises(InputError, match=r"there is no run 'zz' in .*egrm trace list"):
+    with pytest.raises(InputError, match=r"no run 'zz' in .*egrm trace list"):
         record_of(path, "zz")
 
 
 def test_reading_makes_no_store_and_says_how_to_record(path: Path) -> None:
     for read in (lambda: list(runs(path)), lambda: record_of(path, "latest")):
-        with pytest.raises(InputError, match=r"there is no store at .*--trace,"):
+        with pytest.raises(InputError, match=r"no store at .*--trace,"):
             read()
     assert list(path.parent.iterdir()) == []
 
@@ -111,7 +111,7 @@ def test_a_store_is_not_made_before_there_is_a_record(path: Path) -> None:
 
 def test_a_record_of_a_later_version_is_refused(path: Path) -> None:
     stored(path, record(version=2))
-    with pytest.raises(InputError, match="recorded in the version 2, and this package knows 1"):
+    with pytest.raises(InputError, match="recorded in version 2, but this package reads up to 1"):
         record_of(path, "latest")
 
 
