@@ -23,7 +23,7 @@ from egrm_graph.records.privacy import (
     metadata_of,
     redacted,
     scrubbed,
-    summarised,
+    summarized,
     without_secrets,
     without_texts,
 )
@@ -228,7 +228,7 @@ class Tracer:
     def _allowed(self, record: Record) -> Record:
         """The part of the record that the settings allow to store."""
         if self._settings.trace_level == "summary":
-            record = summarised(record)
+            record = summarized(record)
         if self._redact is not None:
             record = redacted(record, self._redact)
         return record if self._settings.trace_texts else without_texts(record, self._same)
