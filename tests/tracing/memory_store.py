@@ -1,4 +1,4 @@
-"""A store in memory, and graphs that record into it."""
+"""A store in memory and a graph that records into it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from egrm_graph.scoring.scorer import Scorer
 
 
 class MemoryStore:
-    """Keeps records as JSON, so that what is changed afterwards does not change them, and what is no JSON is seen."""
+    """Stores records as JSON: later changes have no effect, and values that are not JSON fail."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []

@@ -13,7 +13,7 @@ ROW = summary_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 11
 
 
 @pytest.mark.parametrize(
-    ("given", "taken"),
+    ("fields", "matches"),
     [
         ({}, True),
         ({"route": "reasoned"}, True),
@@ -40,17 +40,17 @@ ROW = summary_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 11
         ({"where": ("answer != 42",)}, False),
     ],
 )
-def test_every_condition_has_to_hold(given: dict[str, Any], taken: bool) -> None:
-    assert Filter(**given).matches(ROW) is taken
+def test_a_run_must_meet_every_condition(fields: dict[str, Any], matches: bool) -> None:
+    assert Filter(**fields).matches(ROW) is matches
 
 
-@pytest.mark.parametrize("given", [{"route": "direct"}, {"uncertainty": "..1"}, {"wrong": True}, {"right": True}])
-def test_a_run_without_a_verdict_fulfils_no_condition_on_it(given: dict[str, Any]) -> None:
-    assert not Filter(**given).matches(summary_of(record(verification=None, ending="failed", margin=None), 100))
+@pytest.mark.parametrize("fields", [{"route": "direct"}, {"uncertainty": "..1"}, {"wrong": True}, {"right": True}])
+def test_a_run_without_a_verdict_meets_no_condition_on_it(fields: dict[str, Any]) -> None:
+    assert not Filter(**fields).matches(summary_of(record(verification=None, ending="failed", margin=None), 100))
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("fields", "message"),
     [
         ({"route": "left"}, "'direct' or 'reasoned'"),
         ({"since": "yesterday"}, "give a date"),
@@ -64,9 +64,9 @@ def test_a_run_without_a_verdict_fulfils_no_condition_on_it(given: dict[str, Any
         ({"where": ("correct=1",)}, "the column 'correct' takes yes or no, not '1'"),
     ],
 )
-def test_what_cannot_be_meant_says_so(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        Filter(**given)
+def test_invalid_conditions_are_errors(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Filter(**fields)
 
 
 def test_a_moment_is_a_date_a_time_or_an_age() -> None:

@@ -1,4 +1,4 @@
-"""What was warned of."""
+"""The texts of recorded warnings."""
 
 from warnings import WarningMessage
 
