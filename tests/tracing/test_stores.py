@@ -33,7 +33,7 @@ def run(run_id: str, age_s: float = 0, **changes: Any) -> Record:
     return record(run_id=run_id, started_at=STARTED - age_s, **changes)
 
 
-def test_a_recordis_stored_unchanged(path: Path) -> None:
+def test_a_record_is_stored_unchanged(path: Path) -> None:
     made = record(asked=None, metadata={"<b>": "\x00\x1b\u202e ö"})
     assert record_of(stored(path, made), made["run_id"]) == made
 
@@ -109,7 +109,7 @@ def test_a_store_is_created_with_the_first_record(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_recordof_a_later_version_is_an_error(path: Path) -> None:
+def test_a_record_of_a_later_version_is_an_error(path: Path) -> None:
     stored(path, record(version=2))
     with pytest.raises(InputError, match="recorded in version 2, but this package reads up to 1"):
         record_of(path, "latest")

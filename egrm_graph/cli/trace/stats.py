@@ -1,4 +1,4 @@
-"""`egrm trace stats`: runs over time."""
+"""`egrm trace stats`: statistics of runs over time."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 def stats(
     which: Filter,
     store: StoreOption = DEFAULT_STORE,
-    by: Annotated[Literal["hour", "day", "all"], typer.Option(help="A line for each of these.")] = "day",
+    by: Annotated[Literal["hour", "day", "all"], typer.Option(help="The period of each line.")] = "day",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """See how many runs were reasoned about, what they cost, how long they took and, with references, how many were
-    right."""
+    """Show how many runs reasoned, what they cost, how long they took, and, with references, how many were right."""
     from egrm_graph.tracing.store_reading import runs
     from egrm_graph.viewing.run_statistics import periods
 
@@ -36,7 +35,7 @@ def stats(
     else:
         out = standard_output()
         out.print(_table(found))
-        out.print(Text("Tokens are completion tokens a run; brackets are 95 % intervals.", "dim"))
+        out.print(Text("Tokens are completion tokens per run. Brackets are 95 % intervals.", "dim"))
 
 
 def _table(found: Sequence[Period]) -> Table:
