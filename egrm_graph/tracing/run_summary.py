@@ -177,6 +177,7 @@ def _columns() -> tuple[RunColumn, ...]:
 
 
 COLUMNS = _columns()
+_COMPUTED = [(column.compute, column.kind, column.optional) for column in COLUMNS]  # unpacked for speed
 COLUMN_NAMES = tuple(column.name for column in COLUMNS)
 column_values = attrgetter(*COLUMN_NAMES)
 """All values of a summary, in the order of `COLUMN_NAMES`."""
@@ -190,22 +191,25 @@ def summary_of(record: Record, n_bytes: int) -> RunSummary:
     Raises:
         KeyError: It is not a record.
     """
-    return RunSummary(*(n_bytes if column.compute is None else _computed(column, record) for column in COLUMNS))
+    return RunSummary(
+        *[
+            n_bytes if compute is None else _computed(compute, kind, optional, record)
+            for compute, kind, optional in _COMPUTED
+        ]
+    )
 
 
-def _computed(column: RunColumn, record: Record) -> Any:
-    assert column.compute is not None
+def _computed(compute: Callable[[Record], Any], kind: type[Any], optional: bool, record: Record) -> Any:
     try:
-        value = column.compute(record)
+        value = compute(record)
     except (LookupError, TypeError, AttributeError):
-        if not column.optional:
+        if not optional:
             raise
         return None
-    if isinstance(value, str):
-        return storable(value)
-    if column.kind is float:
-        finite = _finite(value)
-        return 0.0 if finite is None and not column.optional else finite
+    if kind is str:
+        return value if value is None else storable(value)
+    if kind is float:
+        return _finite(value, optional=optional)
     return value
 
 
@@ -214,5 +218,7 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _finite(value: float | None, *, optional: bool) -> float | None:
+    if value is not None and math.isfinite(value):
+        return value
+    return None if optional else 0.0

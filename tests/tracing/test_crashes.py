@@ -119,13 +119,14 @@ from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import record
 warnings.simplefilter("always")
+made = [record(run_id=f"full {i:03}") for i in range(100)]
 store = open_store(Path(sys.argv[1]), None, None)
 store.put(record(run_id="before"))
 assert store.flush()
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, most))
-for i in range(100):
-    store.put(record(run_id=f"full {i:03}"))
+for item in made:
+    store.put(item)
 print(store.flush(1.5), flush=True)
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 print(store.flush(20), flush=True)

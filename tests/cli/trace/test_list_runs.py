@@ -1,4 +1,4 @@
-"""`egrm trace list`, as a user runs it."""
+"""`egrm trace list`."""
 
 import json
 import unicodedata
@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Path:
     return stored(tmp_path / "runs.db", run("aaaa0000aaaa", 10), run("bbbb0000bbbb", verification=wrong), failed)
 
 
-def test_the_newest_runs_come_first(store: Path) -> None:
+def test_the_newest_runs_are_first(store: Path) -> None:
     done = trace("list", "--store", store)
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -45,7 +45,7 @@ def test_an_unknown_column_is_an_error_with_the_names(store: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("arguments", "found"),
     [
         (["--route", "direct"], ["bbbb"]),
         (["--wrong"], ["bbbb"]),
@@ -58,8 +58,8 @@ def test_an_unknown_column_is_an_error_with_the_names(store: Path) -> None:
         (["--where", "ms>=131", "--where", "route=direct"], ["bbbb"]),
     ],
 )
-def test_filters_choose(store: Path, given: list[str], found: list[str] | None) -> None:
-    done = trace("list", "--store", store, "--json", *given)
+def test_filters_select_runs(store: Path, arguments: list[str], found: list[str] | None) -> None:
+    done = trace("list", "--store", store, "--json", *arguments)
     if found is None:
         assert (done.exit_code, "give a date" in done.stderr) == (2, True)
     else:
@@ -70,11 +70,11 @@ def test_the_store_is_taken_from_the_environment(store: Path) -> None:
     assert len(trace("list", "--json", EGRM_TRACE_STORE=str(store)).stdout.splitlines()) == 3
 
 
-def test_where_there_are_none_it_says_so(store: Path) -> None:
+def test_no_matching_runs_is_a_message(store: Path) -> None:
     assert "match." in " ".join(trace("list", "--store", store, "--task", "x").stdout.split())
 
 
-def test_without_a_store_it_says_how_to_record(tmp_path: Path) -> None:
+def test_a_missing_store_is_an_error(tmp_path: Path) -> None:
     done = trace("list", "--store", tmp_path / "none.db")
     assert (done.exit_code, "runs with --trace," in done.stderr) == (2, True)
 
