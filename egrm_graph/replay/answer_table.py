@@ -1,4 +1,4 @@
-"""A log as arrays, and what a gate would have seen of it. Shapes: N questions, F fast answers, C classes, M drawn."""
+"""A log as arrays, and what a gate measures on it. Shapes: N questions, F fast answers, C classes, M drawn."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 DIGITS = 9
-"""To which certainties are told apart; the gate's own slack is one unit of the last."""
+"""Certainties are rounded to this many digits. The gate's tolerance is one unit of the last digit."""
 
 
 @dataclass(frozen=True)
 class AnswerTable:
-    """A log of N questions, cut to the fewest fast answers that any of them has."""
+    """A log of N questions, truncated to the smallest number of fast answers."""
 
     fast: IntArray
-    """(N, F) the class of each fast answer, in drawing order; -1 for a lost one."""
+    """(N, F) The class of each fast answer, in the order they were drawn. -1 for a lost one."""
     right: BoolArray
-    """(N, C) whether a class is right."""
+    """(N, C) Whether a class is right."""
     reasoned_right: BoolArray
-    """(N,) whether reasoning comes to the right answer."""
+    """(N,) Whether reasoning finds the right answer."""
     reasoned_confidence: FloatArray
-    """(N,) the confidence in it: the run's own, else its share of the paths' votes."""
+    """(N,) The confidence in the reasoned answer: the run's, or else its share of the paths' votes."""
     fast_tokens: FloatArray | None
-    """(N, F) tokens of each fast answer; None where the log does not have those of every sample."""
+    """(N, F) The tokens of each fast answer. None unless the log has the tokens of every sample."""
     path_tokens: FloatArray | None
-    """(N,) tokens of all paths of a question."""
+    """(N,) The tokens of all paths of a question."""
     scored: bool
-    """Whether confidences are scores, and no shares of votes."""
+    """Whether confidences are scores rather than shares of votes."""
 
     @property
     def n(self) -> int:
@@ -55,16 +55,16 @@ class AnswerTable:
 
 @dataclass(frozen=True)
 class GateMeasurements:
-    """What the gate sees of M fast answers to each of N questions."""
+    """What a gate measures on M fast answers to each of N questions."""
 
     certainty: FloatArray
-    """(N,) the measure's value, its sign such that higher is more certain; -inf where no answer is left."""
+    """(N,) The measure's value, signed so that higher is more certain. -inf if no answer could be read."""
     right: BoolArray
-    """(N,) whether the fast answer that the votes are for is right."""
+    """(N,) Whether the fast answer with the most votes is right."""
 
 
 def table_of(log: Sequence[LoggedQuestion]) -> AnswerTable:
-    """The arrays of a log."""
+    """Convert a log to arrays."""
     n_fast = min(len(question.fast) for question in log)
     numbered = [_numbered(question.fast[:n_fast]) for question in log]
     width = max(1, *(len(marks) for _, marks in numbered))
@@ -82,7 +82,7 @@ def table_of(log: Sequence[LoggedQuestion]) -> AnswerTable:
 
 
 def _numbered(draws: Sequence[LoggedAnswer]) -> tuple[list[int], list[bool]]:
-    """The class of each, by first appearance, and which classes are right."""
+    """Number the answers by class, in order of appearance, and say which classes are right."""
     places: dict[str, int] = {}
     marks: list[bool] = []
     for draw in draws:
@@ -94,7 +94,7 @@ def _numbered(draws: Sequence[LoggedAnswer]) -> tuple[list[int], list[bool]]:
 
 def _reasoned(question: LoggedQuestion) -> tuple[bool, float]:
     votes = Counter(path.answer for path in question.paths if path.answer is not None)
-    top, count = votes.most_common(1)[0] if votes else (None, 0)  # of equals, the one drawn first
+    top, count = votes.most_common(1)[0] if votes else (None, 0)  # the first drawn wins ties
     share = count / len(question.paths)
     if question.reasoned is not None:
         return question.reasoned.correct, share if question.confidence is None else question.confidence
@@ -102,13 +102,13 @@ def _reasoned(question: LoggedQuestion) -> tuple[bool, float]:
 
 
 def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[IntArray]:
-    """Which M of F fast answers to draw: every way where there are few, else `most` random ones; in drawing order.
+    """Choose which M of F fast answers to draw: all combinations if there are at most `most`, or `most` random ones.
 
     Raises:
-        InputError: there are not so many fast answers.
+        InputError: M is not between 1 and F.
     """
     if not 1 <= m <= n_fast:
-        raise InputError(f"samples={m}: the log has {n_fast} fast answers a question; take 1 to {n_fast}")
+        raise InputError(f"samples={m}: the log has {n_fast} fast answers per question; choose 1 to {n_fast}")
     if math.comb(n_fast, m) <= most:
         return [np.array(chosen) for chosen in combinations(range(n_fast), m)]
     rng = np.random.default_rng(seed)
@@ -116,7 +116,7 @@ def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[IntArra
 
 
 def measure_gate(table: AnswerTable, measure: Measure, drawn: IntArray) -> GateMeasurements:
-    """What the gate sees where these fast answers are drawn; ties are for the answer drawn first, as in a run."""
+    """Measure the drawn fast answers. The answer drawn first wins ties, as in a run."""
     classes = table.fast[:, drawn]
     n_classes = table.right.shape[1]
     hit = classes[:, :, None] == np.arange(n_classes)  # (N, M, C)
@@ -131,7 +131,7 @@ def measure_gate(table: AnswerTable, measure: Measure, drawn: IntArray) -> GateM
 
 
 def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:
-    """Of votes by class, among M: the measure's value, its sign such that higher is more certain; -inf without any."""
+    """Measure the votes by class among M answers, signed so that higher is more certain. -inf without votes."""
     if not counts:
         return -math.inf
     lost = m - sum(counts)
@@ -144,10 +144,10 @@ def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:
 
 
 def replayable(measures: Sequence[Measure]) -> list[Measure]:
-    """Those that need nothing beside answers, which is all that a log has."""
+    """The measures that need only answers, which is all that a log has."""
     return [measure for measure in measures if not measure.needs]
 
 
 def sizes_of(n_fast: int, usual: Sequence[int] = (3, 5, 8, 16)) -> list[int]:
-    """The numbers of fast answers that a replay looks at where none is named."""
+    """The default numbers of fast answers to replay."""
     return list(islice((m for m in usual if m <= n_fast), len(usual))) or [n_fast]
