@@ -19,7 +19,7 @@ from egrm_graph.records.record import Source
 from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import State
-from egrm_graph.tracing.recording import Called
+from egrm_graph.tracing.recording import Invocation
 from egrm_graph.verification import Usage
 
 
@@ -44,8 +44,8 @@ class Run:
         )
 
 
-def called_with(parts: Parts, config: RunnableConfig) -> Called:
-    """What the run of a node was called with.
+def called_with(parts: Parts, config: RunnableConfig) -> Invocation:
+    """What the run that a node is called in was called with.
 
     A context that is not a `RunSettings` belongs to a host graph and is ignored. So is everything in `configurable`
     except the key `egrm`.
@@ -64,7 +64,7 @@ def called_with(parts: Parts, config: RunnableConfig) -> Called:
         sources |= dict.fromkeys(runtime.context.model_fields_set, "context")
     if settings is not parts.settings:
         parts.check_settings(settings)
-    return Called(settings, sources, config.get("metadata", {}), runtime.stream_writer)
+    return Invocation(settings, sources, config.get("metadata", {}), runtime.stream_writer)
 
 
 class NodeRunnable(Runnable[State, Any]):
@@ -136,12 +136,12 @@ def _node(parts: Parts, work: Callable[[State, Run], Any]) -> Callable[[State, R
 
     def node(state: State, config: RunnableConfig) -> Any:
         called = called_with(parts, config)
-        with tracer.node(name, state, called) as stay:
-            return stay.returned(work(state, Run(parts, called.settings, called.emit, stay.client)))
+        with tracer.node(name, state, called) as scope:
+            return scope.returned(work(state, Run(parts, called.settings, called.emit, scope.client)))
 
     async def async_node(state: State, config: RunnableConfig) -> Any:
         called = called_with(parts, config)
-        with tracer.node(name, state, called) as stay:
-            return stay.returned(await work(state, Run(parts, called.settings, called.emit, stay.client)))
+        with tracer.node(name, state, called) as scope:
+            return scope.returned(await work(state, Run(parts, called.settings, called.emit, scope.client)))
 
     return async_node if inspect.iscoroutinefunction(work) else node

@@ -20,7 +20,7 @@ from egrm_graph.nodes.expand_cot import expand_cot
 from egrm_graph.nodes.score_paths import score_paths
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import assemble
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
@@ -48,7 +48,7 @@ def build_graph(
     selection_rules: Sequence[SelectionRule] = (),
     checkpointer: Checkpointer = None,
     store: Store | None = None,
-    redact: Rewrite | None = None,
+    redact: Redactor | None = None,
 ) -> CompiledStateGraph[State, RunSettings, Input, Output]:
     """Builds the graph `egrm`: a question in, a `verification` out. A question that comes in with `messages` is also
     answered by one more message.

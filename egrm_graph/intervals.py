@@ -1,4 +1,4 @@
-"""Intervals: of a share, and by the bootstrap of anything that questions were measured by."""
+"""Confidence intervals of shares, and of any statistic over questions by the bootstrap."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Columns = NDArray[np.float64]
-"""Measures by questions."""
+"""An array of shape (measures, questions)."""
 Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval."""
+    """A figure with its 95% confidence interval."""
 
     value: float
     low: float
     high: float
 
     def percent(self) -> str:
-        """Of a share: `97.5 % [96.6, 98.5]`."""
+        """Format a share, such as `97.5 % [96.6, 98.5]`."""
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
     def points(self) -> str:
-        """Of a difference: `+0.3 [-0.6, +1.2]`."""
+        """Format a difference, such as `+0.3 [-0.6, +1.2]`."""
         return f"{self.value:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
 
 
 def share(right: NDArray[np.bool_]) -> Estimate:
-    """The share of true values, with Wilson's score interval, which holds near 0 and 1 too."""
+    """The share of true values with Wilson's score interval, which is also valid near 0 and 1."""
     n, p = len(right), float(right.mean())
     middle = p + Z_95**2 / (2 * n)
     reach = Z_95 * math.sqrt(p * (1 - p) / n + Z_95**2 / (4 * n * n))
@@ -47,10 +47,10 @@ def bootstrap(
     draws: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic of `columns` (measures, questions), with the percentile interval over resampled questions.
+    """A statistic of `columns` (measures, questions) with the percentile interval over resampled questions.
 
-    Columns are resampled together, so that differences between them are paired. Resamples in which the statistic is
-    not defined (NaN) are left out.
+    All measures are resampled together, so differences between them are paired. Resamples where the statistic is
+    undefined (NaN) are ignored.
     """
     rng = np.random.default_rng(seed)
     n = columns.shape[1]
@@ -60,13 +60,15 @@ def bootstrap(
 
 
 def resampled(n: int, *, draws: int = 2000, seed: int = 0) -> Columns:
-    """How often each of n questions is in each of the bootstrap's samples: (draws, n). The product with what questions
-    were measured by has the samples' sums."""
+    """How often each of n questions occurs in each bootstrap sample: (draws, n).
+
+    Multiply it by the measures of the questions to get the sums of the samples.
+    """
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
 
 
 def percentiles(value: float, values: NDArray[np.float64]) -> Estimate:
-    """A figure with the percentile interval of its values in the bootstrap's samples; NaNs are left out."""
+    """A figure with the percentile interval of its bootstrap values. NaNs are ignored."""
     known = values[~np.isnan(values)]
     low, high = np.percentile(known, [2.5, 97.5]) if known.size else (math.nan, math.nan)
     return Estimate(float(value), float(low), float(high))

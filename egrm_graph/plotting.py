@@ -1,4 +1,4 @@
-"""Plots as PNG, drawn without a display."""
+"""Draw plots as PNG without a display."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Steps = Sequence[Mapping[str, float]]
-"""The figures of each step."""
+"""The figures of each step, by name."""
 
 COLORS = {"scorer's choice": "C0", "majority": "C1", "any path right": "C2", "pairs in order": "C3"}
-"""The same in every plot."""
+"""Used in every plot."""
 
 
 class Diagram:
-    """One diagram with a legend."""
+    """A diagram with a legend."""
 
     def __init__(self, across: str, up: str) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -26,7 +26,7 @@ from egrm_graph.cli.trace import trace
 from egrm_graph.cli.train import scorer
 from egrm_graph.cli.verify import verify
 from egrm_graph.errors import EgrmError
-from egrm_graph.terminal.terminal_text import tell_error
+from egrm_graph.terminal.terminal_text import print_error
 
 __all__ = ["app", "main"]
 
@@ -48,7 +48,7 @@ class Commands(TyperGroup):
         except BrokenPipeError:
             raise  # whoever reads the results has had enough; typer ends it quietly
         except (EgrmError, OSError) as error:
-            tell_error(str(error))
+            print_error(str(error))
             raise typer.Exit(CANNOT) from error
 
 

@@ -17,7 +17,7 @@ from egrm_graph.terminal.terminal_text import inert
 
 if TYPE_CHECKING:
     from egrm_graph.calibration.gate_calibration import GateCalibration
-    from egrm_graph.replay.answer_table import Table
+    from egrm_graph.replay.answer_table import AnswerTable
     from egrm_graph.replay.gate_fitting import Certified, Promise
     from egrm_graph.uncertainty.measures import Measure
 
@@ -105,7 +105,7 @@ def measures_named(names: list[str] | None) -> list[Measure]:
     return [known[name] for name in dict.fromkeys(names or known)]
 
 
-def samples_named(samples: list[int] | None, table: Table) -> list[int]:
+def samples_named(samples: list[int] | None, table: AnswerTable) -> list[int]:
     """Those that were named; without, the usual ones that the log has."""
     from egrm_graph.replay.answer_table import sizes_of
 
@@ -113,7 +113,7 @@ def samples_named(samples: list[int] | None, table: Table) -> list[int]:
 
 
 def _made(
-    found: Certified, promise: Promise, table: Table, *, model: str, task: TaskName, data: Path
+    found: Certified, promise: Promise, table: AnswerTable, *, model: str, task: TaskName, data: Path
 ) -> GateCalibration:
     from egrm_graph.calibration.gate_calibration import GateCalibration
 

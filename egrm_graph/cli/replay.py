@@ -15,13 +15,12 @@ from rich.text import Text
 
 from egrm_graph.cli.calibrate import Measures, Questions, Samples, measures_named, samples_named
 from egrm_graph.settings import TaskName
-from egrm_graph.terminal.tables import Column, standard_output
-from egrm_graph.terminal.tables import Table as Shown
+from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.terminal.terminal_text import inert
 
 if TYPE_CHECKING:
     from egrm_graph.intervals import Estimate
-    from egrm_graph.replay.answer_table import Table
+    from egrm_graph.replay.answer_table import AnswerTable
     from egrm_graph.replay.curves import Curve
 
 
@@ -57,7 +56,7 @@ def replay(
         _show(log.name, table, made, standard_output())
 
 
-def _plain(table: Table, made: Sequence[Curve]) -> dict[str, Any]:
+def _plain(table: AnswerTable, made: Sequence[Curve]) -> dict[str, Any]:
     always = float(table.reasoned_right.mean())
     told = {"questions": table.n, "always": always, "curves": [asdict(curve) for curve in made]}
     plain: dict[str, Any] = _without_nan(told)
@@ -72,7 +71,7 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _show(name: str, table: Table, made: Sequence[Curve], out: Console) -> None:
+def _show(name: str, table: AnswerTable, made: Sequence[Curve], out: Console) -> None:
     always = made[0].points[0]
     ranking = _table(f"{name}: {table.n:,} questions", "AUROC", "AURC", "random", "oracle")
     for curve in made:
@@ -95,11 +94,11 @@ def _show(name: str, table: Table, made: Sequence[Curve], out: Console) -> None:
     out.print(Text("Random and oracle gates reason about as many questions. Brackets are 95 % intervals.", "dim"))
 
 
-def _table(title: str, *headings: str) -> Shown:
-    return Shown("gate", *(Column(heading, right=True) for heading in ("M", *headings)), title=inert(title))
+def _table(title: str, *headings: str) -> Table:
+    return Table("gate", *(Column(heading, right=True) for heading in ("M", *headings)), title=inert(title))
 
 
-def _fast_tokens(table: Table, curve: Curve) -> float:
+def _fast_tokens(table: AnswerTable, curve: Curve) -> float:
     assert table.fast_tokens is not None  # the curve has tokens
     return float(table.fast_tokens.mean()) * curve.samples
 

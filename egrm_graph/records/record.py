@@ -1,6 +1,6 @@
 """The record of a run: everything that led to its verdict, as plain JSON.
 
-docs/trace.schema.json is the JSON Schema of `Record`. Times that end in `_ms` are milliseconds since the run began.
+docs/trace.schema.json is the JSON Schema of `Record`. Fields that end in `_ms` are milliseconds since the run started.
 """
 
 from __future__ import annotations
@@ -16,88 +16,88 @@ VERSION = 1
 Level = Literal["summary", "full"]
 Source = Literal["build", "calibration", "context", "configurable"]
 Ending = Literal["ok", "degraded", "abstained", "failed", "cancelled", "unfinished"]
-"""The verification's status; or why there is none: an error was raised, the run was cancelled, or it was given up
-between two nodes (`unfinished`)."""
+"""The verification's status, or why the verification is missing: an error was raised, the run was cancelled, or it was
+abandoned between two nodes (`unfinished`)."""
 
 
 class Tokens(TypedDict):
-    """A text token by token. All lists have an entry for each token."""
+    """A text by token. Each list has one entry per token."""
 
     texts: list[str]
     logprobs: list[float]
     """The log-probability (nats) of each token."""
     alternatives: list[dict[str, float]]
-    """The most likely tokens at that place and their log-probabilities (nats), the likeliest first."""
+    """The most likely tokens at this position and their log-probabilities (nats), most likely first."""
 
 
 class Generated(TypedDict):
-    """One completion of a call. Its text is in the verification: the sample or path with this request id and seed."""
+    """One completion of a call. The verification has its text: the sample or path with this request id and seed."""
 
     seed: int
     finish_reason: str | None
     n_tokens: int | None
     tokens: Tokens | None
-    """None where they were not asked for (`trace_tokens`)."""
+    """None unless `trace_tokens` requests them."""
     error: str | None
 
 
 class Retry(TypedDict):
-    """A try that failed, and was repeated."""
+    """A failed attempt that was retried."""
 
     at_ms: float
     reason: str
 
 
 class ModelCall(TypedDict):
-    """One request for completions or for the probabilities of labels, its retries included."""
+    """One request for completions or label probabilities, including its retries."""
 
     node: str
     kind: Literal["sample", "labels"]
     request_id: str
     prompt: int | None
-    """Which of the record's `prompts`; None where they are not recorded."""
+    """Index into the record's `prompts`. None if prompts are not recorded."""
     sampling: dict[str, Any]
-    """The fields of `Sampling`; empty for labels."""
+    """The fields of `Sampling`. Empty for labels."""
     labels: list[str]
     seeds: list[int]
     started_ms: float
     first_token_ms: float | None
-    """None where the answer was not streamed: it is under `trace_tokens`, a deadline or a budget."""
+    """None if the answer was not streamed. `trace_tokens`, a deadline, or a budget make it stream."""
     ended_ms: float
     ending: Literal["ok", "failed", "cancelled"]
     error: str | None
     retries: list[Retry]
     server: str | None
-    """The server that answered last; None for a model in this process."""
+    """The server that answered last. None for a model in this process."""
     usage: Usage | None
-    """None where the call did not come to its end; what it cost then is in the usage of the run."""
+    """None if the call did not complete. The usage of the run includes its cost."""
     generated: list[Generated]
 
 
 class NodeRun(TypedDict):
-    """One node's stay in the run."""
+    """One execution of a node."""
 
     name: str
     started_ms: float
     ended_ms: float
     usage: Usage | None
-    """What was spent in it; None where it failed, and for the last."""
+    """What the node used. None if it failed, and for the last node."""
     reasons: list[str]
-    """What went wrong in it without ending the run; for the last node, why its answer is what it is."""
+    """What went wrong without ending the run. For the last node, the reasons for its answer."""
     error: str | None
 
 
 class Record(TypedDict):
-    """A run. At level `summary` there are no prompts, and no texts of samples and paths."""
+    """A run. Level `summary` has no prompts, and no texts of samples and paths."""
 
     version: int
     level: Level
     texts: bool
-    """Whether texts were captured. Where not, questions and prompts are missing, and different answers are called
-    `answer 1`, `answer 2`, ... throughout."""
+    """Whether texts were captured. If not, questions and prompts are missing, and the answers are replaced by
+    `answer 1`, `answer 2`, and so on."""
     run_id: str
     trace_id: str | None
-    """The OpenTelemetry trace that the run's spans are part of."""
+    """The OpenTelemetry trace that contains the run's spans."""
     started_at: float
     """Seconds since the epoch."""
     ms: float
@@ -106,27 +106,27 @@ class Record(TypedDict):
     package: str
     """The version of egrm-graph."""
     engine: str
-    """`embedded`, `vllm` or `chat_model`; of any other client the name of its class."""
+    """`embedded`, `vllm` or `chat_model`. For other clients, the name of the class."""
     model: str
     task: str
     scorer: str | None
     server_version: str | None
     metadata: dict[str, str]
-    """What the caller said of the run in its config's `metadata`, such as a thread's id."""
+    """The caller's `metadata` from the run's config, such as a thread id."""
     settings: dict[str, Any]
-    """All that were in force, by name."""
+    """All settings of the run, by name."""
     sources: dict[str, Source]
-    """Where those settings came from that were not left at their default."""
+    """The source of each setting that is not the default."""
     asked: Asked | None
     nodes: list[NodeRun]
     prompts: list[list[Message]]
-    """Every prompt as it was sent, each once."""
+    """Every distinct prompt, as it was sent."""
     calls: list[ModelCall]
     classes: list[int | None]
-    """For each fast answer, which of the votes it counts for."""
+    """For each fast answer, the index of the vote it counts toward."""
     margin: float | None
-    """How far the measure's value is on the certain side of the threshold, in the measure's units; negative where it
-    is not."""
+    """How far the measure's value is on the certain side of the threshold, in the measure's units. Negative on the
+    uncertain side."""
     why: list[str]
-    """How route and answer came about, in sentences."""
+    """The route and the answer, explained in sentences."""
     verification: Verification | None

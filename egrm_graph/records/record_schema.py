@@ -15,11 +15,11 @@ from egrm_graph.records import record
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ADDED = {"Verification": ("best_guess",)}
-"""Fields that records of earlier versions do not have."""
+"""Fields that records of earlier versions lack."""
 
 
 def schema() -> dict[str, Any]:
-    """The fields' docstrings are their descriptions. Fields that it does not have are allowed."""
+    """Build the schema. The fields' docstrings become descriptions, and unknown fields are allowed."""
     made = TypeAdapter(record.Record).json_schema()
     for name, part in (("Record", made), *made["$defs"].items()):
         for field, described in _docstrings(name).items():
@@ -29,7 +29,7 @@ def schema() -> dict[str, Any]:
 
 
 def _docstrings(name: str) -> dict[str, str]:
-    """Of each field, the string beneath it."""
+    """The string below each field."""
     defined = getattr(record, name, None) or getattr(verification, name)
     [parsed] = ast.parse(inspect.getsource(defined)).body
     assert isinstance(parsed, ast.ClassDef)

@@ -1,8 +1,8 @@
-"""Logs of fast answers and reasoning paths, whose answers are known to be right or wrong.
+"""Read logs of fast answers and reasoning paths that are known to be right or wrong.
 
-A line is a question, `{"id", "fast": [sample], "paths": [sample]}`, and a sample `{"answer": str | null, "correct":
-bool, "n_tokens": int | null}`; other fields are passed over. Equal answers are equal strings, and `null` is an answer
-that could not be read. Files are read plain or gzipped.
+Each line is a question, `{"id", "fast": [sample], "paths": [sample]}`, where a sample is `{"answer": str | null,
+"correct": bool, "n_tokens": int | null}`. Other fields are ignored. Equal answers are equal strings, and `null` is an
+answer that could not be read. Files may be gzipped.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from egrm_graph.errors import InputError
 from egrm_graph.settings import explain
 
 
-class Draw(BaseModel):
-    """One answer that was drawn."""
+class LoggedAnswer(BaseModel):
+    """One fast answer or reasoning path of a log."""
 
     model_config = ConfigDict(frozen=True, strict=True, use_attribute_docstrings=True)
 
     answer: str | None
-    """None where none could be read; it stays in the denominator, and is nobody's vote, whether `correct` or not."""
+    """None if it could not be read. It counts in the denominator but is never a vote, even if it is `correct`."""
     correct: bool
     n_tokens: int | None = Field(default=None, ge=0)
 
 
-class Saved(BaseModel):
-    """One question: everything that was drawn for it."""
+class LoggedQuestion(BaseModel):
+    """One question and everything that was drawn for it."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str | int | float
-    fast: tuple[Draw, ...] = Field(min_length=1)
-    """In drawing order."""
-    paths: tuple[Draw, ...] = Field(min_length=1)
-    reasoned: Draw | None = None
-    """What reasoning came to, where a run said so; None lets the paths vote."""
+    fast: tuple[LoggedAnswer, ...] = Field(min_length=1)
+    """In the order they were drawn."""
+    paths: tuple[LoggedAnswer, ...] = Field(min_length=1)
+    reasoned: LoggedAnswer | None = None
+    """The outcome of reasoning, if a run recorded it. None lets the paths vote."""
     confidence: float | None = None
-    """The run's own confidence in that; of paths that vote it is their share."""
+    """The run's confidence in that outcome. If paths voted, their share."""
     scored: bool = False
-    """Whether that confidence is a scorer's score."""
+    """Whether the confidence is a scorer's score."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -56,34 +56,34 @@ class Saved(BaseModel):
         return self
 
 
-def read_log(file: Path) -> list[Saved]:
-    """The questions of a log.
+def read_log(file: Path) -> list[LoggedQuestion]:
+    """Read the questions of a log.
 
     Raises:
-        InputError: the file, or a line of it, is not of this form; says which, and what to do.
+        InputError: The file or a line does not have this format. Says which line, and how to fix it.
     """
     return [saved(file, number, row) for number, row in rows_of(file)]
 
 
-def saved(file: Path, number: int, row: dict[str, Any]) -> Saved:
-    """One line of a log."""
+def saved(file: Path, number: int, row: dict[str, Any]) -> LoggedQuestion:
+    """Parse one line of a log."""
     if "fast" not in row or "paths" not in row:
         known = ", ".join(repr(name[:40]) for name in list(row)[:8]) or "nothing"
         raise InputError(
-            f"{file}, line {number}: there is no 'fast' and 'paths' of a log; the line has {known}. A file of "
-            "`egrm verify` needs its questions, with their references, beside it (--questions)"
+            f"{file}, line {number}: a log needs 'fast' and 'paths', but the line has {known}. For a file from "
+            "`egrm verify`, pass its questions with references (--questions)"
         )
     try:
-        return Saved(**{"id": number, **{name: row[name] for name in ("id", "fast", "paths") if name in row}})
+        return LoggedQuestion(**{"id": number, **{name: row[name] for name in ("id", "fast", "paths") if name in row}})
     except ValidationError as error:
         raise InputError(f"{file}, line {number}: {explain(error)[:400]}") from error
 
 
 def rows_of(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines that are not blank, each with its number; no two have the same id.
+    """Iterate over the lines that are not blank, with their numbers.
 
     Raises:
-        InputError: the file cannot be read, is empty, or a line is no JSON object.
+        InputError: The file cannot be read or is empty, a line is not a JSON object, or an id occurs twice.
     """
     seen: dict[object, int] = {}
     for number, line in enumerate(_text(file).split("\n"), start=1):
@@ -94,14 +94,14 @@ def rows_of(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{file}, line {number} is not JSON: {error}") from error
         if not isinstance(row, dict):
-            raise InputError(f"{file}, line {number} is no JSON object")
+            raise InputError(f"{file}, line {number} is not a JSON object")
         name = json.dumps(row.get("id", number))
         if name in seen:
-            raise InputError(f"{file}, line {number}: the id {name} is that of line {seen[name]}; give each its own")
+            raise InputError(f"{file}, line {number}: line {seen[name]} has the same id, {name}; make ids unique")
         seen[name] = number
         yield number, row
     if not seen:
-        raise InputError(f"{file} holds no question")
+        raise InputError(f"{file} has no questions")
 
 
 def _text(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""A log as arrays, and what a gate would have seen of it. Shapes: N questions, F fast answers, C classes, M drawn."""
+"""A log as arrays, and what a gate measures on it. Shapes: N questions, F fast answers, C classes, M drawn."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.votes import Votes
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 DIGITS = 9
-"""To which certainties are told apart; the gate's own slack is one unit of the last."""
+"""Certainties are rounded to this many digits. The gate's tolerance is one unit of the last digit."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """A log of N questions, cut to the fewest fast answers that any of them has."""
+class AnswerTable:
+    """A log of N questions, truncated to the smallest number of fast answers."""
 
-    fast: Ints
-    """(N, F) the class of each fast answer, in drawing order; -1 for a lost one."""
-    right: Bools
-    """(N, C) whether a class is right."""
-    reasoned_right: Bools
-    """(N,) whether reasoning comes to the right answer."""
-    reasoned_confidence: Floats
-    """(N,) the confidence in it: the run's own, else its share of the paths' votes."""
-    fast_tokens: Floats | None
-    """(N, F) tokens of each fast answer; None where the log does not have those of every sample."""
-    path_tokens: Floats | None
-    """(N,) tokens of all paths of a question."""
+    fast: IntArray
+    """(N, F) The class of each fast answer, in the order they were drawn. -1 for a lost one."""
+    right: BoolArray
+    """(N, C) Whether a class is right."""
+    reasoned_right: BoolArray
+    """(N,) Whether reasoning finds the right answer."""
+    reasoned_confidence: FloatArray
+    """(N,) The confidence in the reasoned answer: the run's, or else its share of the paths' votes."""
+    fast_tokens: FloatArray | None
+    """(N, F) The tokens of each fast answer. None unless the log has the tokens of every sample."""
+    path_tokens: FloatArray | None
+    """(N,) The tokens of all paths of a question."""
     scored: bool
-    """Whether confidences are scores, and no shares of votes."""
+    """Whether confidences are scores rather than shares of votes."""
 
     @property
     def n(self) -> int:
@@ -54,23 +54,23 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """What the gate sees of M fast answers to each of N questions."""
+class GateMeasurements:
+    """What a gate measures on M fast answers to each of N questions."""
 
-    certainty: Floats
-    """(N,) the measure's value, its sign such that higher is more certain; -inf where no answer is left."""
-    right: Bools
-    """(N,) whether the fast answer that the votes are for is right."""
+    certainty: FloatArray
+    """(N,) The measure's value, signed so that higher is more certain. -inf if no answer could be read."""
+    right: BoolArray
+    """(N,) Whether the fast answer with the most votes is right."""
 
 
-def table_of(log: Sequence[Saved]) -> Table:
-    """The arrays of a log."""
+def table_of(log: Sequence[LoggedQuestion]) -> AnswerTable:
+    """Convert a log to arrays."""
     n_fast = min(len(question.fast) for question in log)
     numbered = [_numbered(question.fast[:n_fast]) for question in log]
     width = max(1, *(len(marks) for _, marks in numbered))
     reasoned = [_reasoned(question) for question in log]
     counted = all(d.n_tokens is not None for question in log for d in (*question.fast[:n_fast], *question.paths))
-    return Table(
+    return AnswerTable(
         fast=np.array([numbers for numbers, _ in numbered]),
         right=np.array([[*marks, *[False] * (width - len(marks))] for _, marks in numbered]),
         reasoned_right=np.array([right for right, _ in reasoned]),
@@ -81,8 +81,8 @@ def table_of(log: Sequence[Saved]) -> Table:
     )
 
 
-def _numbered(draws: Sequence[Draw]) -> tuple[list[int], list[bool]]:
-    """The class of each, by first appearance, and which classes are right."""
+def _numbered(draws: Sequence[LoggedAnswer]) -> tuple[list[int], list[bool]]:
+    """Number the answers by class, in order of appearance, and say which classes are right."""
     places: dict[str, int] = {}
     marks: list[bool] = []
     for draw in draws:
@@ -92,31 +92,31 @@ def _numbered(draws: Sequence[Draw]) -> tuple[list[int], list[bool]]:
     return [-1 if draw.answer is None else places[draw.answer] for draw in draws], marks
 
 
-def _reasoned(question: Saved) -> tuple[bool, float]:
+def _reasoned(question: LoggedQuestion) -> tuple[bool, float]:
     votes = Counter(path.answer for path in question.paths if path.answer is not None)
-    top, count = votes.most_common(1)[0] if votes else (None, 0)  # of equals, the one drawn first
+    top, count = votes.most_common(1)[0] if votes else (None, 0)  # the first drawn wins ties
     share = count / len(question.paths)
     if question.reasoned is not None:
         return question.reasoned.correct, share if question.confidence is None else question.confidence
     return any(path.correct for path in question.paths if path.answer is not None and path.answer == top), share
 
 
-def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[Ints]:
-    """Which M of F fast answers to draw: every way where there are few, else `most` random ones; in drawing order.
+def draws_of(n_fast: int, m: int, most: int = 64, seed: int = 0) -> list[IntArray]:
+    """Choose which M of F fast answers to draw: all combinations if there are at most `most`, or `most` random ones.
 
     Raises:
-        InputError: there are not so many fast answers.
+        InputError: M is not between 1 and F.
     """
     if not 1 <= m <= n_fast:
-        raise InputError(f"samples={m}: the log has {n_fast} fast answers a question; take 1 to {n_fast}")
+        raise InputError(f"samples={m}: the log has {n_fast} fast answers per question; choose 1 to {n_fast}")
     if math.comb(n_fast, m) <= most:
         return [np.array(chosen) for chosen in combinations(range(n_fast), m)]
     rng = np.random.default_rng(seed)
     return [np.sort(rng.permutation(n_fast)[:m]) for _ in range(most)]
 
 
-def gate(table: Table, measure: Measure, drawn: Ints) -> Gate:
-    """What the gate sees where these fast answers are drawn; ties are for the answer drawn first, as in a run."""
+def measure_gate(table: AnswerTable, measure: Measure, drawn: IntArray) -> GateMeasurements:
+    """Measure the drawn fast answers. The answer drawn first wins ties, as in a run."""
     classes = table.fast[:, drawn]
     n_classes = table.right.shape[1]
     hit = classes[:, :, None] == np.arange(n_classes)  # (N, M, C)
@@ -127,11 +127,11 @@ def gate(table: Table, measure: Measure, drawn: Ints) -> Gate:
     kinds, kind = np.unique(-np.sort(-counts, axis=1), axis=0, return_inverse=True)
     values = np.array([certainty(measure, [int(c) for c in counted if c], m) for counted in kinds])
     right = table.right[np.arange(table.n), top] & (counts.max(axis=1) > 0)
-    return Gate(np.asarray(np.round(values[kind.reshape(-1)], DIGITS), np.float64), right)
+    return GateMeasurements(np.asarray(np.round(values[kind.reshape(-1)], DIGITS), np.float64), right)
 
 
 def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:
-    """Of votes by class, among M: the measure's value, its sign such that higher is more certain; -inf without any."""
+    """Measure the votes by class among M answers, signed so that higher is more certain. -inf without votes."""
     if not counts:
         return -math.inf
     lost = m - sum(counts)
@@ -144,10 +144,10 @@ def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:
 
 
 def replayable(measures: Sequence[Measure]) -> list[Measure]:
-    """Those that need nothing beside answers, which is all that a log has."""
+    """The measures that need only answers, which is all that a log has."""
     return [measure for measure in measures if not measure.needs]
 
 
 def sizes_of(n_fast: int, usual: Sequence[int] = (3, 5, 8, 16)) -> list[int]:
-    """The numbers of fast answers that a replay looks at where none is named."""
+    """The default numbers of fast answers to replay."""
     return list(islice((m for m in usual if m <= n_fast), len(usual))) or [n_fast]

@@ -1,19 +1,21 @@
-"""What the gate's certainty is worth, from how many questions have it at each level and how many of them go wrong.
+"""Metrics of a gate's certainty, computed from the number of questions and of wrong answers at each level.
 
-All of it is in sums over questions, so that a bootstrap is a product of matrices. Shapes: L levels, the most certain
-first; ... stands for the bootstrap's samples, or for nothing.
+The inputs are sums over questions, so a bootstrap is one matrix product. Shapes: L levels, most certain first; `...` is
+the bootstrap samples, or absent.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from egrm_graph.replay.answer_table import Floats
+from egrm_graph.replay.answer_table import FloatArray
 
 
-def auroc(mass: Floats, wrong: Floats) -> Floats:
-    """The probability that a right fast answer is more certain than a wrong one, a tie counting half: (..., L) to
-    (...). NaN where all are right or all are wrong."""
+def auroc(mass: FloatArray, wrong: FloatArray) -> FloatArray:
+    """The probability that a right fast answer is more certain than a wrong one: (..., L) to (...).
+
+    Ties count half. NaN if all are right or all are wrong.
+    """
     right = mass - wrong
     below = wrong.sum(axis=-1, keepdims=True) - wrong.cumsum(axis=-1)
     pairs = right.sum(axis=-1) * wrong.sum(axis=-1)
@@ -21,9 +23,11 @@ def auroc(mass: Floats, wrong: Floats) -> Floats:
     return np.where(pairs > 0, ordered / np.where(pairs > 0, pairs, 1), np.nan)
 
 
-def aurc(mass: Floats, wrong: Floats) -> Floats:
-    """The area under the risk-coverage curve: the share of wrong answers among the most certain c of all, averaged over
-    c in (0, 1]; (..., L) to (...). Within a level the order is random.
+def aurc(mass: FloatArray, wrong: FloatArray) -> FloatArray:
+    """The area under the risk-coverage curve: (..., L) to (...).
+
+    This is the share of wrong answers among the most certain fraction c, averaged over c in (0, 1]. The order within a
+    level is random.
 
     Source: Geifman & El-Yaniv 2017, arXiv:1705.08500. Differs: coverage is continuous, with expected risks at ties.
     """
@@ -36,13 +40,15 @@ def aurc(mass: Floats, wrong: Floats) -> Floats:
 
 
 def oracle_aurc(error: float) -> float:
-    """The least area that any order of the answers has, where this share of them is wrong: all right ones first."""
+    """The smallest possible area if this share of answers is wrong: all right answers come first."""
     return error + (1 - error) * float(np.log1p(-error)) if error < 1 else 1.0
 
 
-def accuracies(mass: Floats, wrong: Floats, reasoned: Floats) -> Floats:
-    """The share that is right if the gate opens from each level on: (..., L) to (..., L + 1), the first for a gate that
-    never opens. `reasoned` is what reasoning gets right of each level's mass."""
+def accuracies(mass: FloatArray, wrong: FloatArray, reasoned: FloatArray) -> FloatArray:
+    """The accuracy of a gate that opens down to each level: (..., L) to (..., L + 1). The first never opens.
+
+    `reasoned` is the part of each level's mass that reasoning gets right.
+    """
     n = mass.sum(axis=-1, keepdims=True)
     gained = (mass - wrong - reasoned).cumsum(axis=-1)
     start = reasoned.sum(axis=-1, keepdims=True)
@@ -50,6 +56,9 @@ def accuracies(mass: Floats, wrong: Floats, reasoned: Floats) -> Floats:
 
 
 def oracle_accuracy(direct: float, always: float, gain: float, loss: float) -> float:
-    """The most that any gate reaches at this share of direct questions: where only the fast answer is right (`gain`)
-    first, where only the reasoned one is (`loss`) last."""
+    """The best accuracy of any gate with this share of direct questions.
+
+    The best gate answers directly first where only the fast answer is right (`gain`), and last where only the reasoned
+    answer is right (`loss`).
+    """
     return always + min(direct, gain) - max(0.0, direct - (1 - loss))

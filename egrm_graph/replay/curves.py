@@ -1,4 +1,4 @@
-"""A gate on a log, at every threshold: how it ranks the answers, and what it makes of accuracy and cost."""
+"""Replay a gate on a log at every threshold: its ranking of answers, accuracy, and cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from egrm_graph.intervals import Estimate, percentiles, resampled
-from egrm_graph.replay.answer_table import Floats, Table, draws_of, gate
+from egrm_graph.replay.answer_table import AnswerTable, FloatArray, draws_of, measure_gate
 from egrm_graph.replay.certainty_levels import accuracies, aurc, auroc, oracle_accuracy, oracle_aurc
 from egrm_graph.uncertainty.measures import Measure
 
@@ -18,58 +18,58 @@ class Point:
     """The gate at one threshold."""
 
     threshold: float | None
-    """In the measure's own units; None for a gate that never opens."""
+    """In the measure's units. None for a gate that never opens."""
     reasoned: float
-    """The share of questions that are reasoned about."""
+    """The share of questions that reason."""
     accuracy: Estimate
     tokens: float | None
-    """Completion tokens a question, mean; None where the log does not have them."""
+    """Mean completion tokens per question. None if the log does not have them."""
     random: float
-    """The accuracy of a gate that reasons about as many questions, but any."""
+    """The accuracy of a gate that reasons about the same number of random questions."""
     oracle: float
-    """The accuracy of the best gate that reasons about as many."""
+    """The accuracy of the best gate that reasons about the same number of questions."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One measure at one M. Intervals are over questions, 95 %."""
+    """One measure at one M. Intervals are 95% intervals over questions."""
 
     measure: str
     samples: int
     drawn: int
-    """In how many ways M of the fast answers were drawn; all figures are means over them."""
+    """The number of ways in which M fast answers were drawn. All figures are means over them."""
     auroc: Estimate
-    """How far certainty tells right fast answers from wrong ones; NaN where there is only one kind."""
+    """How well certainty separates right fast answers from wrong ones. NaN if all are right or all are wrong."""
     aurc: Estimate
-    """Area under the risk-coverage curve; less is better."""
+    """The area under the risk-coverage curve. Smaller is better."""
     aurc_random: float
-    """That of an order by chance: the share of fast answers that are wrong."""
+    """The area of a random order: the share of wrong fast answers."""
     aurc_oracle: float
     risk_coverage: tuple[tuple[float, float], ...]
-    """For each level of certainty the share of questions that have at least it, and the share of wrong fast answers
+    """For each level of certainty, the share of questions at least as certain, and the share of wrong fast answers
     among them."""
     points: tuple[Point, ...]
-    """From the gate that never opens to the one that does for all questions with a fast answer."""
+    """From the gate that never opens to the one that opens for all questions with a fast answer."""
     default: Point
-    """At the measure's own threshold."""
+    """At the measure's default threshold."""
 
 
 @dataclass(frozen=True)
 class _Levels:
-    certainties: Floats
-    """(L,) the most certain first."""
-    mass: Floats
-    """(N, L) the share of draws in which a question is at a level."""
-    wrong: Floats
-    """(N, L) the same, of those in which its fast answer is wrong."""
+    certainties: FloatArray
+    """(L,) Most certain first."""
+    mass: FloatArray
+    """(N, L) The share of draws in which a question is at a level."""
+    wrong: FloatArray
+    """(N, L) The share of draws in which a question is at a level and its fast answer is wrong."""
     drawn: int
 
 
-def replay(table: Table, measures: Sequence[Measure], samples: Sequence[int], seed: int = 0) -> Iterator[Curve]:
-    """A curve for each measure and M.
+def replay(table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], seed: int = 0) -> Iterator[Curve]:
+    """Compute a curve for each measure and M.
 
     Raises:
-        InputError: the log has fewer fast answers than one of `samples`.
+        InputError: The log has fewer fast answers than one of `samples`.
     """
     weights = resampled(table.n, seed=seed)
     for measure in measures:
@@ -77,7 +77,7 @@ def replay(table: Table, measures: Sequence[Measure], samples: Sequence[int], se
             yield _curve(table, measure, m, weights)
 
 
-def _curve(table: Table, measure: Measure, m: int, weights: Floats) -> Curve:
+def _curve(table: AnswerTable, measure: Measure, m: int, weights: FloatArray) -> Curve:
     levels = _levels(table, measure, m)
     mass, wrong, n = levels.mass.sum(axis=0), levels.wrong.sum(axis=0), table.n
     resampled_mass, resampled_wrong = weights @ levels.mass, weights @ levels.wrong
@@ -99,21 +99,21 @@ def _curve(table: Table, measure: Measure, m: int, weights: Floats) -> Curve:
     )
 
 
-def _levels(table: Table, measure: Measure, m: int) -> _Levels:
-    ways = draws_of(table.n_fast, m)
-    seen = [gate(table, measure, drawn) for drawn in ways]
-    certainties = np.unique(np.concatenate([each.certainty for each in seen]))[::-1]
+def _levels(table: AnswerTable, measure: Measure, m: int) -> _Levels:
+    draws = draws_of(table.n_fast, m)
+    measured = [measure_gate(table, measure, drawn) for drawn in draws]
+    certainties = np.unique(np.concatenate([gate.certainty for gate in measured]))[::-1]
     mass = np.zeros((table.n, len(certainties)))
     wrong = np.zeros_like(mass)
     questions = np.arange(table.n)
-    for each in seen:
-        level = np.searchsorted(-certainties, -each.certainty)
-        mass[questions, level] += 1 / len(ways)
-        wrong[questions, level] += ~each.right / len(ways)
-    return _Levels(certainties, mass, wrong, len(ways))
+    for gate in measured:
+        level = np.searchsorted(-certainties, -gate.certainty)
+        mass[questions, level] += 1 / len(draws)
+        wrong[questions, level] += ~gate.right / len(draws)
+    return _Levels(certainties, mass, wrong, len(draws))
 
 
-def _points(table: Table, measure: Measure, m: int, levels: _Levels, weights: Floats) -> list[Point]:
+def _points(table: AnswerTable, measure: Measure, m: int, levels: _Levels, weights: FloatArray) -> list[Point]:
     reasoned = levels.mass * table.reasoned_right[:, None]
     found = accuracies(levels.mass.sum(axis=0), levels.wrong.sum(axis=0), reasoned.sum(axis=0))
     samples = accuracies(weights @ levels.mass, weights @ levels.wrong, weights @ reasoned)
@@ -142,8 +142,8 @@ def _points(table: Table, measure: Measure, m: int, levels: _Levels, weights: Fl
     return points
 
 
-def _tokens(table: Table, m: int, levels: _Levels) -> Floats | None:
-    """(L + 1,) a question's mean: M fast answers, and the paths where the gate does not open."""
+def _tokens(table: AnswerTable, m: int, levels: _Levels) -> FloatArray | None:
+    """(L + 1,) Mean tokens per question: M fast answers, plus the paths if the gate does not open."""
     if table.fast_tokens is None or table.path_tokens is None:
         return None
     saved = (levels.mass * table.path_tokens[:, None]).mean(axis=0).cumsum()

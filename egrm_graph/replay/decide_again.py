@@ -1,6 +1,6 @@
-"""Decides recorded runs again, under other settings, with no model call: by the graph's own nodes.
+"""Decide recorded runs again under other settings, with the graph's own nodes and without a model call.
 
-What would have been drawn, and was not, nobody knows; such a run is `undecided`, with the reason.
+A run that needs answers that were not drawn is `undecided`, with the reason.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from egrm_graph.uncertainty.wave_sizes import wave_sizes
 from egrm_graph.verification import Route, Status, Verification
 
 CHANGES = ("measure", "threshold", "selection", "contested_share", "min_confidence")
-"""What a run can be decided again with; everything else would have drawn something else."""
-STOPPED = "drawing stopped after {n} of {planned} fast answers, and under this gate more count; use --stopping all"
-NO_PATHS = "it would have reasoned, and no paths were drawn; record with a gate that never opens (--threshold 2)"
+"""The settings that can change. Any other change would have drawn other answers."""
+STOPPED = "drawing stopped after {n} of {planned} fast answers, but this gate needs more; record with --stopping all"
+NO_PATHS = "it would have reasoned, but no paths were drawn; record with a gate that never opens (--threshold 2)"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a run comes to."""
+    """The outcome of a run."""
 
     value: float | None
     threshold: float
@@ -50,72 +50,76 @@ class Decision:
     winner: int | None
     best_path: int | None
     undecided: str | None = None
-    """Why route or answer are not known; None where they are."""
+    """Why the route or the answer is unknown. None if both are known."""
     partial: bool = False
-    """Whether more fast answers would have been drawn, which could change neither route nor answer; value and status
-    are of those that were."""
+    """Whether the run would have drawn more fast answers that can change neither route nor answer. Value and status are
+    those of the drawn answers."""
 
 
-def as_recorded(told: Verification) -> Decision:
-    """What the run came to when it was recorded."""
-    seen = told["uncertainty"]
+def as_recorded(verification: Verification) -> Decision:
+    """The recorded outcome of a run."""
+    seen = verification["uncertainty"]
     return Decision(
         value=seen["value"],
         threshold=seen["threshold"],
-        route=told["route"],
-        status=told["status"],
-        answer=told["answer"],
-        winner=told["winner"],
-        best_path=told["best_path"],
+        route=verification["route"],
+        status=verification["status"],
+        answer=verification["answer"],
+        winner=verification["winner"],
+        best_path=verification["best_path"],
     )
 
 
 def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> Decision:
-    """What the run would have come to under `changes` of its settings.
+    """Compute the outcome of the run under `changes` to its settings.
 
     Raises:
-        SettingsError: a change cannot be made, or its value is wrong.
-        InputError: the record has no verdict.
+        SettingsError: A setting cannot change, or its value is invalid.
+        InputError: The record has no verdict.
     """
     changes = dict(changes or {})
     if other := [name for name in changes if name not in CHANGES]:
-        raise SettingsError(f"{', '.join(other)} would have drawn other answers; replay takes {', '.join(CHANGES)}")
-    told, asked = record["verification"], record["asked"]
-    if told is None or asked is None:
-        raise InputError(f"run {record['run_id']} came to no verdict ({record['ending']}); there is nothing to decide")
+        raise SettingsError(
+            f"a replay cannot change {', '.join(other)}, which affects what is drawn; change {', '.join(CHANGES)}"
+        )
+    verification, asked = record["verification"], record["asked"]
+    if verification is None or asked is None:
+        raise InputError(f"run {record['run_id']} has no verdict ({record['ending']}), so it cannot be decided again")
     run = _run(record, changes)
-    n, partial = _drawn_until(record, told, run)
+    n, partial = _drawn_until(record, verification, run)
     if n is None:
-        return _undecided(run, STOPPED.format(n=len(told["samples"]), planned=told["uncertainty"]["planned"]))
-    state = cast(State, {"asked": asked, "drawn": _drawn(record, told, n, run), "expanded": None, "scored": None})
+        return _undecided(
+            run, STOPPED.format(n=len(verification["samples"]), planned=verification["uncertainty"]["planned"])
+        )
+    state = cast(State, {"asked": asked, "drawn": _drawn(record, verification, n), "expanded": None, "scored": None})
     gated = state["gated"] = check_uncertainty(state, run)["gated"]
     if gated["route"] == "reasoned":
-        if (unknown := _not_reasoned(told, gated, partial=partial)) is not None:
+        if (unknown := _not_reasoned(verification, gated, partial=partial)) is not None:
             return _undecided(run, unknown, gated)
         state["scored"] = Expanded(
-            paths=told["paths"], views=[], view_of=[], usage=no_usage(), ms=0.0, reasons=_reasons(record, after=2)
+            paths=verification["paths"], usage=no_usage(), ms=0.0, reasons=_reasons(record, after=2)
         )
-    with warnings.catch_warnings():  # a replay is no stream of runs that a calibration could be watched on
+    with warnings.catch_warnings():  # a replay is not a stream of runs to monitor the calibration on
         warnings.simplefilter("ignore", CalibrationWarning)
         return replace(as_recorded(select_answer(state, run)["verification"]), partial=partial)
 
 
 def same_answers(record: Record) -> Callable[[str, str], bool]:
-    """When two answers of this record are the same."""
+    """The function that compares two answers of this record."""
     return _run(record, {}).parts.task.same
 
 
 def _run(record: Record, changes: Mapping[str, Any]) -> Run:
-    # Records from before this setting are of runs that withheld nothing by it.
+    # Runs recorded before this setting existed withheld no answers.
     recorded = {"min_confidence": None, **record["settings"]}
     values = {name: value for name, value in recorded.items() if name in Settings.model_fields}
     values |= {"model": record["model"], "prompts": "auto", "trace_level": "off", "telemetry": "off"}
     fixed = {name: value for name, value in values.items() if name not in RunSettings.model_fields}
-    told = record["verification"]
-    calibrated = told is not None and told["calibrated"] is True
+    verification = record["verification"]
+    calibrated = verification is not None and verification["calibrated"] is True
     parts = _parts(json.dumps(fixed, sort_keys=True), record["scorer"], calibrated=calibrated)
     if not record["texts"]:
-        parts = replace(parts, task=cast(Task, _Named(parts.task)))
+        parts = replace(parts, task=cast(Task, _NamedAnswers(parts.task)))
     of_run = {name: value for name, value in values.items() if name in RunSettings.model_fields}
     settings = parts.settings.overridden({**of_run, **changes})
     parts.measure(settings)
@@ -130,22 +134,20 @@ def _parts(fixed: str, scorer: str | None, *, calibrated: bool) -> Parts:
         return assemble(settings, _NoClient(settings.model), None if scorer is None else _NoScorer(scorer, calibrated))
 
 
-def _drawn(record: Record, told: Verification, n: int, run: Run) -> Drawn:
-    samples = told["samples"][:n]
+def _drawn(record: Record, verification: Verification, n: int) -> Drawn:
+    samples = verification["samples"][:n]
     outcomes = [Lost(sample["error"]) if sample["error"] is not None else sample for sample in samples]
     asked = record["asked"]
     assert asked is not None  # checked before
     return Drawn(
         views=run.parts.task.views(asked, run.settings, run.settings.samples),
         samples=samples,
-        readings=told["readings"],
-        planned=told["uncertainty"]["planned"],
+        readings=verification["readings"],
+        planned=verification["uncertainty"]["planned"],
         ahead=None,
         usage=no_usage(),
         ms=0.0,
-        reasons=_reasons(record, before=1)
-        if told["readings"]
-        else lost_reasons(ReasonCode.FAST_ANSWERS_LOST, outcomes),
+        reasons=_reasons(record, before=1) if verification["readings"] else lost_reasons("fast answers", outcomes),
     )
 
 
@@ -155,11 +157,14 @@ def _reasons(record: Record, *, after: int = 0, before: int = 4) -> list[Reason]
     ]
 
 
-def _drawn_until(record: Record, told: Verification, run: Run) -> tuple[int | None, bool]:
-    """After how many fast answers a run under these settings would have stopped. Where more would have been drawn than
-    were: all of them, and True, if they decide; else None. Only the rule `decided` asks what the gate is."""
-    n, planned, settings = len(told["samples"]), told["uncertainty"]["planned"], run.settings
-    if told["rewards"] is not None or settings.stopping != "decided":
+def _drawn_until(record: Record, verification: Verification, run: Run) -> tuple[int | None, bool]:
+    """The number of fast answers after which a run under these settings stops, and whether that is only a part.
+
+    If the run would have drawn more than were recorded, returns all of them and True if they decide, or None if they do
+    not. Only the stopping rule `decided` depends on the gate.
+    """
+    n, planned, settings = len(verification["samples"]), verification["uncertainty"]["planned"], run.settings
+    if verification["rewards"] is not None or settings.stopping != "decided":
         return n, False
     rule = stopping_rule("decided", run.parts.gate(settings))
     asked = range(1, planned + 1) if settings.single_requests else accumulate(wave_sizes(rule, planned, settings.waves))
@@ -172,24 +177,24 @@ def _drawn_until(record: Record, told: Verification, run: Run) -> tuple[int | No
     return n, False
 
 
-def _not_reasoned(told: Verification, gated: Gated, *, partial: bool) -> str | None:
-    if told["route"] == "direct":
+def _not_reasoned(verification: Verification, gated: Gated, *, partial: bool) -> str | None:
+    if verification["route"] == "direct":
         return NO_PATHS
-    if partial and all(path["answer"] is None for path in told["paths"]):
-        return "no path gave an answer, and of the fast answers that would decide more would have been drawn"
-    if gated["uncertainty"]["contested"] != told["uncertainty"]["contested"]:
+    if partial and all(path["answer"] is None for path in verification["paths"]):
+        return "no path gave an answer, so the fast answers decide, and more of them would have been drawn"
+    if gated["uncertainty"]["contested"] != verification["uncertainty"]["contested"]:
         return "it would have reasoned about other candidates"
     return None
 
 
-def _undecided(run: Run, why: str, gated: Gated | None = None) -> Decision:
+def _undecided(run: Run, reason: str, gated: Gated | None = None) -> Decision:
     threshold = run.parts.gate(run.settings).threshold
     value = None if gated is None else gated["uncertainty"]["value"]
-    return Decision(value, threshold, None if gated is None else "reasoned", None, None, None, None, undecided=why)
+    return Decision(value, threshold, None if gated is None else "reasoned", None, None, None, None, undecided=reason)
 
 
-class _Named:
-    """A task whose answers go by the names that a record without texts gives them."""
+class _NamedAnswers:
+    """A task that compares answers by the names they have in a record without texts."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -202,7 +207,7 @@ class _Named:
 
 
 class _NoClient:
-    """Stands where the model was, and refuses to be asked."""
+    """Replaces the model and refuses every call."""
 
     gives_logprobs = True
 
@@ -210,10 +215,10 @@ class _NoClient:
         self.name = name
 
     async def sample(self, *_: Any, **__: Any) -> Completions:
-        raise Unsupported("a replay asks no model")
+        raise Unsupported("a replay calls no model")
 
     async def label_logprobs(self, *_: Any, **__: Any) -> LabelLogprobs:
-        raise Unsupported("a replay asks no model")
+        raise Unsupported("a replay calls no model")
 
     async def check(self) -> None: ...
 
@@ -221,13 +226,13 @@ class _NoClient:
 
 
 class _NoScorer:
-    """Stands where the scorer was: scores are taken from the record."""
+    """Replaces the scorer. The scores are in the record."""
 
     def __init__(self, name: str, calibrated: bool) -> None:
         self.name = name
         self.calibrated = calibrated
 
     async def score(self, *_: Any, **__: Any) -> list[float | Unscored]:
-        raise Unsupported("a replay asks no scorer")
+        raise Unsupported("a replay calls no scorer")
 
     async def aclose(self) -> None: ...

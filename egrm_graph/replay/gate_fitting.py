@@ -1,4 +1,4 @@
-"""From labelled questions to a calibrated gate, or to the reason why none can be promised."""
+"""Calibrate a gate on labeled questions, or say why no gate can keep the promise."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ import numpy as np
 
 from egrm_graph.calibration.certification import last_passed, questions_needed, upper_bound
 from egrm_graph.calibration.gate_calibration import Abstention, Step, fitted_steps
-from egrm_graph.replay.answer_table import Bools, Table
-from egrm_graph.replay.threshold_sequences import Family, Loss, certify, families
+from egrm_graph.replay.answer_table import AnswerTable, BoolArray
+from egrm_graph.replay.threshold_sequences import GateLoss, ThresholdSequence, certify, threshold_sequences
 from egrm_graph.uncertainty.measures import Measure
 
-NOTHING_REASONED = 2.0
-"""No confidence is as high."""
+ABOVE_ANY_CONFIDENCE = 2.0
+"""A threshold that withholds every reasoned answer."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What is to be promised."""
+    """The guarantee that the gate has to keep."""
 
     target_risk: float
     confidence: float
-    loss: Loss = "excess"
+    loss: GateLoss = "excess"
     abstain_risk: float | None = None
-    """Of the answers given, no more are wrong. It is promised on its own, with the same confidence, on a half of the
-    questions that the gate was not chosen on; None lets every answer be given."""
+    """The largest share of given answers that may be wrong.
+
+    It is certified separately, with the same confidence, on the half of the questions that did not choose the gate.
+    None withholds no answer.
+    """
 
 
 class Accuracy(NamedTuple):
-    """Shares of all the labelled questions that came out right."""
+    """Shares of the labeled questions that are right."""
 
     gated: float
     always: float
-    """Reasoning about all of them."""
+    """If every question reasons."""
     never: float
-    """The vote of the same number of fast answers."""
+    """If the same number of fast answers votes on every question."""
     direct: float
-    """Of the fast answers that the gate lets through only."""
+    """Among the fast answers that the gate accepts."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +66,20 @@ class Certified:
 
 @dataclass(frozen=True)
 class Refused:
-    """Why nothing is promised."""
+    """Why no gate is certified."""
 
     reason: str
 
 
 def calibrate(
-    table: Table, measures: Sequence[Measure], samples: Sequence[int], promise: Promise, seed: int = 0
+    table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], promise: Promise, seed: int = 0
 ) -> Certified | Refused:
-    """The gate that costs least among those that keep the promise.
+    """Find the cheapest gate that keeps the promise.
 
     Raises:
-        InputError: the log has fewer fast answers than one of `samples`.
+        InputError: The log has fewer fast answers than one of `samples`.
     """
-    choices = families(table, measures, samples, promise.loss)
+    choices = threshold_sequences(table, measures, samples, promise.loss)
     chosen_on = np.ones(table.n, bool)
     if promise.abstain_risk is not None:
         chosen_on[np.random.default_rng(seed).permutation(table.n)[table.n // 2 :]] = False
@@ -84,7 +87,7 @@ def calibrate(
     refusal = _hopeless(table, choices, n, promise)
     if refusal is not None:
         return Refused(refusal)
-    found, at = (int(each[0]) for each in certify(choices, chosen_on[None].astype(int), promise.target_risk, delta))
+    found, at = (int(result[0]) for result in certify(choices, chosen_on[None].astype(int), promise.target_risk, delta))
     if found < 0:
         return Refused(_failed(choices, chosen_on, promise))
     gate, direct = choices[found], choices[found].direct[:, at]
@@ -120,25 +123,25 @@ def calibrate(
     )
 
 
-def _hopeless(table: Table, choices: Sequence[Family], n: int, promise: Promise) -> str | None:
+def _hopeless(table: AnswerTable, choices: Sequence[ThresholdSequence], n: int, promise: Promise) -> str | None:
     needed = questions_needed(promise.target_risk, (1 - promise.confidence) / len(choices))
     if n < needed:
         return (
-            f"{n} questions cannot promise a risk of {promise.target_risk:g} with confidence {promise.confidence:g} to "
-            f"one of {len(choices)} gates, even without a single loss: that takes {needed}. Label more, try fewer "
-            "measures and samples, or raise the target"
+            f"{n} questions cannot promise a risk of {promise.target_risk:g} with confidence {promise.confidence:g} "
+            f"for one of {len(choices)} gates, even without a loss: that takes {needed}. Label more questions, "
+            "try fewer measures and samples, or raise the target"
         )
     marks = np.concatenate([table.reasoned_right, *(one.fast_right for one in choices)])
     if marks.all() or not marks.any():
-        return f"every answer is {'right' if marks.all() else 'wrong'}, so that they tell nothing of a gate"
+        return f"every answer is {'right' if marks.all() else 'wrong'}, so the questions cannot calibrate a gate"
     return None
 
 
-def _failed(choices: Sequence[Family], rows: Bools, promise: Promise) -> str:
+def _failed(choices: Sequence[ThresholdSequence], rows: BoolArray, promise: Promise) -> str:
     n = int(rows.sum())
     strictest = [(int(one.losses[rows, 0].sum()), one) for one in choices if one.certainties.size]
     if not strictest:
-        return "no fast answer could be read, so that no gate would ever open"
+        return "no fast answer could be read, so no gate would ever open"
     losses, one = min(strictest, key=lambda entry: entry[0])
     bound = upper_bound(losses, n, (1 - promise.confidence) / len(choices))
     return (
@@ -149,23 +152,23 @@ def _failed(choices: Sequence[Family], rows: Bools, promise: Promise) -> str:
 
 
 def _between(direct: int, n: int) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share, 99.5 %."""
+    """The 99.5% Clopper-Pearson interval of a share."""
     return 1 - upper_bound(n - direct, n, 0.0025), upper_bound(direct, n, 0.0025)
 
 
 def _abstention(
-    table: Table, direct: Bools, fast_right: Bools, *, rows: Bools, target: float, delta: float
+    table: AnswerTable, direct: BoolArray, fast_right: BoolArray, *, rows: BoolArray, target: float, delta: float
 ) -> Abstention | None:
-    """The most answers that can be given with so few wrong among them; None where not even the direct ones can.
+    """Give as many answers as possible at the target risk. None if even the direct answers exceed it.
 
-    Given how many are answered at a level, how many of them are wrong is binomial. The levels are fixed in order, from
-    the strictest: direct answers only.
+    The number of wrong answers at a level, given the number of answers, is binomial. The levels are tested in a fixed
+    order, starting with the strictest: direct answers only.
     """
-    confidence = np.where(direct, NOTHING_REASONED, table.reasoned_confidence)[rows]
+    confidence = np.where(direct, ABOVE_ANY_CONFIDENCE, table.reasoned_confidence)[rows]
     wrong = ~np.where(direct, fast_right, table.reasoned_right)[rows]
-    levels = np.array([NOTHING_REASONED, *np.unique(confidence[confidence < NOTHING_REASONED])[::-1]])
-    given = confidence[:, None] >= levels
-    answered, mistaken = given.sum(axis=0), (given & wrong[:, None]).sum(axis=0)
+    levels = np.array([ABOVE_ANY_CONFIDENCE, *np.unique(confidence[confidence < ABOVE_ANY_CONFIDENCE])[::-1]])
+    answers = confidence[:, None] >= levels
+    answered, mistaken = answers.sum(axis=0), (answers & wrong[:, None]).sum(axis=0)
     last = int(last_passed(mistaken, answered, target, delta))
     if last < 0:
         return None
@@ -178,9 +181,9 @@ def _abstention(
     )
 
 
-def _too_wrong(direct: Bools, fast_right: Bools, promise: Promise) -> str:
+def _too_wrong(direct: BoolArray, fast_right: BoolArray, promise: Promise) -> str:
     return (
-        f"a risk of {promise.abstain_risk:g} among the answers given cannot be promised with confidence "
+        f"a risk of {promise.abstain_risk:g} among the given answers cannot be promised with confidence "
         f"{promise.confidence:g} by abstaining: {(direct & ~fast_right).sum()} of the {direct.sum()} direct answers "
-        "of the half that it was tried on are wrong. Raise the risk, lower the gate's target, or label more questions"
+        "in the half used to test it are wrong. Raise the risk, lower the gate's target, or label more questions"
     )

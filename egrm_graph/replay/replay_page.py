@@ -1,4 +1,4 @@
-"""A replay as one page with its curves, which needs nothing else."""
+"""Render a replay and its curves as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jinja2 import Environment, StrictUndefined
 
 from egrm_graph.errors import SettingsError
 from egrm_graph.intervals import Estimate
-from egrm_graph.replay.answer_table import Table
+from egrm_graph.replay.answer_table import AnswerTable
 from egrm_graph.replay.curves import Curve
 
 
-def page(name: str, table: Table, curves: Sequence[Curve]) -> str:
-    """The page, as HTML.
+def page(name: str, table: AnswerTable, curves: Sequence[Curve]) -> str:
+    """Render the page as HTML.
 
     Raises:
         SettingsError: matplotlib is not installed.
@@ -29,7 +29,7 @@ def page(name: str, table: Table, curves: Sequence[Curve]) -> str:
 
 
 def _plots(curves: Sequence[Curve]) -> list[tuple[int, str, str]]:
-    """For each M both pictures, as text that can stand in a page."""
+    """For each M, both plots as data URLs."""
     by_size = [[curve for curve in curves if curve.samples == m] for m in sorted({c.samples for c in curves})]
     try:
         from egrm_graph.replay.replay_plots import plot_accuracy, plot_risk_coverage

@@ -1,4 +1,4 @@
-"""What becomes of many recorded runs when they are decided again."""
+"""Decide many recorded runs again and count the changes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from egrm_graph.verification import Asked
 
 @dataclass(frozen=True)
 class Replayed:
-    """One run, as it was and as it would be."""
+    """A run as recorded and as decided again."""
 
     run_id: str
     question: str
     before: Decision
     after: Decision
     right_before: bool | None
-    """None without a reference, or without an answer; for candidates, too."""
+    """None without a reference or an answer, and for judged candidates."""
     right_after: bool | None
 
     @property
     def changed(self) -> bool:
-        """Whether route, answer or winner are known to be other ones."""
+        """Whether the route, answer, or winner is known to differ."""
         route = self.after.route is not None and self.after.route != self.before.route
         known = self.after.undecided is None
         outcome = (self.before.answer, self.before.winner) != (self.after.answer, self.after.winner)
@@ -34,20 +34,20 @@ class Replayed:
 
 
 @dataclass
-class Tally:
-    """How many of them."""
+class ReplayTally:
+    """Counts of replayed runs."""
 
     runs: int = 0
     no_verdict: int = 0
-    """Runs that came to none, and so cannot be decided again."""
+    """Runs without a verdict, which cannot be decided again."""
     undecided: int = 0
-    """Runs of which route or answer would depend on what was not drawn."""
+    """Runs whose route or answer depends on what was not drawn."""
     changed: int = 0
     reasoned_before: int = 0
     reasoned_after: int = 0
     route_unknown: int = 0
     referenced: int = 0
-    """Decided runs with a reference, which the two figures of right answers are of."""
+    """Decided runs with a reference. `right_before` and `right_after` count among these."""
     right_before: int = 0
     right_after: int = 0
 
@@ -65,18 +65,18 @@ class Tally:
             self.right_after += replayed.right_after
 
 
-def replayed(records: Iterable[Record], changes: Mapping[str, Any], tally: Tally) -> Iterator[Replayed]:
-    """Each run that came to a verdict, decided again; all of them are counted.
+def replayed(records: Iterable[Record], changes: Mapping[str, Any], tally: ReplayTally) -> Iterator[Replayed]:
+    """Decide each run with a verdict again, and count all runs in `tally`.
 
     Raises:
-        SettingsError: a change cannot be made.
+        SettingsError: A setting cannot change.
     """
     for record in records:
-        told, asked = record["verification"], record["asked"]
-        if told is None or asked is None:
+        verification, asked = record["verification"], record["asked"]
+        if verification is None or asked is None:
             tally.no_verdict += 1
             continue
-        before, after = as_recorded(told), decide_again(record, changes)
+        before, after = as_recorded(verification), decide_again(record, changes)
         one = Replayed(
             run_id=record["run_id"],
             question=asked["question"],
@@ -96,12 +96,12 @@ def _right(record: Record, asked: Asked, answer: str | None) -> bool | None:
 
 
 def replay_one(record: Record, changes: Mapping[str, Any]) -> Replayed:
-    """One run, decided again.
+    """Decide one run again.
 
     Raises:
-        InputError: it came to no verdict.
-        SettingsError: a change cannot be made.
+        InputError: It has no verdict.
+        SettingsError: A setting cannot change.
     """
-    for one in replayed([record], changes, Tally()):
+    for one in replayed([record], changes, ReplayTally()):
         return one
-    raise InputError(f"run {record['run_id']} came to no verdict ({record['ending']}); there is nothing to decide")
+    raise InputError(f"run {record['run_id']} has no verdict ({record['ending']}), so it cannot be decided again")

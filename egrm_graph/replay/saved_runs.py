@@ -1,7 +1,7 @@
-"""Saved runs as a log: what `egrm verify` wrote, beside the questions with their references.
+"""Convert the output of `egrm verify` to a log, using the references of its questions.
 
-A run that is to be replayed has all fast answers and paths of every question, so its gate must never open, and drawing
-never stop: `egrm verify QUESTIONS --measure consensus --threshold 2 --stopping all --samples 16 --output RUN`.
+A replay needs all fast answers and paths of every question, so the gate must never open and drawing must never stop:
+`egrm verify QUESTIONS --measure consensus --threshold 2 --stopping all --samples 16 --output RUN`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved, read_log, rows_of
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion, read_log, rows_of
 from egrm_graph.settings import TaskName, explain
 from egrm_graph.tasks import task_named
 from egrm_graph.uncertainty.votes import classes
 from egrm_graph.values import plain_text
 
-Same = Callable[[str, str], bool]
-"""Whether two answers mean the same."""
+SameAnswer = Callable[[str, str], bool]
+"""Whether two answers are the same."""
 
 COMPLETE = (
     "draw all of them for every question with a gate that never opens: --measure consensus --threshold 2 --stopping all"
@@ -38,7 +38,7 @@ class _Drawn(BaseModel):
 
 
 class _Run(BaseModel):
-    """What a log needs of a verification."""
+    """The fields of a verification that a log needs."""
 
     route: str
     answer: str | None
@@ -50,24 +50,24 @@ class _Run(BaseModel):
     paths: list[_Sample]
 
 
-def read_labelled(file: Path, questions: Path | None, task: TaskName) -> list[Saved]:
-    """The questions of a log or, with `questions` beside it, of a file of `egrm verify`.
+def read_labelled(file: Path, questions: Path | None, task: TaskName) -> list[LoggedQuestion]:
+    """Read the questions of a log or, with `questions`, of a file from `egrm verify`.
 
     Raises:
-        InputError: the file cannot be used; says which line, and what to do.
+        InputError: The file cannot be used. Says which line, and how to fix it.
     """
     if questions is None:
         return read_log(file)
     if task not in ("answer", "arithmetic"):
-        raise InputError(f"runs of the task {task!r} have no references to be compared with; write a log of them")
+        raise InputError(f"runs of the task {task!r} have no references to compare with; write a log instead")
     return read_runs(file, questions, task_named(task).same)
 
 
-def read_runs(file: Path, questions: Path, same: Same) -> list[Saved]:
-    """The questions of a file of `egrm verify`; `questions` has the "reference" of each by its id, or its line.
+def read_runs(file: Path, questions: Path, same: SameAnswer) -> list[LoggedQuestion]:
+    """Read a file from `egrm verify`. `questions` has the "reference" of each question, by id or line number.
 
     Raises:
-        InputError: a line has no answer, no reference, or no fast answers and paths.
+        InputError: A line lacks its answer, reference, fast answers, or paths.
     """
     references = {_key(row, number): row.get("reference") for number, row in rows_of(questions)}
     return [_saved(f"{file}, line {number}", row, references, same) for number, row in rows_of(file)]
@@ -77,13 +77,13 @@ def _key(row: Mapping[str, Any], number: int) -> str:
     return repr(row.get("id", number))
 
 
-def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same: Same) -> Saved:
+def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same: SameAnswer) -> LoggedQuestion:
     if row.get("error") is not None:
-        raise InputError(f"{where} was not answered: {row['error']}; ask it again, or take the line out")
+        raise InputError(f"{where} was not answered: {row['error']}; ask again, or remove the line")
     try:
         run = _Run(**row)
     except ValidationError as error:
-        raise InputError(f"{where} is no verification: {explain(error)[:400]}") from error
+        raise InputError(f"{where} is not a verification: {explain(error)[:400]}") from error
     reference = references.get(_key(row, -1))
     if reference is None:
         raise InputError(f"{where}: the questions have no reference for the id {row.get('id')!r}; add it there")
@@ -92,27 +92,27 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
         lacking = "fast answers" if run.paths else "paths"
         raise InputError(f"{where} has no {lacking}; {COMPLETE}")
     if run.uncertainty.samples < run.uncertainty.planned:
-        told = f"{run.uncertainty.samples} of {run.uncertainty.planned} fast answers"
-        raise InputError(f"{where} has {told}, for drawing stopped early; {COMPLETE}")
-    spelled = _spelled([*run.samples, *run.paths], same)
+        drawn = f"{run.uncertainty.samples} of {run.uncertainty.planned} fast answers"
+        raise InputError(f"{where} has {drawn}, because drawing stopped early; {COMPLETE}")
+    unified = _unified([*run.samples, *run.paths], same)
     draws = [
-        Draw(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)
-        for answer, sample in zip(spelled, [*run.samples, *run.paths], strict=True)
+        LoggedAnswer(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)
+        for answer, sample in zip(unified, [*run.samples, *run.paths], strict=True)
     ]
-    # A log is of what reasoning came to. Whether a low confidence withheld it is another gate's to say.
+    # A log has the outcome of reasoning, even if the run withheld it.
     answer = run.answer if run.best_guess is None else run.best_guess
     correct = answer is not None and same(answer, reference)
-    return Saved(
+    return LoggedQuestion(
         id=row["id"],
         fast=tuple(draws[: len(run.samples)]),
         paths=tuple(draws[len(run.samples) :]),
-        reasoned=Draw(answer=answer, correct=correct),
+        reasoned=LoggedAnswer(answer=answer, correct=correct),
         confidence=run.confidence,
         scored=run.best_path is not None,
     )
 
 
-def _spelled(samples: Sequence[_Sample], same: Same) -> list[str | None]:
-    """Each answer as the first of its class is spelled."""
+def _unified(samples: Sequence[_Sample], same: SameAnswer) -> list[str | None]:
+    """Replace each answer by the first answer of its class."""
     answers = [sample.answer for sample in samples]
     return [None if first is None else answers[first] for first in classes(answers, same)]

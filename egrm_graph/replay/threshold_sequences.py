@@ -1,4 +1,4 @@
-"""What is calibrated: for each measure and M, the thresholds in sequence and what each question loses at each."""
+"""The threshold sequences to calibrate: for each measure and M, the losses of each question at each threshold."""
 
 from __future__ import annotations
 
@@ -9,59 +9,70 @@ from typing import Literal
 import numpy as np
 
 from egrm_graph.calibration.certification import last_passed
-from egrm_graph.replay.answer_table import DIGITS, Bools, Floats, Ints, Table, certainty, draws_of, gate
+from egrm_graph.replay.answer_table import (
+    DIGITS,
+    AnswerTable,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    certainty,
+    draws_of,
+    measure_gate,
+)
 from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.votes import partitions
 
-Loss = Literal["excess", "error"]
-"""`excess`: the fast answer is given and is wrong, where reasoning is right; its mean is at least what the gate loses
-against always reasoning. `error`: the answer that is given is wrong."""
+GateLoss = Literal["excess", "error"]
+"""`excess`: the given fast answer is wrong, but reasoning is right. Its mean bounds what the gate loses against always
+reasoning. `error`: the given answer is wrong."""
 
 
-ENUMERATED = 16
+MAX_ENUMERATED = 16
+"""Vote counts are enumerated up to this many samples."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """One measure at one M; N questions, T thresholds, the strictest first."""
+class ThresholdSequence:
+    """One measure at one M. N questions, T thresholds, strictest first."""
 
     measure: Measure
     samples: int
-    certainties: Floats
+    certainties: FloatArray
     """(T,)"""
-    certainty: Floats
+    certainty: FloatArray
     """(N,)"""
-    fast_right: Bools
+    fast_right: BoolArray
     """(N,)"""
-    direct: Bools
-    """(N, T) whether the fast answer is given."""
-    losses: Bools
+    direct: BoolArray
+    """(N, T) Whether the fast answer is given."""
+    losses: BoolArray
     """(N, T)"""
-    cost: Floats
-    """(N, T) tokens or, where the log has none, whether the question is reasoned about."""
+    cost: FloatArray
+    """(N, T) Tokens or, if the log has none, whether the question reasons."""
 
     def threshold(self, t: int) -> float:
-        """In the measure's own units."""
+        """The threshold in the measure's units."""
         return float(self.certainties[t]) * (1 if self.measure.higher_is_certain else -1)
 
 
-def families(table: Table, measures: Sequence[Measure], samples: Sequence[int], loss: Loss) -> list[Family]:
-    """One for each measure and M; of measures that make the same gates, the first. A question is taken as a run would
-    see it: with its first M fast answers.
+def threshold_sequences(
+    table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], loss: GateLoss
+) -> list[ThresholdSequence]:
+    """A sequence for each M and each distinct measure. Uses the first M fast answers of a question, like a run.
 
     Raises:
-        InputError: the log has fewer fast answers than one of `samples`.
+        InputError: The log has fewer fast answers than one of `samples`.
     """
-    return [_family(table, measure, m, loss) for m in samples for measure in distinct(measures, m)]
+    return [_sequence(table, measure, m, loss) for m in samples for measure in distinct(measures, m)]
 
 
 def distinct(measures: Sequence[Measure], m: int) -> list[Measure]:
-    """The first of each group of measures that put all possible votes of M in the same order.
+    """The first of each group of measures that rank all possible votes of M answers in the same order.
 
-    It does not depend on any data, and so costs nothing of what is promised. Of more than `ENUMERATED` votes there are
-    too many to look at, and all measures stay.
+    This does not depend on data, so it does not weaken the guarantee. Above `MAX_ENUMERATED` votes, all measures are
+    kept, because enumeration takes too long.
     """
-    if m > ENUMERATED:
+    if m > MAX_ENUMERATED:
         return list(measures)
     found: dict[tuple[int, ...], Measure] = {}
     votes = [counts for drawn in range(m + 1) for counts in partitions(drawn, drawn)]
@@ -72,9 +83,9 @@ def distinct(measures: Sequence[Measure], m: int) -> list[Measure]:
     return list(found.values())
 
 
-def _family(table: Table, measure: Measure, m: int, loss: Loss) -> Family:
+def _sequence(table: AnswerTable, measure: Measure, m: int, loss: GateLoss) -> ThresholdSequence:
     draws_of(table.n_fast, m, most=1)
-    seen = gate(table, measure, np.arange(m))
+    seen = measure_gate(table, measure, np.arange(m))
     certainties = np.unique(seen.certainty[np.isfinite(seen.certainty)])[::-1]
     direct = seen.certainty[:, None] >= certainties
     wrong = direct & ~seen.right[:, None]
@@ -83,21 +94,25 @@ def _family(table: Table, measure: Measure, m: int, loss: Loss) -> Family:
     cost = (~direct).astype(float)
     if table.fast_tokens is not None and table.path_tokens is not None:
         cost = table.fast_tokens[:, :m].sum(axis=1)[:, None] + cost * table.path_tokens[:, None]
-    return Family(measure, m, certainties, seen.certainty, seen.right, direct, losses, cost)
+    return ThresholdSequence(measure, m, certainties, seen.certainty, seen.right, direct, losses, cost)
 
 
-def certify(choices: Sequence[Family], weights: Ints, target: float, delta: float) -> tuple[Ints, Ints]:
-    """For each of S calibration sets, (S,) the family and (S,) its threshold that costs least among those that keep
-    the target; -1 where none does. `weights` (S, N) is how often each question is in each set."""
+def certify(
+    choices: Sequence[ThresholdSequence], weights: IntArray, target: float, delta: float
+) -> tuple[IntArray, IntArray]:
+    """Find the cheapest sequence (S,) and threshold (S,) that keep the target, for each of S calibration sets.
+
+    Both are -1 if none keeps it. `weights` (S, N) is how often each question occurs in each set.
+    """
     n = int(weights[0].sum())
     best = np.full(len(weights), np.inf)
-    family, threshold = np.full(len(weights), -1), np.full(len(weights), -1)
+    sequence, threshold = np.full(len(weights), -1), np.full(len(weights), -1)
     for j, one in enumerate(choices):
         if not one.certainties.size:
             continue
         passed = last_passed(weights @ one.losses, n, target, delta / len(choices))
         spent = (weights @ one.cost)[np.arange(len(weights)), passed]
-        # Of equal cost, the family that comes first: a looser threshold never costs more within one.
+        # The first sequence wins ties. Within a sequence, a looser threshold never costs more.
         better = (passed >= 0) & (spent < best)
-        best[better], family[better], threshold[better] = spent[better], j, passed[better]
-    return family, threshold
+        best[better], sequence[better], threshold[better] = spent[better], j, passed[better]
+    return sequence, threshold

@@ -1,4 +1,4 @@
-"""What a run's progress is told to, beside its record: spans and metrics, in telemetry.py."""
+"""The protocol that receives a run's progress: spans and metrics."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from egrm_graph.verification import Message
 
 
 class RunSpan(Protocol):
-    """One run's spans."""
+    """The spans of one run."""
 
     @property
     def trace_id(self) -> str | None: ...
 
     def node(self, node: NodeRun) -> AbstractContextManager[None]:
-        """Around a node, within the run's span; `node` is complete when it is left."""
+        """Open a node's span under the run's span. `node` must be complete on exit."""
         ...
 
     def call(self, call: ModelCall, prompt: Sequence[Message]) -> AbstractContextManager[Mapping[str, str]]:
-        """Around a model call, within its node's; gives the headers that tell a server of it. `call` is complete when
-        it is left."""
+        """Open a call's span under its node's span, and yield the headers that propagate it to a server.
+
+        `call` must be complete on exit.
+        """
         ...
 
     def answered(self, call: ModelCall, texts: Sequence[str]) -> None:
-        """Within `call`, whose `generated` is complete: the texts that came of it, which a call does not keep."""
+        """Report the texts of a call, which its record does not contain. Its `generated` must be complete."""
         ...
 
     def ended(self, record: Record) -> None:
-        """The run is over, however it ended."""
+        """End the run."""
         ...
 
 
 class Spans(Protocol):
-    """Where spans go."""
+    """Starts the spans of runs."""
 
     def started(self, model: str, task: str) -> RunSpan:
-        """A run begins, as part of whatever span its caller is in."""
+        """Start a run under the caller's current span."""
         ...

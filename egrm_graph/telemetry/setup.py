@@ -1,41 +1,43 @@
-"""OpenTelemetry for a graph: what its settings say."""
+"""Set up OpenTelemetry from a graph's settings."""
 
 from __future__ import annotations
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.records.privacy import Rewrite, scrubbed
+from egrm_graph.records.privacy import Redactor, scrubbed
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.progress import Spans
 from egrm_graph.telemetry.span_attributes import service_of
 
 
-def telemetry(settings: Settings, redact: Rewrite | None = None, engine: str | None = None) -> Spans | None:
-    """Spans and metrics for the providers that the program has set up, before or after; None where they are off. Texts
-    are told with `content` only, as `redact` lets them through. `engine` is the client's, if not the settings'.
+def telemetry(settings: Settings, redact: Redactor | None = None, engine: str | None = None) -> Spans | None:
+    """Create the spans and metrics that the settings ask for. None if telemetry is off.
+
+    They go to the program's providers, which may be set up later. Only `telemetry='content'` reports texts, redacted by
+    `redact`. `engine` is the client's engine, if it differs from the settings.
 
     Raises:
-        SettingsError: OpenTelemetry is not installed, or texts are to be told and not to be told.
+        SettingsError: OpenTelemetry is not installed, or the settings both request and forbid texts.
     """
     if settings.telemetry == "off":
         return None
     if settings.telemetry == "content" and not settings.trace_texts:
-        raise SettingsError("telemetry='content' tells texts, and trace_texts=False tells none; set telemetry='on'")
+        raise SettingsError("telemetry='content' reports texts, but trace_texts=False forbids them; set telemetry='on'")
     try:
         from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
     except ImportError as error:
         raise SettingsError(
-            f"telemetry={settings.telemetry!r} needs OpenTelemetry, which is missing ({error}): "
+            f"telemetry={settings.telemetry!r} needs OpenTelemetry, which is not installed ({error}): "
             "pip install 'egrm-graph[otel]', or set telemetry='off'"
         ) from error
-    rewrite = _scrubbing(settings, redact) if settings.telemetry == "content" else None
-    return OpenTelemetrySpans(service_of(settings, engine), rewrite=rewrite)
+    redact_all = _with_secrets_removed(settings, redact) if settings.telemetry == "content" else None
+    return OpenTelemetrySpans(service_of(settings, engine), redact=redact_all)
 
 
-def _scrubbing(settings: Settings, redact: Rewrite | None) -> Rewrite:
+def _with_secrets_removed(settings: Settings, redact: Redactor | None) -> Redactor:
     secret = "" if settings.api_key is None else settings.api_key.get_secret_value().strip()
 
-    def rewrite(text: str) -> str:
-        without = scrubbed(text, secret)
-        return without if redact is None else redact(without)
+    def redact_all(text: str) -> str:
+        clean = scrubbed(text, secret)
+        return clean if redact is None else redact(clean)
 
-    return rewrite
+    return redact_all

@@ -1,7 +1,7 @@
-"""What spans and metrics say of runs and calls: names and values as OpenTelemetry takes them.
+"""The attributes of runs and calls in spans and metrics.
 
-Names follow the GenAI semantic conventions 1.41; what they have no name for is under `egrm.`. No text of a prompt, an
-answer or an error is among the values: contents.py has those.
+Names follow the GenAI semantic conventions 1.41, and begin with `egrm.` where the conventions have none. The values
+contain no text of a prompt, an answer, or an error; span_contents.py adds those.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from egrm_graph.clients.client import Client
 from egrm_graph.records.record import ModelCall, NodeRun, Record
 from egrm_graph.settings import Settings
 
-Value: TypeAlias = str | bool | int | float | list[str] | list[int] | list[float]
-Attributes: TypeAlias = dict[str, Value]
+AttributeValue: TypeAlias = str | bool | int | float | list[str] | list[int] | list[float]
+SpanAttributes: TypeAlias = dict[str, AttributeValue]
 
 CANCELLED = "cancelled"
 OTHER = "_OTHER"
-"""The conventions' word for an error without a class."""
-TEXT_MOST = 32_768
-"""Characters of one text that are sent; collectors refuse messages of a few megabytes as a whole."""
+"""The conventions' name for an error without a class."""
+MAX_TEXT_CHARACTERS = 32_768
+"""Longer texts are truncated: collectors reject messages of a few megabytes."""
 PROVIDERS = {
     "openai": "openai",
     "azure_openai": "azure.ai.openai",
@@ -36,12 +36,12 @@ PROVIDERS = {
     "xai": "x_ai",
     "ibm": "ibm.watsonx.ai",
 }
-"""The conventions' words for LangChain's; the others are the same, or unknown to the conventions."""
+"""The conventions' names for LangChain's providers. Others have the same name, or none in the conventions."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """Who answers the calls."""
+    """The service that answers the calls."""
 
     provider: str
     operation: str
@@ -66,8 +66,8 @@ def service_of(settings: Settings, engine: str | None = None) -> Service:
     return Service(engine, "chat", in_process=False)
 
 
-def run_started(model: str, task: str) -> Attributes:
-    """Of the run's span, as it begins."""
+def run_started(model: str, task: str) -> SpanAttributes:
+    """The attributes of a run's span when it starts."""
     return {
         "gen_ai.operation.name": "invoke_workflow",
         "gen_ai.workflow.name": "egrm",
@@ -76,9 +76,9 @@ def run_started(model: str, task: str) -> Attributes:
     }
 
 
-def run_ended(record: Record) -> Attributes:
-    """Of the run's span, as it ends."""
-    told = record["verification"]
+def run_ended(record: Record) -> SpanAttributes:
+    """The attributes of a run's span when it ends."""
+    verdict = record["verification"]
     found: dict[str, object] = {
         "egrm.run_id": record["run_id"],
         "egrm.status": record["ending"],
@@ -87,39 +87,41 @@ def run_ended(record: Record) -> Attributes:
         "egrm.margin": record["margin"],
         "gen_ai.conversation.id": record["metadata"].get("thread_id"),
     }
-    if told is not None:
-        seen, usage = told["uncertainty"], told["usage"]
-        scores = [path["score"] for path in told["paths"] if path["score"] is not None]
+    if verdict is not None:
+        gate, usage = verdict["uncertainty"], verdict["usage"]
+        scores = [path["score"] for path in verdict["paths"] if path["score"] is not None]
         found |= {
-            "egrm.route": told["route"],
-            "egrm.measure": seen["measure"],
-            "egrm.value": seen["value"],
-            "egrm.threshold": seen["threshold"],
-            "egrm.samples": seen["samples"],
-            "egrm.planned": seen["planned"],
-            "egrm.votes": [float(vote["count"]) for vote in seen["votes"]],
-            "egrm.paths": len(told["paths"]),
+            "egrm.route": verdict["route"],
+            "egrm.measure": gate["measure"],
+            "egrm.value": gate["value"],
+            "egrm.threshold": gate["threshold"],
+            "egrm.samples": gate["samples"],
+            "egrm.planned": gate["planned"],
+            "egrm.votes": [float(vote["count"]) for vote in gate["votes"]],
+            "egrm.paths": len(verdict["paths"]),
             "egrm.scores": scores,
-            "egrm.confidence": told["confidence"],
-            "egrm.calibrated": told["calibrated"],
-            "egrm.correct": told["correct"],
-            "egrm.winner": told["winner"],
-            "egrm.best_path": told["best_path"],
+            "egrm.confidence": verdict["confidence"],
+            "egrm.calibrated": verdict["calibrated"],
+            "egrm.correct": verdict["correct"],
+            "egrm.winner": verdict["winner"],
+            "egrm.best_path": verdict["best_path"],
             "egrm.requests": usage["requests"],
             **{f"egrm.tokens.{kind}": n for kind, n in tokens_of(usage).items()},
         }
-    return told_only(found)
+    return known_attributes(found)
 
 
-def node_ended(node: NodeRun) -> Attributes:
-    """Of a node's span, as it ends. Its reasons are counted: they may quote an answer."""
+def node_ended(node: NodeRun) -> SpanAttributes:
+    """The attributes of a node's span when it ends. Reasons are only counted, because they may quote an answer."""
     usage = node["usage"]
     spent = {} if usage is None or not usage["requests"] else tokens_of(usage)
-    return told_only({"egrm.reasons": len(node["reasons"]), **{f"egrm.tokens.{kind}": n for kind, n in spent.items()}})
+    return known_attributes(
+        {"egrm.reasons": len(node["reasons"]), **{f"egrm.tokens.{kind}": n for kind, n in spent.items()}}
+    )
 
 
 def tokens_of(usage: Mapping[str, Any]) -> dict[str, int]:
-    """Tokens by kind: `cached` are part of the input, `cancelled` part of the output."""
+    """Tokens by kind. `cached` tokens are part of the input, `cancelled` tokens part of the output."""
     return {
         "input": usage["prompt_tokens"],
         "output": usage["completion_tokens"],
@@ -128,8 +130,8 @@ def tokens_of(usage: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def call_named(model: str, service: Service) -> Attributes:
-    """Whom a call asks for what; of its span, and of its metrics."""
+def call_named(model: str, service: Service) -> SpanAttributes:
+    """The attributes that a call's span and metrics share."""
     return {
         "gen_ai.operation.name": service.operation,
         "gen_ai.provider.name": service.provider,
@@ -137,10 +139,10 @@ def call_named(model: str, service: Service) -> Attributes:
     }
 
 
-def call_started(call: ModelCall) -> Attributes:
-    """What a call asks for."""
+def call_started(call: ModelCall) -> SpanAttributes:
+    """The attributes of a call's span when it starts."""
     sampling, seeds = call["sampling"], call["seeds"]
-    return told_only(
+    return known_attributes(
         {
             "gen_ai.request.temperature": sampling.get("temperature"),
             "gen_ai.request.max_tokens": sampling.get("max_tokens"),
@@ -155,26 +157,28 @@ def call_started(call: ModelCall) -> Attributes:
     )
 
 
-def call_ended(call: ModelCall) -> Attributes:
-    """What came of a call."""
+def call_ended(call: ModelCall) -> SpanAttributes:
+    """The attributes of a call's span when it ends."""
     usage, first_ms = call["usage"], call["first_token_ms"]
-    return told_only(
+    return known_attributes(
         {
             "gen_ai.usage.input_tokens": usage and usage["prompt_tokens"],
             "gen_ai.usage.output_tokens": usage and usage["completion_tokens"],
             "gen_ai.usage.cache_read.input_tokens": usage and usage["cached_tokens"],
-            "gen_ai.response.finish_reasons": [each["finish_reason"] or "error" for each in call["generated"]],
+            "gen_ai.response.finish_reasons": [
+                completion["finish_reason"] or "error" for completion in call["generated"]
+            ],
             "gen_ai.request.stream": None if first_ms is None else True,
             "gen_ai.response.time_to_first_chunk": None if first_ms is None else (first_ms - call["started_ms"]) / 1000,
-            "egrm.lost": sum(each["error"] is not None for each in call["generated"]),
+            "egrm.lost": sum(completion["error"] is not None for completion in call["generated"]),
             "egrm.retries": len(call["retries"]),
             **server_of(call["server"]),
         }
     )
 
 
-def server_of(base_url: str | None) -> Attributes:
-    """Host and port of a URL; not its path, nor a password in it."""
+def server_of(base_url: str | None) -> SpanAttributes:
+    """The host and port of a URL, without its path or password."""
     if base_url is None:
         return {}
     try:
@@ -182,27 +186,27 @@ def server_of(base_url: str | None) -> Attributes:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         return {}
-    return told_only({"server.address": parts.hostname, "server.port": port})
+    return known_attributes({"server.address": parts.hostname, "server.port": port})
 
 
 def error_type(error: str | None) -> str:
-    """The class at the beginning of `ServerError: the server ...`."""
+    """The class name at the start of an error such as `ServerError: the server ...`."""
     name = (error or "").partition(":")[0]
     return name if name.isidentifier() else OTHER
 
 
 def clean(text: str) -> str:
-    """The text as it can be sent: of bounded length, and without the halves of characters that UTF-8 has no bytes
-    for, over which an exporter would lose everything it sends at once."""
-    more = len(text) - TEXT_MOST
-    cut = text if more <= 0 else f"{text[:TEXT_MOST]} ({more} more characters)"
+    """Truncate the text and replace unpaired surrogates. UTF-8 cannot encode those, and an exporter would lose its
+    entire batch."""
+    more = len(text) - MAX_TEXT_CHARACTERS
+    cut = text if more <= 0 else f"{text[:MAX_TEXT_CHARACTERS]} ({more} more characters)"
     return cut.encode("utf-8", "replace").decode()
 
 
-def told_only(given: Mapping[str, object]) -> Attributes:
-    """Without what is None or no finite number, and without empty lists; texts are cleaned."""
-    found: Attributes = {}
-    for name, value in given.items():
+def known_attributes(values: Mapping[str, object]) -> SpanAttributes:
+    """Remove None, numbers that are not finite, and empty lists. Cleans texts."""
+    found: SpanAttributes = {}
+    for name, value in values.items():
         if isinstance(value, str):
             found[name] = clean(value)
         elif isinstance(value, float):

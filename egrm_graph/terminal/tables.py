@@ -1,8 +1,8 @@
-"""Tables that fit their terminal. No cell is ever cut, and no column is dropped.
+"""Tables that fit the terminal without truncating cells or dropping columns.
 
-Where a table is too wide, it first narrows its gaps, then moves the columns marked `below` to lines under each row,
-then breaks cells between words, and at last prints each row as a list of headings and cells. A pipe or a file has no
-width: each row is one line there.
+A table that is too wide first narrows its gaps. Then it moves the columns marked `below` to lines under each row, then
+breaks cells between words, and finally prints each row as a list of headings and cells. In a pipe or a file, the width
+is unlimited: each row is one line.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from rich.measure import Measurement
 from rich.text import Text
 
 UNBOUNDED = 1_000_000
-"""The width, in characters, of what has none."""
+"""The width, in characters, of an output without a width."""
 GAPS = (2, 1)
-"""Between columns: as it should be, and where room is short."""
+"""The preferred and the smallest gap between columns."""
 LONGEST_WORD = 20
-"""A longer word may be broken, to leave room for other columns."""
+"""Longer words may be broken to make space for other columns."""
 _WORD = re.compile(r"\s*(\[[^\[\]]{1,24}\]|\S+(?: %)?)")
-"""An interval stays in one piece."""
+"""Intervals are not broken."""
 
 
 def standard_output() -> Console:
-    """Standard output: as wide as its terminal, or without a width where it is not one."""
+    """Standard output, as wide as its terminal. Unlimited if it is not a terminal."""
     out = Console(highlight=False)
     return out if out.is_terminal else Console(highlight=False, width=UNBOUNDED)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column."""
+    """A column of a table."""
 
     heading: str = ""
     right: bool = False
-    """Whether its cells are aligned to the right, as numbers are."""
+    """Whether to align its cells to the right, like numbers."""
     below: bool = False
-    """Whether it may move to lines under its row. Only the last columns may."""
+    """Whether it may move to a line under its row. Only the last columns may."""
 
 
 class Table:
-    """Rows of cells, printed by a rich `Console`. Texts have to be inert already."""
+    """Rows of cells for a rich `Console`. The texts must already be inert."""
 
     def __init__(self, *columns: Column | str, title: str = "") -> None:
         self._columns = [Column(column) if isinstance(column, str) else column for column in columns]
@@ -53,9 +53,9 @@ class Table:
         self._rows: list[list[Text]] = []
 
     def add_row(self, *cells: Text | str) -> None:
-        """One cell for each column."""
+        """Add a row with one cell per column."""
         if len(cells) != len(self._columns):
-            raise ValueError(f"a row of {len(cells)} cells in a table of {len(self._columns)} columns")
+            raise ValueError(f"the row has {len(cells)} cells, but the table has {len(self._columns)} columns")
         self._rows.append([Text(cell) if isinstance(cell, str) else cell for cell in cells])
 
     @property
@@ -70,31 +70,31 @@ class Table:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self._lines(options.max_width)
 
-    def _lines(self, room: int) -> Iterator[Text]:
+    def _lines(self, space: int) -> Iterator[Text]:
         if self._title:
-            yield from _broken(Text(self._title, "italic"), room)
-        n_beside = len(self._columns)
-        widths, gap = self._widths(n_beside, room)
+            yield from _broken(Text(self._title, "italic"), space)
+        n_side_by_side = len(self._columns)
+        widths, gap = self._widths(n_side_by_side, space)
         if widths is None:
-            n_beside = sum(not column.below for column in self._columns)
-            widths, gap = self._widths(n_beside, room)
+            n_side_by_side = sum(not column.below for column in self._columns)
+            widths, gap = self._widths(n_side_by_side, space)
         if widths is None:
-            widths, gap = self._narrowed(n_beside, room)
-        yield from self._listed(room) if widths is None else self._tabled(widths, gap, room)
-        if self._title:  # there may be another table
+            widths, gap = self._narrowed(n_side_by_side, space)
+        yield from self._listed(space) if widths is None else self._tabled(widths, gap, space)
+        if self._title:  # separates it from a following table
             yield Text()
 
-    def _widths(self, n: int, room: int) -> tuple[list[int] | None, int]:
-        """Of the first `n` columns with every cell on one line, and the gap; None where there is no room for them."""
+    def _widths(self, n: int, space: int) -> tuple[list[int] | None, int]:
+        """The widths of the first `n` columns with every cell on one line, and the gap. None if they do not fit."""
         natural = self._natural(n)
-        gap = next((gap for gap in GAPS if sum(natural) + gap * (n - 1) <= room), None)
+        gap = next((gap for gap in GAPS if sum(natural) + gap * (n - 1) <= space), None)
         return (None, 0) if gap is None else (natural, gap)
 
-    def _narrowed(self, n: int, room: int) -> tuple[list[int] | None, int]:
-        """Widths for cells that are broken between words; None where there is no room for that either."""
+    def _narrowed(self, n: int, space: int) -> tuple[list[int] | None, int]:
+        """The widths of the first `n` columns with cells broken between words, and the gap. None if they do not fit."""
         natural, least = self._natural(n), self._least(n)
-        gap = next((gap for gap in GAPS if sum(least) + gap * (n - 1) <= room), None)
-        return (None, 0) if gap is None else (_fitted(natural, least, room - gap * (n - 1)), gap)
+        gap = next((gap for gap in GAPS if sum(least) + gap * (n - 1) <= space), None)
+        return (None, 0) if gap is None else (_fitted(natural, least, space - gap * (n - 1)), gap)
 
     def _natural(self, n: int) -> list[int]:
         return [max(cell.cell_len for cell in self._column(i)) for i in range(n)]
@@ -105,14 +105,14 @@ class Table:
     def _column(self, i: int) -> list[Text]:
         return [Text(self._columns[i].heading), *(row[i] for row in self._rows)]
 
-    def _tabled(self, widths: Sequence[int], gap: int, room: int) -> Iterator[Text]:
+    def _tabled(self, widths: Sequence[int], gap: int, space: int) -> Iterator[Text]:
         if any(column.heading for column in self._columns):
             headings = [Text(column.heading, "bold") for column in self._columns]
-            yield from self._row(headings, widths, gap, room)
+            yield from self._row(headings, widths, gap, space)
         for row in self._rows:
-            yield from self._row(row, widths, gap, room)
+            yield from self._row(row, widths, gap, space)
 
-    def _row(self, cells: Sequence[Text], widths: Sequence[int], gap: int, room: int) -> Iterator[Text]:
+    def _row(self, cells: Sequence[Text], widths: Sequence[int], gap: int, space: int) -> Iterator[Text]:
         broken = [_broken(cell, width) for cell, width in zip(cells, widths, strict=False)]
         for line in zip_longest(*broken, fillvalue=Text()):
             made = Text()
@@ -123,28 +123,28 @@ class Table:
             made.rstrip()
             yield made
         for cell in cells[len(widths) :]:
-            yield from (Text.assemble("  ", part) for part in _broken(cell, max(1, room - 2)) if part)
+            yield from (Text.assemble("  ", part) for part in _broken(cell, max(1, space - 2)) if part)
 
-    def _listed(self, room: int) -> Iterator[Text]:
-        """Each row as a list, for rows of more columns than there is room for."""
+    def _listed(self, space: int) -> Iterator[Text]:
+        """Each row as a list, for rows of more columns than there is space for."""
         width = max(cell_len(column.heading) for column in self._columns)
         for i, row in enumerate(self._rows):
             if i:
                 yield Text()
             for column, cell in zip(self._columns, row, strict=True):
-                if width + 2 + min(_longest_word(cell), LONGEST_WORD) <= room:
+                if width + 2 + min(_longest_word(cell), LONGEST_WORD) <= space:
                     heading = Text(column.heading.ljust(width + 2 if width else 0), "bold")
-                    parts = _broken(cell, room - len(heading))
+                    parts = _broken(cell, space - len(heading))
                     for j, part in enumerate(parts):
                         yield Text.assemble(heading if j == 0 else " " * len(heading), part)
                 else:
-                    yield from _broken(Text.assemble((f"{column.heading} ".lstrip(), "bold"), cell), room)
+                    yield from _broken(Text.assemble((f"{column.heading} ".lstrip(), "bold"), cell), space)
 
 
-def _fitted(natural: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """Widths that add up to `room` at the most. The widest columns give way."""
-    widths = [min(width, room) for width in natural]
-    while sum(widths) > room:
+def _fitted(natural: Sequence[int], least: Sequence[int], space: int) -> list[int]:
+    """Reduce the widest columns until all fit into `space`."""
+    widths = [min(width, space) for width in natural]
+    while sum(widths) > space:
         i = max(range(len(widths)), key=lambda i: widths[i] if widths[i] > least[i] else 0)
         widths[i] -= 1
     return widths
@@ -155,7 +155,7 @@ def _longest_word(text: Text) -> int:
 
 
 def _broken(text: Text, width: int) -> list[Text]:
-    """The text in lines of at most `width` characters, broken between words where words are no longer than that."""
+    """Break the text into lines of at most `width` characters, between words if possible."""
     if text.cell_len <= width:
         return [text]
     starts, taken = list[int](), 0
@@ -176,7 +176,7 @@ def _broken(text: Text, width: int) -> list[Text]:
 
 
 def _parts(word: str, width: int) -> Iterator[str]:
-    """The word, in parts where it is too long. A character may be two cells wide."""
+    """Split a word that is too long. A character may be two cells wide."""
     start = taken = 0
     for i, character in enumerate(word):
         taken += cell_len(character)

@@ -1,4 +1,4 @@
-"""Text for a terminal. What a model, a server or a file wrote is shown, and never obeyed."""
+"""Make text safe for a terminal. Escape sequences from a model, a server, or a file are shown, never executed."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-JOINERS = "\u200c\u200d"  # parts of words in Persian, and of pictures
-MOST = 100_000
-"""Characters of one text that go to a pipe."""
+JOINERS = "\u200c\u200d"  # used within Persian words and emoji
+MAX_PIPE_CHARACTERS = 100_000
+"""The most characters of one text that go to a pipe."""
 UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 
 
 def inert(text: str) -> str:
-    """The text with everything that a terminal would obey spelled out (`\\x1b`), but for line breaks."""
-    return text if text.isprintable() else "".join(map(_spelled, text))
+    """Escape everything that a terminal would interpret (`\\x1b`), except line breaks."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def one_line(text: str) -> str:
-    """The whole text, inert and on one line."""
+    """The text, inert and on one line."""
     return " ".join(inert(text).split())
 
 
-def bounded(text: str, most: int = MOST) -> str:
-    """The text on one line. Where it is longer than `most` characters, the line says how many more there are."""
-    line, unseen = one_line(text[: 2 * most]), max(0, len(text) - 2 * most)  # no need to go through megabytes
+def bounded(text: str, most: int = MAX_PIPE_CHARACTERS) -> str:
+    """The text on one line. After `most` characters, the line says how many follow."""
+    line, unseen = one_line(text[: 2 * most]), max(0, len(text) - 2 * most)  # do not process megabytes
     if len(line) + unseen <= most:
         return line
     return f"{line[:most]} ({len(line) - most + unseen:,} more characters: --json)"
 
 
 def shortened(text: str, width: int) -> str:
-    """The text on one line of at most `width` characters, its middle left out; its end says how it came out."""
-    if len(text) > 16 * width:  # no need to go through megabytes
+    """The text on one line of at most `width` characters, without its middle. The end often has the outcome."""
+    if len(text) > 16 * width:  # do not process megabytes
         text = f"{text[: 8 * width]} … {text[-8 * width :]}"
     line = " ".join(inert(text).split())
     if len(line) <= width:
@@ -44,20 +44,20 @@ def shortened(text: str, width: int) -> str:
 
 
 def when(started_at: float) -> str:
-    """Local time, of seconds since the epoch."""
+    """Format seconds since the epoch as local time."""
     try:
         return f"{datetime.fromtimestamp(started_at):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
-        return "at no known time"
+        return "unknown time"
 
 
-def tell_error(message: str) -> None:
-    """One line on standard error."""
+def print_error(message: str) -> None:
+    """Print one line to standard error."""
     console = Console(stderr=True, highlight=False)
     console.print(Text.assemble(("egrm: ", "bold red"), " ".join(inert(message).split())), soft_wrap=True)
 
 
-def _spelled(character: str) -> str:
+def _escaped(character: str) -> str:
     if character == "\n" or character in JOINERS or unicodedata.category(character) not in UNSAFE:
         return character
     return character.encode("unicode_escape").decode("ascii")

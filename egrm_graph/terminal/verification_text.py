@@ -1,4 +1,4 @@
-"""Tells one verification to a person: the answer, and then what led to it."""
+"""Print a verification for a person: the answer, then what led to it."""
 
 from __future__ import annotations
 
@@ -7,91 +7,101 @@ from rich.padding import Padding
 from rich.text import Text
 
 from egrm_graph.terminal.tables import UNBOUNDED, Table
-from egrm_graph.terminal.terminal_text import MOST, bounded, inert, one_line
+from egrm_graph.terminal.terminal_text import MAX_PIPE_CHARACTERS, bounded, inert, one_line
+from egrm_graph.tracing.run_summary import ENDING_STYLES
 from egrm_graph.verification import Path, Uncertainty, Verification
 
-BAR = 20
-SHOWN = 1000
-"""Characters of one text on a terminal."""
-COLOURS = {"ok": "bold green", "degraded": "bold yellow", "abstained": "bold red"}
+BAR_WIDTH = 20
+MAX_TERMINAL_CHARACTERS = 1000
+"""The most characters of one text on a terminal."""
 
 
-def show(told: Verification, console: Console) -> None:
-    """Prints it. All of a model's text is shown as it is: no markup, no escapes."""
-    most = MOST if console.width >= UNBOUNDED else SHOWN
-    answer, guess = told["answer"], told.get("best_guess")
+def show(verification: Verification, console: Console) -> None:
+    """Print the verification. Markup and escapes in a model's text are not interpreted."""
+    most = MAX_PIPE_CHARACTERS if console.width >= UNBOUNDED else MAX_TERMINAL_CHARACTERS
+    answer, guess = verification["answer"], verification.get("best_guess")
     nothing = "no answer" if guess is None else f"no answer (best guess: {inert(guess)})"
-    console.print(Text(nothing if answer is None else inert(answer), COLOURS[told["status"]]), soft_wrap=True)
-    console.print(Text(_headline(told), "dim" if told["status"] == "ok" else ""), soft_wrap=True)
+    console.print(
+        Text(nothing if answer is None else inert(answer), ENDING_STYLES[verification["status"]]), soft_wrap=True
+    )
+    console.print(Text(_headline(verification), "dim" if verification["status"] == "ok" else ""), soft_wrap=True)
     console.print()
-    if told["rewards"] is not None:
-        console.print(_candidates(told))
+    if verification["rewards"] is not None:
+        console.print(_candidates(verification))
         console.print()
-    if told["uncertainty"]["samples"]:
-        console.print(_fast_answers(told["uncertainty"], most))
-        console.print(Padding(Text(_gate(told)), (0, 0, 0, 2), expand=False))
-    if told["paths"]:
+    if verification["uncertainty"]["samples"]:
+        console.print(_fast_answers(verification["uncertainty"], most))
+        console.print(Padding(Text(_gate(verification)), (0, 0, 0, 2), expand=False))
+    if verification["paths"]:
         console.print()
-        console.print(_paths(told, most))
-    if told["reasons"]:
+        console.print(_paths(verification, most))
+    if verification["reasons"]:
         console.print()
-        console.print(_part("Reasons", *(Text(f"- {inert(reason)}") for reason in told["reasons"])))
+        console.print(_part("Reasons", *(Text(f"- {inert(reason)}") for reason in verification["reasons"])))
     console.print()
-    console.print(_part("Cost", *map(Text, _cost(told).splitlines())))
+    console.print(_part("Cost", *map(Text, _cost(verification).splitlines())))
 
 
-def _headline(told: Verification) -> str:
-    parts: list[str] = [told["status"], told["route"]]
-    if told["confidence"] is not None:
-        parts.append(f"confidence {told['confidence']:.2f}")
-    if told["correct"] is not None:
-        parts.append("right" if told["correct"] else "wrong, by the reference")
+def _headline(verification: Verification) -> str:
+    parts: list[str] = [verification["status"], verification["route"]]
+    if verification["confidence"] is not None:
+        parts.append(f"confidence {verification['confidence']:.2f}")
+    if verification["correct"] is not None:
+        parts.append("right" if verification["correct"] else "wrong, by the reference")
     return " · ".join(parts)
 
 
-def _candidates(told: Verification) -> RenderableType:
+def _candidates(verification: Verification) -> RenderableType:
     table = Table("", "")
-    for i, (reward, why) in enumerate(zip(told["rewards"] or [], told["unrewarded"] or [], strict=True)):
-        name = chr(ord("A") + i) if len(told["rewards"] or []) <= 26 else str(i + 1)
-        shown = Text(one_line(why or ""), "dim") if reward is None else Text(f"{reward:.2f}")
-        table.add_row(Text(name, "bold" if i == told["winner"] else ""), shown)
-    if told["tie"] is not None:
-        table.add_row(Text("tie", "bold" if told["answer"] == "tie" else ""), Text(f"{told['tie']:.2f}"))
-    return _part("Candidates, and the estimated probability of each", table)
+    for i, (reward, reason) in enumerate(
+        zip(verification["rewards"] or [], verification["unrewarded"] or [], strict=True)
+    ):
+        name = chr(ord("A") + i) if len(verification["rewards"] or []) <= 26 else str(i + 1)
+        cell = Text(one_line(reason or ""), "dim") if reward is None else Text(f"{reward:.2f}")
+        table.add_row(Text(name, "bold" if i == verification["winner"] else ""), cell)
+    if verification["tie"] is not None:
+        table.add_row(
+            Text("tie", "bold" if verification["answer"] == "tie" else ""), Text(f"{verification['tie']:.2f}")
+        )
+    return _part("Candidates and their estimated probabilities", table)
 
 
-def _fast_answers(seen: Uncertainty, most: int) -> RenderableType:
+def _fast_answers(gate: Uncertainty, most: int) -> RenderableType:
     votes = Table("", "", "")
-    lost = seen["samples"] - sum(vote["count"] for vote in seen["votes"])
-    for vote in seen["votes"]:
-        _bar(votes, Text(bounded(vote["answer"], most)), vote["count"], seen["samples"])
+    lost = gate["samples"] - sum(vote["count"] for vote in gate["votes"])
+    for vote in gate["votes"]:
+        _bar(votes, Text(bounded(vote["answer"], most)), vote["count"], gate["samples"])
     if lost > 1e-9:
-        _bar(votes, Text("no answer", "dim"), lost, seen["samples"])
+        _bar(votes, Text("no answer", "dim"), lost, gate["samples"])
     return _part("Fast answers", votes)
 
 
-def _bar(votes: Table, answer: Text, count: float, of: int) -> None:
+def _bar(votes: Table, answer: Text, count: float, n_samples: int) -> None:
     counted = f"{count:g}" if count == round(count) else f"{count:.2f}"
-    votes.add_row(answer, Text("█" * max(1, round(BAR * count / of)), "cyan"), f"{counted} of {of}")
+    votes.add_row(answer, Text("█" * max(1, round(BAR_WIDTH * count / n_samples)), "cyan"), f"{counted} of {n_samples}")
 
 
-def _gate(told: Verification) -> str:
-    seen = told["uncertainty"]
-    value = "not measurable" if seen["value"] is None else f"{seen['value']:.2f}"
-    verdict = "they converge" if told["route"] == "direct" else "they do not converge, so it reasoned"
-    orders = "" if seen["orders_agree"] is None else f" (orders {'agree' if seen['orders_agree'] else 'disagree'})"
-    return f"{seen['measure']} {value}, threshold {seen['threshold']:.2f}: {verdict}{orders}"
+def _gate(verification: Verification) -> str:
+    gate = verification["uncertainty"]
+    value = "not measurable" if gate["value"] is None else f"{gate['value']:.2f}"
+    outcome = "they converge" if verification["route"] == "direct" else "they do not converge, so it reasoned"
+    orders = "" if gate["orders_agree"] is None else f" (orders {'agree' if gate['orders_agree'] else 'disagree'})"
+    return f"{gate['measure']} {value}, threshold {gate['threshold']:.2f}: {outcome}{orders}"
 
 
-def _paths(told: Verification, most: int) -> RenderableType:
+def _paths(verification: Verification, most: int) -> RenderableType:
     table = Table("", "", "", "")
-    for i, path in enumerate(told["paths"]):
-        won = i == told["best_path"]
+    for i, path in enumerate(verification["paths"]):
+        won = i == verification["best_path"]
         style = "bold" if won else ""
         score = "unscored" if path["score"] is None else f"{path['score']:.3f}"
         answer = "no answer" if path["answer"] is None else bounded(path["answer"], most)
         table.add_row("→" if won else " ", Text(score, style), Text(answer, style), _text(path, most))
-    uncalibrated = ", and the scores are not calibrated" if told["calibrated"] is False and not told["rewards"] else ""
+    uncalibrated = (
+        ", and the scores are not calibrated"
+        if verification["calibrated"] is False and not verification["rewards"]
+        else ""
+    )
     return _part(f"Reasoning paths: score, answer, text{uncalibrated}", table)
 
 
@@ -103,8 +113,8 @@ def _text(path: Path, most: int) -> Text:
     return Text(bounded(path["text"], most), "dim")
 
 
-def _cost(told: Verification) -> str:
-    usage, ms = told["usage"], told["timing_ms"]
+def _cost(verification: Verification) -> str:
+    usage, ms = verification["usage"], verification["timing_ms"]
     cancelled = f" ({usage['cancelled_tokens']:,} of them cancelled)" if usage["cancelled_tokens"] else ""
     cached = f" ({usage['cached_tokens']:,} of them cached)" if usage["cached_tokens"] else ""
     stages = ", ".join(f"{name} {value:.0f}" for name, value in ms.items() if value >= 1)

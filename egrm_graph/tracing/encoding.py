@@ -1,4 +1,4 @@
-"""Records as bytes of JSON, whatever is in them."""
+"""Encode records as JSON, whatever values they contain."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from egrm_graph.records.record import Record
-from egrm_graph.tracing.summary_row import Row, row_of, storable
+from egrm_graph.tracing.run_summary import RunSummary, storable, summary_of
 
 
 def encoded(record: Record) -> bytes:
-    """One line of JSON in UTF-8. What JSON does not have is spelled out: half of a surrogate pair as `\\ud800`, a
-    number that is not finite as null, one of more than 64 bits and an object of any other kind as its text.
+    """Encode the record as one line of JSON in UTF-8.
+
+    Values that JSON cannot represent are converted. An unpaired surrogate is escaped as `\\ud800`, a number that is not
+    finite becomes null, and integers of more than 64 bits and other objects become text.
 
     Raises:
-        RecursionError: the record contains itself.
+        RecursionError: The record contains itself.
     """
     import orjson
 
     try:
         return orjson.dumps(record, default=_plain)
-    except TypeError:  # it stops at the first such value, and does not ask
+    except TypeError:  # raised at the first such value, without calling `default`
         return orjson.dumps(_plain(record))
 
 
 def decoded(data: bytes) -> Record:
-    """The record again.
+    """Decode a record.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: It is not JSON.
     """
     import orjson
 
@@ -36,10 +38,10 @@ def decoded(data: bytes) -> Record:
     return found
 
 
-def row_in(data: bytes) -> Row | None:
-    """The row of a record; None where there is no record that this package can read."""
+def summary_in(data: bytes) -> RunSummary | None:
+    """Summarize an encoded record. None if this package cannot read it."""
     try:
-        return row_of(decoded(data), len(data))
+        return summary_of(decoded(data), len(data))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -48,9 +50,9 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
-        return {storable(str(name)): _plain(each) for name, each in value.items()}
+        return {storable(str(name)): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     if isinstance(value, float):
         return float(value)
     if isinstance(value, int) and -(2**63) <= value < 2**64:

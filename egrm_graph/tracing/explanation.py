@@ -1,4 +1,4 @@
-"""Why a run took its route and gave its answer, in sentences."""
+"""Explain a run's route and answer in sentences."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from egrm_graph.settings import Selection
 from egrm_graph.uncertainty.votes import classes
 from egrm_graph.verification import Path, Uncertainty, Verification
 
-QUOTED = 60
-"""Characters of an answer, at most."""
+MAX_ANSWER_CHARACTERS = 60
 
 
-def why(told: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
-    """The route first, then the answer. What went wrong is in the verification's `reasons`."""
-    return [_route(told), *_answer(told, selection, same)]
+def explain_verdict(verification: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
+    """Explain the route first, then the answer. What went wrong is in the verification's `reasons`."""
+    return [_route(verification), *_answer(verification, selection, same)]
 
 
-def _route(told: Verification) -> str:
-    seen = told["uncertainty"]
-    if not seen["planned"]:
-        return "There was nothing to ask: what was handed in decides."
-    if seen["value"] is None:
-        return f"{_votes(seen)} {seen['measure']} could not be measured, so it reasoned."
-    then = "certain, so it did not reason" if told["route"] == "direct" else "not certain, so it reasoned"
-    return f"{_votes(seen)} {seen['measure']} {seen['value']:.4g}, threshold {seen['threshold']:.4g}: {then}."
+def _route(verification: Verification) -> str:
+    gate = verification["uncertainty"]
+    if not gate["planned"]:
+        return "No model call was needed: the input decides."
+    if gate["value"] is None:
+        return f"{_votes(gate)} {gate['measure']} could not be measured, so the run reasoned."
+    direct = verification["route"] == "direct"
+    outcome = "certain, so the run did not reason" if direct else "not certain, so the run reasoned"
+    return f"{_votes(gate)} {gate['measure']} {gate['value']:.4g}, threshold {gate['threshold']:.4g}: {outcome}."
 
 
-def _votes(seen: Uncertainty) -> str:
-    drawn = f"{seen['samples']} fast answers"
-    if seen["samples"] < seen["planned"]:
-        drawn += f" ({seen['planned']} planned)"
-    if not seen["votes"]:
-        return f"Of {drawn} none could be read."
-    top, n_others = seen["votes"][0], len(seen["votes"]) - 1
-    others = {0: "there is no other", 1: "there is 1 other"}.get(n_others, f"there are {n_others} others")
+def _votes(gate: Uncertainty) -> str:
+    drawn = f"{gate['samples']} fast answers"
+    if gate["samples"] < gate["planned"]:
+        drawn += f" ({gate['planned']} planned)"
+    if not gate["votes"]:
+        return f"None of {drawn} could be read."
+    top, n_others = gate["votes"][0], len(gate["votes"]) - 1
+    others = {0: "no other answer", 1: "1 other answer"}.get(n_others, f"{n_others} other answers")
     return f"{top['count']:.3g} of {drawn} say {_quoted(top['answer'])}; {others}."
 
 
-def _answer(told: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
-    guess = told.get("best_guess")
+def _answer(verification: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
+    guess = verification.get("best_guess")
     if guess is not None:
         withheld = f"The best guess, {_quoted(guess)}, is withheld: its confidence is too low."
-        given: Verification = {**told, "status": "degraded", "answer": guess, "best_guess": None}
-        return [*_answer(given, selection, same), withheld]
-    if told["status"] == "abstained":
-        return ["No answer is given."]
-    answer = _quoted(told["answer"])
-    if told["rewards"] is not None:
-        return [f"Of the candidates, {answer} has the largest estimated probability."]
-    if told["route"] == "direct":
-        return [f"The most frequent fast answer is given, {answer}."]
-    best = told["best_path"]
+        released: Verification = {**verification, "status": "degraded", "answer": guess, "best_guess": None}
+        return [*_answer(released, selection, same), withheld]
+    if verification["status"] == "abstained":
+        return ["The run gives no answer."]
+    answer = _quoted(verification["answer"])
+    if verification["rewards"] is not None:
+        return [f"{answer} has the largest estimated probability of the candidates."]
+    if verification["route"] == "direct":
+        return [f"The answer is the most frequent fast answer, {answer}."]
+    best = verification["best_path"]
     if best is None:
         return [f"No score decided; by votes the answer is {answer}."]
-    return [_selected(told["paths"], best, selection, same)]
+    return [_selected(verification["paths"], best, selection, same)]
 
 
 def _selected(paths: Sequence[Path], best: int, selection: Selection, same: Callable[[str, str], bool]) -> str:
@@ -81,4 +81,4 @@ def _paths(n: int) -> str:
 def _quoted(answer: str | None) -> str:
     if answer is None:
         return "nothing"
-    return answer if len(answer) <= QUOTED else f"{answer[:QUOTED]}…"
+    return answer if len(answer) <= MAX_ANSWER_CHARACTERS else f"{answer[:MAX_ANSWER_CHARACTERS]}…"

@@ -1,6 +1,6 @@
-"""Runs in a folder of JSON lines, for those who ship logs elsewhere: a file for each process and day.
+"""Store runs in a folder of JSON lines, for shipping logs elsewhere: one file per process and day.
 
-A line is written at once and whole. What is over the limits goes by whole files.
+Each batch of lines is written at once. Pruning deletes complete files.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from functools import cached_property
 from pathlib import Path
 
 from egrm_graph.errors import InputError
-from egrm_graph.tracing.encoding import row_in
+from egrm_graph.tracing.encoding import summary_in
 from egrm_graph.tracing.filter import Filter
-from egrm_graph.tracing.limits import Limits, Pruned
+from egrm_graph.tracing.limits import Pruned, StoreLimits
 from egrm_graph.tracing.private import make_folder
-from egrm_graph.tracing.summary_row import Row
+from egrm_graph.tracing.run_summary import RunSummary
 from egrm_graph.tracing.writer import Entry
 
 FILE_BYTES = 64_000_000
 FILES_IN_LIMIT = 16
-"""A file is full at that part of the allowed size, so that deleting one deletes little."""
+"""A file is full at this fraction of the allowed size, so deleting one file deletes few runs."""
 TIDY_S = 60.0
-KEPT_SHARE = 0.95
-"""Of the allowed size, when the oldest have been deleted: not at each write again."""
+TARGET_SHARE = 0.95
+"""Pruning reduces the folder to this share of the allowed size, so that the next write does not prune again."""
 _NAME = re.compile(r"traces-\d{4}-\d\d-\d\d-\d+-\d+\.jsonl")
 
 
-class LinesSink:
-    """Appends batches of records to this process's file."""
+class JsonlSink:
+    """Append batches of records to this process's file."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: StoreLimits) -> None:
         self._folder = folder
         self._limits = limits
         self._full_bytes = min(FILE_BYTES, (limits.bytes or FILE_BYTES * FILES_IN_LIMIT) / FILES_IN_LIMIT)
@@ -51,7 +51,7 @@ class LinesSink:
             while n_written < len(data):
                 n_written += os.write(file, data[n_written:])
         except OSError as error:
-            os.ftruncate(file, self._n_bytes)  # no part of a line stays
+            os.ftruncate(file, self._n_bytes)  # remove the incomplete line
             raise OSError(f"{self._folder}: {error.strerror}") from error
         self._n_bytes += len(data)
 
@@ -66,7 +66,7 @@ class LinesSink:
             self._file = None
 
     def _open(self) -> int:
-        """The file to append to: another one each day, when it is full, and when somebody has taken it away."""
+        """The file to append to. A new one starts each day, when it is full, and when someone deleted it."""
         day = datetime.now(UTC).date().isoformat()
         if self._file is not None and (
             day != self._day or self._n_bytes > self._full_bytes or not os.fstat(self._file).st_nlink
@@ -78,7 +78,7 @@ class LinesSink:
         return self._file
 
     def _made(self, day: str) -> int:
-        """A new file: an old one of the same name may have a part of a line at its end, or another writer."""
+        """Create a new file: an existing one may end in an incomplete line or have another writer."""
         number = 0
         while True:
             name = f"traces-{day}-{os.getpid()}-{number}.jsonl"
@@ -88,18 +88,20 @@ class LinesSink:
                 number += 1
 
 
-class LinesReader:
-    """Reads the lines of a folder, as they are when it is first asked. To put runs in order it goes through all files,
-    and keeps where each is."""
+class JsonlReader:
+    """Read the runs in a folder.
+
+    The first call indexes all files to put the runs in order, so later lines are not seen.
+    """
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise InputError(f"{folder} is no folder")
+            raise InputError(f"{folder} is not a folder")
         self._folder = folder
 
-    def rows(self, which: Filter) -> Iterator[Row]:
-        chosen = (row for row, _, _ in self._index.values() if which.takes(row))
-        yield from sorted(chosen, key=lambda row: (row.started_at, row.run_id), reverse=True)
+    def rows(self, which: Filter) -> Iterator[RunSummary]:
+        matching = (row for row, _, _ in self._index.values() if which.matches(row))
+        yield from sorted(matching, key=lambda row: (row.started_at, row.run_id), reverse=True)
 
     def data(self, run_id: str) -> bytes | None:
         if run_id not in self._index:
@@ -109,7 +111,7 @@ class LinesReader:
             with file.open("rb") as stream:
                 stream.seek(start)
                 return stream.read(row.bytes)
-        except FileNotFoundError:  # it was deleted meanwhile
+        except FileNotFoundError:  # deleted in the meantime
             return None
 
     def beginning_with(self, prefix: str, limit: int) -> list[str]:
@@ -119,8 +121,8 @@ class LinesReader:
         self.__dict__.pop("_index", None)
 
     @cached_property
-    def _index(self) -> dict[str, tuple[Row, Path, int]]:
-        """Of a run that was put again, the last."""
+    def _index(self) -> dict[str, tuple[RunSummary, Path, int]]:
+        """The summary and position of each run. If a run was recorded twice, the last one counts."""
         found = {}
         for file in files_of(self._folder):
             start = 0
@@ -133,20 +135,20 @@ class LinesReader:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The files of the store, the oldest first; never another one that is in the folder."""
+    """The files of the store, oldest first. Other files in the folder are ignored."""
     dated = []
     for file in folder.iterdir():
         if _NAME.fullmatch(file.name):
-            with suppress(FileNotFoundError):  # it was deleted meanwhile
+            with suppress(FileNotFoundError):  # deleted in the meantime
                 dated.append((file.stat().st_mtime_ns, file))
     return [file for _, file in sorted(dated)]
 
 
-def prune_folder(folder: Path, limits: Limits, *, dry: bool) -> Pruned:
-    """Deletes the files whose runs are all over the limits; or, `dry`, says what that would be."""
+def prune_folder(folder: Path, limits: StoreLimits, *, dry: bool) -> Pruned:
+    """Delete the files whose runs are all over the limits. With `dry`, only count them."""
     files = files_of(folder)
     sizes = [file.stat().st_size for file in files]
-    excess = sum(sizes) - KEPT_SHARE * limits.bytes if limits.bytes is not None and sum(sizes) > limits.bytes else 0.0
+    excess = sum(sizes) - TARGET_SHARE * limits.bytes if limits.bytes is not None and sum(sizes) > limits.bytes else 0.0
     n_runs = n_bytes = 0
     for file, size in zip(files, sizes, strict=True):
         old = limits.age_s is not None and file.stat().st_mtime < time.time() - limits.age_s
@@ -160,8 +162,8 @@ def prune_folder(folder: Path, limits: Limits, *, dry: bool) -> Pruned:
     return Pruned(n_runs, n_bytes)
 
 
-def _row(line: bytes) -> Row | None:
-    """None where it is no whole record: its writer was killed, or is writing it."""
+def _row(line: bytes) -> RunSummary | None:
+    """None if the line is incomplete: its writer was killed or is still writing."""
     if not line.endswith(b"\n"):
         return None
-    return row_in(line[:-1])
+    return summary_in(line[:-1])

@@ -8,8 +8,8 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
-class Limits:
-    """None is no limit."""
+class StoreLimits:
+    """The largest age and size of a store. None is no limit."""
 
     age_s: float | None = None
     bytes: float | None = None
@@ -23,8 +23,8 @@ class Pruned:
     bytes: int
 
 
-def limits_of(keep_days: float | None, keep_mb: float | None) -> Limits:
-    """A megabyte is a million bytes."""
-    return Limits(
+def limits_of(keep_days: float | None, keep_mb: float | None) -> StoreLimits:
+    """Convert the settings to limits. A megabyte is a million bytes."""
+    return StoreLimits(
         age_s=None if keep_days is None else keep_days * DAY_S, bytes=None if keep_mb is None else keep_mb * 1e6
     )

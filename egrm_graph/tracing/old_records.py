@@ -1,4 +1,4 @@
-"""Records of older packages, in today's form."""
+"""Convert records of older versions of this package to the current form."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from egrm_graph.records.record import Record
 
 
 def complete(record: Record) -> None:
-    """Adds the fields that the record's package did not have yet, if they may be None, as None."""
+    """Set the optional fields that an older version did not record to None."""
     _complete(record, Record)
 
 
 def _complete(value: Any, kind: Any) -> None:
     if get_origin(kind) in (Union, UnionType):
-        for each in get_args(kind):
-            _complete(value, each)
+        for option in get_args(kind):
+            _complete(value, option)
     elif get_origin(kind) is list and isinstance(value, list):
-        for each in value if _has_fields(*get_args(kind)) else ():
-            _complete(each, *get_args(kind))
+        for item in value if _has_fields(*get_args(kind)) else ():
+            _complete(item, *get_args(kind))
     elif is_typeddict(kind) and isinstance(value, dict):
         for name, field, optional in _fields(kind):
             if name in value:
@@ -33,7 +33,7 @@ def _complete(value: Any, kind: Any) -> None:
 
 @cache
 def _fields(kind: Any) -> list[tuple[str, Any, bool]]:
-    """Of each field that matters: its name, its type, and whether it may be None."""
+    """The fields that are optional or have fields of their own: name, type, and whether it may be None."""
     hints = get_type_hints(kind).items()
     fields = [(name, field, NoneType in get_args(field)) for name, field in hints]
     return [(name, field, optional) for name, field, optional in fields if optional or _has_fields(field)]

@@ -1,4 +1,4 @@
-"""Which kind of store is at a path: an SQLite file, or a folder of JSON lines."""
+"""Open a store for writing: an SQLite file or a folder of JSON lines."""
 
 from __future__ import annotations
 
@@ -6,46 +6,48 @@ from functools import partial
 from pathlib import Path
 
 from egrm_graph.tracing.limits import Pruned, limits_of
-from egrm_graph.tracing.writing import WrittenBehind
+from egrm_graph.tracing.writing import BackgroundStore
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
 
 def is_database(path: Path) -> bool:
-    """Whether the store there is, or would be, an SQLite file: by its suffix, or because it is a file."""
+    """Whether the store at `path` is, or would become, an SQLite file: it is a file or has one of the suffixes."""
     return path.is_file() or (path.suffix in SUFFIXES and not path.is_dir())
 
 
-def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> WrittenBehind:
-    """A store that writes there. What is there is looked at now; what is missing is made with the first record.
+def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> BackgroundStore:
+    """Open a store that writes to `path`.
+
+    An existing file is checked now. A missing one is created with the first record.
 
     Raises:
-        InputError: what is there is no store, or one of a later version.
+        InputError: The file at `path` is not a store, or a later version wrote it.
     """
     limits = limits_of(keep_days, keep_mb)
-    path = path.absolute()  # the folder that a program works in may change
+    path = path.absolute()  # the working directory may change
     if is_database(path):
         from egrm_graph.tracing.sqlite_database import check_file
         from egrm_graph.tracing.sqlite_store import SqliteSink
 
         check_file(path)
-        return WrittenBehind(str(path), partial(SqliteSink, path, limits))
-    from egrm_graph.tracing.jsonl_store import LinesSink
+        return BackgroundStore(str(path), partial(SqliteSink, path, limits))
+    from egrm_graph.tracing.jsonl_store import JsonlSink
 
-    return WrittenBehind(str(path), partial(LinesSink, path, limits))
+    return BackgroundStore(str(path), partial(JsonlSink, path, limits))
 
 
 def prune(path: Path, keep_days: float | None, keep_mb: float | None, *, dry: bool = False) -> Pruned:
-    """Deletes the runs in a store that are over the limits, the oldest first; or, `dry`, says what that would be.
+    """Delete the runs over the limits, oldest first. With `dry`, only count them.
 
     Raises:
-        InputError: there is no store.
-        OSError: it cannot be written.
+        InputError: No store is at `path`.
+        OSError: The store cannot be written.
     """
     from egrm_graph.tracing.store_reading import reading
 
     limits = limits_of(keep_days, keep_mb)
-    with reading(path):  # it has to be there
+    with reading(path):  # fails if the store is missing
         pass
     if is_database(path):
         from egrm_graph.tracing.pruning import prune_file

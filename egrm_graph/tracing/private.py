@@ -9,9 +9,9 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def make_file(path: Path) -> None:
-    """Sees to it that the file is there and only its owner's, before anything is in it.
+    """Create an empty file that only its owner can read, or restrict an existing one.
 
-    A file that is there is not opened: closing it would let go of the locks that a database of this process has on it.
+    An existing file is not opened: closing it would release the locks that a database of this process holds on it.
     """
     make_folder(path.parent)
     try:
@@ -21,14 +21,14 @@ def make_file(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes the folders that are missing, for their owner alone. Those that are there are left as they are."""
+    """Create missing folders for their owner alone. Existing folders keep their permissions."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(0o700, exist_ok=True)
 
 
 def narrow(path: Path) -> None:
-    """Takes the rights of everybody but the owner away."""
+    """Remove the permissions of everyone except the owner."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & OTHERS:
         path.chmod(mode & ~OTHERS)

@@ -1,4 +1,4 @@
-"""Deletes the oldest runs of an SQLite file where there are too many."""
+"""Delete the oldest runs of an SQLite file."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from egrm_graph.tracing.limits import Limits, Pruned
-from egrm_graph.tracing.sqlite_database import bytes_used, pragma, records, runs, to_read, to_write, told, writing
+from egrm_graph.tracing.limits import Pruned, StoreLimits
+from egrm_graph.tracing.sqlite_database import (
+    bytes_used,
+    database_errors,
+    pragma,
+    records,
+    runs,
+    to_read,
+    to_write,
+    transaction,
+)
 
-KEPT_SHARE = 0.95
-"""Of the allowed size, when the oldest have been deleted: not at each write again."""
-RUNS_AT_ONCE = 500
-"""In one transaction, so that nobody waits long for it."""
-SPARE_SHARE = 0.1
-"""Of the file, which is left free for runs to come."""
+TARGET_SHARE = 0.95
+"""Pruning reduces the file to this share of the allowed size, so that the next write does not prune again."""
+RUNS_PER_TRANSACTION = 500
+"""Keeps each transaction short for other processes."""
+FREE_SHARE = 0.1
+"""The share of the file that stays free for new runs."""
 
 
-def prune_file(path: Path, limits: Limits, *, dry: bool) -> Pruned:
-    """Deletes what is over the limits, and gives the space back; or, `dry`, says what that would be."""
+def prune_file(path: Path, limits: StoreLimits, *, dry: bool) -> Pruned:
+    """Delete the runs over the limits and shrink the file. With `dry`, only count them."""
     connection = to_read(path) if dry else to_write(path)
     try:
-        with told(path):
+        with database_errors(path):
             if dry:
                 return _counted(_over(connection, limits))
             found = prune(connection, limits)
@@ -33,27 +42,27 @@ def prune_file(path: Path, limits: Limits, *, dry: bool) -> Pruned:
         connection.close()
 
 
-def prune(connection: sa.Connection, limits: Limits) -> Pruned:
-    """Deletes the runs that are too old, and the oldest of those that are too much."""
+def prune(connection: sa.Connection, limits: StoreLimits) -> Pruned:
+    """Delete runs that are too old, then the oldest runs until the rest fits."""
     found = _over(connection, limits)
-    for start in range(0, len(found), RUNS_AT_ONCE):
-        ids = [number for number, _ in found[start : start + RUNS_AT_ONCE]]
-        with writing(connection):
+    for start in range(0, len(found), RUNS_PER_TRANSACTION):
+        ids = [run_id for run_id, _ in found[start : start + RUNS_PER_TRANSACTION]]
+        with transaction(connection):
             connection.execute(sa.delete(records).where(records.c.id.in_(ids)))
             connection.execute(sa.delete(runs).where(runs.c.id.in_(ids)))
     return _counted(found)
 
 
 def give_back(connection: sa.Connection, n_pages: int) -> None:
-    """Cuts up to so many free pages off the file, if there are more than runs to come will soon need."""
-    if pragma(connection, "freelist_count") > SPARE_SHARE * pragma(connection, "page_count"):
+    """Remove up to `n_pages` free pages from the file, if it has more of them than new runs will soon need."""
+    if pragma(connection, "freelist_count") > FREE_SHARE * pragma(connection, "page_count"):
         _cut(connection, n_pages)
 
 
-def _over(connection: sa.Connection, limits: Limits) -> list[tuple[int, int]]:
-    """The ids and bytes of the runs that are over the limits, the oldest first."""
+def _over(connection: sa.Connection, limits: StoreLimits) -> list[tuple[int, int]]:
+    """The ids and sizes of the runs over the limits, oldest first."""
     used = bytes_used(connection)
-    excess = used - KEPT_SHARE * limits.bytes if limits.bytes is not None and used > limits.bytes else 0.0
+    excess = used - TARGET_SHARE * limits.bytes if limits.bytes is not None and used > limits.bytes else 0.0
     before = sa.func.sum(runs.c.bytes).over(order_by=(runs.c.started_at, runs.c.run_id)) - runs.c.bytes
     dated = sa.select(runs.c.id, runs.c.bytes, runs.c.started_at, before.label("before")).subquery()
     conditions = []
@@ -64,7 +73,7 @@ def _over(connection: sa.Connection, limits: Limits) -> list[tuple[int, int]]:
     if not conditions:
         return []
     query = sa.select(dated.c.id, dated.c.bytes).where(sa.or_(*conditions)).order_by(dated.c.started_at)
-    return [(int(number), int(n_bytes)) for number, n_bytes in connection.execute(query)]
+    return [(int(run_id), int(n_bytes)) for run_id, n_bytes in connection.execute(query)]
 
 
 def _counted(found: list[tuple[int, int]]) -> Pruned:
@@ -72,7 +81,7 @@ def _counted(found: list[tuple[int, int]]) -> Pruned:
 
 
 def _cut(connection: sa.Connection, n_pages: int) -> None:
-    """0 cuts all of them."""
+    """Remove free pages. 0 removes all of them."""
     driver = connection.connection.driver_connection
     assert driver is not None
     driver.executescript(f"PRAGMA incremental_vacuum({n_pages})")  # each step frees a page; `execute` takes one

@@ -1,4 +1,4 @@
-"""A client that writes down every call that goes through it, and is otherwise the client it stands for."""
+"""A client that records every call and otherwise behaves like the client it wraps."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from egrm_graph.verification import Message, Usage
 
 
 class Clock:
-    """Milliseconds since it was made, in whole microseconds."""
+    """Milliseconds since the clock was created, with a resolution of one microsecond."""
 
     def __init__(self) -> None:
-        self._begun_ns = time.perf_counter_ns()
+        self._started_ns = time.perf_counter_ns()
 
     def __call__(self) -> float:
-        return (time.perf_counter_ns() - self._begun_ns) // 1000 / 1000  # `round` takes three times as long
+        return (time.perf_counter_ns() - self._started_ns) // 1000 / 1000  # three times as fast as `round`
 
 
 class CallLog:
-    """The calls of one run, as they come."""
+    """The calls of one run in order."""
 
     def __init__(self, span: RunSpan | None) -> None:
         self.span = span
         self.ms = Clock()
         self.node = ""
-        """The one that calls now."""
-        self.calls: list[WatchedCall] = []
+        """The node that is running."""
+        self.calls: list[RecordedCall] = []
 
     @property
     def server_version(self) -> str | None:
-        """What the server last said that it is."""
+        """The version that the server last reported."""
         return next((call.server_version for call in reversed(self.calls) if call.server_version is not None), None)
 
     def written(self) -> tuple[list[ModelCall], list[list[Message]]]:
-        """The calls as far as they have come, and their prompts, each once."""
+        """The calls in their current state, and their distinct prompts."""
         prompts: list[list[Message]] = []
         calls = [call.written(_number(list(call.prompt), prompts)) for call in self.calls]
         return calls, prompts
@@ -55,12 +55,11 @@ def _number(prompt: list[Message], prompts: list[list[Message]]) -> int:
     return prompts.index(prompt)
 
 
-class WatchedCall(Observation):
-    """Around a call: its end is noted however it comes, and the client tells of its tries.
+class RecordedCall(Observation):
+    """A context manager around one call. It records the call's end, and the client reports retries to it.
 
-    While a call is under way as little as possible is kept of it, for Python's garbage collector comes by the more
-    often the more there is. Nothing that it holds may hold it: it has the caller's context in hand, and with that all
-    that LangGraph has of the run.
+    It allocates as little as possible during a call, because allocations trigger Python's garbage collector. It must
+    not be part of a reference cycle: it holds the caller's context, and through that all of LangGraph's state.
     """
 
     def __init__(
@@ -90,11 +89,11 @@ class WatchedCall(Observation):
         self._first_token_ms: float | None = None
         self._ending: Literal["ok", "failed", "cancelled"] = "ok"
         self._error: str | None = None
-        self._told = None if log.span is None else _Told(log.span, self.written(None), prompt)
+        self._spanned = None if log.span is None else _SpannedCall(log.span, self.written(None), prompt)
         log.calls.append(self)
 
     def written(self, prompt: int | None) -> ModelCall:
-        """The call as far as it has come; `prompt` is the number of its prompt."""
+        """The call in its current state. `prompt` is the index of its prompt."""
         return {
             "node": self._node,
             "kind": self._kind,
@@ -123,14 +122,14 @@ class WatchedCall(Observation):
             self._first_token_ms = self._ms()
 
     def answered(self, texts: Sequence[str]) -> None:
-        """`usage` and `generated` are complete; these are the texts that came."""
-        if self._told is not None:
-            self._told.call.update(self.written(None))
-            self._told.span.answered(self._told.call, texts)
+        """Report the generated texts to the span. `usage` and `generated` must be complete."""
+        if self._spanned is not None:
+            self._spanned.call.update(self.written(None))
+            self._spanned.span.answered(self._spanned.call, texts)
 
     def __enter__(self) -> Self:
-        if self._told is not None:
-            self.headers = self._told.around.__enter__()
+        if self._spanned is not None:
+            self.headers = self._spanned.scope.__enter__()
         self._before = observed.set(self)
         return self
 
@@ -144,23 +143,26 @@ class WatchedCall(Observation):
             self._ending = "cancelled"
         elif error is not None:
             self._ending, self._error = "failed", f"{type(error).__name__}: {error}"
-        if self._told is not None:
-            self._told.call.update(self.written(None))
-            self._told.around.__exit__(kind, error, traceback)
+        if self._spanned is not None:
+            self._spanned.call.update(self.written(None))
+            self._spanned.scope.__exit__(kind, error, traceback)
 
 
-class _Told:
-    """A call as its span is told of it."""
+class _SpannedCall:
+    """A call and its span."""
 
     def __init__(self, span: RunSpan, call: ModelCall, prompt: Sequence[Message]) -> None:
         self.span = span
         self.call = call
-        self.around = span.call(call, prompt)
+        self.scope = span.call(call, prompt)
 
 
-class WatchedClient:
-    """Stands for a client in one run. With `tokens` above 0 it asks for the log-probabilities of so many
-    alternatives, and keeps what nobody else asked for to itself: the run comes out as it would without."""
+class RecordedClient:
+    """Wraps a client for one run.
+
+    With `tokens` above 0 it requests the log-probabilities of that many alternatives. It removes those that the caller
+    did not request, so the run has the same outcome as without recording.
+    """
 
     def __init__(self, client: Client, log: CallLog, tokens: int) -> None:
         self._client = client
@@ -184,31 +186,32 @@ class WatchedClient:
         request_id: str,
         meter: Meter | None = None,
     ) -> Completions:
-        asked = sampling if self._tokens <= sampling.logprobs else replace(sampling, logprobs=self._tokens)
-        with WatchedCall(self._log, "sample", request_id, prompt, sampling=sampling, seeds=seeds) as call:
+        requested = sampling if self._tokens <= sampling.logprobs else replace(sampling, logprobs=self._tokens)
+        with RecordedCall(self._log, "sample", request_id, prompt, sampling=sampling, seeds=seeds) as call:
             try:
-                told = await self._client.sample(
-                    prompt, asked, seeds=seeds, request_id=request_id, meter=self._timed(call, meter)
+                found = await self._client.sample(
+                    prompt, requested, seeds=seeds, request_id=request_id, meter=self._timed(call, meter)
                 )
             except LogprobsRefused as error:
-                raise (error if asked is sampling else error.of("trace_tokens", self._tokens)) from error
-            call.usage = told.usage
+                raise (error if requested is sampling else error.of("trace_tokens", self._tokens)) from error
+            call.usage = found.usage
             call.generated = [
                 _generated(completion, seed, self._tokens)
-                for completion, seed in zip(told.completions, seeds, strict=True)
+                for completion, seed in zip(found.completions, seeds, strict=True)
             ]
-            call.answered([completion.text for completion in told.completions])
-        if asked is sampling:
-            return told
-        return Completions(tuple(_as_asked(each, sampling.logprobs) for each in told.completions), told.usage)
+            call.answered([completion.text for completion in found.completions])
+        if requested is sampling:
+            return found
+        completions = (_as_requested(completion, sampling.logprobs) for completion in found.completions)
+        return Completions(tuple(completions), found.usage)
 
     async def label_logprobs(
         self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
     ) -> LabelLogprobs:
-        with WatchedCall(self._log, "labels", request_id, prompt, labels=labels) as call:
-            told = await self._client.label_logprobs(prompt, labels, request_id=request_id)
-            call.usage = told.usage
-        return told
+        with RecordedCall(self._log, "labels", request_id, prompt, labels=labels) as call:
+            found = await self._client.label_logprobs(prompt, labels, request_id=request_id)
+            call.usage = found.usage
+        return found
 
     async def check(self) -> None:
         await self._client.check()
@@ -216,19 +219,21 @@ class WatchedClient:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def _timed(self, call: WatchedCall, meter: Meter | None) -> Meter | None:
-        """A meter that also notes when the first token came; one is made only where tokens are recorded, for it has the
-        answer streamed."""
+    def _timed(self, call: RecordedCall, meter: Meter | None) -> Meter | None:
+        """A meter that also records the time of the first token.
+
+        Without a meter, one is created only if tokens are recorded, because a meter makes the client stream.
+        """
         if meter is None:
             if not self._tokens:
                 return None
             meter = Meter()
-        counted = meter.on_change
+        on_change = meter.on_change
 
         def count() -> None:
             call.first_token()
-            if counted is not None:
-                counted()
+            if on_change is not None:
+                on_change()
 
         meter.on_change = count
         return meter
@@ -251,7 +256,7 @@ def _tokens(completion: Completion, most: int) -> Tokens | None:
     return Tokens(texts=list(texts), logprobs=list(logprobs), alternatives=[_likeliest(top, most) for top in tops])
 
 
-def _as_asked(completion: Completion, logprobs: int) -> Completion:
+def _as_requested(completion: Completion, logprobs: int) -> Completion:
     if not logprobs or completion.top_logprobs is None:
         return replace(completion, tokens=None, logprobs=None, top_logprobs=None)
     return replace(completion, top_logprobs=tuple(_likeliest(top, logprobs) for top in completion.top_logprobs))

@@ -1,6 +1,6 @@
-"""Writes down what runs do: from the first node to the verdict, or to whatever ended them before.
+"""Record runs from the first node to the verdict, or to whatever ended them earlier.
 
-Nodes know nothing of it. A run that goes on in another process, from a checkpoint, is not recorded.
+Nodes do not know about recording. A run that resumes from a checkpoint in another process is not recorded.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any, Self
 from egrm_graph.clients.client import Client
 from egrm_graph.reasons import texts
 from egrm_graph.records.privacy import (
-    Rewrite,
+    Redactor,
     metadata_of,
     redacted,
     scrubbed,
-    summarised,
+    summarized,
     without_secrets,
     without_texts,
 )
@@ -33,33 +33,33 @@ from egrm_graph.runtime.forking import call_in_children
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.progress import RunSpan, Spans
 from egrm_graph.telemetry.span_attributes import engine_of
-from egrm_graph.tracing.explanation import why
-from egrm_graph.tracing.recorded_client import CallLog, WatchedClient
+from egrm_graph.tracing.explanation import explain_verdict
+from egrm_graph.tracing.recorded_client import CallLog, RecordedClient
 from egrm_graph.tracing.store import Store
 from egrm_graph.verification import Verification
 
 FIRST, LAST = "answer_fast", "select_answer"
-IN_FLIGHT_MOST = 10_000
-"""A run that was given up between two nodes tells nobody; so many may be under way before the oldest counts as that."""
+MAX_IN_FLIGHT = 10_000
+"""A run abandoned between two nodes sends no signal. With more runs in flight, the oldest counts as abandoned."""
 _PACKAGE = version("egrm-graph")
 
 
 @dataclass(frozen=True)
-class Called:
-    """What a run was called with."""
+class Invocation:
+    """What the graph was invoked with for one run."""
 
     settings: Settings
-    """Those of the build with the run's overrides."""
+    """The settings of the graph with the run's overrides."""
     overrides: dict[str, Source]
-    """Of the settings that the run overrides, where each comes from."""
+    """The source of each setting that the run overrides."""
     metadata: Mapping[str, Any]
     emit: Callable[[Mapping[str, Any]], None]
-    """Hands a custom event to whoever streams the graph."""
+    """Sends a custom event to whoever streams the graph."""
 
 
 @dataclass(frozen=True)
-class End:
-    """How a run came to its end, and what it had come to."""
+class RunEnd:
+    """How a run ended, and its last state."""
 
     run_id: str
     ending: Ending
@@ -69,23 +69,23 @@ class End:
 
 
 class Recording:
-    """One run under way."""
+    """A run in progress."""
 
-    def __init__(self, called: Called, client: Client, tokens: int, kept: bool, span: RunSpan | None) -> None:
-        self.called = called
-        self.kept = kept
-        """Whether its record is stored; else only spans are told."""
+    def __init__(self, invocation: Invocation, client: Client, tokens: int, stored: bool, span: RunSpan | None) -> None:
+        self.invocation = invocation
+        self.stored = stored
+        """Whether to store its record. Otherwise the run only has spans."""
         self.span = span
         self.started_at = time.time()
         self.nodes: list[NodeRun] = []
         self.log = CallLog(span)
-        self.client = WatchedClient(client, self.log, tokens)
+        self.client = RecordedClient(client, self.log, tokens)
 
 
 class Tracer:
-    """Records the runs of one graph, and tells them as spans.
+    """Records the runs of one graph and reports them as spans.
 
-    Whatever goes wrong in here costs a record, and a warning, but never a run.
+    An error in here loses a record, with a warning, but never a run.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Tracer:
         own: bool = False,
         scorer: str | None = None,
         spans: Spans | None = None,
-        redact: Rewrite | None = None,
+        redact: Redactor | None = None,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -110,7 +110,7 @@ class Tracer:
         self._spans = spans
         self._redact = redact
         self._secret = "" if settings.api_key is None else settings.api_key.get_secret_value().strip()
-        self._task = settings.task_name  # which looks at the model's name, and is asked for in every run
+        self._task = settings.task_name  # computed from the model's name, and needed in every run
         self._values = settings.model_dump(mode="json", exclude={"api_key"})
         self._sources = sources
         self._scorer = scorer
@@ -118,72 +118,71 @@ class Tracer:
         self._warned = False
         call_in_children(self._forget_parents_runs)
 
-    def node(self, name: str, state: Mapping[str, Any], called: Called) -> Stay:
-        """Around one node of a run."""
-        recording = self._recording(name, state, called)
+    def node(self, name: str, state: Mapping[str, Any], invocation: Invocation) -> NodeScope:
+        """A context manager around one node of a run."""
+        recording = self._recording(name, state, invocation)
         if recording is None:
-            return Stay(self._client)
-        return RecordedStay(self, recording, name, state)
+            return NodeScope(self._client)
+        return RecordedNode(self, recording, name, state)
 
     def failed(self, recording: Recording, name: str, state: Mapping[str, Any], error: BaseException) -> None:
-        """A node raised, and the run is over."""
-        # A thread that a checkpointer remembers has the state of an earlier run until the first node has written.
+        """End the run after a node raised an error."""
+        # In a thread with a checkpointer, the state is that of an earlier run until the first node has written.
         known = {} if name == FIRST else state
         run_id = known["asked"]["run_id"] if known else uuid.uuid4().hex
         ending: Ending = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
-        self._ended(recording, End(run_id, ending, recording.nodes[-1]["error"], known))
+        self._ended(recording, RunEnd(run_id, ending, recording.nodes[-1]["error"], known))
 
-    def went_on(self, recording: Recording, name: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
-        """A node is done; the last one ends the run."""
+    def completed(self, recording: Recording, name: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> None:
+        """Note that a node completed. The last one ends the run."""
         if name == FIRST:
-            self._begun(recording, update["asked"]["run_id"])
+            self._add(recording, update["asked"]["run_id"])
         elif name == LAST:
-            told: Verification = update["verification"]
-            self._ended(recording, End(told["run_id"], told["status"], None, state, told))
+            verdict: Verification = update["verification"]
+            self._ended(recording, RunEnd(verdict["run_id"], verdict["status"], None, state, verdict))
 
     def close(self) -> None:
-        """Tells of the runs that nobody ended, and writes what is left."""
-        left = list(self._in_flight.items())
-        for run_id, recording in left:
-            self._ended(recording, End(run_id, "unfinished"))
+        """Record the runs in flight as unfinished, and close the store if the tracer opened it."""
+        for run_id, recording in list(self._in_flight.items()):
+            self._ended(recording, RunEnd(run_id, "unfinished"))
         if self._store is not None and self._own:
             self._store.close()
 
     def _forget_parents_runs(self) -> None:
         self._in_flight.clear()
 
-    def _recording(self, name: str, state: Mapping[str, Any], called: Called) -> Recording | None:
+    def _recording(self, name: str, state: Mapping[str, Any], invocation: Invocation) -> Recording | None:
         if name != FIRST:
             return self._in_flight.get(state["asked"]["run_id"])
-        kept = self._store is not None and random.random() < self._settings.trace_share
-        if not kept and self._spans is None:
+        stored = self._store is not None and random.random() < self._settings.trace_share
+        if not stored and self._spans is None:
             return None
         span = None if self._spans is None else self._spans.started(self._client.name, self._task)
-        return Recording(called, self._client, self._settings.trace_tokens, kept, span)
+        return Recording(invocation, self._client, self._settings.trace_tokens, stored, span)
 
-    def _begun(self, recording: Recording, run_id: str) -> None:
+    def _add(self, recording: Recording, run_id: str) -> None:
         self._in_flight[run_id] = recording
-        given_up = next(iter(self._in_flight.items())) if len(self._in_flight) > IN_FLIGHT_MOST else None
-        if given_up is not None:
-            self._ended(given_up[1], End(given_up[0], "unfinished"))
+        if len(self._in_flight) > MAX_IN_FLIGHT:
+            oldest_id, oldest = next(iter(self._in_flight.items()))
+            self._ended(oldest, RunEnd(oldest_id, "unfinished"))
 
-    def _ended(self, recording: Recording, end: End) -> None:
+    def _ended(self, recording: Recording, end: RunEnd) -> None:
         self._in_flight.pop(end.run_id, None)
         try:
             record = self._record(recording, end)
             if recording.span is not None:
                 recording.span.ended(record)
-            if recording.kept and self._store is not None:
+            if recording.stored and self._store is not None:
                 self._store.put(self._allowed(record))
         except Exception as problem:
             if not self._warned:
                 self._warned = True
-                with suppress(TraceWarning):  # where warnings are errors, a record is still not worth a verdict
+                with suppress(TraceWarning):  # even if warnings are errors, the run must succeed
                     warnings.warn(f"a run was not recorded: {self.scrubbed(problem)}", TraceWarning, stacklevel=2)
 
-    def _record(self, recording: Recording, end: End) -> Record:
-        log, gated, told = recording.log, end.state.get("gated"), end.verification
-        values, sources = self._in_force(recording.called)
+    def _record(self, recording: Recording, end: RunEnd) -> Record:
+        log, gated, verdict = recording.log, end.state.get("gated"), end.verification
+        values, sources = self._in_force(recording.invocation)
         calls, prompts = log.written()
         record: Record = {
             "version": VERSION,
@@ -201,7 +200,7 @@ class Tracer:
             "task": self._task,
             "scorer": self._scorer,
             "server_version": log.server_version,
-            "metadata": metadata_of(recording.called.metadata),
+            "metadata": metadata_of(recording.invocation.metadata),
             "settings": values,
             "sources": sources,
             "asked": end.state.get("asked"),
@@ -210,25 +209,27 @@ class Tracer:
             "calls": calls,
             "classes": gated["classes"] if gated else [],
             "margin": gated["margin"] if gated else None,
-            "why": [] if told is None else why(told, recording.called.settings.selection, self._same),
-            "verification": told,
+            "why": []
+            if verdict is None
+            else explain_verdict(verdict, recording.invocation.settings.selection, self._same),
+            "verification": verdict,
         }
-        troubled = any(node["reasons"] for node in record["nodes"]) or any(
+        failed = any(node["reasons"] for node in record["nodes"]) or any(
             call["retries"] or call["ending"] != "ok" for call in record["calls"]
         )
-        return without_secrets(record, self._secret) if troubled else record
+        return without_secrets(record, self._secret) if failed else record
 
-    def _in_force(self, called: Called) -> tuple[dict[str, Any], dict[str, Source]]:
-        """The run's settings, and where those came from that are not the default."""
-        if not called.overrides:
+    def _in_force(self, invocation: Invocation) -> tuple[dict[str, Any], dict[str, Source]]:
+        """The run's settings, and the sources of those that are not the default."""
+        if not invocation.overrides:
             return self._values, self._sources
-        changed = called.settings.model_dump(mode="json", include=set(called.overrides))
-        return self._values | changed, self._sources | called.overrides
+        changed = invocation.settings.model_dump(mode="json", include=set(invocation.overrides))
+        return self._values | changed, self._sources | invocation.overrides
 
     def _allowed(self, record: Record) -> Record:
-        """What the settings let be kept of it."""
+        """The part of the record that the settings allow to store."""
         if self._settings.trace_level == "summary":
-            record = summarised(record)
+            record = summarized(record)
         if self._redact is not None:
             record = redacted(record, self._redact)
         return record if self._settings.trace_texts else without_texts(record, self._same)
@@ -237,8 +238,8 @@ class Tracer:
         return scrubbed(f"{type(error).__name__}: {error}", self._secret)
 
 
-class Stay:
-    """A node in a run, and the client that it works with."""
+class NodeScope:
+    """A context manager around a node that is not recorded. `client` is the client that the node uses."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -249,12 +250,12 @@ class Stay:
     def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None: ...
 
     def returned(self, update: Mapping[str, Any]) -> Mapping[str, Any]:
-        """To be handed what the node returns."""
+        """Pass on what the node returns."""
         return update
 
 
-class RecordedStay(Stay):
-    """A node in a run that is recorded. A class, for a run is in and out of it many times a second."""
+class RecordedNode(NodeScope):
+    """A context manager around a recorded node. A class, because it is faster than a generator."""
 
     def __init__(self, tracer: Tracer, recording: Recording, name: str, state: Mapping[str, Any]) -> None:
         super().__init__(recording.client)
@@ -264,14 +265,14 @@ class RecordedStay(Stay):
         self._state = state
         self._update: Mapping[str, Any] | None = None
         self._started_ms = recording.log.ms()
-        self._told: NodeRun | None = None
+        self._spanned: NodeRun | None = None
         if recording.span is not None:
-            self._told = self._written(None)
-            self._span = recording.span.node(self._told)
+            self._spanned = self._written(None)
+            self._span = recording.span.node(self._spanned)
 
     def __enter__(self) -> Self:
         self._recording.log.node = self._name
-        if self._told is not None:
+        if self._spanned is not None:
             self._span.__enter__()
         return self
 
@@ -281,11 +282,11 @@ class RecordedStay(Stay):
         if update is not None:
             _note(run, recording.nodes, update)
         recording.nodes.append(run)
-        if self._told is not None:
-            self._told.update(run)
+        if self._spanned is not None:
+            self._spanned.update(run)
             self._span.__exit__(None if error is None else type(error), error, traceback)
         if update is not None:
-            self._tracer.went_on(recording, self._name, state, update)
+            self._tracer.completed(recording, self._name, state, update)
         elif error is not None:
             self._tracer.failed(recording, self._name, state, error)
 
@@ -305,10 +306,10 @@ class RecordedStay(Stay):
 
 
 def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> None:
-    """What a node says that it spent and what went wrong; the last one tells of all of them again."""
+    """Copy the node's usage and reasons. The last node repeats the reasons of all nodes before it."""
     if run["name"] == LAST:
-        told = sum(len(node["reasons"]) for node in before)
-        run["reasons"] = update["verification"]["reasons"][told:]
+        n_earlier = sum(len(node["reasons"]) for node in before)
+        run["reasons"] = update["verification"]["reasons"][n_earlier:]
         return
     for key, stage in update.items():
         if stage is not None and key != "asked":
@@ -317,7 +318,7 @@ def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> Non
 
 
 class TraceWarning(UserWarning):
-    """A record was lost, and no run with it."""
+    """A record was lost. The run was not affected."""
 
 
 def tracer_of(
@@ -328,13 +329,13 @@ def tracer_of(
     store: Store | None,
     *,
     scorer: str | None,
-    redact: Rewrite | None,
+    redact: Redactor | None,
 ) -> Tracer | None:
-    """What the settings say is to be recorded; None where nothing is.
+    """Create the tracer that the settings ask for. None if they record nothing.
 
     Raises:
-        SettingsError: telemetry is asked for, and OpenTelemetry is not installed.
-        InputError: what is at `trace_store` is no store.
+        SettingsError: `telemetry` is on, but OpenTelemetry is not installed.
+        InputError: The file at `trace_store` is not a store.
     """
     if settings.trace_level == "off" and settings.telemetry == "off":
         return None
@@ -356,7 +357,7 @@ def tracer_of(
     )
 
 
-def _spans(settings: Settings, redact: Rewrite | None, engine: str) -> Spans | None:
+def _spans(settings: Settings, redact: Redactor | None, engine: str) -> Spans | None:
     if settings.telemetry == "off":
         return None
     from egrm_graph.telemetry.setup import telemetry

@@ -1,11 +1,11 @@
-"""The SQLite file of a store: its tables, and how it is opened.
+"""The SQLite file of a store: its tables and how to open it.
 
-The file is in WAL mode: many processes read while one writes, and a process that is killed leaves it whole. `runs` has
-what runs are chosen by, apart from `records`, so that a search does not read whole records.
+The file uses WAL mode: many processes read while one writes, and a killed process leaves it intact. Filters search
+`runs` without reading the full `records`.
 
-A column may be added to `runs` without a new version of the schema, if it may be null. Packages that do not know it
-read and write the others. In a file that lacks it, the first package that knows it and writes adds it, and fills it
-from the records; until then, readers take it from the records.
+Adding an optional column to `RunSummary` needs no new version of the schema. Older packages ignore the column. The
+first newer package that writes to an old file adds the column and fills it from the records; until then, readers
+compute it from the records.
 """
 
 from __future__ import annotations
@@ -20,40 +20,35 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from egrm_graph.errors import InputError
-from egrm_graph.tracing.encoding import row_in
+from egrm_graph.tracing.encoding import summary_in
 from egrm_graph.tracing.private import make_file, narrow
+from egrm_graph.tracing.run_summary import COLUMNS
 
 APPLICATION = 0x6567726D
-"""`egrm`: marks the file as a store of ours."""
+"""Marks the file as a store of this package (`egrm` in ASCII)."""
 SCHEMA = 1
 BUSY_S = 5.0
-FILLED_AT_ONCE = 100
-"""Records that are in memory while columns are added."""
+FILL_BATCH = 100
+"""Filling a new column holds this many records in memory."""
 WAL_BYTES = 16_000_000
-"""A larger write-ahead log is cut to that after its checkpoint."""
+"""A checkpoint truncates a larger write-ahead log to this size."""
+
+SQL_TYPES: dict[type[Any], sa.types.TypeEngine[Any]] = {
+    str: sa.Text(),
+    int: sa.Integer(),
+    float: sa.Float(),
+    bool: sa.Boolean(),
+}
 
 metadata = sa.MetaData()
 runs = sa.Table(
     "runs",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("run_id", sa.Text, nullable=False, unique=True),
-    sa.Column("started_at", sa.Float, nullable=False),
-    sa.Column("ms", sa.Float, nullable=False),
-    sa.Column("ending", sa.Text, nullable=False),
-    sa.Column("level", sa.Text, nullable=False),
-    sa.Column("task", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("route", sa.Text),
-    sa.Column("measure", sa.Text),
-    sa.Column("value", sa.Float),
-    sa.Column("threshold", sa.Float),
-    sa.Column("margin", sa.Float),
-    sa.Column("correct", sa.Boolean),
-    sa.Column("completion_tokens", sa.Integer, nullable=False),
-    sa.Column("question", sa.Text),
-    sa.Column("answer", sa.Text),
-    sa.Column("bytes", sa.Integer, nullable=False),
+    *(
+        sa.Column(column.name, SQL_TYPES[column.kind], nullable=column.optional, unique=column.name == "run_id" or None)
+        for column in COLUMNS
+    ),
     sa.Index("runs_by_start", "started_at", "run_id"),
 )
 records = sa.Table(
@@ -65,91 +60,94 @@ records = sa.Table(
 
 
 def to_write(path: Path) -> sa.Connection:
-    """A connection to the store, which is made if there is none.
+    """Open the store for writing. Creates it if needed and adds missing columns.
 
     Raises:
-        InputError: it is no store, or one of a later version.
-        OSError: it cannot be opened or made.
+        InputError: The file is not a store, or a later version wrote it.
+        OSError: The file cannot be opened or created.
     """
-    with told(path):
+    with database_errors(path):
         make_file(path)
         connection = _connected(path, "rw")
         try:
             check(connection, path)
             _make(connection)
             if missing(connection):
-                with writing(connection):  # another process may have been quicker
+                with transaction(connection):  # another process may have added them first
                     _add(connection, missing(connection))
         except BaseException:
             connection.close()
             raise
-        for beside in _beside(path):
-            if beside.exists():
-                narrow(beside)
+        for log in _log_files(path):
+            if log.exists():
+                narrow(log)
         return connection
 
 
 def to_read(path: Path) -> sa.Connection:
-    """A connection that can only read, and makes no store. It needs no right to write, unless the last process that
-    wrote was killed.
+    """Open the store for reading, without creating it.
+
+    Reading needs no write permission unless the last writer was killed.
 
     Raises:
-        InputError: it is no store, or one of a later version.
-        OSError: it cannot be opened.
+        InputError: The file is not a store, or a later version wrote it.
+        OSError: The file cannot be opened.
     """
-    with told(path):
+    with database_errors(path):
         try:
             connection = _checked(path, "ro")
         except OperationalError:
-            if any(beside.exists() for beside in _beside(path)):
+            if any(log.exists() for log in _log_files(path)):
                 raise
-            # In a folder that cannot be written to; nobody writes now, for then there would be a file beside it.
+            # The folder is read-only. Nobody is writing: a writer would have created the log files.
             connection = _checked(path, "ro&immutable=1")
         if pragma(connection, "user_version"):
             return connection
         connection.close()
-        raise InputError(f"{path} has no runs in it")
+        raise InputError(f"{path} has no runs")
 
 
 def check_file(path: Path) -> None:
-    """Looks at what is there, and changes nothing. What a disk or its rights refuse is found out when it is written.
+    """Check an existing file without changing it. Disk and permission errors appear on the first write.
 
     Raises:
-        InputError: it is no store, or one of a later version.
+        InputError: The file is not a store, or a later version wrote it.
     """
     if path.exists():
-        with suppress(OSError), told(path):
+        with suppress(OSError), database_errors(path):
             _checked(path, "ro").close()
 
 
 def check(connection: sa.Connection, path: Path) -> None:
-    """Raises:
-    InputError: the file is no store, or one of a later version.
+    """Check that the file is a store that this package can use.
+
+    Raises:
+        InputError: The file is not a store, or a later version wrote it.
     """
     application, version = pragma(connection, "application_id"), pragma(connection, "user_version")
     if application != APPLICATION and (application or sa.inspect(connection).get_table_names()):
         raise InputError(f"{path} is a database of another program; name another store")
     if version > SCHEMA:
         raise InputError(
-            f"{path} has the version {version} of the store, and this package knows {SCHEMA}; "
+            f"{path} has version {version} of the store format, but this package supports {SCHEMA}; "
             "install a newer egrm-graph, or name another store"
         )
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """The database's errors as ours: what is wrong, without the statement and its values."""
+def database_errors(path: Path) -> Iterator[None]:
+    """Translate database errors to OSError and InputError, without the SQL statement and its values."""
     try:
         yield
     except DBAPIError as error:
         if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise InputError(f"{path} is no SQLite file; name another store") from error
+            raise InputError(f"{path} is not an SQLite file; name another store") from error
         raise OSError(f"{path}: {error.orig}") from error
 
 
 @contextmanager
-def writing(connection: sa.Connection) -> Iterator[None]:
-    """A transaction that waits for its turn at once: one that began by reading could not."""
+def transaction(connection: sa.Connection) -> Iterator[None]:
+    """Run a write transaction. It takes the lock first, because one that starts by reading cannot wait for it."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
         yield
@@ -160,18 +158,18 @@ def writing(connection: sa.Connection) -> Iterator[None]:
 
 
 def pragma(connection: sa.Connection, name: str) -> int:
-    """The value of one of SQLite's numbers."""
+    """The value of a numeric SQLite pragma."""
     return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
 
 
 def missing(connection: sa.Connection) -> list[sa.Column[Any]]:
-    """The columns of `runs` that the file does not have."""
+    """The columns of `runs` that the file lacks."""
     known = {column["name"] for column in sa.inspect(connection).get_columns(runs.name)}
     return [column for column in runs.columns if column.name not in known]
 
 
 def bytes_used(connection: sa.Connection) -> int:
-    """Of the file, without its free pages."""
+    """The size of the file without its free pages."""
     pages = pragma(connection, "page_count") - pragma(connection, "freelist_count")
     return pages * pragma(connection, "page_size")
 
@@ -190,7 +188,7 @@ def _connected(path: Path, mode: str) -> sa.Connection:
     address = f"{path.absolute().as_uri()}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
-        # Without an isolation level, nothing begins a transaction but `writing`.
+        # Without an isolation level, only `transaction` begins a transaction.
         return sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool).connect()
@@ -201,10 +199,10 @@ def _make(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA {name}={value}").close()
     if pragma(connection, "user_version") == SCHEMA:
         return
-    # In this order: the first is of use only before there is anything in the file.
+    # The order matters: `auto_vacuum` works only in an empty file.
     for name, value in (("auto_vacuum", "INCREMENTAL"), ("journal_mode", "WAL")):
         connection.exec_driver_sql(f"PRAGMA {name}={value}").close()
-    with writing(connection):
+    with transaction(connection):
         metadata.create_all(connection)
         connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION}").close()
         connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA}").close()
@@ -217,13 +215,13 @@ def _add(connection: sa.Connection, columns: Sequence[sa.Column[Any]]) -> None:
     if not columns:
         return
     changed = sa.update(runs).where(runs.c.id == sa.bindparam("of"))
-    for number, data in connection.execute(sa.select(records.c.id, records.c.json)).yield_per(FILLED_AT_ONCE):
-        row = row_in(data)
+    for number, data in connection.execute(sa.select(records.c.id, records.c.json)).yield_per(FILL_BATCH):
+        row = summary_in(data)
         if row is not None:
             connection.execute(
                 changed, {"of": number, **{column.name: getattr(row, column.name) for column in columns}}
             )
 
 
-def _beside(path: Path) -> tuple[Path, Path]:
+def _log_files(path: Path) -> tuple[Path, Path]:
     return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")

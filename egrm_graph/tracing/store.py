@@ -1,4 +1,4 @@
-"""What keeps records."""
+"""The protocol of a store of records."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from egrm_graph.records.record import Record
 
 
 class Store(Protocol):
-    """Takes records from any thread. None of its methods raises for what a disk or another process does: a run's
-    verdict is worth more than its record, and a warning tells what was lost."""
+    """Stores records from any thread.
+
+    No method raises because of a disk or another process: a run's verdict matters more than its record. A warning says
+    what was lost.
+    """
 
     def put(self, record: Record) -> None:
-        """Takes the record as it is now, and returns before it is written."""
+        """Take a snapshot of the record and return before it is written."""
         ...
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Waits until everything that was put is written; False where it is not."""
+        """Wait until all records are written. False if some are not."""
         ...
 
     def close(self) -> None:
-        """Writes what is left and lets go of threads and files."""
+        """Write the remaining records and release threads and files."""
         ...

@@ -1,4 +1,4 @@
-"""A store that is written behind its callers' backs."""
+"""A store that writes in the background."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from multiprocessing.util import Finalize
 
 from egrm_graph.records.record import Record
 from egrm_graph.tracing.encoding import encoded
-from egrm_graph.tracing.summary_row import row_of
-from egrm_graph.tracing.writer import MAX_WAITING_BYTES, Entry, Sink, Writer
+from egrm_graph.tracing.run_summary import summary_of
+from egrm_graph.tracing.writer import MAX_QUEUE_BYTES, Entry, Sink, Writer
 
 
-class WrittenBehind:
-    """A `Store` on top of a sink. After a fork, each process has a writer of its own."""
+class BackgroundStore:
+    """A `Store` on top of a sink. After a fork, each process has its own writer."""
 
-    def __init__(self, name: str, open_sink: Callable[[], Sink], max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+    def __init__(self, name: str, open_sink: Callable[[], Sink], max_queue_bytes: int = MAX_QUEUE_BYTES) -> None:
         self._name = name
         self._open_sink = open_sink
-        self._max_waiting_bytes = max_waiting_bytes
+        self._max_queue_bytes = max_queue_bytes
         self._writers: dict[int, Writer] = {}
 
     def put(self, record: Record) -> None:
         writer = self._writer()
         try:
             data = encoded(record)
-            entry = Entry(row_of(record, len(data)), data)
-        except Exception as error:  # whatever is in it, the run goes on
+            entry = Entry(summary_of(record, len(data)), data)
+        except Exception as error:  # the run must succeed, whatever the record contains
             writer.lose(f"a record cannot be written as JSON: {type(error).__name__}: {error}")
             return
         writer.put(entry)
 
     @property
     def n_written(self) -> int:
-        """Records that this process has written."""
+        """How many records this process has written."""
         return self._writer().n_written
 
     def flush(self, timeout_s: float = 10.0) -> bool:
@@ -46,10 +46,10 @@ class WrittenBehind:
         pid = os.getpid()
         if pid in self._writers:
             return self._writers[pid]
-        made = Writer(self._name, self._open_sink, self._max_waiting_bytes)
+        made = Writer(self._name, self._open_sink, self._max_queue_bytes)
         writer = self._writers.setdefault(pid, made)
         if writer is made:
-            # At the end of the program, too, and of a `multiprocessing` process, where weakref.finalize does nothing.
+            # Unlike weakref.finalize, this also runs at the end of a `multiprocessing` process.
             Finalize(self, made.close, exitpriority=0)
-            made.let_go_before_forks()
+            made.close_sink_before_forks()
         return writer

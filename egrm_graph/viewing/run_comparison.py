@@ -1,4 +1,4 @@
-"""What two runs differ in."""
+"""Find the differences between two runs."""
 
 from __future__ import annotations
 
@@ -8,44 +8,48 @@ from itertools import pairwise
 from typing import Any
 
 from egrm_graph.records.record import Record
-from egrm_graph.tracing.summary_row import completion_tokens
+from egrm_graph.tracing.run_summary import completion_tokens
 from egrm_graph.verification import Path, Verification
 
 NOTHING = "none"
-SHOWN = 100
-"""Characters of a long text that are told, from a little before the first that differs."""
-BEFORE = 30
+EXCERPT_CHARACTERS = 100
+"""The length of the excerpt of a long text, which starts a little before the first difference."""
+CONTEXT_CHARACTERS = 30
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing, as it is in each of the runs. A long text may be kept only from where the two begin to differ."""
+    """One difference and its value in both runs. Long texts may be excerpts that start near the first difference."""
 
     what: str
     first: str
     second: str
 
 
-def differences(first: Record, second: Record, shown: int | None = SHOWN) -> list[Difference]:
-    """In the order in which things come about: settings, prompts, votes, route, answer, paths, cost.
+def differences(first: Record, second: Record, max_characters: int | None = EXCERPT_CHARACTERS) -> list[Difference]:
+    """List the differences in the order of a run: settings, prompts, votes, route, answer, paths, cost.
 
-    Of a text of more than `shown` characters so many are kept; None keeps all.
+    Texts of more than `max_characters` are reduced to excerpts. None keeps them complete.
     """
     ours, theirs = dict(_facts(first)), dict(_facts(second))
     found = []
     for what in _merged(list(ours), list(theirs)):
         one, other = ours.get(what, NOTHING), theirs.get(what, NOTHING)
         if one != other:
-            start = max(0, _first_difference(one, other) - BEFORE)
-            sides = (one, other) if shown is None else (_from(one, start, shown), _from(other, start, shown))
+            start = max(0, _first_difference(one, other) - CONTEXT_CHARACTERS)
+            sides = (
+                [one, other]
+                if max_characters is None
+                else [_excerpt(text, start, max_characters) for text in (one, other)]
+            )
             found.append(Difference(what, *sides))
     return found
 
 
 def _merged(ours: list[str], theirs: list[str]) -> list[str]:
-    """All of them; what only the second has stands behind what it stands behind there."""
+    """The names of both. A name that only the second has follows the same name as there."""
     names = list(ours)
-    for before, name in pairwise(theirs):  # the first is in both
+    for before, name in pairwise(theirs):  # both have the first name
         if name not in ours:
             names.insert(names.index(before) + 1, name)
     return names
@@ -67,27 +71,27 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield from _of_cost(record)
 
 
-def _of_verdict(told: Verification) -> Iterator[tuple[str, str]]:
-    gate = told["uncertainty"]
+def _of_verdict(verification: Verification) -> Iterator[tuple[str, str]]:
+    gate = verification["uncertainty"]
     yield "votes", ", ".join(f"{vote['answer']}: {vote['count']:g}" for vote in gate["votes"]) or NOTHING
     yield "fast answers", _text(gate["samples"])
     for name in ("measure", "value", "threshold"):
         yield name, _text(gate[name])
     for name in ("route", "answer", "best_guess", "winner", "confidence", "correct"):
-        yield name.replace("_", " "), _text(told.get(name))
-    for i, path in enumerate(told["paths"], start=1):
+        yield name.replace("_", " "), _text(verification.get(name))
+    for i, path in enumerate(verification["paths"], start=1):
         yield f"path {i}", _path(path)
         yield f"path {i}, text", _text(path["text"])
-    best = told["best_path"]
+    best = verification["best_path"]
     yield "deciding path", NOTHING if best is None else str(best + 1)
-    yield "reasons", "; ".join(told["reasons"]) or NOTHING
+    yield "reasons", "; ".join(verification["reasons"]) or NOTHING
 
 
 def _of_cost(record: Record) -> Iterator[tuple[str, str]]:
-    told = record["verification"]
-    yield "requests", str(len(record["calls"]) if told is None else told["usage"]["requests"])
+    verification = record["verification"]
+    yield "requests", str(len(record["calls"]) if verification is None else verification["usage"]["requests"])
     yield "retries", str(sum(len(call["retries"]) for call in record["calls"]))
-    yield "prompt tokens", NOTHING if told is None else str(told["usage"]["prompt_tokens"])
+    yield "prompt tokens", NOTHING if verification is None else str(verification["usage"]["prompt_tokens"])
     yield "completion tokens", str(completion_tokens(record))
     yield "ms", f"{record['ms']:.0f}"
 
@@ -112,7 +116,7 @@ def _text(value: Any) -> str:
 
 
 def _first_difference(one: str, other: str) -> int:
-    """Where two texts begin to differ, without looking at each character of long ones."""
+    """The index of the first difference, found by bisection."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -123,8 +127,8 @@ def _first_difference(one: str, other: str) -> int:
     return low
 
 
-def _from(text: str, start: int, shown: int) -> str:
-    if len(text) <= shown:
+def _excerpt(text: str, start: int, length: int) -> str:
+    if len(text) <= length:
         return text
-    part = text[start : start + shown]
-    return f"{'…' if start else ''}{part}{'…' if start + shown < len(text) else ''}"
+    part = text[start : start + length]
+    return f"{'…' if start else ''}{part}{'…' if start + length < len(text) else ''}"

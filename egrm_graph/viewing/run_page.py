@@ -1,4 +1,4 @@
-"""The page of one run or of many: one HTML file that holds its data and loads nothing."""
+"""Write one or more runs as an HTML page: a single file with its data that loads nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from hashlib import sha256
 from importlib.resources import files
 from typing import TextIO
@@ -16,10 +17,10 @@ from markupsafe import Markup
 
 from egrm_graph.records.record import Record
 from egrm_graph.tracing.encoding import encoded
-from egrm_graph.tracing.summary_row import Row, row_of
+from egrm_graph.tracing.run_summary import RunSummary, summary_of
 
 STYLES = ("style", "run", "charts", "timeline", "reading")
-# Each may import from those before it.
+# Each module may import from the ones before it.
 MODULES = (
     "dom",
     "words",
@@ -43,25 +44,25 @@ MODULES = (
 
 
 def page_of(records: Iterable[Record], title: str = "", of: int | None = None) -> str:
-    """The page as a text; see `write_page`."""
+    """The page as text; see `write_page`."""
     out = io.StringIO()
     write_page(records, out, title, of)
     return out.getvalue()
 
 
 def write_page(records: Iterable[Record], out: TextIO, title: str = "", of: int | None = None) -> None:
-    """Writes the page, taking one record at a time. `of` is how many runs there were, where these are not all."""
-    rows: list[Row] = []
+    """Write the page, one record at a time. `of` is the total number of runs, if these are not all."""
+    rows: list[RunSummary] = []
 
     def texts() -> Iterator[Markup]:
         for record in records:
             data = encoded(record)
-            rows.append(row_of(record, len(data)))
+            rows.append(summary_of(record, len(data)))
             yield _inert(data.decode())
 
     def index() -> Markup:
-        of_all = len(rows) if of is None else of
-        return _inert(json.dumps({"title": title, "of": of_all, "runs": [row._asdict() for row in rows]}))
+        total = len(rows) if of is None else of
+        return _inert(json.dumps({"title": title, "of": total, "runs": [asdict(row) for row in rows]}))
 
     style, script = _style(), _script()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -74,7 +75,7 @@ def write_page(records: Iterable[Record], out: TextIO, title: str = "", of: int 
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing is loaded, and nothing runs but the page's own script."""
+    """Load nothing, and run only the page's own script."""
     own = f"script-src {_hash(script)}; style-src {_hash(style)}; img-src data:"
     return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
@@ -88,15 +89,15 @@ def _style() -> str:
 
 
 def _script() -> str:
-    """The modules in one script, each in a function of its own, so that the page needs no other file."""
+    """Bundle the modules into one script, each in its own function."""
     return '"use strict";\n' + "".join(_enclosed(name, _source(f"{name}.js")) for name in MODULES)
 
 
 def _enclosed(name: str, source: str) -> str:
-    given = re.findall(r"^export (?:function|const) (\w+)", source, re.MULTILINE)
+    exported = re.findall(r"^export (?:function|const) (\w+)", source, re.MULTILINE)
     body = re.sub(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', r"const \1 = module_\2;", source, flags=re.MULTILINE)
     body = re.sub(r"^export ", "", body, flags=re.MULTILINE)
-    return f"const module_{name} = (() => {{\n{body}\nreturn {{ {', '.join(given)} }};\n}})();\n"
+    return f"const module_{name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
 
 
 def _source(name: str) -> str:
@@ -104,7 +105,7 @@ def _source(name: str) -> str:
 
 
 def _inert(text: str) -> Markup:
-    """JSON that cannot end the element it stands in."""
+    """Escape JSON so that it cannot close its script element."""
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)

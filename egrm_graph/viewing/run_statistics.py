@@ -1,4 +1,4 @@
-"""Runs over time: how many were reasoned about, what they cost, and how many were right."""
+"""Statistics of runs over time: how many reasoned, what they cost, and how many were right."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 
 from egrm_graph.intervals import Estimate, share
-from egrm_graph.tracing.summary_row import Row
+from egrm_graph.tracing.run_summary import RunSummary
 
-By = Literal["hour", "day", "all"]
-WIDTH: dict[By, str] = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "all": "all"}
+PeriodLength = Literal["hour", "day", "all"]
+FORMATS: dict[PeriodLength, str] = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "all": "all"}
 
 
 @dataclass(frozen=True)
@@ -25,25 +25,25 @@ class Period:
     runs: int
     endings: dict[str, int]
     reasoned: Estimate | None
-    """The share of runs with a route that took the long one; None where none has a route."""
+    """The share of routed runs that reasoned. None if no run has a route."""
     tokens: dict[str, float]
     """Mean completion tokens of a run, by route."""
     p50_ms: float
     p95_ms: float
     with_reference: int
     accuracy: Estimate | None
-    """Of the runs with a reference and an answer; None where there are none."""
+    """The accuracy of the runs with a reference and an answer. None without such runs."""
 
 
-def periods(rows: Iterable[Row], by: By) -> list[Period]:
-    """The periods in which there were runs, the oldest first."""
-    found: dict[str, list[Row]] = defaultdict(list)
+def periods(rows: Iterable[RunSummary], by: PeriodLength) -> list[Period]:
+    """The periods with runs, oldest first."""
+    found: dict[str, list[RunSummary]] = defaultdict(list)
     for row in rows:
-        found[datetime.fromtimestamp(row.started_at).strftime(WIDTH[by])].append(row)
+        found[datetime.fromtimestamp(row.started_at).strftime(FORMATS[by])].append(row)
     return [_period(name, found[name]) for name in sorted(found)]
 
 
-def _period(name: str, rows: Sequence[Row]) -> Period:
+def _period(name: str, rows: Sequence[RunSummary]) -> Period:
     routes = [row.route for row in rows if row.route is not None]
     judged = [row.correct for row in rows if row.correct is not None]
     p50_ms, p95_ms = np.percentile([row.ms for row in rows], [50, 95])

@@ -1,4 +1,4 @@
-"""Tells a recorded run to a person at a terminal: the verdict and why, then how it came about."""
+"""Print a recorded run to a terminal: the verdict and its explanation, then what led to it."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from rich.text import Text
 
 from egrm_graph.records.record import ModelCall, NodeRun, Record
 from egrm_graph.terminal.tables import UNBOUNDED, Table
-from egrm_graph.terminal.terminal_text import MOST, bounded, when
-from egrm_graph.terminal.verification_text import COLOURS
+from egrm_graph.terminal.terminal_text import MAX_PIPE_CHARACTERS, bounded, when
 from egrm_graph.terminal.verification_text import show as show_verdict
+from egrm_graph.tracing.run_summary import ENDING_STYLES
 from egrm_graph.verification import Verification
 
-BAR, SHORT_BAR = 40, 16
-SHORT_BELOW = 100
-"""The width of a terminal that has no room for the longer bar."""
-SHOWN = 500
-"""Characters of a text that may be long, on a terminal."""
-CALLS = 24
-"""Calls of one node that are shown."""
+BAR_WIDTH, SHORT_BAR_WIDTH = 40, 16
+SHORT_BAR_BELOW = 100
+"""Narrower terminals get the shorter bar."""
+MAX_TERMINAL_CHARACTERS = 500
+"""The most characters of one text on a terminal."""
+MAX_CALLS = 24
+"""The most calls to print per node."""
 
 
 def show(record: Record, out: Console) -> None:
-    """Prints it. Every text in it is shown as it is: no markup, no escapes."""
-    most = MOST if out.width >= UNBOUNDED else SHOWN
+    """Print the run. Markup and escapes in its texts are not interpreted."""
+    most = MAX_PIPE_CHARACTERS if out.width >= UNBOUNDED else MAX_TERMINAL_CHARACTERS
     out.print(Text(_headline(record), "bold"))
     out.print(Text(_made_with(record, most), "dim"))
     asked = record["asked"]
     question = "the question was not recorded" if asked is None else bounded(asked["question"], most)
     out.print(Text(question))
-    _print_part("Why", [Text(bounded(why, most)) for why in record["why"]], out)
+    _print_part("Why", [Text(bounded(sentence, most)) for sentence in record["why"]], out)
     out.print()
     if record["verification"] is not None:
         show_verdict(_bounded(record["verification"], most), out)
     else:
         reason = "" if record["error"] is None else f": {bounded(record['error'], most)}"
-        out.print(Text(f"no verdict, the run {_ended(record)}{reason}", COLOURS["abstained"]), soft_wrap=True)
+        out.print(Text(f"no verdict, the run {_ended(record)}{reason}", ENDING_STYLES["abstained"]), soft_wrap=True)
     _print_part(
         "Nodes and calls",
         [_waterfall(record, out.width)] if record["nodes"] or record["calls"] else [],
@@ -56,7 +56,7 @@ def _print_part(title: str, lines: Sequence[RenderableType], out: Console) -> No
 
 
 def _headline(record: Record) -> str:
-    run = bounded(record["run_id"], SHOWN)
+    run = bounded(record["run_id"], MAX_TERMINAL_CHARACTERS)
     return f"Run {run} · {when(record['started_at'])} · {record['ms']:,.0f} ms · {record['ending']}"
 
 
@@ -76,55 +76,60 @@ def _servers(record: Record) -> list[str]:
 
 
 def _ended(record: Record) -> str:
-    return "was given up" if record["ending"] == "unfinished" else bounded(record["ending"], SHOWN)
+    return "was abandoned" if record["ending"] == "unfinished" else bounded(record["ending"], MAX_TERMINAL_CHARACTERS)
 
 
-def _bounded(told: Verification, most: int) -> Verification:
+def _bounded(verification: Verification, most: int) -> Verification:
     def short(text: str | None) -> str | None:
         return None if text is None else bounded(text, most)
 
-    reasons = [bounded(reason, most) for reason in told["reasons"]]
-    return {**told, "answer": short(told["answer"]), "best_guess": short(told.get("best_guess")), "reasons": reasons}
+    reasons = [bounded(reason, most) for reason in verification["reasons"]]
+    return {
+        **verification,
+        "answer": short(verification["answer"]),
+        "best_guess": short(verification.get("best_guess")),
+        "reasons": reasons,
+    }
 
 
 def _waterfall(record: Record, width: int) -> RenderableType:
-    bar = SHORT_BAR if width < SHORT_BELOW else BAR
+    bar = SHORT_BAR_WIDTH if width < SHORT_BAR_BELOW else BAR_WIDTH
     table = Table("", "", "")
     ends = [step["ended_ms"] for step in (*record["nodes"], *record["calls"])]
-    whole_ms = max([record["ms"], *ends])
+    total_ms = max([record["ms"], *ends])
     several = len(_servers(record)) > 1
-    told = set()
+    printed = set()
     for node in record["nodes"]:
-        calls = [] if node["name"] in told else [call for call in record["calls"] if call["node"] == node["name"]]
-        told.add(node["name"])
-        _node_row(table, node, whole_ms, bar)
-        _call_rows(table, calls, whole_ms, bar, several)
-    _call_rows(table, [call for call in record["calls"] if call["node"] not in told], whole_ms, bar, several)
+        calls = [] if node["name"] in printed else [call for call in record["calls"] if call["node"] == node["name"]]
+        printed.add(node["name"])
+        _node_row(table, node, total_ms, bar)
+        _call_rows(table, calls, total_ms, bar, several)
+    _call_rows(table, [call for call in record["calls"] if call["node"] not in printed], total_ms, bar, several)
     return table
 
 
-def _node_row(table: Table, node: NodeRun, whole_ms: float, width: int) -> None:
+def _node_row(table: Table, node: NodeRun, total_ms: float, width: int) -> None:
     parts = [f"{node['ended_ms'] - node['started_ms']:,.1f} ms"]
     n_tokens = 0 if node["usage"] is None else node["usage"]["completion_tokens"]
     parts += [f"{n_tokens:,} tokens"] if n_tokens else []
-    parts += [] if node["error"] is None else [bounded(node["error"], SHOWN)]
+    parts += [] if node["error"] is None else [bounded(node["error"], MAX_TERMINAL_CHARACTERS)]
     took = Text(" · ".join(parts))
-    bar = Text(_bar(node["started_ms"], node["ended_ms"], whole_ms, width), "cyan")
-    table.add_row(Text(bounded(node["name"], SHOWN), "bold"), bar, took)
+    bar = Text(_bar(node["started_ms"], node["ended_ms"], total_ms, width), "cyan")
+    table.add_row(Text(bounded(node["name"], MAX_TERMINAL_CHARACTERS), "bold"), bar, took)
 
 
-def _call_rows(table: Table, calls: list[ModelCall], whole_ms: float, width: int, several: bool) -> None:
-    for call in calls[:CALLS]:
+def _call_rows(table: Table, calls: list[ModelCall], total_ms: float, width: int, several: bool) -> None:
+    for call in calls[:MAX_CALLS]:
         name = f"  {call['kind']}" + (f" x{len(call['seeds'])}" if len(call["seeds"]) > 1 else "")
-        bar = _bar(call["started_ms"], call["ended_ms"], whole_ms, width)
+        bar = _bar(call["started_ms"], call["ended_ms"], total_ms, width)
         style = "blue" if call["ending"] == "ok" else "red"
         table.add_row(name, Text(bar, style), Text(_call(call, several), "dim"))
-    if len(calls) > CALLS:
-        table.add_row(f"  and {len(calls) - CALLS} more", "", "")
+    if len(calls) > MAX_CALLS:
+        table.add_row(f"  and {len(calls) - MAX_CALLS} more", "", "")
 
 
 def _call(call: ModelCall, several: bool) -> str:
-    """`several`: there is more than one server, so that it matters which."""
+    """`several` says whether the run used more than one server."""
     parts = [f"{call['started_ms']:,.0f} to {call['ended_ms']:,.0f} ms"]
     if call["first_token_ms"] is not None:
         parts.append(f"first token at {call['first_token_ms']:,.0f}")
@@ -133,13 +138,13 @@ def _call(call: ModelCall, several: bool) -> str:
     parts += [] if call["ending"] == "ok" else [call["ending"]]
     parts += [f"after {len(call['retries'])} failed"] if call["retries"] else []
     parts += [call["server"]] if several and call["server"] is not None else []
-    return " · ".join(bounded(part, SHOWN) for part in parts)
+    return " · ".join(bounded(part, MAX_TERMINAL_CHARACTERS) for part in parts)
 
 
-def _bar(started_ms: float, ended_ms: float, whole_ms: float, width: int) -> str:
-    """Where in the run something was under way."""
+def _bar(started_ms: float, ended_ms: float, total_ms: float, width: int) -> str:
+    """A bar that shows when in the run something happened."""
     first, last = (
-        min(width, max(0, round(width * at / whole_ms))) if whole_ms > 0 else 0 for at in (started_ms, ended_ms)
+        min(width, max(0, round(width * at / total_ms))) if total_ms > 0 else 0 for at in (started_ms, ended_ms)
     )
     first = min(first, width - 1)
     length = max(1, last - first)
@@ -147,19 +152,20 @@ def _bar(started_ms: float, ended_ms: float, whole_ms: float, width: int) -> str
 
 
 def _trouble(record: Record, most: int) -> Iterator[str]:
-    if record["verification"] is None:  # which else tells them
+    if record["verification"] is None:  # a verification has the reasons of all nodes
         for node in record["nodes"]:
-            where = bounded(node["name"], SHOWN)
+            where = bounded(node["name"], MAX_TERMINAL_CHARACTERS)
             yield from (f"- {where}: {bounded(reason, most)}" for reason in node["reasons"])
     for call in record["calls"]:
         where = f"{call['node']}, {call['request_id']}"
-        told = [f"tried again at {retry['at_ms']:,.0f} ms: {retry['reason']}" for retry in call["retries"]]
+        lines = [f"retried at {retry['at_ms']:,.0f} ms: {retry['reason']}" for retry in call["retries"]]
         if call["ending"] != "ok":
-            told.append(call["ending"] + ("" if call["error"] is None else f": {call['error']}"))
-        told += [f"seed {one['seed']}: {one['error']}" for one in call["generated"] if one["error"] is not None]
-        yield from (f"- {bounded(where, SHOWN)}: {bounded(what, most)}" for what in told)
+            lines.append(call["ending"] + ("" if call["error"] is None else f": {call['error']}"))
+        lines += [f"seed {item['seed']}: {item['error']}" for item in call["generated"] if item["error"] is not None]
+        yield from (f"- {bounded(where, MAX_TERMINAL_CHARACTERS)}: {bounded(line, most)}" for line in lines)
 
 
 def _settings(record: Record, most: int) -> Iterator[str]:
     for name, source in record["sources"].items():
-        yield f"{bounded(name, SHOWN)} = {bounded(str(record['settings'].get(name)), most)} ({source})"
+        value = bounded(str(record["settings"].get(name)), most)
+        yield f"{bounded(name, MAX_TERMINAL_CHARACTERS)} = {value} ({source})"

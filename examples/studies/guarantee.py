@@ -20,11 +20,10 @@ from typing import Literal, get_args
 import numpy as np
 
 from egrm_graph.intervals import Estimate, share
-from egrm_graph.replay.answer_table import Floats, Ints, Table, replayable, sizes_of, table_of
+from egrm_graph.replay.answer_table import AnswerTable, FloatArray, IntArray, replayable, sizes_of, table_of
 from egrm_graph.replay.saved_runs import read_labelled
-from egrm_graph.replay.threshold_sequences import Family, Loss, certify, families
-from egrm_graph.terminal.tables import Column, standard_output
-from egrm_graph.terminal.tables import Table as Shown
+from egrm_graph.replay.threshold_sequences import GateLoss, ThresholdSequence, certify, threshold_sequences
+from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.uncertainty.measures import MEASURES
 
 Sets = Literal["drawn", "split"]
@@ -36,7 +35,7 @@ TARGETS = (0.01, 0.02, 0.05)
 class Row:
     """What came of all calibration sets of one kind at one target."""
 
-    loss: Loss
+    loss: GateLoss
     target_risk: float
     sets: Sets
     promised: float
@@ -51,24 +50,32 @@ class Row:
     """The same, its 5 % quantile."""
 
 
-def rows(table: Table, loss: Loss, *, n_sets: int, confidence: float = 0.95, seed: int = 0) -> Iterator[Row]:
+def rows(table: AnswerTable, loss: GateLoss, *, n_sets: int, confidence: float = 0.95, seed: int = 0) -> Iterator[Row]:
     """A row for each target and kind of set; the calibration chooses among all measures and Ms, as by default."""
-    choices = families(table, replayable(list(MEASURES.values())), sizes_of(table.n_fast), loss)
+    choices = threshold_sequences(table, replayable(list(MEASURES.values())), sizes_of(table.n_fast), loss)
     rng = np.random.default_rng(seed)
     n = table.n // 2
     drawn = rng.multinomial(n, np.full(table.n, 1 / table.n), size=n_sets)
     split = (rng.random((n_sets, table.n)).argsort(axis=1) < n).astype(np.int64)
-    weights: dict[Sets, Ints] = {"drawn": drawn, "split": split}
+    weights: dict[Sets, IntArray] = {"drawn": drawn, "split": split}
     for target in TARGETS:
         for sets in SETS:
             yield _row(choices, weights[sets], loss=loss, target=target, sets=sets, confidence=confidence)
 
 
-def _row(choices: Sequence[Family], weights: Ints, *, loss: Loss, target: float, sets: Sets, confidence: float) -> Row:
+def _row(
+    choices: Sequence[ThresholdSequence],
+    weights: IntArray,
+    *,
+    loss: GateLoss,
+    target: float,
+    sets: Sets,
+    confidence: float,
+) -> Row:
     family, threshold = certify(choices, weights, target, 1 - confidence)
     chosen = list(zip(family.tolist(), threshold.tolist(), strict=True))
 
-    def of(what: Callable[[int, Family, int], float]) -> Floats:
+    def of(what: Callable[[int, ThresholdSequence, int], float]) -> FloatArray:
         return np.array([what(s, choices[j], t) if j >= 0 else 0.0 for s, (j, t) in enumerate(chosen)])
 
     direct = of(lambda _, one, t: float(one.direct[:, t].mean()))
@@ -85,10 +92,10 @@ def _row(choices: Sequence[Family], weights: Ints, *, loss: Loss, target: float,
     )
 
 
-def shown(title: str, made: Sequence[Row]) -> Shown:
+def shown(title: str, made: Sequence[Row]) -> Table:
     """The rows as a table."""
     headings = ("loss", "target", "sets", "promised", "true risk over", "held-out over", "skip reasoning", "5 %")
-    table = Shown(*(Column(heading, right=True) for heading in headings), title=title)
+    table = Table(*(Column(heading, right=True) for heading in headings), title=title)
     for row in made:
         held = "" if row.held_out_over is None else f"{row.held_out_over:.1%}"
         told = [f"{row.promised:.1%}", row.over.percent(), held, f"{row.direct:.1%}", f"{row.direct_low:.1%}"]
@@ -105,7 +112,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     given = parser.parse_args()
     table = table_of(read_labelled(given.log, given.questions, given.task))
-    made = [row for loss in get_args(Loss) for row in rows(table, loss, n_sets=given.sets)]
+    made = [row for loss in get_args(GateLoss) for row in rows(table, loss, n_sets=given.sets)]
     title = f"{given.log.name}: {table.n // 2} of {table.n} questions calibrate, {given.sets} sets, confidence 95 %"
     standard_output().print(shown(title, made))
     if given.json is not None:

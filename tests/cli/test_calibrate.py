@@ -53,7 +53,7 @@ def test_where_nothing_can_be_promised_no_threshold_is_written(tmp_path: Path, l
     ("more", "told"),
     [
         (["--measure", "nope"], "--measure nope is no measure; known are consensus"),
-        (["--samples", "9"], "samples=9: the log has 5 fast answers a question"),
+        (["--samples", "9"], "samples=9: the log has 5 fast answers per question"),
         (["--confidence", "1"], "--confidence 1 cannot be promised by any number of questions"),
         (["--task", "pairwise", "--abstain-risk", "0.1"], "the task pairwise judges candidates"),
         (["--questions", "nowhere"], "nowhere cannot be read"),

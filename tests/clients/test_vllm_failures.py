@@ -17,7 +17,7 @@ from egrm_graph.errors import (
     SetupError,
     Unsupported,
 )
-from egrm_graph.tracing.recorded_client import CallLog, WatchedClient
+from egrm_graph.tracing.recorded_client import CallLog, RecordedClient
 from tests.clients.asking import ask, client_of, failure
 from tests.clients.fake_server import (
     Action,
@@ -220,7 +220,7 @@ async def test_too_many_log_probabilities_name_the_setting_that_asks_for_them() 
         with pytest.raises(Unsupported) as caught:
             await ask(client, sampling=sampling)
         with pytest.raises(Unsupported) as traced:
-            await ask(WatchedClient(client, CallLog(None), tokens=20))
+            await ask(RecordedClient(client, CallLog(None), tokens=20))
     assert str(caught.value) == (
         "`top_logprobs` is 20, but the server allows 10. Set `top_logprobs=10` or start vLLM with `--max-logprobs 20`."
     )

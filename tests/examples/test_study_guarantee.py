@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from guarantee import rows
 
-from egrm_graph.replay.answer_log import Saved, read_log
-from egrm_graph.replay.answer_table import Table, table_of
-from egrm_graph.replay.threshold_sequences import Loss
+from egrm_graph.replay.answer_log import LoggedQuestion, read_log
+from egrm_graph.replay.answer_table import AnswerTable, table_of
+from egrm_graph.replay.threshold_sequences import GateLoss
 from tests.replay.logs import question
 
 DATA = Path(os.environ.get("EGRM_DATA", Path(__file__).parents[3] / "shared" / "data"))
 REWARD_BENCH = DATA / "replay" / "rewardbench2_mini_to_full.jsonl.gz"
 
 
-def world(n: int, wrong_if_unanimous: float, seed: int) -> Table:
+def world(n: int, wrong_if_unanimous: float, seed: int) -> AnswerTable:
     """Half of the questions are unanimous, the others split, and half of those wrong; reasoning is always right."""
     rng = np.random.default_rng(seed)
 
-    def drawn(i: int) -> Saved:
+    def drawn(i: int) -> LoggedQuestion:
         if rng.random() < 0.5:
             return question(i, "888" if rng.random() < wrong_if_unanimous else "777")
         return question(i, "887" if rng.random() < 0.5 else "778")
@@ -43,8 +43,8 @@ def test_a_safe_gate_is_found() -> None:
 
 
 @pytest.mark.skipif(not REWARD_BENCH.exists(), reason="EGRM_DATA names no folder with the published files")
-@pytest.mark.parametrize("loss", get_args(Loss))
-def test_the_guarantee_holds_on_a_published_log_and_skips_reasoning(loss: Loss) -> None:
+@pytest.mark.parametrize("loss", get_args(GateLoss))
+def test_the_guarantee_holds_on_a_published_log_and_skips_reasoning(loss: GateLoss) -> None:
     found = list(rows(table_of(read_log(REWARD_BENCH)), loss, n_sets=500))
     assert len(found) == 6
     assert all(row.over.low <= 0.05 for row in found)

@@ -27,17 +27,17 @@ JUDGED = Judged(
 )
 
 
-def wrong_with(made: Record | dict[str, Any]) -> list[str]:
+def errors_of(made: Record | dict[str, Any]) -> list[str]:
     validator = jsonschema_rs.Draft202012Validator(json.loads(PUBLISHED.read_text()))
     plain = json.loads(encoded(made))  # type: ignore[arg-type]
     return [error.message for error in validator.iter_errors(plain)]
 
 
-def test_the_published_schema_is_that_of_the_code() -> None:
+def test_the_published_schema_matches_the_code() -> None:
     assert json.loads(PUBLISHED.read_text()) == schema()
 
 
-def test_fields_are_described_as_in_the_code() -> None:
+def test_fields_are_described_by_their_docstrings() -> None:
     made = schema()
     assert made["properties"]["started_at"]["description"] == "Seconds since the epoch."
     assert (
@@ -67,33 +67,33 @@ BARE = record(
 
 @pytest.mark.parametrize("made", [record(), SUMMARY, JUDGING, BARE, {**record(), "later": 1}])
 def test_every_record_is_valid(made: Record) -> None:
-    assert wrong_with(made) == []
+    assert errors_of(made) == []
 
 
-def test_what_was_judged_is_valid() -> None:
+def test_a_judged_run_is_valid() -> None:
     made = record()
     assert made["asked"] is not None
     made["asked"]["judged"] = JUDGED
-    assert wrong_with(made) == []
+    assert errors_of(made) == []
 
 
-def test_a_verification_as_the_graph_makes_it_is_valid() -> None:
+def test_a_verification_from_the_graph_is_valid() -> None:
     from egrm_graph import build_graph
 
     client = ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=["17+48=65;65-9=56;#56"] * 4)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
-    told = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
-    assert wrong_with(record(verification=told)) == []
+    verdict = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
+    assert errors_of(record(verification=verdict)) == []
 
 
 @pytest.mark.parametrize("bad", [{"ending": "well"}, {"ms": "1"}, {"verification": {}}, {"sources": {"x": "mars"}}])
-def test_what_is_no_record_is_not_valid(bad: dict[str, Any]) -> None:
-    assert wrong_with(record(**bad)) != []
+def test_other_values_are_not_valid(bad: dict[str, Any]) -> None:
+    assert errors_of(record(**bad)) != []
 
 
 def test_a_record_without_a_field_is_not_valid() -> None:
     made: dict[str, Any] = dict(record())
     del made["why"]
-    assert wrong_with(record()) == []
+    assert errors_of(record()) == []
     validator = jsonschema_rs.Draft202012Validator(json.loads(PUBLISHED.read_text()))
     assert [error.message for error in validator.iter_errors(made)] == ['"why" is a required property']

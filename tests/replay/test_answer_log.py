@@ -1,4 +1,4 @@
-"""Reading of logs: what is in them, and what is said of those that cannot be used."""
+"""Reading logs, and errors about files that are not logs."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved, read_log
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion, read_log
 from tests.replay.logs import draws, question, written
 
 SEVEN = {"answer": "7", "correct": True, "n_tokens": 3}
@@ -20,12 +20,12 @@ def one_line(file: Path, **row: Any) -> Path:
     return file
 
 
-def test_a_line_is_a_question_whose_lost_answers_stay(tmp_path: Path) -> None:
-    seven, lost = Draw(answer="7", correct=True, n_tokens=3), Draw(answer=None, correct=False)
-    assert read_log(one_line(tmp_path / "log.jsonl")) == [Saved(id="a", fast=(seven,), paths=(lost,))]
+def test_a_line_is_a_question_including_lost_answers(tmp_path: Path) -> None:
+    seven, lost = LoggedAnswer(answer="7", correct=True, n_tokens=3), LoggedAnswer(answer=None, correct=False)
+    assert read_log(one_line(tmp_path / "log.jsonl")) == [LoggedQuestion(id="a", fast=(seven,), paths=(lost,))]
 
 
-def test_a_gzipped_log_is_the_same_log(tmp_path: Path) -> None:
+def test_a_log_may_be_gzipped(tmp_path: Path) -> None:
     log = [question(1, "77-8", "78"), question(2, "9")]
     plain = written(tmp_path / "log.jsonl", log)
     packed = tmp_path / "log.jsonl.gz"
@@ -46,7 +46,7 @@ def test_a_gzipped_log_is_the_same_log(tmp_path: Path) -> None:
         ({"id": None}, "id"),
     ],
 )
-def test_a_wrong_line_is_told_with_its_field(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+def test_an_invalid_line_is_an_error_with_its_field(tmp_path: Path, row: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_log(one_line(tmp_path / "log.jsonl", **row))
 
@@ -54,25 +54,25 @@ def test_a_wrong_line_is_told_with_its_field(tmp_path: Path, row: dict[str, Any]
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no question"),
-        ("\n[1]\n", "line 2 is no JSON object"),
+        ("", "has no questions"),
+        ("\n[1]\n", "line 2 is not a JSON object"),
         ("{broken\n", "line 1 is not JSON"),
-        ('{"id": 1, "samples": []}\n', "no 'fast' and 'paths' of a log; the line has 'id', 'samples'"),
+        ('{"id": 1, "samples": []}\n', "a log needs 'fast' and 'paths', but the line has 'id', 'samples'"),
     ],
 )
-def test_what_is_no_log_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_other_files_are_errors(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "log.jsonl"
     file.write_text(text)
     with pytest.raises(InputError, match=message):
         read_log(file)
 
 
-def test_an_id_stands_for_one_question(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="line 3: the id 1 is that of line 1"):
+def test_a_repeated_id_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 3: line 1 has the same id, 1"):
         read_log(written(tmp_path / "log.jsonl", [question(1, "7"), question(2, "7"), question(1, "8")]))
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gz"
     broken.write_bytes(b"\x1f\x8b and no more")
     for file in (broken, tmp_path / "nowhere"):
@@ -80,5 +80,5 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
             read_log(file)
 
 
-def test_the_form_of_a_draw_is_checked_by_hand_made_ones_too() -> None:
+def test_handwritten_answers_are_marked_right_or_wrong() -> None:
     assert [draw.correct for draw in draws("7-8")] == [True, False, False]

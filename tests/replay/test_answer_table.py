@@ -1,4 +1,4 @@
-"""What a gate would have seen of a log."""
+"""What a gate measures on a log."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved
-from egrm_graph.replay.answer_table import draws_of, gate, sizes_of, table_of
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
+from egrm_graph.replay.answer_table import draws_of, measure_gate, sizes_of, table_of
 from egrm_graph.uncertainty.measures import MEASURES, Measure
 from egrm_graph.uncertainty.votes import tally
 from tests.replay.logs import draws, question
@@ -15,42 +15,47 @@ from tests.replay.logs import draws, question
 CONSENSUS = MEASURES["consensus"]
 
 
-def test_the_gate_sees_the_consensus_and_whether_the_leader_is_right() -> None:
-    seen = gate(table_of([question(1, "77778"), question(2, "88-79"), question(3, "77888")]), CONSENSUS, np.arange(5))
+def test_a_gate_measures_the_consensus_and_whether_the_top_answer_is_right() -> None:
+    seen = measure_gate(
+        table_of([question(1, "77778"), question(2, "88-79"), question(3, "77888")]), CONSENSUS, np.arange(5)
+    )
     assert seen.certainty.tolist() == [0.8, 0.4, 0.6]
     assert seen.right.tolist() == [True, False, False]
 
 
-def test_of_equal_votes_the_answer_that_was_drawn_first_leads() -> None:
+def test_the_answer_drawn_first_wins_ties() -> None:
     table = table_of([question(1, "87787-"), question(2, "7887")])
-    assert gate(table, CONSENSUS, np.array([0, 1, 2, 3])).right.tolist() == [False, True]
-    assert gate(table, CONSENSUS, np.array([1, 3])).right.tolist() == [True, False]
+    assert measure_gate(table, CONSENSUS, np.array([0, 1, 2, 3])).right.tolist() == [False, True]
+    assert measure_gate(table, CONSENSUS, np.array([1, 3])).right.tolist() == [True, False]
 
 
-def test_without_any_answer_nothing_is_certain() -> None:
-    seen = gate(table_of([question(1, "--"), question(2, "7-")]), CONSENSUS, np.arange(2))
+def test_no_readable_answer_is_never_certain() -> None:
+    seen = measure_gate(table_of([question(1, "--"), question(2, "7-")]), CONSENSUS, np.arange(2))
     assert seen.certainty.tolist() == [-math.inf, 0.5]
     assert seen.right.tolist() == [False, True]
 
 
-def test_an_answer_that_could_not_be_read_is_no_vote_even_where_it_is_marked_as_right() -> None:
-    lost = Draw(answer=None, correct=True)
-    table = table_of([Saved(id=1, fast=(lost, lost), paths=(lost,))])
-    assert (gate(table, CONSENSUS, np.arange(2)).right.tolist(), table.reasoned_right.tolist()) == ([False], [False])
+def test_an_unreadable_answer_is_not_a_vote_even_if_marked_right() -> None:
+    lost = LoggedAnswer(answer=None, correct=True)
+    table = table_of([LoggedQuestion(id=1, fast=(lost, lost), paths=(lost,))])
+    assert (measure_gate(table, CONSENSUS, np.arange(2)).right.tolist(), table.reasoned_right.tolist()) == (
+        [False],
+        [False],
+    )
 
 
-def test_a_measure_of_uncertainty_is_turned_round() -> None:
-    seen = gate(table_of([question(1, "77"), question(2, "78")]), MEASURES["vote_entropy"], np.arange(2))
+def test_the_sign_of_an_uncertainty_measure_is_flipped() -> None:
+    seen = measure_gate(table_of([question(1, "77"), question(2, "78")]), MEASURES["vote_entropy"], np.arange(2))
     assert seen.certainty.tolist() == [0.0, -1.0]
 
 
-def test_what_a_measure_cannot_say_is_not_certain() -> None:
+def test_an_unmeasurable_value_is_never_certain() -> None:
     nothing = Measure("nothing", lambda _: math.nan, threshold=0.5, higher_is_certain=True)
-    assert gate(table_of([question(1, "77")]), nothing, np.arange(2)).certainty.tolist() == [-math.inf]
+    assert measure_gate(table_of([question(1, "77")]), nothing, np.arange(2)).certainty.tolist() == [-math.inf]
 
 
 @pytest.mark.parametrize("name", sorted(name for name, measure in MEASURES.items() if not measure.needs))
-def test_the_gate_sees_what_a_run_would(name: str) -> None:
+def test_a_gate_measures_the_same_as_a_run(name: str) -> None:
     from egrm_graph.uncertainty.evidence import evidence_of
     from egrm_graph.verification import Sample
 
@@ -72,19 +77,21 @@ def test_the_gate_sees_what_a_run_would(name: str) -> None:
         for draw in draws(answers)
     ]
     value = measure.value(evidence_of(samples, [], lambda one, other: one == other))
-    seen = gate(table_of([question(1, answers)]), measure, np.arange(len(answers)))
+    seen = measure_gate(table_of([question(1, answers)]), measure, np.arange(len(answers)))
     assert seen.certainty[0] == pytest.approx(value if measure.higher_is_certain else -value, abs=1e-9)
 
 
-def test_paths_vote_where_the_run_did_not_say_what_it_came_to() -> None:
-    told = Saved(id=2, fast=draws("8"), paths=draws("88"), reasoned=Draw(answer="7", correct=True), confidence=0.25)
-    table = table_of([question(1, "7", "8778-"), told, question(3, "7", "--")])
+def test_paths_vote_if_the_run_recorded_no_outcome() -> None:
+    recorded = LoggedQuestion(
+        id=2, fast=draws("8"), paths=draws("88"), reasoned=LoggedAnswer(answer="7", correct=True), confidence=0.25
+    )
+    table = table_of([question(1, "7", "8778-"), recorded, question(3, "7", "--")])
     assert table.reasoned_right.tolist() == [False, True, False]
     assert table.reasoned_confidence.tolist() == [0.4, 0.25, 0.0]
     assert tally(["8", "7", "7", "8", None], lambda one, other: one == other).top == "8"
 
 
-def test_questions_are_cut_to_the_fewest_fast_answers() -> None:
+def test_questions_are_truncated_to_the_fewest_fast_answers() -> None:
     table = table_of([question(1, "789", tokens=(2, 10)), question(2, "88", "77", tokens=(3, 20))])
     assert table.fast.tolist() == [[0, 1], [0, 0]]
     assert table.fast_tokens is not None
@@ -92,12 +99,12 @@ def test_questions_are_cut_to_the_fewest_fast_answers() -> None:
     assert (table.fast_tokens.tolist(), table.path_tokens.tolist()) == ([[2, 2], [3, 3]], [40, 40])
 
 
-def test_tokens_are_known_only_where_every_sample_has_them() -> None:
+def test_tokens_are_known_only_if_every_sample_has_them() -> None:
     table = table_of([question(1, "7", tokens=(2, 10)), question(2, "8")])
     assert table.fast_tokens is table.path_tokens is None
 
 
-def test_few_ways_of_drawing_are_all_taken_and_many_are_sampled() -> None:
+def test_few_combinations_are_enumerated_and_many_are_sampled() -> None:
     assert [drawn.tolist() for drawn in draws_of(3, 2)] == [[0, 1], [0, 2], [1, 2]]
     some = draws_of(100, 5, seed=1)
     assert len(some) == 64
@@ -106,10 +113,10 @@ def test_few_ways_of_drawing_are_all_taken_and_many_are_sampled() -> None:
 
 
 @pytest.mark.parametrize("m", [0, 4])
-def test_more_than_there_are_cannot_be_drawn(m: int) -> None:
-    with pytest.raises(InputError, match=f"samples={m}: the log has 3 fast answers a question; take 1 to 3"):
+def test_drawing_more_answers_than_the_log_has_is_an_error(m: int) -> None:
+    with pytest.raises(InputError, match=f"samples={m}: the log has 3 fast answers per question; choose 1 to 3"):
         draws_of(3, m)
 
 
-def test_usual_sizes_go_as_far_as_the_log() -> None:
+def test_default_sizes_do_not_exceed_the_log() -> None:
     assert [sizes_of(n) for n in (1, 2, 8, 100)] == [[1], [2], [3, 5, 8], [3, 5, 8, 16]]

@@ -1,4 +1,4 @@
-"""Ranking figures against hand-worked numbers and independent computations."""
+"""Ranking metrics compared with hand calculations and independent implementations."""
 
 import math
 from itertools import pairwise
@@ -15,7 +15,7 @@ from egrm_graph.replay.certainty_levels import accuracies, aurc, auroc, oracle_a
 COUNTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=6)
 
 
-def test_auroc_of_two_levels_is_worked_by_hand() -> None:
+def test_auroc_of_two_levels_matches_a_hand_calculation() -> None:
     # Three right and one wrong above, one right and three wrong below: 3*3 ordered, 3*1 + 1*3 tied, of 16 pairs.
     assert auroc(np.array([4.0, 4.0]), np.array([1.0, 3.0])) == pytest.approx((9 + 6 / 2) / 16)
 
@@ -30,11 +30,11 @@ def test_auroc_is_the_mann_whitney_statistic(counts: list[tuple[int, int]]) -> N
 
 
 @pytest.mark.parametrize("wrong", [0.0, 4.0])
-def test_auroc_is_not_defined_where_all_answers_are_of_one_kind(wrong: float) -> None:
+def test_auroc_is_undefined_if_all_answers_are_right_or_all_are_wrong(wrong: float) -> None:
     assert math.isnan(auroc(np.array([4.0]), np.array([wrong])))
 
 
-def test_aurc_of_two_levels_is_worked_by_hand() -> None:
+def test_aurc_of_two_levels_matches_a_hand_calculation() -> None:
     # Half of all without a wrong one, then half all wrong: risk (c - 1/2) / c from 1/2 on; area 1/2 - log(2) / 2.
     assert aurc(np.array([5.0, 5.0]), np.array([0.0, 5.0])) == pytest.approx(0.5 - math.log(2) / 2)
     assert oracle_aurc(0.5) == pytest.approx(0.5 - math.log(2) / 2)
@@ -54,28 +54,28 @@ def test_aurc_is_the_integral_of_the_risk(counts: list[tuple[int, int]]) -> None
     assert aurc(mass, wrong) >= oracle_aurc(wrong.sum() / mass.sum()) - 1e-9
 
 
-def test_without_an_order_the_area_is_the_error() -> None:
+def test_the_area_of_a_random_order_is_the_error_rate() -> None:
     assert aurc(np.array([8.0]), np.array([2.0])) == 0.25
 
 
 @pytest.mark.parametrize(("error", "area"), [(0.0, 0.0), (1.0, 1.0)])
-def test_the_oracles_area_at_the_ends(error: float, area: float) -> None:
+def test_the_oracles_area_at_the_extremes(error: float, area: float) -> None:
     assert oracle_aurc(error) == area
 
 
-def test_figures_of_many_samples_are_those_of_each() -> None:
+def test_batched_metrics_match_single_ones() -> None:
     mass, wrong = np.array([[4.0, 4.0], [5.0, 5.0]]), np.array([[1.0, 3.0], [0.0, 5.0]])
     for figure in (auroc, aurc):
         assert figure(mass, wrong).tolist() == [float(figure(m, w)) for m, w in zip(mass, wrong, strict=True)]
 
 
-def test_accuracies_go_from_always_to_never() -> None:
+def test_accuracies_range_from_always_to_never_reasoning() -> None:
     # Ten questions: six certain, one of them wrong; four not, three wrong. Reasoning is right on 6 of 6 and 2 of 4.
     found = accuracies(np.array([6.0, 4.0]), np.array([1.0, 3.0]), np.array([6.0, 2.0]))
     assert found == pytest.approx([0.8, 0.7, 0.6])
 
 
-def test_the_oracle_gate_takes_what_only_the_fast_answer_has_and_leaves_what_only_reasoning_has() -> None:
+def test_the_oracle_gate_orders_questions_by_what_only_one_route_gets_right() -> None:
     # Always 0.8, one in ten gained, two in ten lost.
     found = [oracle_accuracy(direct, 0.8, 0.1, 0.2) for direct in (0.0, 0.05, 0.1, 0.8, 1.0)]
     assert found == pytest.approx([0.8, 0.85, 0.9, 0.9, 0.7])

@@ -1,10 +1,10 @@
-"""Replays of small logs, worked out by hand."""
+"""Replays of small logs compared with hand calculations."""
 
 import math
 
 import pytest
 
-from egrm_graph.replay.answer_log import Saved
+from egrm_graph.replay.answer_log import LoggedQuestion
 from egrm_graph.replay.answer_table import table_of
 from egrm_graph.replay.curves import Curve, replay
 from egrm_graph.uncertainty.measures import MEASURES
@@ -18,12 +18,12 @@ LOG = [
 ]
 
 
-def curve(log: list[Saved], measure: str = "consensus", m: int = 4) -> Curve:
+def curve(log: list[LoggedQuestion], measure: str = "consensus", m: int = 4) -> Curve:
     (found,) = replay(table_of(log), [MEASURES[measure]], [m])
     return found
 
 
-def test_the_points_go_from_always_to_never() -> None:
+def test_points_range_from_always_to_never_reasoning() -> None:
     points = curve(LOG).points
     assert [point.threshold for point in points] == [None, 1.0, 0.5]
     assert [point.reasoned for point in points] == [1.0, 0.5, 0.0]
@@ -40,13 +40,13 @@ def test_certainty_ranks_the_answers() -> None:
     assert found.risk_coverage == ((0.5, 0.0), (1.0, 0.5))
 
 
-def test_the_default_is_the_loosest_gate_within_the_measures_threshold() -> None:
+def test_the_default_point_is_the_loosest_within_the_measures_threshold() -> None:
     assert (curve(LOG).default.threshold, curve(LOG, "vote_entropy").default.threshold) == (1.0, 0.0)
     never = curve([question(1, "8877"), question(2, "7788")])
     assert never.default == never.points[0]
 
 
-def test_fewer_are_drawn_in_every_way() -> None:
+def test_fewer_answers_are_drawn_in_every_combination() -> None:
     # Of 7, 7, 8 every pair: 77 certain and right; 78 split, twice, and right by the answer drawn first.
     found = curve([question(1, "778", "9")], m=2)
     assert found.drawn == 3
@@ -54,21 +54,21 @@ def test_fewer_are_drawn_in_every_way() -> None:
     assert [risk for _, risk in found.risk_coverage] == [0, 0]
 
 
-def test_no_gate_opens_where_no_answer_could_be_read() -> None:
+def test_no_gate_opens_without_a_readable_answer() -> None:
     found = curve([question(1, "7777"), question(2, "----", "7")])
     assert [point.reasoned for point in found.points] == [1.0, 0.5]
     assert found.risk_coverage == ((0.5, 0.0), (1.0, 0.5))
 
 
 @pytest.mark.parametrize(("fast", "paths", "right"), [("8888", "9999", 0.0), ("7777", "7777", 1.0)])
-def test_where_all_answers_are_alike_there_is_nothing_to_rank(fast: str, paths: str, right: float) -> None:
+def test_equal_answers_cannot_be_ranked(fast: str, paths: str, right: float) -> None:
     found = curve([question(i, fast, paths) for i in range(5)])
     assert math.isnan(found.auroc.value)
     assert found.default.accuracy.value == right
     assert found.aurc.value == found.aurc_oracle == 1 - right
 
 
-def test_intervals_hold_the_value() -> None:
+def test_intervals_contain_the_value() -> None:
     found = curve([*LOG, *(question(10 + i, "7778" if i % 3 else "8887") for i in range(40))])
     for estimate in (found.auroc, found.aurc, *(point.accuracy for point in found.points)):
         assert estimate.low <= estimate.value <= estimate.high

@@ -1,4 +1,4 @@
-"""Saved runs of `egrm verify` as a log."""
+"""The output of `egrm verify` as a log."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
-from egrm_graph.replay.answer_log import Draw, Saved
+from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
 from egrm_graph.replay.saved_runs import read_labelled, read_runs
 
 QUESTIONS = '{"id": "a", "question": "3+4", "reference": "7"}\n'
@@ -22,36 +22,39 @@ def same(one: str, other: str) -> bool:
 def run(**changes: Any) -> dict[str, Any]:
     samples = [{"answer": answer, "n_tokens": 2} for answer in ("7.0", "7", None, "8")]
     paths = [{"answer": "7", "n_tokens": 9, "score": 0.9}]
-    told = {"id": "a", "route": "reasoned", "answer": "7", "confidence": 0.9, "best_path": 0}
-    told["uncertainty"] = {"samples": 4, "planned": 4}
-    return {**told, "samples": samples, "paths": paths, **changes}
+    row = {"id": "a", "route": "reasoned", "answer": "7", "confidence": 0.9, "best_path": 0}
+    row["uncertainty"] = {"samples": 4, "planned": 4}
+    return {**row, "samples": samples, "paths": paths, **changes}
 
 
-def read(folder: Path, row: dict[str, Any], questions: str = QUESTIONS) -> list[Saved]:
+def read(folder: Path, row: dict[str, Any], questions: str = QUESTIONS) -> list[LoggedQuestion]:
     (folder / "run.jsonl").write_text(json.dumps(row) + "\n")
     (folder / "questions.jsonl").write_text(questions)
     return read_runs(folder / "run.jsonl", folder / "questions.jsonl", same)
 
 
-def test_equivalent_answers_are_one_and_the_runs_own_answer_is_kept(tmp_path: Path) -> None:
-    seven = Draw(answer="7.0", correct=True, n_tokens=2)
-    lost, eight = Draw(answer=None, correct=False, n_tokens=2), Draw(answer="8", correct=False, n_tokens=2)
+def test_equivalent_answers_are_unified_and_the_runs_answer_is_kept(tmp_path: Path) -> None:
+    seven = LoggedAnswer(answer="7.0", correct=True, n_tokens=2)
+    lost, eight = (
+        LoggedAnswer(answer=None, correct=False, n_tokens=2),
+        LoggedAnswer(answer="8", correct=False, n_tokens=2),
+    )
     assert read(tmp_path, run()) == [
-        Saved(
+        LoggedQuestion(
             id="a",
             fast=(seven, seven, lost, eight),
-            paths=(Draw(answer="7.0", correct=True, n_tokens=9),),
-            reasoned=Draw(answer="7", correct=True),
+            paths=(LoggedAnswer(answer="7.0", correct=True, n_tokens=9),),
+            reasoned=LoggedAnswer(answer="7", correct=True),
             confidence=0.9,
             scored=True,
         )
     ]
 
 
-def test_an_answer_that_was_withheld_is_still_what_reasoning_came_to(tmp_path: Path) -> None:
+def test_a_withheld_answer_is_the_outcome_of_reasoning(tmp_path: Path) -> None:
     withheld = run(status="abstained", answer=None, best_guess="7", confidence=0.1)
     [saved] = read(tmp_path, withheld)
-    assert (saved.reasoned, saved.confidence, saved.scored) == (Draw(answer="7", correct=True), 0.1, True)
+    assert (saved.reasoned, saved.confidence, saved.scored) == (LoggedAnswer(answer="7", correct=True), 0.1, True)
 
 
 @pytest.mark.parametrize(
@@ -63,25 +66,28 @@ def test_an_answer_that_was_withheld_is_still_what_reasoning_came_to(tmp_path: P
             "has no paths; draw all of them for every question with a gate that never opens",
         ),
         (run(samples=[]), "has no fast answers"),
-        (run(uncertainty={"samples": 4, "planned": 16}), "has 4 of 16 fast answers, for drawing stopped early; .* all"),
+        (
+            run(uncertainty={"samples": 4, "planned": 16}),
+            "has 4 of 16 fast answers, because drawing stopped early; .* all",
+        ),
         (run(id="b"), "no reference for the id 'b'"),
-        ({"id": "a", "answer": "7"}, "is no verification: route"),
+        ({"id": "a", "answer": "7"}, "is not a verification: route"),
     ],
 )
-def test_a_run_that_is_no_log_is_told_with_the_fix(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+def test_an_incomplete_run_is_an_error_with_the_fix(tmp_path: Path, row: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(tmp_path, row)
 
 
-def test_verdicts_have_no_reference_to_be_compared_with(tmp_path: Path) -> None:
+def test_judging_runs_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="runs of the task 'pairwise' have no references"):
         read_labelled(tmp_path / "run.jsonl", tmp_path / "questions.jsonl", "pairwise")
 
 
-async def test_a_run_whose_gate_never_opens_is_a_log(tmp_path: Path) -> None:
+async def test_a_run_with_a_gate_that_never_opens_is_a_log(tmp_path: Path) -> None:
     client = ScriptedClient(fast=["7"] * 5, paths=["3+4=7;#7"] * 4)
     graph = build_graph(Settings(task="arithmetic", threshold=2.0, stopping="all"), client=client, scorer=None)
-    told = (await graph.ainvoke({"question": "3+4"}))["verification"]
-    (saved,) = read(tmp_path, {"id": "a", **told})
+    row = (await graph.ainvoke({"question": "3+4"}))["verification"]
+    (saved,) = read(tmp_path, {"id": "a", **row})
     assert [draw.correct for draw in (*saved.fast, *saved.paths)] == [True] * 9
-    assert saved.reasoned == Draw(answer="7", correct=True)
+    assert saved.reasoned == LoggedAnswer(answer="7", correct=True)

@@ -1,9 +1,9 @@
-"""Losses and costs of a gate, worked out by hand, and which gate is certified."""
+"""Losses and costs of gates compared with hand calculations, and which gate is certified."""
 
 import numpy as np
 
 from egrm_graph.replay.answer_table import table_of
-from egrm_graph.replay.threshold_sequences import certify, distinct, families
+from egrm_graph.replay.threshold_sequences import certify, distinct, threshold_sequences
 from egrm_graph.uncertainty.measures import MEASURES
 from tests.replay.logs import question
 
@@ -16,38 +16,38 @@ LOG = [
 ]
 
 
-def test_excess_counts_a_wrong_fast_answer_only_where_reasoning_is_right() -> None:
-    (found,) = families(table_of(LOG), [CONSENSUS], [4], "excess")
+def test_the_excess_loss_counts_a_wrong_fast_answer_only_if_reasoning_is_right() -> None:
+    (found,) = threshold_sequences(table_of(LOG), [CONSENSUS], [4], "excess")
     assert found.certainties.tolist() == [1.0, 0.5]
     assert found.direct.tolist() == [[True, True], [True, True], [True, True], [False, True]]
     assert found.losses.tolist() == [[False, False], [True, True], [False, False], [False, False]]
 
 
-def test_error_counts_every_wrong_answer_that_is_given() -> None:
-    (found,) = families(table_of(LOG), [CONSENSUS], [4], "error")
+def test_the_error_loss_counts_every_wrong_given_answer() -> None:
+    (found,) = threshold_sequences(table_of(LOG), [CONSENSUS], [4], "error")
     assert found.losses.tolist() == [[False, False], [True, True], [True, True], [True, False]]
 
 
-def test_cost_is_tokens_where_they_are_known_and_else_the_share_that_is_reasoned_about() -> None:
-    (tokens,) = families(table_of(LOG), [CONSENSUS], [4], "excess")
+def test_cost_is_tokens_or_else_the_share_that_reasons() -> None:
+    (tokens,) = threshold_sequences(table_of(LOG), [CONSENSUS], [4], "excess")
     assert tokens.cost.tolist() == [[4, 4], [4, 4], [4, 4], [44, 4]]
-    (shares,) = families(table_of([question(1, "77"), question(2, "78")]), [CONSENSUS], [2], "excess")
+    (shares,) = threshold_sequences(table_of([question(1, "77"), question(2, "78")]), [CONSENSUS], [2], "excess")
     assert shares.cost.tolist() == [[0, 0], [1, 0]]
 
 
-def test_only_the_first_fast_answers_are_drawn() -> None:
-    (found,) = families(table_of(LOG), [CONSENSUS], [2], "excess")
+def test_only_the_first_fast_answers_count() -> None:
+    (found,) = threshold_sequences(table_of(LOG), [CONSENSUS], [2], "excess")
     assert found.certainties.tolist() == [1.0]
     assert found.direct.all()
 
 
-def test_thresholds_are_told_in_the_measures_own_units() -> None:
-    (found,) = families(table_of(LOG), [MEASURES["vote_entropy"]], [4], "excess")
+def test_thresholds_are_in_the_measures_units() -> None:
+    (found,) = threshold_sequences(table_of(LOG), [MEASURES["vote_entropy"]], [4], "excess")
     assert found.certainties.tolist() == [0, -0.5]
     assert [found.threshold(t) for t in range(2)] == [0, 0.5]
 
 
-def test_measures_that_make_the_same_gates_are_tried_once() -> None:
+def test_equivalent_measures_are_tried_once() -> None:
     measures = [MEASURES[name] for name in ("consensus", "vote_entropy", "certaindex", "semantic_entropy")]
     # Of three votes the largest class says all; of four, two and two are less torn than two, one and one.
     assert [[measure.name for measure in distinct(measures, m)] for m in (3, 4)] == [
@@ -56,33 +56,35 @@ def test_measures_that_make_the_same_gates_are_tried_once() -> None:
     ]
 
 
-def test_the_loosest_gate_that_keeps_the_target_is_taken_for_each_set() -> None:
+def test_the_loosest_gate_that_keeps_the_target_is_found_per_set() -> None:
     # A hundred unanimous and right, a hundred split and wrong where reasoning is right.
     log = [question(i, "7777" if i < 100 else "8877") for i in range(200)]
-    choices = families(table_of(log), [CONSENSUS], [4], "excess")
+    choices = threshold_sequences(table_of(log), [CONSENSUS], [4], "excess")
     everything = np.ones(200, int)
     only_unanimous = np.where(np.arange(200) < 100, 2, 0)
     none_unanimous = np.where(np.arange(200) < 100, 0, 2)
-    family, threshold = certify(choices, np.array([everything, only_unanimous, none_unanimous]), 0.05, 0.05)
-    assert (family.tolist(), threshold.tolist()) == ([0, 0, 0], [0, 1, 0])
+    sequence, threshold = certify(choices, np.array([everything, only_unanimous, none_unanimous]), 0.05, 0.05)
+    assert (sequence.tolist(), threshold.tolist()) == ([0, 0, 0], [0, 1, 0])
 
 
-def test_several_families_share_the_level() -> None:
-    """59 questions without a loss promise 5 % to one family, and to neither of two."""
+def test_several_sequences_share_the_error_level() -> None:
+    """59 questions without a loss certify 5 % for one sequence, but for neither of two."""
     table = table_of([question(i, "77777") for i in range(59)])
     weights = np.ones((1, 59), int)
-    alone = certify(families(table, [CONSENSUS], [5], "excess"), weights, 0.05, 0.05)
-    shared = certify(families(table, [CONSENSUS], [3, 5], "excess"), weights, 0.05, 0.05)
-    assert ([each.tolist() for each in alone], [each.tolist() for each in shared]) == ([[0], [0]], [[-1], [-1]])
+    alone = certify(threshold_sequences(table, [CONSENSUS], [5], "excess"), weights, 0.05, 0.05)
+    shared = certify(threshold_sequences(table, [CONSENSUS], [3, 5], "excess"), weights, 0.05, 0.05)
+    assert ([found.tolist() for found in alone], [found.tolist() for found in shared]) == ([[0], [0]], [[-1], [-1]])
 
 
-def test_of_two_certified_families_the_cheaper_is_taken() -> None:
+def test_the_cheaper_of_two_certified_sequences_is_chosen() -> None:
     table = table_of([question(i, "77777", tokens=(1, 10)) for i in range(100)])
-    family, threshold = certify(families(table, [CONSENSUS], [5, 3], "excess"), np.ones((1, 100), int), 0.05, 0.05)
-    assert (family.tolist(), threshold.tolist()) == ([1], [0])
+    sequence, threshold = certify(
+        threshold_sequences(table, [CONSENSUS], [5, 3], "excess"), np.ones((1, 100), int), 0.05, 0.05
+    )
+    assert (sequence.tolist(), threshold.tolist()) == ([1], [0])
 
 
-def test_where_no_answer_could_be_read_there_is_no_threshold() -> None:
+def test_no_readable_answer_has_no_threshold() -> None:
     table = table_of([question(i, "--") for i in range(100)])
-    family, _ = certify(families(table, [CONSENSUS], [2], "excess"), np.ones((1, 100), int), 0.05, 0.05)
-    assert family.tolist() == [-1]
+    sequence, _ = certify(threshold_sequences(table, [CONSENSUS], [2], "excess"), np.ones((1, 100), int), 0.05, 0.05)
+    assert sequence.tolist() == [-1]

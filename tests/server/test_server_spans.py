@@ -17,7 +17,7 @@ from egrm_graph.records.record import NodeRun
 from egrm_graph.settings import BUNDLED_MODEL, Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
 from egrm_graph.telemetry.span_attributes import service_of
-from egrm_graph.tracing.recorded_client import CallLog, WatchedClient
+from egrm_graph.tracing.recorded_client import CallLog, RecordedClient
 from egrm_graph.verification import Message
 from tests.server.conftest import Served, model_folder, serving, without_server
 from tests.tracing.otlp import Receiver, attributes_of, receiving
@@ -58,7 +58,7 @@ async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Re
     node = NodeRun(name="answer_fast", started_ms=0, ended_ms=0, usage=None, reasons=[], error=None)
     try:
         with run.node(node):
-            watched = WatchedClient(client, CallLog(run), 0)
+            watched = RecordedClient(client, CallLog(run), 0)
             drawn = await watched.sample(PROMPT, SAMPLING, seeds=[1, 2, 3], request_id="run.answer_fast.0")
     finally:
         await client.aclose()

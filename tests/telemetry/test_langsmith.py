@@ -1,4 +1,4 @@
-"""What a LangSmith server gets of a run, and what a host graph's streams and callbacks do not."""
+"""What LangSmith receives from a run, and what a host graph's streams and callbacks must not see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUESTION: Any = {"question": "17+48-9"}
 
 
 class Streaming(BaseChatModel):
-    """Answers token by token, where it is asked to; no two answers are the same."""
+    """Streams its answer token by token. No two answers are equal."""
 
     seed: int | None = None
     temperature: float | None = None
@@ -32,14 +32,14 @@ class Streaming(BaseChatModel):
     def _llm_type(self) -> str:
         return "streaming"
 
-    def _said(self) -> str:
+    def _answer(self) -> str:
         return f"The answer is {self.seed}."
 
     def _generate(self, messages: list[BaseMessage], *_: Any, **options: Any) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(self._said()))])
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(self._answer()))])
 
     def _stream(self, messages: list[BaseMessage], *_: Any, **options: Any) -> Iterator[ChatGenerationChunk]:
-        for word in self._said().split(" "):
+        for word in self._answer().split(" "):
             yield ChatGenerationChunk(message=AIMessageChunk(content=f"{word} "))
 
 
@@ -62,7 +62,7 @@ def graph() -> CompiledStateGraph[Any, Any, Any, Any]:
 
 
 def host() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Asks a model of its own, and then for a verdict."""
+    """A host graph that calls its own model, then asks for a verdict."""
 
     async def speak(state: Host) -> Host:
         return {"said": str((await Streaming(seed=1).ainvoke("hello")).text)}
@@ -83,26 +83,26 @@ def collector() -> Iterator[Collector]:
         yield found
 
 
-async def test_a_hosts_token_stream_has_its_own_tokens_only() -> None:
+async def test_a_hosts_token_stream_contains_only_its_own_tokens() -> None:
     stream: Any = host().astream(QUESTION, stream_mode="messages", subgraphs=True)
     said = [(str(message.text), tuple(where)) async for where, (message, _) in stream if message.text]
     assert said == [("The ", ()), ("answer ", ()), ("is ", ()), ("1. ", ())]
 
 
-async def test_a_hosts_events_have_its_own_model_call_only() -> None:
+async def test_a_hosts_events_contain_only_its_own_model_call() -> None:
     events: list[Any] = [event async for event in host().astream_events(QUESTION, version="v2")]
     assert [event["metadata"]["langgraph_node"] for event in events if event["event"] == "on_chat_model_start"] == [
         "speak"
     ]
 
 
-async def test_a_hosts_callbacks_see_its_own_model_call_only() -> None:
+async def test_a_hosts_callbacks_see_only_its_own_model_call() -> None:
     recorder = Recorder()
     await host().ainvoke(QUESTION, {"callbacks": [recorder]})
     assert recorder.models == 1
 
 
-async def test_langsmith_sees_every_model_call_within_its_node(collector: Collector) -> None:
+async def test_langsmith_sees_every_model_call_under_its_node(collector: Collector) -> None:
     await host().ainvoke(QUESTION, {"callbacks": [collector.tracer()]})
     assert collector.under("LangGraph") == ["speak", "verify"]
     fast = [name for name in collector.under("answer_fast") if ".answer_fast." in name]
@@ -111,12 +111,12 @@ async def test_langsmith_sees_every_model_call_within_its_node(collector: Collec
     assert (len(fast), len(paths)) == (4, 4)
 
 
-def test_langsmith_sees_them_in_a_sync_run_too(collector: Collector) -> None:
+def test_langsmith_sees_every_model_call_of_a_sync_run(collector: Collector) -> None:
     graph().invoke(QUESTION, {"callbacks": [collector.tracer()]})
     assert len([name for name in collector.under("expand_cot") if ".expand_cot." in name]) == 4
 
 
-async def test_tracing_that_is_switched_on_around_a_run_sees_them_too(collector: Collector) -> None:
+async def test_tracing_enabled_around_a_run_sees_every_model_call(collector: Collector) -> None:
     with tracing_context(enabled=True, client=collector.client()):
         await graph().ainvoke(QUESTION)
     assert collector.under("egrm") == [
@@ -129,13 +129,13 @@ async def test_tracing_that_is_switched_on_around_a_run_sees_them_too(collector:
     assert len([name for name in collector.under("expand_cot") if ".expand_cot." in name]) == 4
 
 
-async def test_a_run_is_found_by_its_tags_and_metadata(collector: Collector) -> None:
-    given: Any = {"callbacks": [collector.tracer()], "tags": ["mine"], "metadata": {"thread": "7"}}
-    await graph().ainvoke(QUESTION, given)
+async def test_a_run_has_tags_and_metadata_to_find_it_by(collector: Collector) -> None:
+    config: Any = {"callbacks": [collector.tracer()], "tags": ["mine"], "metadata": {"thread": "7"}}
+    await graph().ainvoke(QUESTION, config)
     run = collector.named("egrm")
     assert set(run["tags"]) == {"mine", "egrm", "egrm:answer", "egrm:reasoned", "egrm:ok"}
-    told = {name: value for name, value in run["extra"]["metadata"].items() if name == "thread" or "egrm" in name}
-    assert told == {
+    metadata = {name: value for name, value in run["extra"]["metadata"].items() if name == "thread" or "egrm" in name}
+    assert metadata == {
         "thread": "7",
         "egrm_engine": "chat_model",
         "egrm_model": "test:model",
@@ -149,10 +149,10 @@ async def test_a_run_is_found_by_its_tags_and_metadata(collector: Collector) -> 
     }
 
 
-async def test_what_the_outcome_adds_is_not_added_to_the_callers_own(collector: Collector) -> None:
-    given: Any = {"callbacks": [collector.tracer()], "tags": ["mine"], "metadata": {"thread": "7"}}
-    await host().ainvoke(QUESTION, given)
-    assert (given["tags"], given["metadata"]) == (["mine"], {"thread": "7"})
+async def test_the_outcome_does_not_change_the_callers_tags_and_metadata(collector: Collector) -> None:
+    config: Any = {"callbacks": [collector.tracer()], "tags": ["mine"], "metadata": {"thread": "7"}}
+    await host().ainvoke(QUESTION, config)
+    assert (config["tags"], config["metadata"]) == (["mine"], {"thread": "7"})
     assert collector.named("LangGraph")["tags"] == ["mine"]
     assert "egrm_route" not in collector.named("LangGraph")["extra"]["metadata"]
     assert collector.under("verify") == ["egrm"]

@@ -1,10 +1,10 @@
-"""Metrics as they arrive at a reader of the SDK."""
+"""The metrics that arrive at a reader of the SDK."""
 
 from typing import Any
 
 from egrm_graph.errors import ServerError
 from tests.tracing.records import PROMPT, call, record, verification
-from tests.tracing.telling import Told, changed, drive
+from tests.tracing.reported_telemetry import ReportedTelemetry, changed, drive
 
 OF: dict[str, Any] = {"egrm.model": "egrm-tiny", "egrm.task": "arithmetic"}
 ASKED: dict[str, Any] = {
@@ -17,18 +17,18 @@ ASKED: dict[str, Any] = {
 
 
 async def test_runs_are_counted_by_route_and_status() -> None:
-    told = Told()
+    reported = ReportedTelemetry()
     direct = record(verification=verification(route="direct", paths=[]), ending="degraded")
-    for each in (record(), record(), direct, record(verification=None, ending="failed", error="ServerError: no")):
-        told.spans_to.started("egrm-tiny", "arithmetic").ended(each)
-    counted = {(of["egrm.route"], of["egrm.status"]): n for of, n in told.points["egrm.runs"]}
+    for ended in (record(), record(), direct, record(verification=None, ending="failed", error="ServerError: no")):
+        reported.receiver.started("egrm-tiny", "arithmetic").ended(ended)
+    counted = {(labels["egrm.route"], labels["egrm.status"]): n for labels, n in reported.points["egrm.runs"]}
     assert counted == {("reasoned", "ok"): 2, ("direct", "degraded"): 1, ("none", "failed"): 1}
 
 
-async def test_a_run_gives_its_tokens_uncertainty_and_duration() -> None:
-    told = Told()
-    await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
-    points = told.points
+async def test_a_run_records_its_tokens_uncertainty_and_duration() -> None:
+    reported = ReportedTelemetry()
+    await drive(reported.receiver.started("egrm-tiny", "arithmetic"), record())
+    points = reported.points
     routed = {**OF, "egrm.route": "reasoned"}
     assert points["egrm.tokens"] == [
         ({**routed, "egrm.token.kind": "input"}, 60),
@@ -40,11 +40,11 @@ async def test_a_run_gives_its_tokens_uncertainty_and_duration() -> None:
     assert points["egrm.run.duration"] == [({**routed, "egrm.status": "ok"}, 0.131)]
 
 
-async def test_calls_give_tokens_and_duration_as_the_conventions_say() -> None:
-    told = Told()
-    await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
-    points = told.points
-    # 28 ms, and 48, 58, 68 and 78; 12 tokens in each of five prompts, 4 each for nine seeds
+async def test_calls_record_tokens_and_duration_by_the_conventions() -> None:
+    reported = ReportedTelemetry()
+    await drive(reported.receiver.started("egrm-tiny", "arithmetic"), record())
+    points = reported.points
+    # 28 ms, and 48, 58, 68 and 78; 12 tokens for each of five prompts, 4 for each of nine seeds
     assert points["gen_ai.client.operation.duration"] == [(ASKED, 0.28)]
     assert points["gen_ai.client.token.usage"] == [
         ({**ASKED, "gen_ai.token.type": "input"}, 60),
@@ -53,9 +53,9 @@ async def test_calls_give_tokens_and_duration_as_the_conventions_say() -> None:
     assert "egrm.retries" not in points
 
 
-def test_a_failed_call_is_counted_by_its_error_and_has_no_tokens() -> None:
-    told = Told()
-    run = told.spans_to.started("egrm-tiny", "arithmetic")
+def test_a_failed_call_is_counted_by_error_class_without_tokens() -> None:
+    reported = ReportedTelemetry()
+    run = reported.receiver.started("egrm-tiny", "arithmetic")
     retries = [{"at_ms": 2.0, "reason": "503"}] * 3
     failed = changed(call("answer_fast", 0, [1], 1.0, 5.0), ending="failed", usage=None, retries=retries)
     try:
@@ -63,7 +63,7 @@ def test_a_failed_call_is_counted_by_its_error_and_has_no_tokens() -> None:
             raise ServerError("17+25 broke off")
     except ServerError:
         pass
-    points = told.points
+    points = reported.points
     assert points["gen_ai.client.operation.duration"] == [({**ASKED, "error.type": "ServerError"}, 0.004)]
     assert points["egrm.retries"] == [(ASKED, 3)]
     assert "gen_ai.client.token.usage" not in points

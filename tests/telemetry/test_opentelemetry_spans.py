@@ -1,4 +1,4 @@
-"""Spans as they arrive at a provider of the SDK."""
+"""The spans that arrive at a provider of the SDK."""
 
 import asyncio
 import json
@@ -13,23 +13,23 @@ from opentelemetry.trace import SpanKind, StatusCode, TraceFlags
 import egrm_graph
 from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.errors import ServerError
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
 from egrm_graph.telemetry.span_attributes import service_of
 from tests.clients.asking import ask, client_of
 from tests.clients.fake_server import FakeServer, refuse, say
 from tests.tracing.records import PROMPT, call, node, record
-from tests.tracing.telling import VLLM, Told, attributes, changed, drive, parents, plain
+from tests.tracing.reported_telemetry import VLLM, ReportedTelemetry, attributes, changed, drive, parents, plain
 
 NODE = node("answer_fast", 0.0, 1.0)
 CALL = call("answer_fast", 0, [1], 1.0, 29.0)
 
 
-async def test_a_call_is_within_its_node_and_a_node_within_its_run() -> None:
-    told = Told()
-    await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
-    assert parents(told.spans) == {
+async def test_calls_are_under_their_node_and_nodes_under_their_run() -> None:
+    reported = ReportedTelemetry()
+    await drive(reported.receiver.started("egrm-tiny", "arithmetic"), record())
+    assert parents(reported.spans) == {
         "invoke_workflow egrm": None,
         "answer_fast": "invoke_workflow egrm",
         "check_uncertainty": "invoke_workflow egrm",
@@ -38,19 +38,19 @@ async def test_a_call_is_within_its_node_and_a_node_within_its_run() -> None:
         "select_answer": "invoke_workflow egrm",
         "chat egrm-tiny": "expand_cot",
     }
-    within = [span.parent.span_id for span in told.spans if span.name == "chat egrm-tiny" and span.parent]
-    nodes = {span.name: span.context.span_id for span in told.spans if span.context}
+    within = [span.parent.span_id for span in reported.spans if span.name == "chat egrm-tiny" and span.parent]
+    nodes = {span.name: span.context.span_id for span in reported.spans if span.context}
     assert within == [nodes["answer_fast"], *[nodes["expand_cot"]] * 4]
-    assert len({span.context.trace_id for span in told.spans if span.context}) == 1
+    assert len({span.context.trace_id for span in reported.spans if span.context}) == 1
 
 
-async def test_what_the_spans_say() -> None:
-    told = Told()
-    run = told.spans_to.started("egrm-tiny", "arithmetic")
+async def test_the_attributes_of_spans() -> None:
+    reported = ReportedTelemetry()
+    run = reported.receiver.started("egrm-tiny", "arithmetic")
     with run.node(NODE), run.call(CALL, PROMPT):
         pass
     run.ended(record())
-    span = told.named("chat egrm-tiny")
+    span = reported.named("chat egrm-tiny")
     assert (span.kind, span.status.status_code) == (SpanKind.CLIENT, StatusCode.UNSET)
     assert attributes(span) == {
         "gen_ai.operation.name": "chat",
@@ -75,48 +75,48 @@ async def test_what_the_spans_say() -> None:
         "egrm.lost": 0,
         "egrm.retries": 0,
     }
-    whole = told.named("invoke_workflow egrm")
-    assert (whole.kind, whole.status.status_code) == (SpanKind.INTERNAL, StatusCode.UNSET)
-    assert attributes(whole) | {
+    run_span = reported.named("invoke_workflow egrm")
+    assert (run_span.kind, run_span.status.status_code) == (SpanKind.INTERNAL, StatusCode.UNSET)
+    assert attributes(run_span) | {
         "gen_ai.operation.name": "invoke_workflow",
         "gen_ai.workflow.name": "egrm",
         "egrm.model": "egrm-tiny",
         "egrm.task": "arithmetic",
         "egrm.route": "reasoned",
         "egrm.margin": -0.2,
-    } == attributes(whole)
-    scope = whole.instrumentation_scope
+    } == attributes(run_span)
+    scope = run_span.instrumentation_scope
     assert scope is not None
     assert (scope.name, scope.version) == ("egrm_graph", egrm_graph.__version__)
 
 
-async def test_a_model_in_this_process_is_no_client() -> None:
-    told = Told(Settings())
-    run = told.spans_to.started("egrm-tiny", "arithmetic")
+async def test_a_call_to_a_model_in_this_process_is_an_internal_span() -> None:
+    reported = ReportedTelemetry(Settings())
+    run = reported.receiver.started("egrm-tiny", "arithmetic")
     with run.call(CALL, PROMPT):
         pass
-    assert told.named("chat egrm-tiny").kind == SpanKind.INTERNAL
+    assert reported.named("chat egrm-tiny").kind == SpanKind.INTERNAL
 
 
-async def test_texts_are_sent_only_when_asked_for() -> None:
-    silent, speaking = Told(), Told(rewrite=plain)
-    for told in (silent, speaking):
-        await drive(told.spans_to.started("egrm-tiny", "arithmetic"), record())
-    everything = json.dumps([attributes(span) for span in silent.spans])
+async def test_texts_are_sent_only_if_requested() -> None:
+    without_texts, with_texts = ReportedTelemetry(), ReportedTelemetry(redact=plain)
+    for reported in (without_texts, with_texts):
+        await drive(reported.receiver.started("egrm-tiny", "arithmetic"), record())
+    everything = json.dumps([attributes(span) for span in without_texts.spans])
     assert "17+2" not in everything
-    first = next(span for span in speaking.spans if span.name == "chat egrm-tiny")
+    first = next(span for span in with_texts.spans if span.name == "chat egrm-tiny")
     assert json.loads(attributes(first)["gen_ai.input.messages"]) == [
         {"role": "user", "parts": [{"type": "text", "content": "17+25\nAnswer at once."}]}
     ]
     answered = json.loads(attributes(first)["gen_ai.output.messages"])
-    assert [each["parts"][0]["content"] for each in answered] == ["= 42", "= 32", "= 42", "= 42", "= 32"]
-    whole = attributes(speaking.named("invoke_workflow egrm"))
-    assert json.loads(whole["gen_ai.input.messages"])[0]["parts"][0]["content"] == "17+25"
-    assert json.loads(whole["gen_ai.output.messages"])[0]["parts"][0]["content"] == "42"
+    assert [message["parts"][0]["content"] for message in answered] == ["= 42", "= 32", "= 42", "= 42", "= 32"]
+    run_span = attributes(with_texts.named("invoke_workflow egrm"))
+    assert json.loads(run_span["gen_ai.input.messages"])[0]["parts"][0]["content"] == "17+25"
+    assert json.loads(run_span["gen_ai.output.messages"])[0]["parts"][0]["content"] == "42"
 
 
-def fails(told: Told, error: BaseException, **changes: Any) -> None:
-    run = told.spans_to.started("egrm-tiny", "arithmetic")
+def fails(reported: ReportedTelemetry, error: BaseException, **changes: Any) -> None:
+    run = reported.receiver.started("egrm-tiny", "arithmetic")
     words = f"{type(error).__name__}: {error}"
     with (
         pytest.raises(type(error)),
@@ -128,67 +128,71 @@ def fails(told: Told, error: BaseException, **changes: Any) -> None:
     run.ended(record(ending=ending, error=words, verification=None))
 
 
-def ends(told: Told) -> set[tuple[StatusCode, object, str | None]]:
-    return {(span.status.status_code, attributes(span)["error.type"], span.status.description) for span in told.spans}
+def ends(reported: ReportedTelemetry) -> set[tuple[StatusCode, object, str | None]]:
+    return {
+        (span.status.status_code, attributes(span)["error.type"], span.status.description) for span in reported.spans
+    }
 
 
-def test_a_failure_ends_every_span_with_its_class_and_without_its_words() -> None:
-    told = Told()
-    fails(told, ServerError("17+25 broke off"), ending="failed")
-    assert len(told.spans) == 3
-    assert ends(told) == {(StatusCode.ERROR, "ServerError", None)}
-    assert [event for span in told.spans for event in span.events] == []
+def test_a_failure_ends_every_span_with_its_class_but_not_its_message() -> None:
+    reported = ReportedTelemetry()
+    fails(reported, ServerError("17+25 broke off"), ending="failed")
+    assert len(reported.spans) == 3
+    assert ends(reported) == {(StatusCode.ERROR, "ServerError", None)}
+    assert [event for span in reported.spans for event in span.events] == []
 
 
-def test_with_texts_a_failure_is_told_in_its_words() -> None:
-    told = Told(rewrite=plain)
-    fails(told, ServerError("17+25 broke off"), ending="failed")
-    assert ends(told) == {(StatusCode.ERROR, "ServerError", "ServerError: 17+25 broke off")}
+def test_with_texts_a_failure_includes_its_message() -> None:
+    reported = ReportedTelemetry(redact=plain)
+    fails(reported, ServerError("17+25 broke off"), ending="failed")
+    assert ends(reported) == {(StatusCode.ERROR, "ServerError", "ServerError: 17+25 broke off")}
 
 
 def test_a_cancelled_run_ends_every_span_as_cancelled() -> None:
-    told = Told()
-    fails(told, asyncio.CancelledError(), ending="cancelled")
-    assert len(told.spans) == 3
-    assert ends(told) == {(StatusCode.ERROR, "cancelled", None)}
+    reported = ReportedTelemetry()
+    fails(reported, asyncio.CancelledError(), ending="cancelled")
+    assert len(reported.spans) == 3
+    assert ends(reported) == {(StatusCode.ERROR, "cancelled", None)}
 
 
-def test_a_run_that_was_given_up_is_told() -> None:
-    told = Told()
-    told.spans_to.started("egrm-tiny", "arithmetic").ended(record(ending="unfinished", verification=None))
-    assert ends(told) == {(StatusCode.ERROR, "unfinished", None)}
+def test_an_abandoned_run_ends_as_unfinished() -> None:
+    reported = ReportedTelemetry()
+    reported.receiver.started("egrm-tiny", "arithmetic").ended(record(ending="unfinished", verification=None))
+    assert ends(reported) == {(StatusCode.ERROR, "unfinished", None)}
 
 
 @pytest.mark.parametrize("ending", ["degraded", "abstained"])
-def test_no_verdict_is_no_error(ending: Any) -> None:
-    told = Told()
-    told.spans_to.started("egrm-tiny", "arithmetic").ended(record(ending=ending))
-    (span,) = told.spans
+def test_a_run_with_a_weak_verdict_is_not_an_error(ending: Any) -> None:
+    reported = ReportedTelemetry()
+    reported.receiver.started("egrm-tiny", "arithmetic").ended(record(ending=ending))
+    (span,) = reported.spans
     assert (span.status.status_code, attributes(span)["egrm.status"]) == (StatusCode.UNSET, ending)
 
 
-@pytest.mark.parametrize(("rewrite", "said"), [(None, {}), (plain, {"egrm.reason": "503"})])
-def test_retries_are_events_at_their_time(rewrite: Rewrite | None, said: dict[str, str]) -> None:
-    told = Told(rewrite=rewrite)
-    run = told.spans_to.started("egrm-tiny", "arithmetic")
+@pytest.mark.parametrize(("redact", "attributes_of_retry"), [(None, {}), (plain, {"egrm.reason": "503"})])
+def test_retries_are_events_at_their_time(redact: Redactor | None, attributes_of_retry: dict[str, str]) -> None:
+    reported = ReportedTelemetry(redact=redact)
+    run = reported.receiver.started("egrm-tiny", "arithmetic")
     retries = [{"at_ms": 9.0, "reason": "503"}, {"at_ms": 19.0, "reason": "503"}]
     with run.call(changed(CALL, retries=retries), []):
         pass
-    (span,) = told.spans
-    assert [(event.name, dict(event.attributes or {})) for event in span.events] == [("egrm.retry", said)] * 2
+    (span,) = reported.spans
+    assert [(event.name, dict(event.attributes or {})) for event in span.events] == [
+        ("egrm.retry", attributes_of_retry)
+    ] * 2
     first, second = (event.timestamp for event in span.events)
     assert second - first == pytest.approx(10_000_000, abs=1000)  # ns
     assert span.end_time is not None
     assert span.end_time - second == pytest.approx(10_000_000, abs=5_000_000)
 
 
-def test_an_ended_run_does_not_end_again() -> None:
-    told = Told()
-    run = told.spans_to.started("egrm-tiny", "arithmetic")
+def test_a_run_ends_only_once() -> None:
+    reported = ReportedTelemetry()
+    run = reported.receiver.started("egrm-tiny", "arithmetic")
     run.ended(record())
     run.ended(record())
-    assert len(told.spans) == 1
-    assert told.points["egrm.runs"] == [
+    assert len(reported.spans) == 1
+    assert reported.points["egrm.runs"] == [
         (
             {"egrm.model": "egrm-tiny", "egrm.task": "arithmetic", "egrm.route": "reasoned", "egrm.status": "ok"},
             1,
@@ -196,33 +200,33 @@ def test_an_ended_run_does_not_end_again() -> None:
     ]
 
 
-def test_a_run_is_a_part_of_its_callers_span() -> None:
-    told = Told()
-    with told.provider.get_tracer("caller").start_as_current_span("request") as caller:
-        run = told.spans_to.started("egrm-tiny", "arithmetic")
+def test_a_run_is_under_its_callers_span() -> None:
+    reported = ReportedTelemetry()
+    with reported.provider.get_tracer("caller").start_as_current_span("request") as caller:
+        run = reported.receiver.started("egrm-tiny", "arithmetic")
         with run.node(NODE):
             assert trace.get_current_span().get_span_context().span_id != caller.get_span_context().span_id
         assert trace.get_current_span() is caller
         run.ended(record())
     assert run.trace_id == format(caller.get_span_context().trace_id, "032x")
-    assert parents(told.spans) == {
+    assert parents(reported.spans) == {
         "answer_fast": "invoke_workflow egrm",
         "invoke_workflow egrm": "request",
         "request": None,
     }
 
 
-async def test_two_hundred_runs_at_once_do_not_mix() -> None:
-    told = Told()
+async def test_200_concurrent_runs_do_not_mix() -> None:
+    reported = ReportedTelemetry()
 
     async def one(i: int) -> None:
         mine = record(run_id=str(i))
-        for each in mine["calls"]:
-            each["request_id"] = f"{i}.{each['request_id'].split('.', 1)[1]}"
-        await drive(told.spans_to.started("egrm-tiny", "arithmetic"), mine)
+        for own in mine["calls"]:
+            own["request_id"] = f"{i}.{own['request_id'].split('.', 1)[1]}"
+        await drive(reported.receiver.started("egrm-tiny", "arithmetic"), mine)
 
     await asyncio.gather(*(one(i) for i in range(200)))
-    spans = told.spans
+    spans = reported.spans
     runs = {
         span.context.trace_id: attributes(span)["egrm.run_id"] for span in spans if span.parent is None and span.context
     }
@@ -234,23 +238,23 @@ async def test_two_hundred_runs_at_once_do_not_mix() -> None:
 
 
 def test_runs_of_many_threads_do_not_mix() -> None:
-    told = Told()
+    reported = ReportedTelemetry()
 
     def one() -> None:
-        asyncio.run(drive(told.spans_to.started("egrm-tiny", "arithmetic"), record()))
+        asyncio.run(drive(reported.receiver.started("egrm-tiny", "arithmetic"), record()))
 
     async def many() -> None:
         await asyncio.gather(*(asyncio.to_thread(one) for _ in range(8)))
 
     asyncio.run(many())
-    assert len({span.context.trace_id for span in told.spans if span.context}) == 8
-    assert len(told.spans) == 8 * 11
+    assert len({span.context.trace_id for span in reported.spans if span.context}) == 8
+    assert len(reported.spans) == 8 * 11
 
 
-def test_headers_tell_the_calls_span_and_carry_no_baggage() -> None:
-    told = Told()
+def test_headers_propagate_the_calls_span_without_baggage() -> None:
+    reported = ReportedTelemetry()
     token = context.attach(baggage.set_baggage("authorization", "Bearer secret"))
-    run = told.spans_to.started("egrm-tiny", "arithmetic")
+    run = reported.receiver.started("egrm-tiny", "arithmetic")
     with run.node(NODE), run.call(CALL, PROMPT) as headers:
         current = trace.get_current_span().get_span_context()
     context.detach(token)
@@ -258,11 +262,11 @@ def test_headers_tell_the_calls_span_and_carry_no_baggage() -> None:
 
 
 async def test_the_headers_reach_the_server_on_the_clients_own_loop() -> None:
-    told = Told()
+    reported = ReportedTelemetry()
     async with FakeServer(refuse(503), say("56")).running() as server, client_of(server, api_key="k") as client:
 
         async def asked() -> str:
-            run = told.spans_to.started("tiny", "arithmetic")
+            run = reported.receiver.started("tiny", "arithmetic")
             with run.call(CALL, PROMPT) as headers:
                 token = observed.set(Observation(headers))
                 await ask(client)
@@ -271,12 +275,12 @@ async def test_the_headers_reach_the_server_on_the_clients_own_loop() -> None:
 
         parent = await asked()
         await ask(client)
-    seen = [(each.headers.get("traceparent"), each.headers.get("X-Request-Id")) for each in server.seen]
-    assert seen == [(parent, "run.answer_fast.0"), (parent, "run.answer_fast.0"), (None, "run.answer_fast.0")]
-    assert {each.headers["Authorization"] for each in server.seen} == {"Bearer k"}
+    sent = [(request.headers.get("traceparent"), request.headers.get("X-Request-Id")) for request in server.seen]
+    assert sent == [(parent, "run.answer_fast.0"), (parent, "run.answer_fast.0"), (None, "run.answer_fast.0")]
+    assert {request.headers["Authorization"] for request in server.seen} == {"Bearer k"}
 
 
-def test_without_a_provider_nothing_is_told_and_nothing_is_sent() -> None:
+def test_without_a_provider_nothing_is_sent() -> None:
     run = OpenTelemetrySpans(service_of(VLLM), tracer_provider=trace.NoOpTracerProvider()).started("m", "answer")
     with run.node(NODE), run.call(CALL, PROMPT) as headers:
         assert headers == {}
@@ -284,8 +288,8 @@ def test_without_a_provider_nothing_is_told_and_nothing_is_sent() -> None:
     assert run.trace_id is None
 
 
-async def test_a_run_that_is_not_sampled_tells_the_server_so() -> None:
-    spans = OpenTelemetrySpans(service_of(VLLM), rewrite=plain, tracer_provider=TracerProvider(sampler=ALWAYS_OFF))
+async def test_the_headers_of_an_unsampled_run_say_so() -> None:
+    spans = OpenTelemetrySpans(service_of(VLLM), redact=plain, tracer_provider=TracerProvider(sampler=ALWAYS_OFF))
     run = spans.started("egrm-tiny", "arithmetic")
     sent = await drive(run, record())
     assert {int(headers["traceparent"][-2:], 16) & TraceFlags.SAMPLED for headers in sent} == {0}

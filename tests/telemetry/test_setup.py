@@ -1,4 +1,4 @@
-"""What the settings say of telemetry, and what a provider that fails does to a run: nothing."""
+"""Telemetry settings, and providers that fail without affecting the run."""
 
 import sys
 from typing import Any
@@ -15,14 +15,14 @@ from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
 from egrm_graph.telemetry.setup import telemetry
 from egrm_graph.telemetry.span_attributes import service_of
 from tests.tracing.records import PROMPT, call, node, record
-from tests.tracing.telling import VLLM, drive
+from tests.tracing.reported_telemetry import VLLM, drive
 
 NODE = node("answer_fast", 0.0, 1.0)
 CALL = call("answer_fast", 0, [1], 1.0, 29.0)
 
 
 class Broken(trace.Tracer):
-    """A tracer that fails from the beginning, or only from some call on."""
+    """A tracer that fails from a certain call on."""
 
     def __init__(self, provider: TracerProvider, after: int) -> None:
         self._inner, self._left = provider.get_tracer("inner"), after
@@ -46,7 +46,7 @@ class BrokenProvider(trace.TracerProvider):
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-async def test_a_broken_provider_is_told_once_and_the_run_goes_on(after: int) -> None:
+async def test_a_broken_provider_warns_once_and_the_run_continues(after: int) -> None:
     spans = OpenTelemetrySpans(service_of(VLLM), tracer_provider=BrokenProvider(after))
 
     async def three() -> None:
@@ -58,7 +58,7 @@ async def test_a_broken_provider_is_told_once_and_the_run_goes_on(after: int) ->
     assert len(caught) == 1
 
 
-def test_a_broken_provider_hides_no_error_of_the_run() -> None:
+def test_a_broken_provider_does_not_hide_the_runs_error() -> None:
     spans = OpenTelemetrySpans(service_of(VLLM), tracer_provider=BrokenProvider(0))
 
     def lost() -> None:
@@ -70,33 +70,33 @@ def test_a_broken_provider_hides_no_error_of_the_run() -> None:
         lost()
 
 
-async def test_where_warnings_are_errors_a_broken_provider_still_is_none() -> None:
+async def test_a_broken_provider_does_not_fail_the_run_if_warnings_are_errors() -> None:
     spans = OpenTelemetrySpans(service_of(VLLM), tracer_provider=BrokenProvider(0))
     await drive(spans.started("egrm-tiny", "arithmetic"), record())
 
 
-def test_off_is_none_and_on_are_spans() -> None:
+def test_telemetry_off_creates_no_spans() -> None:
     assert telemetry(Settings()) is None
     on, content = telemetry(Settings(telemetry="on")), telemetry(Settings(telemetry="content"))
     assert isinstance(on, OpenTelemetrySpans)
     assert isinstance(content, OpenTelemetrySpans)
-    assert on.rewrite is None
-    assert content.rewrite is not None
+    assert on.redact is None
+    assert content.redact is not None
 
 
-def test_texts_are_redacted_and_the_key_is_in_none() -> None:
-    told = telemetry(Settings(telemetry="content", api_key=SecretStr("sk-1")), lambda text: text.replace("Ann", "N."))
-    assert isinstance(told, OpenTelemetrySpans)
-    assert told.rewrite is not None
-    assert told.rewrite("Ann sent sk-1, and Bearer xyz") == "N. sent ***, and Bearer ***"
+def test_texts_are_redacted_and_never_contain_the_api_key() -> None:
+    spans = telemetry(Settings(telemetry="content", api_key=SecretStr("sk-1")), lambda text: text.replace("Ann", "N."))
+    assert isinstance(spans, OpenTelemetrySpans)
+    assert spans.redact is not None
+    assert spans.redact("Ann sent sk-1, and Bearer xyz") == "N. sent ***, and Bearer ***"
 
 
-def test_texts_that_are_to_be_told_and_not_to_be_told_are_refused() -> None:
+def test_requesting_and_forbidding_texts_is_an_error() -> None:
     with pytest.raises(SettingsError, match="trace_texts=False"):
         telemetry(Settings(telemetry="content", trace_texts=False))
 
 
-def test_without_opentelemetry_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_opentelemetry_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "egrm_graph.telemetry.opentelemetry_spans")
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(SettingsError, match=r"telemetry='on' needs OpenTelemetry.*egrm-graph\[otel\]"):

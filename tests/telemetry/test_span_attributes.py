@@ -1,4 +1,4 @@
-"""What spans say, and what they never say."""
+"""The attributes of spans, which never contain texts."""
 
 import json
 import math
@@ -28,11 +28,11 @@ from tests.tracing.records import call, node, path, record, sample, verification
         ({"engine": "chat_model", "model": "mine"}, Service("langchain", "chat", in_process=False)),
     ],
 )
-def test_who_answers(settings: dict[str, Any], service: Service) -> None:
+def test_the_service_behind_an_engine(settings: dict[str, Any], service: Service) -> None:
     assert described.service_of(Settings(**settings)) == service
 
 
-def test_a_run_that_was_reasoned_about() -> None:
+def test_the_attributes_of_a_reasoned_run() -> None:
     assert described.run_ended(record()) == {
         "egrm.run_id": "0123456789abcdef0123456789abcdef",
         "egrm.status": "ok",
@@ -75,7 +75,7 @@ def test_paths_without_scores_have_no_scores() -> None:
     assert "egrm.scores" not in described.run_ended(unscored)
 
 
-def test_what_a_call_asks_for() -> None:
+def test_the_attributes_of_a_started_call() -> None:
     assert described.call_started(call("answer_fast", 0, [1, 2, 3], 1.0, 29.0)) == {
         "gen_ai.request.temperature": 1.0,
         "gen_ai.request.max_tokens": 64,
@@ -88,7 +88,7 @@ def test_what_a_call_asks_for() -> None:
     }
 
 
-def test_one_seed_is_the_conventions_own() -> None:
+def test_a_single_seed_uses_the_conventions_attribute() -> None:
     asked = described.call_started(call("expand_cot", 0, [101], 1.0, 29.0))
     assert (asked["gen_ai.request.seed"], "gen_ai.request.choice.count" in asked) == (101, False)
 
@@ -102,7 +102,7 @@ def test_a_call_for_labels_has_no_sampling() -> None:
     }
 
 
-def test_what_came_of_a_call() -> None:
+def test_the_attributes_of_an_ended_call() -> None:
     usage = Usage(requests=1, prompt_tokens=12, cached_tokens=8, completion_tokens=7, cancelled_tokens=0)
     ended = call("answer_fast", 0, [1, 2], 10.0, 40.0, usage=usage, first_token_ms=25.0)
     ended["generated"][1] = {**ended["generated"][1], "finish_reason": "abort", "error": "overloaded"}
@@ -121,7 +121,7 @@ def test_what_came_of_a_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "reported"),
     [
         ("https://user:secret@gpu.example/v1", {"server.address": "gpu.example", "server.port": 443}),
         ("http://[::1]:9000/v1", {"server.address": "::1", "server.port": 9000}),
@@ -129,8 +129,8 @@ def test_what_came_of_a_call() -> None:
         (None, {}),
     ],
 )
-def test_a_server_is_told_by_host_and_port(url: str | None, told: dict[str, Any]) -> None:
-    assert described.server_of(url) == told
+def test_a_server_is_reported_by_host_and_port(url: str | None, reported: dict[str, Any]) -> None:
+    assert described.server_of(url) == reported
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_a_server_is_told_by_host_and_port(url: str | None, told: dict[str, Any]
         (None, "_OTHER"),
     ],
 )
-def test_an_error_is_told_by_its_class(error: str | None, kind: str) -> None:
+def test_an_error_is_reported_by_its_class(error: str | None, kind: str) -> None:
     assert described.error_type(error) == kind
 
 
-def test_a_node_gives_its_tokens_and_counts_its_reasons() -> None:
+def test_a_node_reports_its_tokens_and_counts_its_reasons() -> None:
     usage = Usage(requests=2, prompt_tokens=24, cached_tokens=12, completion_tokens=9, cancelled_tokens=4)
     assert described.node_ended(node("expand_cot", 0.0, 1.0, usage=usage, reasons=["one path was lost"])) == {
         "egrm.reasons": 1,
@@ -157,31 +157,31 @@ def test_a_node_gives_its_tokens_and_counts_its_reasons() -> None:
     }
 
 
-def test_a_node_that_asked_nobody_gives_no_tokens() -> None:
+def test_a_node_without_requests_reports_no_tokens() -> None:
     assert described.node_ended(node("check_uncertainty", 0.0, 1.0)) == {"egrm.reasons": 0}
 
 
-def test_half_a_character_is_replaced_and_ten_megabytes_are_cut() -> None:
+def test_unpaired_surrogates_are_replaced_and_long_texts_truncated() -> None:
     assert described.clean("a\ud800b") == "a?b"
     assert described.clean("x" * 10_000_000) == "x" * 32_768 + " (9967232 more characters)"
 
 
-def test_what_is_not_known_or_no_number_is_left_out() -> None:
-    given: dict[str, object] = {"a": None, "b": math.nan, "c": -math.inf, "d": [], "e": 0, "f": False, "g": ""}
-    assert described.told_only(given) == {"e": 0, "f": False, "g": ""}
+def test_unknown_values_are_left_out() -> None:
+    values: dict[str, object] = {"a": None, "b": math.nan, "c": -math.inf, "d": [], "e": 0, "f": False, "g": ""}
+    assert described.known_attributes(values) == {"e": 0, "f": False, "g": ""}
 
 
-def test_nothing_that_was_asked_or_answered_is_in_the_numbers() -> None:
+def test_attributes_never_contain_texts() -> None:
     secret = "Xyzzy"
     asked = [{"role": "user", "content": secret}]
-    told = verification(
+    verdict = verification(
         answer=secret,
         reasons=[secret],
         samples=[sample(secret, 1)],
         paths=[path(secret, 0.5, 0)],
         uncertainty={**verification()["uncertainty"], "votes": [{"answer": secret, "count": 1}]},
     )
-    whole = record(prompts=[asked], why=[secret], error=f"ServerError: {secret}", ending="failed", verification=told)
+    whole = record(prompts=[asked], why=[secret], error=f"ServerError: {secret}", ending="failed", verification=verdict)
     spoiled = call("answer_fast", 0, [1], 0.0, 1.0, error=secret, retries=[{"at_ms": 0.5, "reason": secret}])
-    said = [described.run_ended(whole), described.call_started(spoiled), described.call_ended(spoiled)]
-    assert secret not in json.dumps(said)
+    reported = [described.run_ended(whole), described.call_started(spoiled), described.call_ended(spoiled)]
+    assert secret not in json.dumps(reported)

@@ -1,4 +1,4 @@
-"""Texts in the form in which they are sent."""
+"""Texts in the format of the semantic conventions."""
 
 import json
 
@@ -6,7 +6,7 @@ from egrm_graph.telemetry import span_contents as contents
 from tests.tracing.records import record
 
 
-def test_texts_have_the_conventions_form_and_are_rewritten() -> None:
+def test_texts_are_encoded_and_redacted() -> None:
     assert json.loads(contents.prompt_text([{"role": "user", "content": "a+b"}], str.upper)) == [
         {"role": "user", "parts": [{"type": "text", "content": "A+B"}]}
     ]
@@ -16,7 +16,7 @@ def test_texts_have_the_conventions_form_and_are_rewritten() -> None:
     ]
 
 
-def test_question_and_answer_of_a_run() -> None:
+def test_the_question_and_answer_of_a_run_are_reported() -> None:
     assert contents.run_texts(record(), lambda text: f"<{text}>") == {
         "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "<17+25>"}]}]',
         "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "text", "content": "<42>"}], '
@@ -24,7 +24,7 @@ def test_question_and_answer_of_a_run() -> None:
     }
 
 
-def test_candidates_of_a_run_are_rewritten_too() -> None:
+def test_the_candidates_of_a_run_are_redacted() -> None:
     judged = record(asked={**(record()["asked"] or {}), "judged": {"texts": ["a", "b"]}}, verification=None)
     assert contents.run_texts(judged, str.upper) == {
         "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "17+25"}]}]',

@@ -16,18 +16,18 @@ PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=57;#57", "no idea", "17+48=65;65
 
 def asked(client: ScriptedClient) -> Verification:
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
-    told: Verification = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
-    return told
+    verdict: Verification = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
+    return verdict
 
 
-def shown(told: Verification) -> str:
+def printed(verdict: Verification) -> str:
     out = io.StringIO()
-    show(told, Console(file=out, width=100, highlight=False))
+    show(verdict, Console(file=out, width=100, highlight=False))
     return out.getvalue()
 
 
-def test_a_direct_answer_comes_first_and_then_its_votes() -> None:
-    lines = shown(asked(ScriptedClient(fast=["56", "?", "56", "56", "56"]))).splitlines()
+def test_a_direct_answer_is_followed_by_its_votes() -> None:
+    lines = printed(asked(ScriptedClient(fast=["56", "?", "56", "56", "56"]))).splitlines()
     assert lines[:2] == ["56", "ok · direct · confidence 0.80 · right"]
     assert [line.split() for line in lines[4:7]] == [
         ["56", "█" * 16, "4", "of", "5"],
@@ -36,11 +36,11 @@ def test_a_direct_answer_comes_first_and_then_its_votes() -> None:
     ]
 
 
-def test_the_reasoned_route_shows_every_path_and_marks_the_winner() -> None:
-    told = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
-    told["best_path"] = 3
-    told["paths"][3]["score"] = 0.9876
-    text = shown(told)
+def test_the_reasoned_route_prints_every_path_and_marks_the_winner() -> None:
+    verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    verdict["best_path"] = 3
+    verdict["paths"][3]["score"] = 0.9876
+    text = printed(verdict)
     assert "they do not converge, so it reasoned" in text
     assert "→  0.988     56         17+48=65;65-9=56;#56" in text
     assert "unscored  no answer  no idea" in text
@@ -48,36 +48,36 @@ def test_the_reasoned_route_shows_every_path_and_marks_the_winner() -> None:
     assert "5 requests" in text
 
 
-def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
-    told = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
-    assert "not calibrated" not in shown(told)
-    told["calibrated"] = False
-    assert "Reasoning paths: score, answer, text, and the scores are not calibrated" in shown(told)
+def test_uncalibrated_scores_are_marked() -> None:
+    verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    assert "not calibrated" not in printed(verdict)
+    verdict["calibrated"] = False
+    assert "Reasoning paths: score, answer, text, and the scores are not calibrated" in printed(verdict)
 
 
-def test_an_answer_that_was_withheld_is_a_best_guess() -> None:
-    told = asked(ScriptedClient(fast=["56"] * 5))
-    told.update({"status": "abstained", "answer": None, "best_guess": "5\x1b6", "confidence": 0.01, "correct": None})
-    assert shown(told).splitlines()[:2] == [
+def test_a_withheld_answer_is_a_best_guess() -> None:
+    verdict = asked(ScriptedClient(fast=["56"] * 5))
+    verdict.update({"status": "abstained", "answer": None, "best_guess": "5\x1b6", "confidence": 0.01, "correct": None})
+    assert printed(verdict).splitlines()[:2] == [
         "no answer (best guess: 5\\x1b6)",
         "abstained · direct · confidence 0.01",
     ]
 
 
-def test_a_lost_path_shows_why() -> None:
+def test_a_lost_path_has_its_reason() -> None:
     lost = asked(ScriptedClient(fast=["?"] * 5, paths=[Fail("the server fell over"), *PATHS[1:]]))
-    assert "lost: the server fell over" in shown(lost)
+    assert "lost: the server fell over" in printed(lost)
 
 
-def test_without_an_answer_it_says_so() -> None:
-    assert shown(asked(ScriptedClient(fast=["?"] * 5, paths=["?"] * 4))).startswith("no answer\nabstained")
+def test_a_missing_answer_is_stated() -> None:
+    assert printed(asked(ScriptedClient(fast=["?"] * 5, paths=["?"] * 4))).startswith("no answer\nabstained")
 
 
-def test_text_of_a_model_is_neither_markup_nor_a_terminals_command() -> None:
-    told = asked(ScriptedClient(fast=["?"] * 5, paths=["[red]hi[/red]\x1b]0;title\x07\u202e #56", *PATHS[1:]]))
-    told["answer"] = "[bold]56[/bold]\x1b[2J"
-    told["paths"][0]["answer"] = "[i]5[/i]"
-    text = shown(told)
+def test_a_models_text_is_neither_markup_nor_a_terminal_command() -> None:
+    verdict = asked(ScriptedClient(fast=["?"] * 5, paths=["[red]hi[/red]\x1b]0;title\x07\u202e #56", *PATHS[1:]]))
+    verdict["answer"] = "[bold]56[/bold]\x1b[2J"
+    verdict["paths"][0]["answer"] = "[i]5[/i]"
+    text = printed(verdict)
     assert "[bold]56[/bold]\\x1b[2J" in text
     assert "[red]hi[/red]\\x1b]0;title\\x07\\u202e" in text
     assert "[i]5[/i]" in text
@@ -85,7 +85,7 @@ def test_text_of_a_model_is_neither_markup_nor_a_terminals_command() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_inert_text_can_be_written_and_holds_no_control_character(text: str) -> None:
+def test_inert_text_has_no_control_characters(text: str) -> None:
     safe = inert(text)
     safe.encode()
     kinds = {unicodedata.category(character) for character in safe if character not in "\n\u200c\u200d"}

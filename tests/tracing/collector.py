@@ -1,4 +1,4 @@
-"""A LangSmith server on this machine, which keeps what it is sent."""
+"""A local LangSmith server that stores what it receives."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ from langsmith import Client
 
 
 class Collector:
-    """The runs that came in, each with its latest values."""
+    """The received runs with their latest values."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.runs: dict[str, dict[str, Any]] = {}
 
     def client(self) -> Client:
-        """Sends every run at once, so that all are there when a graph has ended."""
+        """A client that sends every run immediately."""
         return Client(self.url, api_key="none", auto_batch_tracing=False)
 
     def tracer(self) -> LangChainTracer:
         return LangChainTracer(client=self.client(), project_name="tests")
 
     def named(self, name: str) -> dict[str, Any]:
-        """The one run of that name."""
+        """The only run with this name."""
         (run,) = [run for run in self.runs.values() if run["name"] == name]
         return run
 
     def under(self, name: str) -> list[str]:
-        """The names of the runs right below that one, as they began."""
+        """The names of the run's direct children, in order."""
         parent = self.named(name)["id"]
         below = [run for run in self.runs.values() if run.get("parent_run_id") == parent]
         return [run["name"] for run in sorted(below, key=lambda run: str(run["dotted_order"]))]
 
-    def took(self, path: str, body: dict[str, Any]) -> None:
+    def receive(self, path: str, body: dict[str, Any]) -> None:
         run_id = str(body.get("id") or path.rsplit("/", 1)[1])
-        given = {name: value for name, value in body.items() if value is not None}
-        self.runs[run_id] = {**self.runs.get(run_id, {}), **given}
+        present = {name: value for name, value in body.items() if value is not None}
+        self.runs[run_id] = {**self.runs.get(run_id, {}), **present}
 
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector that listens until this is left."""
+    """Run a collector."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            collector.took(self.path, json.loads(body or b"{}"))
-            self._say({})
+            collector.receive(self.path, json.loads(body or b"{}"))
+            self._reply({})
 
         def do_PATCH(self) -> None:
             self.do_POST()
 
         def do_GET(self) -> None:
-            self._say({})
+            self._reply({})
 
-        def _say(self, body: object) -> None:
-            said = json.dumps(body).encode()
+        def _reply(self, body: object) -> None:
+            data = json.dumps(body).encode()
             self.send_response(200)
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(data)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -1,4 +1,4 @@
-"""Warnings of any thread; the process's own OpenTelemetry providers, which can be set once, and a real backend."""
+"""Fixtures for warnings, the process's OpenTelemetry providers, and a real backend."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.tracing.phoenix import PROJECT, Phoenix, started
-from tests.tracing.warned import Warned
+from tests.tracing.warning_texts import Warnings
 
 
 @pytest.fixture
-def seen() -> Iterator[Warned]:
-    """The warnings of the test, from any thread."""
+def seen() -> Iterator[Warnings]:
+    """The warnings of the test, from all threads."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         yield found
@@ -36,22 +36,22 @@ def provider() -> TracerProvider:
 
 
 @pytest.fixture(scope="session")
-def _kept(provider: TracerProvider) -> InMemorySpanExporter:
+def _exporter(provider: TracerProvider) -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     return exporter
 
 
 @pytest.fixture
-def spans(_kept: InMemorySpanExporter) -> InMemorySpanExporter:
-    """Spans of graphs in this process, beginning with this test."""
-    _kept.clear()
-    return _kept
+def spans(_exporter: InMemorySpanExporter) -> InMemorySpanExporter:
+    """The spans that graphs of this process report during the test."""
+    _exporter.clear()
+    return _exporter
 
 
 @pytest.fixture(scope="session")
 def phoenix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phoenix]:
-    """Arize Phoenix, until the last test is done."""
+    """Arize Phoenix, for all tests."""
     python = os.environ.get("EGRM_PHOENIX_PYTHON")
     if not python:
         _without_backend("EGRM_PHOENIX_PYTHON names no interpreter that has Arize Phoenix; `make test` installs one")
@@ -63,7 +63,7 @@ def phoenix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phoenix]:
 
 
 def _without_backend(reason: str) -> None:
-    """As with servers: no test may go missing unnoticed where the work is to be proved."""
+    """Skip the test, or fail it where every test has to run."""
     message = f"NO REAL OPENTELEMETRY BACKEND WAS TESTED: {reason}"
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)

@@ -1,4 +1,4 @@
-"""An OTLP receiver on this machine, over HTTP, which keeps the spans that it is sent."""
+"""A local OTLP receiver over HTTP that stores the spans it receives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Receiver:
-    """The spans that came in."""
+    """The received spans."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/v1/traces"
         self.spans: list[Span] = []
         self._more = threading.Condition()
 
-    def took(self, body: bytes) -> None:
+    def receive(self, body: bytes) -> None:
         request = ExportTraceServiceRequest.FromString(body)
         with self._more:
             for resource in request.resource_spans:
@@ -31,7 +31,7 @@ class Receiver:
             self._more.notify_all()
 
     def of_trace(self, trace_id: str, count: int, timeout_s: float = 30.0) -> list[Span]:
-        """The spans of that trace, as soon as there are so many."""
+        """Wait for `count` spans of the trace and return them."""
         until = time.monotonic() + timeout_s
         with self._more:
             while True:
@@ -43,19 +43,19 @@ class Receiver:
 
 
 def attributes_of(span: Span) -> dict[str, Any]:
-    """The attributes that are plain values."""
-    kinds = {each.key: each.value.WhichOneof("value") for each in span.attributes}
-    return {each.key: getattr(each.value, kinds[each.key] or "string_value") for each in span.attributes}
+    """The attributes with scalar values."""
+    kinds = {pair.key: pair.value.WhichOneof("value") for pair in span.attributes}
+    return {pair.key: getattr(pair.value, kinds[pair.key] or "string_value") for pair in span.attributes}
 
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """A receiver that listens until this is left."""
+    """Run a receiver."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.took(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+            receiver.receive(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -1,4 +1,4 @@
-"""Arize Phoenix on this machine: an OpenTelemetry backend that takes spans by OTLP and gives them out by REST."""
+"""A local Arize Phoenix: an OpenTelemetry backend that receives spans by OTLP and returns them by REST."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = "openinference.project.name"
-"""The resource's attribute by which Phoenix sorts spans."""
+"""The resource attribute that assigns spans to a Phoenix project."""
 START_S = 240.0
 
 
 @dataclass(frozen=True)
 class Phoenix:
-    """A server that is up."""
+    """A running server."""
 
     url: str
 
@@ -32,11 +32,11 @@ class Phoenix:
         return f"{self.url}/v1/traces"
 
     def spans(self, project: str, trace_id: str | None, count: int, timeout_s: float = 60.0) -> list[dict[str, Any]]:
-        """The spans of a trace, or of all, as soon as there are so many."""
+        """Wait for `count` spans, of one trace or of all, and return them."""
         until = time.monotonic() + timeout_s
         while True:
-            told = self._get(f"/v1/projects/{project}/spans?limit=1000")
-            spans = [each for each in told if trace_id is None or each["context"]["trace_id"] == trace_id]
+            found = self._get(f"/v1/projects/{project}/spans?limit=1000")
+            spans = [span for span in found if trace_id is None or span["context"]["trace_id"] == trace_id]
             if len(spans) >= count or time.monotonic() > until:
                 return spans
             time.sleep(0.25)
@@ -45,12 +45,12 @@ class Phoenix:
         with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(self.url + path) as response:
             found: list[dict[str, Any]] = json.load(response)["data"]
             return found
-        return []  # a project is not there before its first span
+        return []  # a project does not exist before its first span
 
 
 @contextmanager
 def started(python: str, folder: Path) -> Iterator[Phoenix]:
-    """A server with a database of its own, which asks nothing of any other machine."""
+    """Start a server with its own database and no network access."""
     port, grpc_port = _free_ports()
     settings = {
         "PHOENIX_WORKING_DIR": str(folder),
@@ -64,9 +64,9 @@ def started(python: str, folder: Path) -> Iterator[Phoenix]:
     command = [python, "-m", "phoenix.server.main", "serve"]
     without_ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with (
-        log.open("wb") as said,
+        log.open("wb") as output,
         subprocess.Popen(
-            command, env={**without_ours, **settings}, stdout=said, stderr=subprocess.STDOUT, cwd=folder
+            command, env={**without_ours, **settings}, stdout=output, stderr=subprocess.STDOUT, cwd=folder
         ) as process,
     ):
         try:

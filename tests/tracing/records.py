@@ -1,4 +1,4 @@
-"""Records of runs to test with."""
+"""Records of runs for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REASONING: list[Message] = [Message(role="user", content="17+25\nThink step by s
 
 
 def sample(answer: str | None, seed: int, node: str = "answer_fast", first: int = 0, **changes: Any) -> Sample:
-    whole: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "text": f"= {answer}" if answer is not None else "I do not know",
         "thinking": None,
         "answer": answer,
@@ -29,12 +29,12 @@ def sample(answer: str | None, seed: int, node: str = "answer_fast", first: int 
         "order": [],
         "error": None,
     }
-    return Sample(**{**whole, **changes})  # type: ignore[typeddict-item]
+    return Sample(**{**fields, **changes})  # type: ignore[typeddict-item]
 
 
 def path(answer: str | None, score: float | None, i: int, **changes: Any) -> Path:
     drawn = sample(answer, 100 + i, "expand_cot", i, text=f"17+25 = 17+20+5 = 37+5 = {answer}", n_tokens=24)
-    return Path(**{**drawn, **changes}, score=score, unscored=None if score is not None else "there is no answer in it")  # type: ignore[typeddict-item]
+    return Path(**{**drawn, **changes}, score=score, unscored=None if score is not None else "it has no answer")  # type: ignore[typeddict-item]
 
 
 def tokens(*texts: str) -> Tokens:
@@ -47,12 +47,12 @@ def tokens(*texts: str) -> Tokens:
 
 def node(name: str, started_ms: float, ended_ms: float, **changes: Any) -> NodeRun:
     usage = None if name == "select_answer" else no_usage()
-    whole: dict[str, Any] = {"usage": usage, "reasons": [], "error": None}
-    return NodeRun(name=name, started_ms=started_ms, ended_ms=ended_ms, **{**whole, **changes})  # type: ignore[typeddict-item]
+    fields: dict[str, Any] = {"usage": usage, "reasons": [], "error": None}
+    return NodeRun(name=name, started_ms=started_ms, ended_ms=ended_ms, **{**fields, **changes})  # type: ignore[typeddict-item]
 
 
 def call(node: str, first: int, seeds: list[int], started_ms: float, ended_ms: float, **changes: Any) -> ModelCall:
-    whole: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "node": node,
         "kind": "sample",
         "request_id": f"{RUN}.{node}.{first}",
@@ -73,11 +73,11 @@ def call(node: str, first: int, seeds: list[int], started_ms: float, ended_ms: f
             for seed in seeds
         ],
     }
-    return ModelCall(**{**whole, **changes})  # type: ignore[typeddict-item]
+    return ModelCall(**{**fields, **changes})  # type: ignore[typeddict-item]
 
 
 def verification(**changes: Any) -> Verification:
-    whole = Verification(
+    fields = Verification(
         run_id=RUN,
         status="ok",
         route="reasoned",
@@ -114,12 +114,12 @@ def verification(**changes: Any) -> Verification:
             "select_answer": 0.3,
         },
     )
-    return Verification(**{**whole, **changes})  # type: ignore[typeddict-item]
+    return Verification(**{**fields, **changes})  # type: ignore[typeddict-item]
 
 
 def record(**changes: Any) -> Record:
-    """A run that was reasoned about; of four paths, two are right, one is wrong, and one has no answer."""
-    whole = Record(
+    """A reasoned run. Two of its four paths are right, one is wrong, and one has no answer."""
+    fields = Record(
         version=1,
         level="full",
         texts=True,
@@ -161,4 +161,4 @@ def record(**changes: Any) -> Record:
         ],
         verification=verification(),
     )
-    return Record(**{**copy.deepcopy(whole), **changes})  # type: ignore[typeddict-item]
+    return Record(**{**copy.deepcopy(fields), **changes})  # type: ignore[typeddict-item]

@@ -1,4 +1,4 @@
-"""Many processes in one store, killed ones, and a disk that is full."""
+"""Many processes, killed processes, and a full disk."""
 
 import json
 import multiprocessing
@@ -19,14 +19,14 @@ from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.store_reading import reading, record_of, runs
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
+from tests.tracing.warning_texts import Warnings, texts
 
 FORK = multiprocessing.get_context("fork")
 KINDS = pytest.mark.parametrize("name", ["runs.db", "runs"])
 
 
 def write(path: Path, writer: int, n: int) -> None:
-    """A process that writes `n` runs."""
+    """Write `n` runs, then exit."""
     store, made = open_store(path, None, None), record()
     for i in range(n):
         made["run_id"], made["started_at"] = f"{writer}.{i:05}", time.time()
@@ -35,7 +35,7 @@ def write(path: Path, writer: int, n: int) -> None:
 
 
 def read(path: Path, over: Event) -> None:
-    """A process that reads until it is over: there are never fewer runs than before, and each can be read."""
+    """Read until `over` is set. The number of runs never falls, and every run can be read."""
     n_before = 0
     while not over.is_set():
         if path.exists():
@@ -51,7 +51,7 @@ def read(path: Path, over: Event) -> None:
     os._exit(0)
 
 
-def whole(path: Path) -> bool:
+def intact(path: Path) -> bool:
     with closing(sqlite3.connect(path)) as database:
         return database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -71,11 +71,11 @@ def test_eight_processes_write_while_two_read(tmp_path: Path) -> None:
         process.join(20)
     assert [process.exitcode for process in writers + readers] == [0] * 10
     assert {row.run_id for row in runs(path)} == {f"{i}.{j:05}" for i in range(8) for j in range(1250)}
-    assert whole(path)
+    assert intact(path)
 
 
-def write_until_killed(path: Path, writer: int, told: int) -> None:
-    """Writes on and on, and tells what was acknowledged."""
+def write_until_killed(path: Path, writer: int, report: int) -> None:
+    """Write until killed, and report the acknowledged runs."""
     store, made, i = open_store(path, None, None), record(), 0
     while True:
         names = [f"{writer:02}.{i + j:05}" for j in range(7)]
@@ -84,12 +84,12 @@ def write_until_killed(path: Path, writer: int, told: int) -> None:
             store.put(made)
         i += 7
         if store.flush():
-            os.write(told, "".join(f"{name}\n" for name in names).encode())
+            os.write(report, "".join(f"{name}\n" for name in names).encode())
 
 
 @pytest.mark.slow
 @KINDS
-def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path, name: str) -> None:
+def test_killed_writers_lose_no_acknowledged_run(tmp_path: Path, name: str) -> None:
     path, chance, acknowledged = tmp_path / name, random.Random(6), set[str]()
     for writer in range(50):
         ours, theirs = os.pipe()
@@ -109,7 +109,7 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path, name:
     assert len(acknowledged) > 100
     assert acknowledged <= {row.run_id for row in runs(path)}
     assert record_of(path, max(acknowledged))["verification"] == record()["verification"]
-    assert name != "runs.db" or whole(path)
+    assert name != "runs.db" or intact(path)
 
 
 FULL = """
@@ -119,13 +119,14 @@ from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import record
 warnings.simplefilter("always")
+made = [record(run_id=f"full {i:03}") for i in range(100)]
 store = open_store(Path(sys.argv[1]), None, None)
 store.put(record(run_id="before"))
 assert store.flush()
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, most))
-for i in range(100):
-    store.put(record(run_id=f"full {i:03}"))
+for item in made:
+    store.put(item)
 print(store.flush(1.5), flush=True)
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 print(store.flush(20), flush=True)
@@ -133,21 +134,21 @@ print(store.flush(20), flush=True)
 
 
 @KINDS
-def test_while_the_disk_is_full_the_program_goes_on_and_is_warned(tmp_path: Path, name: str) -> None:
+def test_a_full_disk_warns_and_the_program_continues(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.split() == ["False", "True"]
-    told = [line for line in done.stderr.splitlines() if "Warning" in line]
-    assert len(told) == 1
-    assert f"traces: {path}: " in told[0]
-    assert "100 records wait to be written" in told[0]
+    warned = [line for line in done.stderr.splitlines() if "Warning" in line]
+    assert len(warned) == 1
+    assert f"traces: {path}: " in warned[0]
+    assert "100 records are waiting to be written" in warned[0]
     assert {row.run_id for row in runs(path)} == {"before", *(f"full {i:03}" for i in range(100))}
 
 
 @pytest.mark.slow
-def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, seen: Warned) -> None:
+def test_a_locked_database_is_written_once_it_is_unlocked(tmp_path: Path, seen: Warnings) -> None:
     path = tmp_path / "runs.db"
     store = open_store(path, None, None)
     store.put(record(run_id="before"))
@@ -158,20 +159,20 @@ def test_a_database_that_is_locked_is_written_when_it_can_be(tmp_path: Path, see
         assert not store.flush(6)
         other.execute("ROLLBACK")
         assert store.flush(20)
-    assert texts(seen) == [f"traces: {path}: database is locked; 1 records wait to be written"]
+    assert texts(seen) == [f"traces: {path}: database is locked; 1 records are waiting to be written"]
     store.close()
     assert {row.run_id for row in runs(path)} == {"before", "later"}
 
 
 @KINDS
-async def test_a_verdict_is_delivered_where_nothing_can_be_recorded(tmp_path: Path, name: str, seen: Warned) -> None:
+async def test_a_run_succeeds_if_nothing_can_be_recorded(tmp_path: Path, name: str, seen: Warnings) -> None:
     from egrm_graph import Settings, build_graph
 
     (tmp_path / "file").touch()
     store = open_store(tmp_path / "file" / name, None, None)
     settings = Settings(task="arithmetic", trace_level="full")
     graph = build_graph(settings, client=ScriptedClient(fast=["56"] * 5), scorer=None, store=store)
-    told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
-    assert (told["answer"], told["status"]) == ("56", "ok")
+    verdict = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
+    assert (verdict["answer"], verdict["status"]) == ("56", "ok")
     store.close()
     assert [text.endswith("1 records were not written") for text in texts(seen)] == [False, True]

@@ -13,21 +13,21 @@ from egrm_graph.tracing.encoding import decoded, encoded
 from tests.tracing.records import record
 
 
-def kept(value: Any) -> Any:
-    """What is left of a setting's value."""
+def encoded_value(value: Any) -> Any:
+    """A setting's value after encoding."""
     return json.loads(encoded(record(settings={"x": value})))["settings"]["x"]
 
 
-def test_a_record_comes_back_as_it_was() -> None:
+def test_a_record_survives_encoding() -> None:
     assert decoded(encoded(record())) == record()
 
 
-class Colour(enum.StrEnum):
+class Color(enum.StrEnum):
     RED = "red"
 
 
 @pytest.mark.parametrize(
-    ("value", "left"),
+    ("value", "expected"),
     [
         ("a\ud800b", "a\\ud800b"),
         ({"\udfff": ["\ud800"]}, {"\\udfff": ["\\ud800"]}),
@@ -40,15 +40,15 @@ class Colour(enum.StrEnum):
         (frozenset({7}), [7]),
         (Path("a/b"), "a/b"),
         (SecretStr("key"), "**********"),
-        (Colour.RED, "red"),
+        (Color.RED, "red"),
         ({1: 2}, {"1": 2}),
     ],
 )
-def test_what_json_does_not_have_is_spelled_out(value: Any, left: Any) -> None:
-    assert kept(value) == left
+def test_values_that_json_lacks_are_converted(value: Any, expected: Any) -> None:
+    assert encoded_value(value) == expected
 
 
-def test_one_bad_text_changes_no_other() -> None:
+def test_one_bad_text_does_not_change_others() -> None:
     bad = record(error="\ud800", metadata={"a": "ö\x00"})
     assert decoded(encoded(bad)) == record(error="\\ud800", metadata={"a": "ö\x00"})
 
@@ -66,4 +66,4 @@ def test_a_record_that_contains_itself_is_an_error() -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_can_be_written_and_read(text: str) -> None:
-    assert kept(text) == text.encode("utf-8", "backslashreplace").decode()
+    assert encoded_value(text) == text.encode("utf-8", "backslashreplace").decode()

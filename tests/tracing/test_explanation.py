@@ -1,10 +1,10 @@
-"""The sentences that say why."""
+"""The sentences that explain a verdict."""
 
 from typing import Any
 
 import pytest
 
-from egrm_graph.tracing.explanation import why
+from egrm_graph.tracing.explanation import explain_verdict
 from tests.tracing.records import path, verification
 
 
@@ -17,28 +17,28 @@ def gate(**changes: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "sentences"),
     [
         (
             {"route": "direct", "uncertainty": gate(value=1.0, votes=[{"answer": "42", "count": 4}], samples=4)},
             [
-                "4 of 4 fast answers (5 planned) say 42; there is no other. consensus 1, threshold 0.8: certain, "
-                "so it did not reason.",
-                "The most frequent fast answer is given, 42.",
+                "4 of 4 fast answers (5 planned) say 42; no other answer. consensus 1, threshold 0.8: certain, "
+                "so the run did not reason.",
+                "The answer is the most frequent fast answer, 42.",
             ],
         ),
         (
             {"status": "abstained", "uncertainty": gate(value=None, votes=[])},
             [
-                "Of 5 fast answers none could be read. consensus could not be measured, so it reasoned.",
-                "No answer is given.",
+                "None of 5 fast answers could be read. consensus could not be measured, so the run reasoned.",
+                "The run gives no answer.",
             ],
         ),
         (
             {"status": "abstained", "answer": None, "best_guess": "42"},
             [
-                "3 of 5 fast answers say 42; there is 1 other. consensus 0.6, threshold 0.8: not certain, "
-                "so it reasoned.",
+                "3 of 5 fast answers say 42; 1 other answer. consensus 0.6, threshold 0.8: not certain, "
+                "so the run reasoned.",
                 "Scores by answer: 42 1.790 in 2 paths, 32 0.120 in 1 path. By weighted_vote, path 1 is chosen: 42, "
                 "score 0.910.",
                 "The best guess, 42, is withheld: its confidence is too low.",
@@ -47,28 +47,28 @@ def gate(**changes: Any) -> Any:
         (
             {"best_path": None},
             [
-                "3 of 5 fast answers say 42; there is 1 other. consensus 0.6, threshold 0.8: not certain, "
-                "so it reasoned.",
+                "3 of 5 fast answers say 42; 1 other answer. consensus 0.6, threshold 0.8: not certain, "
+                "so the run reasoned.",
                 "No score decided; by votes the answer is 42.",
             ],
         ),
         (
             {"answer": "A", "rewards": [1.0, 0.0], "uncertainty": gate(planned=0)},
             [
-                "There was nothing to ask: what was handed in decides.",
-                "Of the candidates, A has the largest estimated probability.",
+                "No model call was needed: the input decides.",
+                "A has the largest estimated probability of the candidates.",
             ],
         ),
     ],
 )
-def test_route_and_answer(changes: dict[str, Any], told: list[str]) -> None:
-    assert why(verification(**changes), "weighted_vote", same) == told
+def test_route_and_answer_are_explained(changes: dict[str, Any], sentences: list[str]) -> None:
+    assert explain_verdict(verification(**changes), "weighted_vote", same) == sentences
 
 
-def test_a_long_answer_is_quoted_in_part() -> None:
+def test_a_long_answer_is_truncated() -> None:
     paths = [path("x" * 1000, 0.5, 0)]
-    (_, told) = why(verification(paths=paths, best_path=0), "best_score", same)
+    (_, sentence) = explain_verdict(verification(paths=paths, best_path=0), "best_score", same)
     assert (
-        told
+        sentence
         == f"Scores by answer: {'x' * 60}… 0.500 in 1 path. By best_score, path 1 is chosen: {'x' * 60}…, score 0.500."
     )

@@ -6,14 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from egrm_graph.tracing.filter import Filter, moment
-from egrm_graph.tracing.summary_row import row_of
+from egrm_graph.tracing.run_summary import summary_of
 from tests.tracing.records import STARTED, record
 
-ROW = row_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 tokens, 131 ms
+ROW = summary_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 tokens, 131 ms
 
 
 @pytest.mark.parametrize(
-    ("given", "taken"),
+    ("fields", "matches"),
     [
         ({}, True),
         ({"route": "reasoned"}, True),
@@ -35,31 +35,38 @@ ROW = row_of(record(), 100)  # reasoned, ok, consensus 0.6 of 0.8, right, 116 to
         ({"min_ms": 131.5}, False),
         ({"right": True}, True),
         ({"wrong": True}, False),
+        ({"where": ("level=full", "margin<0", "correct=yes")}, True),
+        ({"where": ("level=full", "margin>=0")}, False),
+        ({"where": ("answer != 42",)}, False),
     ],
 )
-def test_every_condition_has_to_hold(given: dict[str, Any], taken: bool) -> None:
-    assert Filter(**given).takes(ROW) is taken
+def test_a_run_must_meet_every_condition(fields: dict[str, Any], matches: bool) -> None:
+    assert Filter(**fields).matches(ROW) is matches
 
 
-@pytest.mark.parametrize("given", [{"route": "direct"}, {"uncertainty": "..1"}, {"wrong": True}, {"right": True}])
-def test_a_run_without_a_verdict_fulfils_no_condition_on_it(given: dict[str, Any]) -> None:
-    assert not Filter(**given).takes(row_of(record(verification=None, ending="failed", margin=None), 100))
+@pytest.mark.parametrize("fields", [{"route": "direct"}, {"uncertainty": "..1"}, {"wrong": True}, {"right": True}])
+def test_a_run_without_a_verdict_meets_no_condition_on_it(fields: dict[str, Any]) -> None:
+    assert not Filter(**fields).matches(summary_of(record(verification=None, ending="failed", margin=None), 100))
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("fields", "message"),
     [
         ({"route": "left"}, "'direct' or 'reasoned'"),
         ({"since": "yesterday"}, "give a date"),
         ({"uncertainty": "0.5"}, "give a range such as 0.2..0.6"),
         ({"uncertainty": "a..b"}, "valid number"),
-        ({"right": True, "wrong": True}, "no run is both right and wrong"),
+        ({"right": True, "wrong": True}, "cannot be both right and wrong"),
         ({"min_ms": -1}, "greater than or equal to 0"),
+        ({"where": ("level",)}, "give a column, a comparison, and a value"),
+        ({"where": ("mood=good",)}, "'mood' is not a column; choose from run_id, started_at, "),
+        ({"where": ("ms>slow",)}, "the column 'ms' takes a value of type float, not 'slow'"),
+        ({"where": ("correct=1",)}, "the column 'correct' takes yes or no, not '1'"),
     ],
 )
-def test_what_cannot_be_meant_says_so(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        Filter(**given)
+def test_invalid_conditions_are_errors(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Filter(**fields)
 
 
 def test_a_moment_is_a_date_a_time_or_an_age() -> None:

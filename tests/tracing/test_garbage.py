@@ -1,5 +1,4 @@
-"""A run lets go of everything when it ends. What holds itself in a circle waits for Python's garbage collector, which
-then goes through all objects of the program, more often the more there are of them."""
+"""A run creates no reference cycles, so Python's garbage collector has nothing to do after it."""
 
 import gc
 from typing import Any
@@ -8,10 +7,10 @@ import pytest
 
 from egrm_graph.clients.scripted import Item, ScriptedClient
 from tests.test_graph import RIGHT, SCORER, WRONG
-from tests.tracing.kept import Kept, recording_graph
+from tests.tracing.memory_store import MemoryStore, recording_graph
 
-ALIKE: list[Item] = ["56"] * 5
-UNLIKE: list[Item] = ["57", "56", "57", "56", "57"]
+SAME: list[Item] = ["56"] * 5
+DIFFERENT: list[Item] = ["57", "56", "57", "56", "57"]
 PATHS: list[Item] = [WRONG, RIGHT, WRONG, RIGHT]
 RUNS = 10
 
@@ -31,14 +30,14 @@ RUNS = 10
     ids=str,
 )
 @pytest.mark.usefixtures("spans")
-@pytest.mark.parametrize("fast", [ALIKE, UNLIKE], ids=["direct", "reasoned"])
-async def test_a_run_leaves_nothing_to_collect(fast: list[Item], changes: dict[str, Any]) -> None:
-    graph = recording_graph(ScriptedClient(fast=fast, paths=PATHS), Kept(), SCORER, **changes)
-    assert await left_by(graph) < 1
+@pytest.mark.parametrize("fast", [SAME, DIFFERENT], ids=["direct", "reasoned"])
+async def test_a_run_creates_no_reference_cycles(fast: list[Item], changes: dict[str, Any]) -> None:
+    graph = recording_graph(ScriptedClient(fast=fast, paths=PATHS), MemoryStore(), SCORER, **changes)
+    assert await collected_after(graph) < 1
 
 
-async def left_by(graph: Any) -> float:
-    """Objects that a run leaves to the collector, on average."""
+async def collected_after(graph: Any) -> float:
+    """The average number of objects per run that the garbage collector has to free."""
     await graph.ainvoke({"question": "17+48-9"})
     gc.collect()
     gc.disable()

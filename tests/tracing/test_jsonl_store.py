@@ -1,4 +1,4 @@
-"""The folder of JSON lines: its rights, its files, its size."""
+"""A folder of JSON lines: permissions, files, and size."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_only_the_owner_can_read_what_is_recorded(tmp_path: Path) -> None:
     assert (mode(tmp_path / "runs"), mode(file)) == (0o700, 0o600)
 
 
-def test_a_file_has_a_record_in_each_line(tmp_path: Path) -> None:
+def test_each_line_is_a_record(tmp_path: Path) -> None:
     fill(tmp_path, 7)
     [file] = tmp_path.iterdir()
     assert [json.loads(line)["run_id"] for line in file.read_text().splitlines()] == [f"{i:04}" for i in range(7)]
@@ -51,12 +51,12 @@ def test_a_file_has_a_record_in_each_line(tmp_path: Path) -> None:
 
 
 def test_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
-    fill(tmp_path, 60, keep_mb=1.6)  # full at 0.1 MB, which twelve records of 8.7 kB are; looked at every five
+    fill(tmp_path, 60, keep_mb=1.6)  # full at 0.1 MB, or 12 records of 8.7 kB; checked every 5
     assert [len(file.read_bytes().splitlines()) for file in sorted(tmp_path.iterdir())] == [15, 15, 15, 15]
     assert len(list(runs(tmp_path))) == 60
 
 
-def test_the_oldest_files_are_deleted_where_there_is_too_much(tmp_path: Path) -> None:
+def test_the_oldest_files_are_deleted_over_the_size_limit(tmp_path: Path) -> None:
     fill(tmp_path, 300, keep_mb=1)
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 1_000_000
     left = [row.run_id for row in runs(tmp_path)]
@@ -64,7 +64,7 @@ def test_the_oldest_files_are_deleted_where_there_is_too_much(tmp_path: Path) ->
     assert len(left) > 80
 
 
-def test_files_that_are_not_the_stores_are_neither_read_nor_deleted(tmp_path: Path) -> None:
+def test_other_files_are_neither_read_nor_deleted(tmp_path: Path) -> None:
     questions = tmp_path / "questions.jsonl"
     questions.write_text('{"question": "1+1"}\n' * 1000)
     os.utime(questions, (0, 0))
@@ -73,7 +73,7 @@ def test_files_that_are_not_the_stores_are_neither_read_nor_deleted(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [questions]
 
 
-def test_pruning_goes_by_whole_files(tmp_path: Path) -> None:
+def test_pruning_deletes_complete_files(tmp_path: Path) -> None:
     fill(tmp_path, 5)
     [old] = tmp_path.iterdir()
     long_ago = time.time() - 200_000
@@ -86,23 +86,23 @@ def test_pruning_goes_by_whole_files(tmp_path: Path) -> None:
     assert [row.run_id for row in runs(tmp_path)] == ["0009", "0008", "0007", "0006", "0005"]
 
 
-def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_skipped(tmp_path: Path) -> None:
     fill(tmp_path, 3)
     [file] = tmp_path.iterdir()
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-10])
+    complete = file.read_bytes()
+    file.write_bytes(complete[:-10])
     fill(tmp_path, 1, first=3)
     assert [found["run_id"] for found in records(tmp_path)] == ["0003", "0001", "0000"]
-    assert file.read_bytes() == whole[:-10]
+    assert file.read_bytes() == complete[:-10]
 
 
-def test_a_file_that_is_taken_away_is_followed_by_another(tmp_path: Path) -> None:
+def test_a_deleted_file_is_followed_by_another(tmp_path: Path) -> None:
     store = open_store(tmp_path, None, None)
     store.put(record(run_id="lost"))
     assert store.flush()
     [file] = tmp_path.iterdir()
     file.unlink()
-    store.put(record(run_id="kept"))
+    store.put(record(run_id="second"))
     assert store.flush()
     store.close()
-    assert [row.run_id for row in runs(tmp_path)] == ["kept"]
+    assert [row.run_id for row in runs(tmp_path)] == ["second"]

@@ -1,4 +1,4 @@
-"""Spans in a real OpenTelemetry backend: sent by OTLP, and read back through its API."""
+"""Spans in a real OpenTelemetry backend, sent by OTLP and read back through its API."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "telemetry.md"
 
 @pytest.fixture(scope="module", autouse=True)
 def sending(provider: TracerProvider, phoenix: Phoenix) -> Iterator[None]:
-    """Spans of this process go to the backend while these tests run."""
-    processor = Switched(OTLPSpanExporter(phoenix.traces_url))
+    """Send the spans of this process to the backend during these tests."""
+    processor = SwitchedProcessor(OTLPSpanExporter(phoenix.traces_url))
     provider.add_span_processor(processor)
     yield
     processor.on = False
 
 
-class Switched(SimpleSpanProcessor):
-    """A provider keeps its processors for good; this one can be switched off."""
+class SwitchedProcessor(SimpleSpanProcessor):
+    """A processor that can be switched off, because a provider cannot remove one."""
 
     on = True
 
@@ -48,13 +48,13 @@ class Switched(SimpleSpanProcessor):
 
 
 def edges(spans: list[dict[str, Any]]) -> set[tuple[str, str | None]]:
-    """Each span's name, with that of its parent."""
+    """The names of each span and its parent."""
     names = {span["context"]["span_id"]: span["name"] for span in spans}
     return {(span["name"], names.get(span["parent_id"] or "")) for span in spans}
 
 
 async def run(client: ScriptedClient, telemetry: Any = "on") -> tuple[dict[str, Any], str]:
-    """A run's verification, and the id of the trace that it is in."""
+    """A run's verification and its trace id."""
     graph = build_graph(Settings(task="arithmetic", telemetry=telemetry), client=client, scorer=None)
     with trace.get_tracer("caller").start_as_current_span("request") as span:
         verification = (await graph.ainvoke(QUESTION))["verification"]
@@ -72,21 +72,21 @@ async def test_a_run_arrives_as_one_tree_with_its_tokens(phoenix: Phoenix) -> No
         ("chat scripted", "expand_cot"),
     }
     calls = [span for span in spans if span["name"] == "chat scripted"]
-    # "17+48-9=" is 8 characters long, of which the client counts one token each; four answers of two, four paths of 20
+    # The client counts a token per character: 8 for "17+48-9=", 2 for each of 4 answers, 20 for each of 4 paths.
     tokens = [
         (call["attributes"]["gen_ai.usage.input_tokens"], call["attributes"]["gen_ai.usage.output_tokens"])
         for call in sorted(calls, key=lambda call: str(call["start_time"]))
     ]
     assert tokens == [(8, 8), *[(8, 20)] * 4]
-    assert {call["span_kind"] for call in calls} == {"LLM"}  # Phoenix knows the conventions
+    assert {call["span_kind"] for call in calls} == {"LLM"}  # Phoenix supports the conventions
     assert {call["attributes"]["llm.token_count.total"] for call in calls} == {16, 28}
-    (whole,) = [span for span in spans if span["name"] == "invoke_workflow egrm"]
-    assert whole["attributes"]["egrm.run_id"] == verification["run_id"]
-    assert whole["attributes"]["egrm.tokens.output"] == verification["usage"]["completion_tokens"] == 88
+    (run_span,) = [span for span in spans if span["name"] == "invoke_workflow egrm"]
+    assert run_span["attributes"]["egrm.run_id"] == verification["run_id"]
+    assert run_span["attributes"]["egrm.tokens.output"] == verification["usage"]["completion_tokens"] == 88
     assert {span["status_code"] for span in spans} == {"UNSET"}
 
 
-async def test_an_error_arrives_as_one(phoenix: Phoenix) -> None:
+async def test_an_error_arrives_as_an_error(phoenix: Phoenix) -> None:
     lost: list[Item] = [Fail("17+48 broke off", whole_call=True)] * 5
     _, trace_id = await run(ScriptedClient(fast=lost, paths=[PATH] * 4))
     failed = [span for span in phoenix.spans("tests", trace_id, 12) if span["status_code"] == "ERROR"]
@@ -95,11 +95,11 @@ async def test_an_error_arrives_as_one(phoenix: Phoenix) -> None:
     }
 
 
-async def test_hostile_texts_arrive_and_lose_no_span(phoenix: Phoenix) -> None:
+async def test_hostile_texts_arrive_without_losing_a_span(phoenix: Phoenix) -> None:
     hostile = "<script>alert(1)</script>\x00\x1b[31m\u202e\ud800 #56"
     _, trace_id = await run(ScriptedClient(fast=[hostile] * 5, paths=[hostile] * 4), "content")
     spans = phoenix.spans("tests", trace_id, 6)
-    assert len(spans) == 6  # the caller's, the run's, those of three nodes and of one call: it is sure
+    assert len(spans) == 6  # the caller, the run, three nodes, and one call: the gate is certain
     (first,) = [
         span for span in spans if span["attributes"].get("egrm.node") == "answer_fast" and "chat" in span["name"]
     ]
@@ -113,7 +113,7 @@ def test_the_pages_program_sends_a_run_of_the_bundled_model(phoenix: Phoenix) ->
     spans = phoenix.spans("page", None, 7)
     assert {("invoke_workflow egrm", None), ("chat egrm-tiny", "answer_fast")} <= edges(spans)
     calls = [span for span in spans if span["name"] == "chat egrm-tiny"]
-    (whole,) = [span for span in spans if span["name"] == "invoke_workflow egrm"]
+    (run_span,) = [span for span in spans if span["name"] == "invoke_workflow egrm"]
     for kind in ("input", "output"):
-        told = sum(call["attributes"][f"gen_ai.usage.{kind}_tokens"] for call in calls)
-        assert told == whole["attributes"][f"egrm.tokens.{kind}"] > 0
+        of_calls = sum(call["attributes"][f"gen_ai.usage.{kind}_tokens"] for call in calls)
+        assert of_calls == run_span["attributes"][f"egrm.tokens.{kind}"] > 0

@@ -1,4 +1,4 @@
-"""From a run of the graph to its record: whatever led to the verdict, and however it ended."""
+"""The records of runs, however they end."""
 
 import asyncio
 import gc
@@ -13,14 +13,14 @@ from egrm_graph.clients.scripted import Fail, Item, ScriptedClient, Stall
 from egrm_graph.errors import InputError
 from egrm_graph.records.record import Record
 from tests.test_graph import RIGHT, SCORER, WRONG
-from tests.tracing.kept import Kept, recording_graph
+from tests.tracing.memory_store import MemoryStore, recording_graph
 
 FAST: list[Item] = ["57", "56", "57", "56", "57"]
 PATHS: list[Item] = [WRONG, RIGHT, WRONG, Fail("the server went away")]
 
 
 async def recorded(client: ScriptedClient, asked: dict[str, Any] | None = None, **changes: Any) -> Record:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(client, store, changes.pop("scorer", SCORER), **changes)
     await graph.ainvoke(asked or {"question": "17+48-9"})
     (record,) = store.records
@@ -28,11 +28,11 @@ async def recorded(client: ScriptedClient, asked: dict[str, Any] | None = None, 
 
 
 async def test_a_reasoned_run() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER, stopping="all")
-    told = (await graph.ainvoke({"question": "17+48-9", "reference": "56"}))["verification"]
+    verdict = (await graph.ainvoke({"question": "17+48-9", "reference": "56"}))["verification"]
     (record,) = store.records
-    assert record["verification"] == told
+    assert record["verification"] == verdict
     assert record["asked"] is not None
     assert (record["asked"]["question"], record["asked"]["reference"]) == ("17+48-9", "56")
     assert (record["ending"], record["error"], record["model"], record["scorer"]) == (
@@ -41,7 +41,7 @@ async def test_a_reasoned_run() -> None:
         "scripted",
         "table",
     )
-    assert [node["name"] for node in record["nodes"]] == list(told["timing_ms"])
+    assert [node["name"] for node in record["nodes"]] == list(verdict["timing_ms"])
     assert record["classes"] == [0, 1, 0, 1, 0]
     assert record["margin"] == pytest.approx(-0.2)
     assert [node["reasons"] for node in record["nodes"]] == [
@@ -52,13 +52,13 @@ async def test_a_reasoned_run() -> None:
         [],
     ]
     assert record["why"] == [
-        "3 of 5 fast answers say 57; there is 1 other. consensus 0.6, threshold 0.8: not certain, so it reasoned.",
+        "3 of 5 fast answers say 57; 1 other answer. consensus 0.6, threshold 0.8: not certain, so the run reasoned.",
         "Scores by answer: 56 0.900 in 1 path, 57 0.400 in 2 paths. "
         "By weighted_vote, path 2 is chosen: 56, score 0.900.",
     ]
 
 
-async def test_every_call_is_there_with_its_prompt() -> None:
+async def test_every_call_is_recorded_with_its_prompt() -> None:
     client = ScriptedClient(fast=FAST, paths=PATHS)
     record = await recorded(client, waves=1)
     assert [call["request_id"] for call in record["calls"]] == [call.request_id for call in client.calls]
@@ -74,8 +74,8 @@ async def test_every_call_is_there_with_its_prompt() -> None:
         assert 0 <= call["started_ms"] <= call["ended_ms"] <= record["ms"]
 
 
-async def test_where_every_setting_came_from() -> None:
-    store = Kept()
+async def test_the_source_of_every_setting_is_recorded() -> None:
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 4), store, SCORER, samples=3)
     config: Any = {"configurable": {"egrm": {"threshold": 0.7, "seed": 5}}}
     await graph.ainvoke({"question": "17+48-9"}, config, context=RunSettings(threshold=0.6))
@@ -91,7 +91,7 @@ async def test_where_every_setting_came_from() -> None:
     assert record["settings"].keys() == Settings.model_fields.keys() - {"api_key"}
 
 
-async def test_tokens_are_kept_and_the_run_comes_out_as_without() -> None:
+async def test_recording_tokens_does_not_change_the_run() -> None:
     text = Completion(
         "57", "stop", 2, tokens=("5", "7"), logprobs=(-0.1, -0.2), top_logprobs=({"6": -3.0, "5": -0.1}, {"7": -0.2})
     )
@@ -105,13 +105,13 @@ async def test_tokens_are_kept_and_the_run_comes_out_as_without() -> None:
     assert record["calls"][0]["first_token_ms"] is not None
     assert client.calls[0].sampling is not None
     assert client.calls[0].sampling.logprobs == 1
-    told = record["verification"]
-    assert told is not None
-    assert (told["samples"][0]["logprobs"], told["samples"][0]["top_logprobs"]) == (None, None)
+    verdict = record["verification"]
+    assert verdict is not None
+    assert (verdict["samples"][0]["logprobs"], verdict["samples"][0]["top_logprobs"]) == (None, None)
 
 
-async def test_a_run_that_fails_leaves_a_record() -> None:
-    store = Kept()
+async def test_a_failed_run_is_recorded() -> None:
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(), store)
     with pytest.raises(InputError):
         await graph.ainvoke({"question": ""})
@@ -122,8 +122,8 @@ async def test_a_run_that_fails_leaves_a_record() -> None:
     assert [(node["name"], node["error"] == record["error"]) for node in record["nodes"]] == [("answer_fast", True)]
 
 
-async def test_a_run_that_is_cancelled_leaves_a_record_of_what_was_under_way() -> None:
-    store, client = Kept(), ScriptedClient(fast=FAST, paths=[Stall()] * 4)
+async def test_a_cancelled_run_is_recorded_with_its_open_calls() -> None:
+    store, client = MemoryStore(), ScriptedClient(fast=FAST, paths=[Stall()] * 4)
     graph = recording_graph(client, store, SCORER)
     run = asyncio.create_task(graph.ainvoke({"question": "17+48-9"}))
     while sum(".expand_cot." in call.request_id for call in client.calls) < 4:
@@ -138,8 +138,8 @@ async def test_a_run_that_is_cancelled_leaves_a_record_of_what_was_under_way() -
     assert [node["name"] for node in record["nodes"]] == ["answer_fast", "check_uncertainty", "expand_cot"]
 
 
-async def test_a_run_that_is_given_up_is_told_of_when_the_graph_is_closed() -> None:
-    store = Kept()
+async def test_an_abandoned_run_is_recorded_when_the_graph_is_closed() -> None:
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store)
     stream = graph.astream({"question": "17+48-9"}, stream_mode="updates")
     assert "answer_fast" in await anext(stream)
@@ -151,8 +151,8 @@ async def test_a_run_that_is_given_up_is_told_of_when_the_graph_is_closed() -> N
     assert not store.closed
 
 
-async def test_a_thread_that_is_remembered_leaves_a_record_a_run() -> None:
-    store = Kept()
+async def test_each_run_of_a_thread_with_a_checkpointer_is_recorded() -> None:
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store)
     graph.checkpointer = InMemorySaver()
     config: Any = {"configurable": {"thread_id": "7"}, "metadata": {"ticket": 12, "api_token": "hush"}}
@@ -163,54 +163,54 @@ async def test_a_thread_that_is_remembered_leaves_a_record_a_run() -> None:
 
 
 def test_a_sync_run_is_recorded() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store)
-    told = graph.invoke({"question": "1+1"})["verification"]
-    assert [record["run_id"] for record in store.records] == [told["run_id"]]
+    verdict = graph.invoke({"question": "1+1"})["verification"]
+    assert [record["run_id"] for record in store.records] == [verdict["run_id"]]
 
 
 async def test_many_runs_at_once_do_not_mix() -> None:
-    store = Kept()
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER)
-    given = [{"question": f"{i}+48-9"} for i in range(40)]
-    told = await asyncio.gather(*(graph.ainvoke(each) for each in given))
+    inputs = [{"question": f"{i}+48-9"} for i in range(40)]
+    outputs = await asyncio.gather(*(graph.ainvoke(item) for item in inputs))
     by_id = {record["run_id"]: record for record in store.records}
     assert len(by_id) == 40
-    for each in told:
-        record = by_id[each["verification"]["run_id"]]
-        assert record["verification"] == each["verification"]
+    for output in outputs:
+        record = by_id[output["verification"]["run_id"]]
+        assert record["verification"] == output["verification"]
         assert {call["request_id"].split(".")[0] for call in record["calls"]} == {record["run_id"]}
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (1.0, 20)])
-async def test_a_share_of_the_runs(share: float, count: int) -> None:
-    store = Kept()
+async def test_a_share_of_the_runs_is_recorded(share: float, count: int) -> None:
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store, trace_share=share)
     for _ in range(20):
         await graph.ainvoke({"question": "1+1"})
     assert len(store.records) == count
 
 
-async def test_without_a_level_nothing_is_recorded() -> None:
-    store = Kept()
+async def test_nothing_is_recorded_at_level_off() -> None:
+    store = MemoryStore()
     graph = recording_graph(ScriptedClient(fast=["57"] * 5), store, trace_level="off")
     await graph.ainvoke({"question": "1+1"})
     assert store.records == []
 
 
-class Broken(Kept):
+class FailingStore(MemoryStore):
     def put(self, record: Record) -> None:
         raise OSError("no space left on device")
 
 
-async def test_a_store_that_fails_costs_the_record_and_not_the_run() -> None:
-    graph = recording_graph(ScriptedClient(fast=["57"] * 5), Broken())
+async def test_a_failing_store_loses_the_record_but_not_the_run() -> None:
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), FailingStore())
     with pytest.warns(UserWarning, match="a run was not recorded: OSError: no space left"):
-        told = (await graph.ainvoke({"question": "1+1"}))["verification"]
-    assert told["answer"] == "57"
+        verdict = (await graph.ainvoke({"question": "1+1"}))["verification"]
+    assert verdict["answer"] == "57"
 
 
 @pytest.mark.filterwarnings("error")
-async def test_even_where_warnings_are_errors_the_verdict_comes() -> None:
-    graph = recording_graph(ScriptedClient(fast=["57"] * 5), Broken())
+async def test_a_failing_store_does_not_fail_the_run_if_warnings_are_errors() -> None:
+    graph = recording_graph(ScriptedClient(fast=["57"] * 5), FailingStore())
     assert (await graph.ainvoke({"question": "1+1"}))["verification"]["answer"] == "57"

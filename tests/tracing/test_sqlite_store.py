@@ -1,4 +1,4 @@
-"""The SQLite file of a store: its rights, its version, its size."""
+"""The SQLite file of a store: permissions, version, and size."""
 
 import os
 import sqlite3
@@ -16,7 +16,7 @@ from egrm_graph.tracing.limits import Pruned
 from egrm_graph.tracing.opening import open_store, prune
 from egrm_graph.tracing.store_reading import reading, record_of, runs
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
+from tests.tracing.warning_texts import Warnings, texts
 
 NOBODY = 65534
 
@@ -60,7 +60,7 @@ def test_only_the_owner_can_read_what_is_recorded(tmp_path: Path) -> None:
     store.close()
 
 
-def test_wider_rights_are_taken_away(tmp_path: Path) -> None:
+def test_wider_permissions_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [0])
     path.chmod(0o644)
@@ -68,19 +68,19 @@ def test_wider_rights_are_taken_away(tmp_path: Path) -> None:
     assert mode(path) == 0o600
 
 
-def test_a_later_version_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_later_version_is_an_error_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [0])
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version=2")
     before = path.read_bytes()
     for use in (lambda: open_store(path, None, None), lambda: record_of(path, "latest"), lambda: prune(path, 1, 1)):
-        with pytest.raises(InputError, match="has the version 2 of the store, and this package knows 1"):
+        with pytest.raises(InputError, match="has version 2 of the store format, but this package supports 1"):
             use()
     assert path.read_bytes() == before
 
 
-def test_another_programs_file_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+def test_another_programs_file_is_an_error_and_not_changed(tmp_path: Path) -> None:
     database, text = tmp_path / "theirs.db", tmp_path / "text.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
@@ -88,7 +88,7 @@ def test_another_programs_file_is_told_and_left_as_it_is(tmp_path: Path) -> None
     before = database.read_bytes(), text.read_bytes()
     with pytest.raises(InputError, match=r"theirs\.db is a database of another program"):
         open_store(database, None, None)
-    with pytest.raises(InputError, match=r"text\.db is no SQLite file"):
+    with pytest.raises(InputError, match=r"text\.db is not an SQLite file"):
         open_store(text, None, None)
     assert (database.read_bytes(), text.read_bytes()) == before
 
@@ -96,29 +96,29 @@ def test_another_programs_file_is_told_and_left_as_it_is(tmp_path: Path) -> None
 def test_an_empty_file_has_no_runs_and_becomes_a_store(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     path.touch()
-    with pytest.raises(InputError, match="has no runs in it"):
+    with pytest.raises(InputError, match="has no runs"):
         names(path)
     fill(path, [0])
     assert names(path) == ["0000"]
 
 
-def test_the_oldest_are_deleted_where_there_is_too_much(tmp_path: Path) -> None:
+def test_the_oldest_runs_are_deleted_over_the_size_limit(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [1000 - i for i in range(400)], keep_mb=1)  # 8.7 kB each
     left = names(path)
     assert left == [f"{i:04}" for i in range(399, 399 - len(left), -1)]
     assert 70 < len(left) < 115
-    assert path.stat().st_size < 1_700_000  # a batch of 50 comes before any is deleted
+    assert path.stat().st_size < 1_700_000  # a batch of 50 is written before any is deleted
 
 
-def test_what_is_too_old_is_deleted(tmp_path: Path) -> None:
+def test_runs_over_the_age_limit_are_deleted(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [200_000, 100_000, 90_000, 10])
-    fill(path, [50, 20], keep_days=1)  # 0000 and 0001 are put again, and 86,400 s are a day
+    fill(path, [50, 20], keep_days=1)  # records 0000 and 0001 again; a day has 86,400 s
     assert names(path) == ["0003", "0001", "0000"]
 
 
-def test_pruning_says_what_it_would_delete_and_gives_the_space_back(tmp_path: Path) -> None:
+def test_pruning_can_be_previewed_and_frees_space(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [200_000] * 300 + [10] * 20)
     before = path.stat().st_size
@@ -131,7 +131,7 @@ def test_pruning_says_what_it_would_delete_and_gives_the_space_back(tmp_path: Pa
     assert prune(path, 1, None) == Pruned(0, 0)
 
 
-def test_pruning_to_a_size_leaves_the_newest(tmp_path: Path) -> None:
+def test_pruning_to_a_size_keeps_the_newest(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [300 - i for i in range(300)])
     prune(path, None, 1)
@@ -140,36 +140,36 @@ def test_pruning_to_a_size_leaves_the_newest(tmp_path: Path) -> None:
     assert 500_000 < path.stat().st_size <= 1_000_000
 
 
-def test_reading_goes_on_while_runs_are_deleted(tmp_path: Path) -> None:
+def test_reading_continues_while_runs_are_deleted(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [1000 - i for i in range(600)])
     found = runs(path)
     first = next(found)
     prune(path, None, 1)
     rest = [row.run_id for row in found]
-    assert (first.run_id, len(rest)) == ("0599", 499)  # the page that it had begun, and nothing of what is gone
+    assert (first.run_id, len(rest)) == ("0599", 499)  # the rest of the current page, but no deleted run after it
 
 
-def test_a_store_that_is_taken_away_is_made_again(tmp_path: Path, seen: Warned) -> None:
+def test_a_deleted_store_is_created_again(tmp_path: Path, seen: Warnings) -> None:
     path = tmp_path / "runs.db"
     store = open_store(path, None, None)
     store.put(record(run_id="lost"))
     assert store.flush()
     for file in tmp_path.iterdir():
         file.unlink()
-    store.put(record(run_id="kept"))
+    store.put(record(run_id="second"))
     assert store.flush(30)
     store.close()
     assert len(texts(seen)) == 1
-    assert names(path) == ["kept"]
+    assert names(path) == ["second"]
 
 
-def test_a_store_is_read_without_the_right_to_write() -> None:
+def test_a_store_is_read_without_write_permission() -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "runs.db"
         fill(path, [0])
         if (child := os.fork()) == 0:
-            if os.geteuid() == 0:  # nothing is forbidden to root
+            if os.geteuid() == 0:  # root may write anywhere
                 os.chown(path, NOBODY, NOBODY)
                 Path(name).chmod(0o555)
                 os.seteuid(NOBODY)
@@ -181,7 +181,7 @@ def test_a_store_is_read_without_the_right_to_write() -> None:
     assert status == 0
 
 
-def test_a_reader_can_only_read(tmp_path: Path) -> None:
+def test_a_reader_does_not_change_permissions(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     fill(path, [0])
     path.chmod(0o400)

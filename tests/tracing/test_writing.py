@@ -1,4 +1,4 @@
-"""The thread behind a store: it never holds a run up, and loses nothing in silence."""
+"""The thread that writes a store never delays a run and never loses a record silently."""
 
 import os
 import subprocess
@@ -15,13 +15,13 @@ import pytest
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.store_reading import runs
 from egrm_graph.tracing.writer import Entry
-from egrm_graph.tracing.writing import WrittenBehind
+from egrm_graph.tracing.writing import BackgroundStore
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
+from tests.tracing.warning_texts import Warnings, texts
 
 
 class Disk:
-    """Takes entries while it is free, and fails as often as it is told to."""
+    """A sink that blocks unless it is free and fails the first `failures` times."""
 
     def __init__(self, failures: int = 0) -> None:
         self.free = threading.Event()
@@ -34,7 +34,7 @@ class Disk:
         if self.failures:
             self.failures -= 1
             raise OSError("no room")
-        self.written.append([entry.row.run_id for entry in entries])
+        self.written.append([entry.summary.run_id for entry in entries])
 
     def tidy(self) -> None:
         pass
@@ -47,15 +47,15 @@ class Disk:
         return [run for batch in self.written for run in batch]
 
 
-def put(store: WrittenBehind, *names: str) -> None:
+def put(store: BackgroundStore, *names: str) -> None:
     for name in names:
         store.put(record(run_id=name))
 
 
-def test_nobody_waits_for_the_disk() -> None:
+def test_put_does_not_wait_for_the_disk() -> None:
     disk = Disk()
     disk.free.clear()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a", "b", "c")
     assert not store.flush(0.05)
     disk.free.set()
@@ -63,9 +63,9 @@ def test_nobody_waits_for_the_disk() -> None:
     assert disk.runs == ["a", "b", "c"]
 
 
-def test_what_came_meanwhile_is_written_at_once() -> None:
+def test_queued_entries_are_written_in_one_batch() -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a")
     assert store.flush()
     put(store, *"bcdef")
@@ -73,42 +73,42 @@ def test_what_came_meanwhile_is_written_at_once() -> None:
     assert disk.written == [["a"], list("bcdef")]
 
 
-def test_what_cannot_be_written_is_told_once_and_tried_again(seen: Warned) -> None:
+def test_a_failed_write_warns_once_and_is_retried(seen: Warnings) -> None:
     disk = Disk(failures=2)
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a")
     assert store.flush(30)
-    assert texts(seen) == ["traces: no room; 1 records wait to be written"]
+    assert texts(seen) == ["traces: no room; 1 records are waiting to be written"]
     assert disk.runs == ["a"]
 
 
-def test_more_than_fits_is_dropped_and_told(seen: Warned) -> None:
+def test_entries_beyond_the_limit_are_dropped_with_a_warning(seen: Warnings) -> None:
     disk = Disk()
     disk.free.clear()
-    store = WrittenBehind("disk", lambda: disk, max_waiting_bytes=20_000)  # two records
+    store = BackgroundStore("disk", lambda: disk, max_queue_bytes=20_000)  # two records
     put(store, *"abcd")
     disk.free.set()
-    assert not store.flush()  # two of them never will be
+    assert not store.flush()  # two of them were dropped
     put(store, "e")
     assert store.flush()
     store.close()
     assert disk.runs == ["a", "b", "e"]
     assert texts(seen) == [
-        "traces: disk: 20,000 bytes of records wait already, and more than that are dropped",
+        "traces: disk: the queue holds 20,000 bytes of records, so further records are dropped",
         "traces: disk: 2 records were not written",
     ]
 
 
-def test_what_cannot_be_written_before_the_end_is_counted(seen: Warned) -> None:
-    store = WrittenBehind("disk", lambda: Disk(failures=1))
+def test_entries_not_written_at_close_are_counted(seen: Warnings) -> None:
+    store = BackgroundStore("disk", lambda: Disk(failures=1))
     put(store, "a", "b")
     store.close()
     assert texts(seen)[-1] == "traces: disk: 2 records were not written"
 
 
-def test_a_record_that_cannot_be_encoded_costs_only_itself(seen: Warned) -> None:
+def test_a_record_that_cannot_be_encoded_loses_no_other(seen: Warnings) -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     loop: dict[str, Any] = {}
     loop["loop"] = loop
     store.put(record(settings=loop))
@@ -118,9 +118,9 @@ def test_a_record_that_cannot_be_encoded_costs_only_itself(seen: Warned) -> None
     assert "a record cannot be written as JSON: RecursionError" in texts(seen)[0]
 
 
-def test_where_warnings_are_errors_a_run_goes_on() -> None:
+def test_a_run_continues_if_warnings_are_errors() -> None:
     disk = Disk(failures=1)
-    store = WrittenBehind("disk", lambda: disk, max_waiting_bytes=10_000)
+    store = BackgroundStore("disk", lambda: disk, max_queue_bytes=10_000)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         put(store, "a", "b")
@@ -130,7 +130,7 @@ def test_where_warnings_are_errors_a_run_goes_on() -> None:
 
 def test_a_closed_store_can_be_used_again() -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     put(store, "a")
     store.close()
     put(store, "b")
@@ -141,7 +141,7 @@ def test_a_closed_store_can_be_used_again() -> None:
 
 def test_records_come_from_many_threads() -> None:
     disk = Disk()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     threads = [threading.Thread(target=put, args=(store, *(f"{i}.{j}" for j in range(50)))) for i in range(8)]
     for thread in threads:
         thread.start()
@@ -152,7 +152,7 @@ def test_records_come_from_many_threads() -> None:
 
 
 @pytest.mark.parametrize("name", ["runs.db", "runs"])
-def test_a_fork_writes_through_a_connection_of_its_own(tmp_path: Path, name: str) -> None:
+def test_a_fork_writes_through_its_own_connection(tmp_path: Path, name: str) -> None:
     store = open_store(tmp_path / name, None, None)
     store.put(record(run_id="before"))
     assert store.flush()
@@ -166,11 +166,10 @@ def test_a_fork_writes_through_a_connection_of_its_own(tmp_path: Path, name: str
     assert {row.run_id for row in runs(tmp_path / name)} == {"before", "child", "after"}
 
 
-LEFT = """
+PROGRAM = """
 from pathlib import Path
 from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import record
-from tests.tracing.warned import Warned, texts
 store = open_store(Path({path!r}), None, None)
 for i in range(100):
     store.put(record(run_id=str(i)))
@@ -178,18 +177,18 @@ for i in range(100):
 
 
 @pytest.mark.parametrize("name", ["runs.db", "runs"])
-def test_a_program_that_ends_leaves_nothing_unwritten(tmp_path: Path, name: str) -> None:
-    code = LEFT.format(path=str(tmp_path / name))
+def test_all_records_are_written_when_the_program_ends(tmp_path: Path, name: str) -> None:
+    code = PROGRAM.format(path=str(tmp_path / name))
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
     assert len(list(runs(tmp_path / name))) == 100
 
 
-def test_putting_takes_no_time_while_the_disk_is_busy() -> None:
+def test_put_returns_at_once_while_the_disk_is_busy() -> None:
     disk = Disk()
     disk.free.clear()
-    store = WrittenBehind("disk", lambda: disk)
+    store = BackgroundStore("disk", lambda: disk)
     started = time.perf_counter()
     put(store, *map(str, range(200)))
-    assert time.perf_counter() - started < 2  # the disk would have been waited for for 30 s
+    assert time.perf_counter() - started < 2  # the disk blocks for 30 s
     disk.free.set()
     store.close()

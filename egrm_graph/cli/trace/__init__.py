@@ -1,4 +1,4 @@
-"""`egrm trace`: what runs left behind."""
+"""`egrm trace`: inspect recorded runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from egrm_graph.cli.trace.replay_runs import replay_runs
 from egrm_graph.cli.trace.show import show
 from egrm_graph.cli.trace.stats import stats
 
-trace = typer.Typer(no_args_is_help=True, help="See why: list, look at and compare runs that were recorded.")
+trace = typer.Typer(no_args_is_help=True, help="List, show, and compare recorded runs, and decide them again.")
 trace.command("list")(list_runs)
 trace.command("show")(show)
 trace.command("open")(open_runs)

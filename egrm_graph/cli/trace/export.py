@@ -1,4 +1,4 @@
-"""`egrm trace export`: whole records as JSON lines."""
+"""`egrm trace export`: full records as JSON lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, with_filter
 from egrm_graph.errors import SettingsError
 from egrm_graph.tracing.filter import Filter
 
@@ -18,25 +18,25 @@ from egrm_graph.tracing.filter import Filter
 @with_filter
 def export(
     which: Filter,
-    store: Store = DEFAULT_STORE,
+    store: StoreOption = DEFAULT_STORE,
     output: Annotated[
-        Path | None, typer.Option(help="A file, which only you can read; standard output without it.")
+        Path | None, typer.Option(help="Write to this file, which only you can read, instead of standard output.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file in --output.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the --output file.")] = False,
 ) -> None:
-    """Write the records of runs as JSON lines, the newest first.
+    """Write the records of runs as JSON lines, newest first.
 
-    docs/trace.schema.json is their schema. They are in ASCII: no text in them can reach a terminal.
+    docs/trace.schema.json is their schema. The output is ASCII, so no text in it can affect a terminal.
     """
     from egrm_graph.tracing.store_reading import reading
 
-    with reading(store):  # it has to be there, before a file is made
+    with reading(store):  # fails before it creates a file
         pass
     if output is None:
         _write(store, which, sys.stdout.buffer)
         return
     if output.exists() and not overwrite:
-        raise SettingsError(f"{output} is there already; name another --output, or add --overwrite")
+        raise SettingsError(f"{output} exists; name another --output, or add --overwrite")
     output.unlink(missing_ok=True)
     with open(output, "xb", opener=_private) as file:
         _write(store, which, file)

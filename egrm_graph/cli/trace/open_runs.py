@@ -1,4 +1,4 @@
-"""`egrm trace open`: a run, or many, as a page in the browser."""
+"""`egrm trace open`: view runs in a browser."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, with_filter
 from egrm_graph.errors import InputError
 from egrm_graph.tracing.filter import ALL, Filter
 
 if TYPE_CHECKING:
     from egrm_graph.records.record import Record
 
-MOST_BYTES = 200_000_000
-"""Of records in one page: a browser has to hold them."""
+MAX_PAGE_BYTES = 200_000_000
+"""The most bytes of records in one page, because a browser has to load them."""
 
 
 @with_filter
@@ -27,27 +27,27 @@ def open_runs(
     which: Filter,
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="A run's id, as many of its characters as it takes, or `latest`."),
+        typer.Argument(metavar="[RUN]", help="A run's id, the start of one, or `latest`."),
     ] = None,
     *,
-    store: Store = DEFAULT_STORE,
-    limit: Annotated[int, typer.Option(min=1, help="Without RUN: runs at most, the newest.")] = 200,
+    store: StoreOption = DEFAULT_STORE,
+    limit: Annotated[int, typer.Option(min=1, help="Without RUN: show at most this many runs, the newest.")] = 200,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where the page goes; else to the folder for temporary files.")
+        Path | None, typer.Option(metavar="FILE", help="Write the page to this file instead of a temporary one.")
     ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Look at a run, or at many, in a page.
+    """View one or more runs in a browser.
 
-    The page is one file that loads nothing; only its owner can read it. Without RUN it holds all runs that the options
-    choose. Its name is printed.
+    The page is a single file that loads nothing, and only its owner can read it. Without RUN, it contains all runs that
+    match the options. Prints its path.
     """
     if run is None:
         path = _page_of_many(store, which, limit, output)
     elif which == ALL:
         path = _page_of_one(store, run, output)
     else:
-        raise InputError(f"{run!r} is one run, and there are options that choose among many; leave out one of the two")
+        raise InputError(f"{run!r} names one run, and the filter options select many; use one or the other")
     typer.echo(path)
     if browser:
         _show(path)
@@ -62,28 +62,30 @@ def _page_of_one(store: Path, run: str, output: Path | None) -> Path:
 def _page_of_many(store: Path, which: Filter, limit: int, output: Path | None) -> Path:
     from egrm_graph.tracing.store_reading import records, runs
 
-    of, n, n_bytes = 0, 0, 0
+    total, n, n_bytes = 0, 0, 0
     for row in runs(store, which):
-        of += 1
+        total += 1
         n_bytes += row.bytes
-        if n < limit and (n_bytes <= MOST_BYTES or n == 0):
+        if n < limit and (n_bytes <= MAX_PAGE_BYTES or n == 0):
             n += 1
-    if of == 0:
-        raise InputError(f"there are no such runs in {store}; `egrm trace list` shows those that are")
-    if n < of:
-        why = "--limit shows more" if n == limit else f"more would make the page larger than {MOST_BYTES:,} bytes"
-        typer.echo(f"The page holds {n:,} of {of:,} runs, the newest; {why}.", err=True)
-    return _written(islice(records(store, which), n), output, of)
+    if total == 0:
+        raise InputError(f"no runs in {store} match; `egrm trace list` shows the runs")
+    if n < total:
+        hint = (
+            "raise --limit to see more" if n == limit else f"a page holds at most {MAX_PAGE_BYTES:,} bytes of records"
+        )
+        typer.echo(f"The page has the newest {n:,} of {total:,} runs; {hint}.", err=True)
+    return _written(islice(records(store, which), n), output, total)
 
 
-def _written(records: Iterable[Record], output: Path | None, of: int | None = None) -> Path:
+def _written(records: Iterable[Record], output: Path | None, total: int | None = None) -> Path:
     from egrm_graph.tracing.private import make_file
     from egrm_graph.viewing.run_page import write_page
 
     path = output or _temporary()
     make_file(path)
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        write_page(records, out, of=of)
+        write_page(records, out, of=total)
     return path
 
 
@@ -97,4 +99,4 @@ def _show(path: Path) -> None:
     import webbrowser
 
     if not webbrowser.open(path.resolve().as_uri()):
-        typer.echo("No browser could be started; open the file in one.", err=True)
+        typer.echo("Could not start a browser; open the file in one.", err=True)

@@ -1,4 +1,4 @@
-"""`egrm trace replay`: decides recorded runs again, with no model call."""
+"""`egrm trace replay`: decide recorded runs again, without calling a model."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rich.console import Console
 from rich.text import Text
 
 from egrm_graph.cli.setting_options import with_fields
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, filter_of
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, filter_of
 from egrm_graph.settings import Selection
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.terminal.terminal_text import bounded, one_line
 from egrm_graph.tracing.filter import Filter
+from egrm_graph.tracing.run_summary import SHORT_ID_CHARACTERS
 
 if TYPE_CHECKING:
     from egrm_graph.replay.decide_again import Decision
-    from egrm_graph.replay.replayed_runs import Replayed, Tally
+    from egrm_graph.replay.replayed_runs import Replayed, ReplayTally
 
-CHANGED_MOST = 20
-SHOWN_ID = 8
+MAX_CHANGED = 20
 
 
-# --measure is the one to decide by.
+# Here, --measure is the measure to decide by.
 _with_filter = with_fields(Filter, "which", filter_of, without=("measure",), panel=lambda _: "Which runs")
 
 
@@ -36,35 +36,36 @@ _with_filter = with_fields(Filter, "which", filter_of, without=("measure",), pan
 def replay_runs(
     *,
     which: Filter,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run, or `latest`; without, all runs.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Decide by this threshold.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run or `latest`. Without it, all runs.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Decide with this threshold.")] = None,
     measure: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Decide by this measure; without --threshold, at its own.")
+        str | None,
+        typer.Option(metavar="NAME", help="Decide by this measure. Without --threshold, uses the measure's default."),
     ] = None,
-    rule: Annotated[Selection | None, typer.Option(help="Choose among the paths by this rule.")] = None,
+    rule: Annotated[Selection | None, typer.Option(help="Choose among the paths with this rule.")] = None,
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Withhold answers with a lower calibrated confidence.")
     ] = None,
-    store: Store = DEFAULT_STORE,
-    limit: Annotated[int | None, typer.Option(min=1, help="Runs at most, the newest.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each run.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    limit: Annotated[int | None, typer.Option(min=1, help="Replay at most this many runs, the newest.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per run.")] = False,
 ) -> None:
-    """Decide recorded runs again, by another threshold, measure or rule, and see what changes. No model is called.
+    """Decide recorded runs again with another threshold, measure, or rule, and show what changes. Calls no model.
 
-    Where that would have drawn what was not drawn, the run is undecided. To know all, record with a gate that never
-    opens: --threshold 2 --stopping all. Without a change, runs are decided as they were.
+    A run that would need answers that were not drawn is undecided. To decide every run, record with a gate that never
+    opens: --threshold 2 --stopping all. Without changes, runs are decided as recorded.
     """
-    from egrm_graph.replay.replayed_runs import Tally, replay_one, replayed
+    from egrm_graph.replay.replayed_runs import ReplayTally, replay_one, replayed
     from egrm_graph.tracing.store_reading import record_of, records
 
     changes: dict[str, Any] = {"selection": rule} if rule else {}
-    if measure is not None:  # the threshold of another measure would mean nothing to it
+    if measure is not None:  # a threshold of another measure does not apply
         changes |= {"measure": measure, "threshold": None}
     if threshold is not None:
         changes["threshold"] = threshold
     if min_confidence is not None:
         changes["min_confidence"] = min_confidence
-    out, tally = standard_output(), Tally()
+    out, tally = standard_output(), ReplayTally()
     if run is not None:
         one = replay_one(record_of(store, run), changes)
         if as_json:
@@ -72,15 +73,15 @@ def replay_runs(
         else:
             _show_one(one, out)
         return
-    kept: list[Replayed] = []
+    changed: list[Replayed] = []
     with closing(records(store, which)) as found:
         for one in replayed(islice(found, limit), changes, tally):
             if as_json:
                 typer.echo(json.dumps(asdict(one), allow_nan=False))
-            elif one.changed and len(kept) < CHANGED_MOST:
-                kept.append(one)
+            elif one.changed and len(changed) < MAX_CHANGED:
+                changed.append(one)
     if not as_json:
-        _show_all(tally, kept, out)
+        _show_all(tally, changed, out)
 
 
 def _show_one(one: Replayed, out: Console) -> None:
@@ -100,9 +101,9 @@ def _cell(value: Any) -> Text:
     return Text(f"{value:.4g}" if isinstance(value, float) else bounded(str(value)))
 
 
-def _show_all(tally: Tally, changed: Sequence[Replayed], out: Console) -> None:
+def _show_all(tally: ReplayTally, changed: Sequence[Replayed], out: Console) -> None:
     lines = [
-        f"{tally.runs:,} runs decided again, with no model call; {tally.changed:,} come out otherwise"
+        f"{tally.runs:,} runs decided again without a model call; {tally.changed:,} changed"
         + (f", {tally.undecided:,} are undecided" if tally.undecided else ""),
         f"reasoned: {tally.reasoned_before:,} before, {tally.reasoned_after:,} now"
         + (f", {tally.route_unknown:,} unknown" if tally.route_unknown else ""),
@@ -113,19 +114,19 @@ def _show_all(tally: Tally, changed: Sequence[Replayed], out: Console) -> None:
             f"{tally.right_after:,} now"
         )
     if tally.no_verdict:
-        lines.append(f"{tally.no_verdict:,} runs came to no verdict, and were passed over")
+        lines.append(f"{tally.no_verdict:,} runs have no verdict and were skipped")
     for line in lines:
         out.print(Text(line))
     if not changed:
         return
     table = Table("run", "recorded", "decided again", Column("question", below=True))
     for one in changed:
-        name = one_line(one.run_id[:SHOWN_ID])
+        name = one_line(one.run_id[:SHORT_ID_CHARACTERS])
         table.add_row(name, _short(one.before), _short(one.after), Text(bounded(one.question), "dim"))
     out.print()
     out.print(table)
     if tally.changed > len(changed):
-        out.print(Text(f"... and {tally.changed - len(changed):,} more; --json tells all"))
+        out.print(Text(f"... and {tally.changed - len(changed):,} more; --json prints all"))
 
 
 def _short(decision: Decision) -> Text:

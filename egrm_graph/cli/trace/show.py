@@ -1,4 +1,4 @@
-"""`egrm trace show`: one run, and everything that led to its verdict."""
+"""`egrm trace show`: one run and everything that led to its verdict."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Run, Store
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, RunArgument, StoreOption
 from egrm_graph.terminal.tables import standard_output
 
 
 def show(
-    run: Run,
-    store: Store = DEFAULT_STORE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
+    run: RunArgument,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the full record as JSON.")] = False,
 ) -> None:
-    """Show one run: the verdict and why, its votes and paths, nodes and calls, retries and failures, and its cost."""
+    """Show one run: its verdict and explanation, votes and paths, nodes and calls, retries and failures, and cost."""
     from egrm_graph.tracing.store_reading import record_of
-    from egrm_graph.viewing.run_text import show as tell
+    from egrm_graph.viewing.run_text import show as print_run
 
     record = record_of(store, run)
     if as_json:
         typer.echo(json.dumps(record, indent=1))
     else:
-        tell(record, standard_output())
+        print_run(record, standard_output())

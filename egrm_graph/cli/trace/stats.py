@@ -1,4 +1,4 @@
-"""`egrm trace stats`: runs over time."""
+"""`egrm trace stats`: statistics of runs over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
-from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, with_filter
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.tracing.filter import Filter
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 @with_filter
 def stats(
     which: Filter,
-    store: Store = DEFAULT_STORE,
-    by: Annotated[Literal["hour", "day", "all"], typer.Option(help="A line for each of these.")] = "day",
+    store: StoreOption = DEFAULT_STORE,
+    by: Annotated[Literal["hour", "day", "all"], typer.Option(help="The period of each line.")] = "day",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """See how many runs were reasoned about, what they cost, how long they took and, with references, how many were
-    right."""
+    """Show how many runs reasoned, what they cost, how long they took, and, with references, how many were right."""
     from egrm_graph.tracing.store_reading import runs
     from egrm_graph.viewing.run_statistics import periods
 
@@ -36,7 +35,7 @@ def stats(
     else:
         out = standard_output()
         out.print(_table(found))
-        out.print(Text("Tokens are completion tokens a run; brackets are 95 % intervals.", "dim"))
+        out.print(Text("Tokens are completion tokens per run. Brackets are 95 % intervals.", "dim"))
 
 
 def _table(found: Sequence[Period]) -> Table:

@@ -1,4 +1,4 @@
-"""The options that the commands on recorded runs share."""
+"""The options that the `egrm trace` commands share."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from egrm_graph.errors import InputError
 from egrm_graph.settings import Settings, explain
 from egrm_graph.tracing.filter import Filter
 
-Store = Annotated[
+StoreOption = Annotated[
     Path,
-    typer.Option("--store", metavar="PATH", envvar="EGRM_TRACE_STORE", help="Where runs were recorded."),
+    typer.Option("--store", metavar="PATH", envvar="EGRM_TRACE_STORE", help="The store that runs were recorded in."),
 ]
-Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's id, as many of its characters as it takes, or `latest`.")
-]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, the start of one, or `latest`.")]
 DEFAULT_STORE: Path = Settings.model_fields["trace_store"].default
 
 
-def filter_of(given: Mapping[str, Any]) -> Filter:
-    """Raises:
-    InputError: a value is out of range, or values do not fit together.
+def filter_of(fields: Mapping[str, Any]) -> Filter:
+    """Create a filter from the options.
+
+    Raises:
+        InputError: A value is invalid, or values contradict each other.
     """
     try:
-        return Filter(**given)
+        return Filter(**fields)
     except ValidationError as error:
         raise InputError(explain(error)) from error
 
@@ -50,6 +50,7 @@ with_filter = with_fields(
         "uncertainty": "LOW..HIGH",
         "min_tokens": "N",
         "min_ms": "MS",
+        "where": "CONDITION",
     },
 )
-"""Gives a command the options that choose runs; it gets them as its argument `which`."""
+"""Adds the filter options to a command, which receives the filter as `which`."""

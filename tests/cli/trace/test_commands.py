@@ -1,4 +1,4 @@
-"""`egrm trace show`, `diff`, `stats`, `export` and `prune`, as a user runs them."""
+"""`egrm trace show`, `diff`, `stats`, `export`, and `prune`."""
 
 import json
 import stat
@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Path:
     return stored(tmp_path / "runs.db", run("aaaa", 10), other)
 
 
-def test_show_tells_a_run(store: Path) -> None:
+def test_show_prints_a_run(store: Path) -> None:
     done = trace("show", "aa", "--store", store)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("Run aaaa · ")
@@ -26,16 +26,16 @@ def test_show_tells_a_run(store: Path) -> None:
         assert part in done.stdout
 
 
-def test_show_prints_the_whole_record(store: Path) -> None:
+def test_show_prints_the_record_as_json(store: Path) -> None:
     assert json.loads(trace("show", "aa", "--store", store, "--json").stdout) == run("aaaa", 10)
 
 
-def test_show_says_where_there_is_no_such_run(store: Path) -> None:
+def test_show_reports_an_unknown_run(store: Path) -> None:
     done = trace("show", "zz", "--store", store)
-    assert (done.exit_code, "there is no run 'zz'" in done.stderr) == (2, True)
+    assert (done.exit_code, "no run 'zz' in" in done.stderr) == (2, True)
 
 
-def test_diff_tells_what_differs(tmp_path: Path) -> None:
+def test_diff_prints_the_differences(tmp_path: Path) -> None:
     changed = {**record()["settings"], "threshold": 0.5}
     store = stored(tmp_path / "runs.db", run("aaaa"), run("bbbb", settings=changed), run("cccc", 5))
     done = trace("diff", "aaaa", "bbbb", "--store", store)
@@ -44,24 +44,24 @@ def test_diff_tells_what_differs(tmp_path: Path) -> None:
         ["aaaa", "bbbb"],
         ["setting", "threshold", "0.8", "(context)", "0.5", "(context)"],
     ]
-    told = json.loads(trace("diff", "aaaa", "bbbb", "--store", store, "--json").stdout)
-    assert told == [{"what": "setting threshold", "first": "0.8 (context)", "second": "0.5 (context)"}]
+    found = json.loads(trace("diff", "aaaa", "bbbb", "--store", store, "--json").stdout)
+    assert found == [{"what": "setting threshold", "first": "0.8 (context)", "second": "0.5 (context)"}]
     same = trace("diff", "aaaa", "cccc", "--store", store)
-    assert (same.exit_code, same.stdout.strip()) == (0, "The two runs differ in nothing but their time.")
+    assert (same.exit_code, same.stdout.strip()) == (0, "The two runs are equal, except for the time.")
 
 
-def test_stats_has_a_line_a_period(store: Path) -> None:
+def test_stats_prints_a_line_per_period(store: Path) -> None:
     done = trace("stats", "--store", store, "--by", "all")
     assert done.exit_code == 0, done.output
-    # Wilson's interval of one in two is [9.5, 90.5]; 95 % of the way from 20 to 131 ms are 125.
+    # Wilson's interval of one in two is [9.5, 90.5]; the 95th percentile of 20 and 131 ms is 125.
     assert " ".join(done.stdout.splitlines()[1].split()) == (
         "all 2 0 50.0 % [9.5, 90.5] 116.0 116.0 76 125 50.0 % [9.5, 90.5] 2"
     )
-    [told] = json.loads(trace("stats", "--store", store, "--by", "all", "--json", "--right").stdout)
-    assert (told["runs"], told["accuracy"]["value"], told["tokens"]) == (1, 1.0, {"reasoned": 116.0})
+    [period] = json.loads(trace("stats", "--store", store, "--by", "all", "--json", "--right").stdout)
+    assert (period["runs"], period["accuracy"]["value"], period["tokens"]) == (1, 1.0, {"reasoned": 116.0})
 
 
-def test_export_writes_the_records_for_their_owner_alone(store: Path, tmp_path: Path) -> None:
+def test_export_writes_a_private_file(store: Path, tmp_path: Path) -> None:
     file = tmp_path / "runs.jsonl"
     assert trace("export", "--store", store, "--output", file).exit_code == 0
     assert [json.loads(line)["run_id"] for line in file.read_text().splitlines()] == ["bbbb", "aaaa"]
@@ -74,7 +74,7 @@ def test_export_writes_the_records_for_their_owner_alone(store: Path, tmp_path: 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_export_goes_to_standard_output_and_makes_no_file_without_a_store(store: Path, tmp_path: Path) -> None:
+def test_export_creates_no_file_without_a_store(store: Path, tmp_path: Path) -> None:
     done = trace("export", "--store", store, "--wrong")
     assert json.loads(done.stdout)["run_id"] == "bbbb"
     assert trace("export", "--store", tmp_path / "no.db", "--output", tmp_path / "no.jsonl").exit_code == 2
@@ -93,7 +93,7 @@ def test_prune_asks_before_it_deletes(tmp_path: Path, name: str) -> None:
     assert list(runs(store)) == []
 
 
-def test_prune_has_to_be_told_what(store: Path) -> None:
+def test_prune_needs_a_limit(store: Path) -> None:
     assert "--older-than 30d, or --keep-mb 100" in trace("prune", "--store", store).stderr
     assert "'soon': give a date" in trace("prune", "--store", store, "--older-than", "soon").stderr
 
@@ -101,10 +101,10 @@ def test_prune_has_to_be_told_what(store: Path) -> None:
 @pytest.mark.slow
 def test_megabytes_of_hostile_text_are_inert(tmp_path: Path) -> None:
     hostile = "[red]\x1b]0;t\x07\u202e\x00\x9b\ud800\n" + "x" * 10_000_000
-    told = verification(answer=hostile, paths=[path(hostile, 0.2, 0, text=hostile)])
-    store = stored(tmp_path / "runs.db", run("aaaa", 10), run("bbbb", verification=told, error=hostile))
-    for given in ("list", "show bbbb", "diff aaaa bbbb", "stats", "export", "show bbbb --json"):
-        done = trace(*given.split(), "--store", store)
+    verdict = verification(answer=hostile, paths=[path(hostile, 0.2, 0, text=hostile)])
+    store = stored(tmp_path / "runs.db", run("aaaa", 10), run("bbbb", verification=verdict, error=hostile))
+    for arguments in ("list", "show bbbb", "diff aaaa bbbb", "stats", "export", "show bbbb --json"):
+        done = trace(*arguments.split(), "--store", store)
         assert done.exit_code in (0, 1), done.output
         assert all(line.isprintable() for line in done.stdout.splitlines())
     assert "\\ud800" in done.stdout

@@ -1,4 +1,4 @@
-"""`egrm trace list`, as a user runs it."""
+"""`egrm trace list`."""
 
 import json
 import unicodedata
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from egrm_graph.tracing.run_summary import COLUMNS
 from tests.cli.trace.tracing import run, stored, trace
 from tests.tracing.records import STARTED, verification
 
@@ -17,19 +18,34 @@ def store(tmp_path: Path) -> Path:
     return stored(tmp_path / "runs.db", run("aaaa0000aaaa", 10), run("bbbb0000bbbb", verification=wrong), failed)
 
 
-def test_the_newest_runs_come_first(store: Path) -> None:
+def test_the_newest_runs_are_first(store: Path) -> None:
     done = trace("list", "--store", store)
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert lines[0] == ["run", "started", "ending", "route", "value", "tokens", "ms", "answer", "question"]
+    assert lines[0] == [column.heading for column in COLUMNS if column.default]
     assert [line[0] for line in lines[1:]] == ["bbbb0000", "cccc0000", "aaaa0000"]
     assert lines[3][3:] == ["ok", "reasoned", "0.60", "/", "0.80", "116", "131", "42", "✓", "17+25"]
     assert lines[2][3:] == ["failed", "36", "131"]
     assert lines[1][4:] == ["direct", "0.60", "/", "0.80", "116", "131", "32", "✗", "17+25"]
 
 
+def test_columns_are_chosen_by_name(store: Path) -> None:
+    lines = [
+        line.split()
+        for line in trace("list", "--store", store, "--columns", "question,run_id,level").stdout.splitlines()
+    ]
+    assert lines[:2] == [["run", "level", "question"], ["bbbb0000", "full", "17+25"]]
+    done = trace("list", "--store", store, "--json", "--columns", "run_id,margin", "--limit", "1")
+    assert json.loads(done.stdout) == {"run_id": "bbbb0000bbbb", "margin": -0.2}
+
+
+def test_an_unknown_column_is_an_error_with_the_names(store: Path) -> None:
+    done = trace("list", "--store", store, "--columns", "run_id,mood")
+    assert (done.exit_code, "'mood' is not a column; choose from run_id" in " ".join(done.stderr.split())) == (2, True)
+
+
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("arguments", "found"),
     [
         (["--route", "direct"], ["bbbb"]),
         (["--wrong"], ["bbbb"]),
@@ -39,10 +55,11 @@ def test_the_newest_runs_come_first(store: Path) -> None:
         (["--uncertainty", "0.5..0.7", "--limit", "1"], ["bbbb"]),
         (["--min-tokens", "100", "--model", "egrm-tiny"], ["bbbb", "aaaa"]),
         (["--task", "answer"], []),
+        (["--where", "ms>=131", "--where", "route=direct"], ["bbbb"]),
     ],
 )
-def test_filters_choose(store: Path, given: list[str], found: list[str] | None) -> None:
-    done = trace("list", "--store", store, "--json", *given)
+def test_filters_select_runs(store: Path, arguments: list[str], found: list[str] | None) -> None:
+    done = trace("list", "--store", store, "--json", *arguments)
     if found is None:
         assert (done.exit_code, "give a date" in done.stderr) == (2, True)
     else:
@@ -53,11 +70,11 @@ def test_the_store_is_taken_from_the_environment(store: Path) -> None:
     assert len(trace("list", "--json", EGRM_TRACE_STORE=str(store)).stdout.splitlines()) == 3
 
 
-def test_where_there_are_none_it_says_so(store: Path) -> None:
-    assert "There are no such runs in" in " ".join(trace("list", "--store", store, "--task", "x").stdout.split())
+def test_no_matching_runs_is_a_message(store: Path) -> None:
+    assert "match." in " ".join(trace("list", "--store", store, "--task", "x").stdout.split())
 
 
-def test_without_a_store_it_says_how_to_record(tmp_path: Path) -> None:
+def test_a_missing_store_is_an_error(tmp_path: Path) -> None:
     done = trace("list", "--store", tmp_path / "none.db")
     assert (done.exit_code, "runs with --trace," in done.stderr) == (2, True)
 

@@ -1,4 +1,4 @@
-"""Stores to look into, and the commands that do."""
+"""Stores for tests, and the commands that read them."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import STARTED, record
 
 
-def trace(*given: object, **environment: str) -> Result:
-    return CliRunner().invoke(app, ["trace", *map(str, given)], env={"COLUMNS": "140", **environment})
+def trace(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(app, ["trace", *map(str, arguments)], env={"COLUMNS": "140", **environment})
 
 
 def run(run_id: str, age_s: float = 0, **changes: Any) -> Record:
@@ -21,8 +21,8 @@ def run(run_id: str, age_s: float = 0, **changes: Any) -> Record:
 
 def stored(path: Path, *made: Record) -> Path:
     store = open_store(path, None, None)
-    for each in made:
-        store.put(each)
+    for item in made:
+        store.put(item)
     assert store.flush()
     store.close()
     return path

@@ -1,4 +1,4 @@
-"""Spans and metrics that stay in this process, and runs that are told to them as a graph does."""
+"""In-memory spans and metrics, and a driver that reports recorded runs to them as a graph does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from egrm_graph.records.privacy import Rewrite
+from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import ModelCall, Record
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
@@ -23,34 +23,34 @@ from egrm_graph.telemetry.span_attributes import service_of
 VLLM = Settings(engine="vllm", model="egrm-tiny")
 
 
-class Told:
-    """What arrives at providers."""
+class ReportedTelemetry:
+    """What the providers receive."""
 
-    def __init__(self, settings: Settings = VLLM, *, rewrite: Rewrite | None = None) -> None:
+    def __init__(self, settings: Settings = VLLM, *, redact: Redactor | None = None) -> None:
         self._exporter = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.provider = TracerProvider()
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.spans_to = OpenTelemetrySpans(
+        self.receiver = OpenTelemetrySpans(
             service_of(settings),
-            rewrite=rewrite,
+            redact=redact,
             tracer_provider=self.provider,
             meter_provider=MeterProvider([self._reader]),
         )
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """Those that have ended, in that order."""
+        """The ended spans, in order."""
         return list(self._exporter.get_finished_spans())
 
     def named(self, name: str) -> ReadableSpan:
-        """The one span of that name."""
+        """The only span with this name."""
         (span,) = [span for span in self.spans if span.name == name]
         return span
 
     @property
     def points(self) -> dict[str, list[tuple[dict[str, Any], float]]]:
-        """By metric, each point's attributes and its sum."""
+        """The attributes and sum of each data point, by metric."""
         data = self._reader.get_metrics_data()
         found: dict[str, list[tuple[dict[str, Any], float]]] = {}
         for resource in data.resource_metrics if data else ():
@@ -62,37 +62,37 @@ class Told:
 
 
 def _total(point: Any) -> float:
-    """Of a histogram the sum, of a counter the value."""
+    """The sum of a histogram or the value of a counter."""
     return float(point.sum if hasattr(point, "sum") else point.value)
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
-    """The attributes, with lists for the tuples that the SDK makes of them."""
+    """The attributes, with tuples converted back to lists."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in (span.attributes or {}).items()}
 
 
 def parents(spans: Sequence[ReadableSpan]) -> dict[str, str | None]:
-    """For each span's name that of its parent; None for one whose parent is not among them."""
+    """The name of each span's parent, by name. None if the parent is not among the spans."""
     names = {span.context.span_id: span.name for span in spans if span.context is not None}
     return {span.name: None if span.parent is None else names.get(span.parent.span_id) for span in spans}
 
 
 async def drive(run: RunSpan, record: Record) -> list[Mapping[str, str]]:
-    """Tells a recorded run as if it went on now: nodes in turn, the calls of each at once. Gives the calls' headers."""
+    """Report a recorded run as if it happened now, and return the calls' headers. A node's calls run concurrently."""
     found: list[Mapping[str, str]] = []
     for node in record["nodes"]:
         with run.node(node):
-            calls = [each for each in record["calls"] if each["node"] == node["name"]]
-            found += await asyncio.gather(*(_call(run, each, record) for each in calls))
+            calls = [call for call in record["calls"] if call["node"] == node["name"]]
+            found += await asyncio.gather(*(_call(run, call, record) for call in calls))
     run.ended(record)
     return found
 
 
 async def _call(run: RunSpan, call: ModelCall, record: Record) -> Mapping[str, str]:
-    told = record["verification"]
+    verdict = record["verification"]
     prompt = [] if call["prompt"] is None else record["prompts"][call["prompt"]]
-    drawn = [*told["samples"], *told["paths"]] if told is not None else []
-    texts = [each["text"] or "" for each in drawn if each["seed"] in call["seeds"]]
+    drawn = [*verdict["samples"], *verdict["paths"]] if verdict is not None else []
+    texts = [sample["text"] or "" for sample in drawn if sample["seed"] in call["seeds"]]
     with run.call(call, prompt) as headers:
         await asyncio.sleep(0)
         run.answered(call, texts)
@@ -100,7 +100,7 @@ async def _call(run: RunSpan, call: ModelCall, record: Record) -> Mapping[str, s
 
 
 def plain(text: str) -> str:
-    """Lets every text through."""
+    """Redacts nothing."""
     return text
 
 

@@ -1,4 +1,4 @@
-"""A store in memory, and graphs that record into it."""
+"""A store in memory and a graph that records into it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from egrm_graph.records.record import Record
 from egrm_graph.scoring.scorer import Scorer
 
 
-class Kept:
-    """Keeps records as JSON, so that what is changed afterwards does not change them, and what is no JSON is seen."""
+class MemoryStore:
+    """Stores records as JSON: later changes have no effect, and values that are not JSON fail."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -33,7 +33,7 @@ class Kept:
 
 
 def recording_graph(
-    client: Client, store: Kept, scorer: Scorer | None = None, redact: Any = None, **changes: Any
+    client: Client, store: MemoryStore, scorer: Scorer | None = None, redact: Any = None, **changes: Any
 ) -> Any:
     settings: dict[str, Any] = {"task": "arithmetic", "trace_level": "full", **changes}
     return build_graph(Settings(**settings), client=client, scorer=scorer, store=store, redact=redact)

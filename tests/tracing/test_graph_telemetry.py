@@ -1,4 +1,4 @@
-"""Whole graphs that tell spans to the providers of this process."""
+"""Graphs that report spans to the providers of this process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.settings import BUNDLED_SCORER
 from tests.clients.asking import client_of
 from tests.clients.fake_server import FakeServer, echo_seeds, refuse
-from tests.tracing.kept import Kept, recording_graph
-from tests.tracing.telling import attributes, parents
+from tests.tracing.memory_store import MemoryStore, recording_graph
+from tests.tracing.reported_telemetry import attributes, parents
 
 PATH = "17+48=65;65-9=56;#56"
 QUESTION: Any = {"question": "17+48-9"}
@@ -38,9 +38,9 @@ def span_of(spans: InMemorySpanExporter, name: str) -> ReadableSpan:
 
 
 @pytest.mark.parametrize("sync", [True, False])
-async def test_a_run_is_one_tree(spans: InMemorySpanExporter, sync: bool) -> None:
-    told = graph()
-    verification = (told.invoke(QUESTION) if sync else await told.ainvoke(QUESTION))["verification"]
+async def test_a_run_is_one_tree_of_spans(spans: InMemorySpanExporter, sync: bool) -> None:
+    verifier = graph()
+    verification = (verifier.invoke(QUESTION) if sync else await verifier.ainvoke(QUESTION))["verification"]
     found = spans.get_finished_spans()
     assert parents(found) == {
         "invoke_workflow egrm": None,
@@ -50,33 +50,33 @@ async def test_a_run_is_one_tree(spans: InMemorySpanExporter, sync: bool) -> Non
         "chat scripted": "expand_cot",
     }
     asked = [attributes(span) for span in found if span.name == "chat scripted"]
-    # A wave of four; after 57, 56, 57, 56 the fifth could not open the gate.
-    assert [each["egrm.node"] for each in asked] == ["answer_fast", *["expand_cot"] * 4]
-    assert sum(each["gen_ai.usage.output_tokens"] for each in asked) == verification["usage"]["completion_tokens"]
-    whole = attributes(span_of(spans, "invoke_workflow egrm"))
-    assert (whole["egrm.run_id"], whole["egrm.route"]) == (verification["run_id"], "reasoned")
-    assert whole["egrm.tokens.output"] == verification["usage"]["completion_tokens"]
+    # A wave of four. After 57, 56, 57, 56, the fifth could not open the gate.
+    assert [call["egrm.node"] for call in asked] == ["answer_fast", *["expand_cot"] * 4]
+    assert sum(call["gen_ai.usage.output_tokens"] for call in asked) == verification["usage"]["completion_tokens"]
+    run = attributes(span_of(spans, "invoke_workflow egrm"))
+    assert (run["egrm.run_id"], run["egrm.route"]) == (verification["run_id"], "reasoned")
+    assert run["egrm.tokens.output"] == verification["usage"]["completion_tokens"]
 
 
-async def test_a_record_names_the_trace_that_its_spans_are_in(spans: InMemorySpanExporter) -> None:
-    kept = Kept()
-    told = recording_graph(ScriptedClient(fast=["56"] * 5), kept, telemetry="on")
-    await told.ainvoke(QUESTION, {"metadata": {"order": "7"}})
+async def test_a_record_names_its_trace(spans: InMemorySpanExporter) -> None:
+    kept = MemoryStore()
+    verifier = recording_graph(ScriptedClient(fast=["56"] * 5), kept, telemetry="on")
+    await verifier.ainvoke(QUESTION, {"metadata": {"order": "7"}})
     context = span_of(spans, "invoke_workflow egrm").context
     assert context is not None
     (record,) = kept.records
     assert (record["trace_id"], record["metadata"]) == (f"{context.trace_id:032x}", {"order": "7"})
 
 
-async def test_a_run_is_a_part_of_the_callers_span(spans: InMemorySpanExporter) -> None:
+async def test_a_run_is_under_the_callers_span(spans: InMemorySpanExporter) -> None:
     with trace.get_tracer("caller").start_as_current_span("request"):
         await graph().ainvoke(QUESTION)
     assert parents(spans.get_finished_spans())["invoke_workflow egrm"] == "request"
 
 
-async def test_many_runs_at_once_stay_apart(spans: InMemorySpanExporter) -> None:
-    told = graph()
-    outs = await told.abatch([QUESTION] * 50)
+async def test_concurrent_runs_do_not_mix(spans: InMemorySpanExporter) -> None:
+    verifier = graph()
+    outs = await verifier.abatch([QUESTION] * 50)
     found = spans.get_finished_spans()
     run_of = {
         span.context.trace_id: attributes(span)["egrm.run_id"] for span in found if span.parent is None and span.context
@@ -87,7 +87,7 @@ async def test_many_runs_at_once_stay_apart(spans: InMemorySpanExporter) -> None
             assert attributes(span)["egrm.request_id"].startswith(run_of[span.context.trace_id])
 
 
-async def test_paths_that_are_started_ahead_are_within_the_run(spans: InMemorySpanExporter) -> None:
+async def test_paths_that_start_early_are_under_the_run(spans: InMemorySpanExporter) -> None:
     client = ScriptedClient(fast=WAVERING, paths=[Delay(0.02, PATH)] * 4)
     await graph(client, speculate=True).ainvoke(QUESTION)
     found = spans.get_finished_spans()
@@ -95,14 +95,14 @@ async def test_paths_that_are_started_ahead_are_within_the_run(spans: InMemorySp
     assert [attributes(span)["egrm.node"] for span in found if span.name == "chat scripted"].count("expand_cot") == 4
 
 
-async def test_a_lost_sample_is_counted_and_no_error(spans: InMemorySpanExporter) -> None:
+async def test_a_lost_sample_is_counted_but_is_not_an_error(spans: InMemorySpanExporter) -> None:
     client = ScriptedClient(fast=["56", Fail("lost"), "56", "56", "56"])
     await graph(client, samples=5, stopping="all", waves=1).ainvoke(QUESTION)
     span = span_of(spans, "chat scripted")
     assert (span.status.status_code, attributes(span)["egrm.lost"]) == (StatusCode.UNSET, 1)
 
 
-async def test_a_failed_call_ends_as_failed_and_the_run_goes_on(spans: InMemorySpanExporter) -> None:
+async def test_a_failed_call_ends_as_failed_and_the_run_continues(spans: InMemorySpanExporter) -> None:
     client = ScriptedClient(fast=[Fail("17 broke off", whole_call=True)] * 5, paths=[PATH] * 4)
     await graph(client, stopping="all", waves=1).ainvoke(QUESTION)
     failed = [span for span in spans.get_finished_spans() if span.status.status_code == StatusCode.ERROR]
@@ -110,7 +110,7 @@ async def test_a_failed_call_ends_as_failed_and_the_run_goes_on(spans: InMemoryS
     assert failed[0].status.description is None
 
 
-async def test_a_run_that_fails_ends_its_spans(spans: InMemorySpanExporter) -> None:
+async def test_a_failed_run_ends_its_spans(spans: InMemorySpanExporter) -> None:
     def broken(*_: Any) -> str:
         raise KeyError("17+48")
 
@@ -120,7 +120,7 @@ async def test_a_run_that_fails_ends_its_spans(spans: InMemorySpanExporter) -> N
     assert ends == {"chat scripted": "KeyError", "answer_fast": "KeyError", "invoke_workflow egrm": "KeyError"}
 
 
-async def test_a_run_that_is_cancelled_ends_its_spans(spans: InMemorySpanExporter) -> None:
+async def test_a_cancelled_run_ends_its_spans(spans: InMemorySpanExporter) -> None:
     running = asyncio.create_task(graph(ScriptedClient(fast=[Stall()] * 5)).ainvoke(QUESTION))
     await asyncio.sleep(0.2)
     running.cancel()
@@ -130,7 +130,7 @@ async def test_a_run_that_is_cancelled_ends_its_spans(spans: InMemorySpanExporte
     assert ends == {"chat scripted": "cancelled", "answer_fast": "cancelled", "invoke_workflow egrm": "cancelled"}
 
 
-async def test_texts_are_told_only_with_content(spans: InMemorySpanExporter) -> None:
+async def test_texts_are_reported_only_with_content(spans: InMemorySpanExporter) -> None:
     await graph().ainvoke(QUESTION)
     assert "17+48" not in json.dumps([attributes(span) for span in spans.get_finished_spans()])
     spans.clear()
@@ -141,16 +141,16 @@ async def test_texts_are_told_only_with_content(spans: InMemorySpanExporter) -> 
     assert [answer["parts"][0]["content"] for answer in answers] == WAVERING[:4]
 
 
-async def test_a_server_is_told_the_span_of_each_request(spans: InMemorySpanExporter) -> None:
+async def test_a_server_receives_the_span_of_each_request(spans: InMemorySpanExporter) -> None:
     async with FakeServer(echo_seeds()).running() as server, client_of(server) as client:
         await graph(client, engine="vllm", model="tiny").ainvoke(QUESTION)
-        sent = {seen.headers["traceparent"].split("-")[2] for seen in server.seen}
+        sent = {request.headers["traceparent"].split("-")[2] for request in server.seen}
     calls = [span for span in spans.get_finished_spans() if span.name == "chat tiny"]
     assert sent == {f"{span.context.span_id:016x}" for span in calls if span.context}
     assert len(sent) == len(server.seen)
 
 
-async def test_a_scorers_server_is_told_the_span_of_its_node(spans: InMemorySpanExporter) -> None:
+async def test_a_scorers_server_receives_the_span_of_its_node(spans: InMemorySpanExporter) -> None:
     server = FakeServer(refuse(400), served=(BUNDLED_SCORER,), context=256)
     client = ScriptedClient(fast=WAVERING, paths=[PATH] * 4)
     async with server.running():
@@ -159,18 +159,16 @@ async def test_a_scorers_server_is_told_the_span_of_its_node(spans: InMemorySpan
         await scorer.aclose()
     context = span_of(spans, "score_paths").context
     assert context is not None
-    sent = {seen.headers["traceparent"] for seen in server.seen if seen.path == "/pooling"}
+    sent = {request.headers["traceparent"] for request in server.seen if request.path == "/pooling"}
     assert [header.split("-")[2] for header in sent] == [f"{context.span_id:016x}"]
 
 
 @pytest.mark.parametrize("telemetry", ["on", "content"])
-async def test_the_key_is_in_no_span_even_where_the_server_echoes_it(
-    spans: InMemorySpanExporter, telemetry: str
-) -> None:
+async def test_the_api_key_is_in_no_span_if_a_server_echoes_it(spans: InMemorySpanExporter, telemetry: str) -> None:
     echo = refuse(400, "Bearer sk-123 is no good; nor is sk-123")
     async with FakeServer(echo).running() as server, client_of(server, api_key="sk-123") as client:
         await graph(client, engine="vllm", model="tiny", api_key="sk-123", telemetry=telemetry).ainvoke(QUESTION)
     found = spans.get_finished_spans()
-    told = [(attributes(span), span.status.description) for span in found]
-    assert "is no good" in json.dumps(told) or telemetry == "on"
-    assert "sk-123" not in json.dumps(told)
+    reported = [(attributes(span), span.status.description) for span in found]
+    assert "is no good" in json.dumps(reported) or telemetry == "on"
+    assert "sk-123" not in json.dumps(reported)
