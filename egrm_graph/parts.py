@@ -16,7 +16,9 @@ from egrm_graph.deciding.selection_rules import SelectionRule
 from egrm_graph.drawing.requirements import unmet_need
 from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
-from egrm_graph.prompting import Prompts
+from egrm_graph.extensions import Extensions
+from egrm_graph.prompting import FAST_PROMPT, Prompts
+from egrm_graph.prompting import Source as Template
 from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import Source
 from egrm_graph.scoring.scorer import Scorer

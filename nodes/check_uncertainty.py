@@ -26,7 +26,7 @@ def check_uncertainty(state: State, run: Run) -> dict[str, Gated]:
         by_order = [(reading["order"], reading["probabilities"] or {}) for reading in readings]
     else:
         by_order = [(sample["order"], {sample["answer"]: 1.0}) for sample in samples if sample["answer"] is not None]
-    route: Route = "direct" if gate.certain(evidence) or not drawn["views"] else "reasoned"
+    route: Route = "direct" if gate.certain(evidence) or not drawn["planned"] else "reasoned"
     uncertainty = Uncertainty(
         measure=gate.measure.name,
         value=gate.measure.measured(evidence),

@@ -97,7 +97,12 @@ def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> De
         if (unknown := _not_reasoned(verification, gated, partial=partial)) is not None:
             return _undecided(run, unknown, gated)
         state["scored"] = Expanded(
-            paths=verification["paths"], usage=no_usage(), ms=0.0, reasons=_reasons(record, after=2)
+            paths=verification["paths"],
+            views=[],
+            view_of=[],
+            usage=no_usage(),
+            ms=0.0,
+            reasons=_reasons(record, after=2),
         )
     with warnings.catch_warnings():  # a replay is not a stream of runs to monitor the calibration on
         warnings.simplefilter("ignore", CalibrationWarning)
@@ -137,17 +142,17 @@ def _parts(fixed: str, scorer: str | None, *, calibrated: bool) -> Parts:
 def _drawn(record: Record, verification: Verification, n: int) -> Drawn:
     samples = verification["samples"][:n]
     outcomes = [Lost(sample["error"]) if sample["error"] is not None else sample for sample in samples]
-    asked = record["asked"]
-    assert asked is not None  # checked before
     return Drawn(
-        views=run.parts.task.views(asked, run.settings, run.settings.samples),
+        views=[],
         samples=samples,
         readings=verification["readings"],
         planned=verification["uncertainty"]["planned"],
         ahead=None,
         usage=no_usage(),
         ms=0.0,
-        reasons=_reasons(record, before=1) if verification["readings"] else lost_reasons("fast answers", outcomes),
+        reasons=_reasons(record, before=1)
+        if verification["readings"]
+        else lost_reasons(ReasonCode.FAST_ANSWERS_LOST, outcomes),
     )
 
 
