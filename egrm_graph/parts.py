@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt
+from egrm_graph.clients.engines import load_client
 from egrm_graph.conformance import check_conforms
 from egrm_graph.drawing.requirements import why_unmet
 from egrm_graph.drawing.sampling import require_options
@@ -17,15 +17,9 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.prompting import Prompts
 from egrm_graph.records.privacy import Rewrite
 from egrm_graph.records.record import Source
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import (
-    BUNDLED_JUDGE,
-    BUNDLED_MODEL,
-    BUNDLED_SCORER,
-    MIN_CONFIDENCE,
-    RunSettings,
-    Settings,
-)
+from egrm_graph.settings import BUNDLED_SCORER, MIN_CONFIDENCE, RunSettings, Settings
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.task import Task
 from egrm_graph.tracing.recording import Tracer, tracer_of
@@ -169,30 +163,6 @@ def _sources(settings: Settings) -> dict[str, Source]:
     return sources
 
 
-def load_client(settings: Settings) -> Client:
-    """The client of the settings' engine."""
-    if settings.engine == "vllm":
-        from egrm_graph.clients.vllm import VllmClient
-
-        return VllmClient(
-            model=settings.model,
-            base_urls=settings.base_url,
-            api_key=None if settings.api_key is None else settings.api_key.get_secret_value(),
-            endpoint=settings.endpoint,
-            connect_timeout_s=settings.connect_timeout_s,
-            request_timeout_s=settings.request_timeout_s,
-            attempts=settings.attempts,
-        )
-    if settings.engine == "chat_model":
-        from egrm_graph.clients.chat_model import ChatModelClient
-
-        return ChatModelClient(settings.model)
-    from egrm_graph.clients.embedded import EmbeddedClient
-
-    name = BUNDLED_JUDGE if settings.judges and settings.model == BUNDLED_MODEL else settings.model
-    return EmbeddedClient.load(bundled(name) if name in (BUNDLED_MODEL, BUNDLED_JUDGE) else Path(name))
-
-
 def scorer_folder(settings: Settings) -> Path | None:
     """Where the scorer of the settings is; None where paths are to vote."""
     if settings.scorer == "auto":
@@ -232,8 +202,3 @@ def load_scorer(folder: Path) -> Scorer:
     from egrm_graph.scoring.classifier import ClassifierScorer
 
     return ClassifierScorer.load(folder)
-
-
-def bundled(name: str) -> Path:
-    """The folder of a model that comes with the package."""
-    return Path(str(files("egrm_graph") / "models" / name))

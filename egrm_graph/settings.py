@@ -18,7 +18,7 @@ BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 MIN_CONFIDENCE = 0.3
 """Chosen by measurement; see docs/calibration.md."""
 
-Engine = Literal["embedded", "vllm", "chat_model"]
+Engine = Literal["auto", "embedded", "vllm", "openai", "chat_model"]
 Thinking = Literal["off", "on", "default"]
 Selection = Literal["best_score", "weighted_vote", "majority_best"]
 TaskName = Literal["answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"]
@@ -188,16 +188,18 @@ class RunSettings(BaseModel):
 class Settings(RunSettings):
     """What the graph is built with: the run's settings and, fixed from then on, the models behind it."""
 
-    engine: Engine = "embedded"
-    """Where the language model runs: in this process, behind a vLLM server, or as a LangChain chat model."""
+    engine: Engine = "auto"
+    """Where the language model runs: `embedded`, in this process; `vllm`, behind a vLLM server; `openai`, behind any
+    other server with an OpenAI-style API; or `chat_model`, a LangChain chat model. `auto` is `openai` if `base_url` is
+    set, or else `embedded`."""
     model: str = BUNDLED_MODEL
-    """The name a vLLM server serves, a folder with a model (embedded), or LangChain's `provider:model`. Only the engine
+    """The name a server serves, a folder with a model (embedded), or LangChain's `provider:model`. Only the engine
     `embedded` has a default. Where candidates are judged in this process, `egrm-tiny` stands for its sister
     `egrm-tiny-judge`."""
     base_url: tuple[str, ...] = ("http://localhost:8000/v1",)
-    """The vLLM servers; several are used in turn."""
+    """The servers of the engines `vllm` and `openai`; several are used in turn."""
     api_key: SecretStr | None = None
-    """Sent to the vLLM server as a bearer token."""
+    """Sent to the server as a bearer token."""
     task: Literal["auto", "answer", "arithmetic", "pairwise", "pointwise", "best_of_n", "tool_calls"] = "auto"
     """What is asked, and how it is read. Questions: `answer`, `arithmetic`; `auto` is the latter for the bundled model.
     Candidates that are handed in: `pairwise`, `best_of_n`, `tool_calls`, `pointwise`."""
@@ -208,7 +210,7 @@ class Settings(RunSettings):
     """A set of prompts, `default` or `tiny`, or a folder whose files replace those of the task's own set. A prompt for
     a base model names the texts where its own pattern starts again: `{% set stop = ["Question:"] %}`."""
     endpoint: Literal["chat", "completions"] = "chat"
-    """The vLLM route for samples: `completions` is for base models without a chat template."""
+    """The server's route for samples: `completions` is for base models without a chat template."""
     scorer: str | None = "auto"
     """A folder with a scorer; None: paths vote. `auto` is the bundled model's own scorer for the bundled model, and
     none for another."""
@@ -246,9 +248,16 @@ class Settings(RunSettings):
     prompts and answers. Needs the extra `otel`."""
 
     @model_validator(mode="after")
+    def _resolved_engine(self) -> Self:
+        if self.engine == "auto":
+            engine = "openai" if "base_url" in self.model_fields_set else "embedded"
+            object.__setattr__(self, "engine", engine)  # frozen; and not among the fields that were given
+        return self
+
+    @model_validator(mode="after")
     def _named_model(self) -> Self:
         if self.engine != "embedded" and "model" not in self.model_fields_set:
-            what = "the name that the server serves" if self.engine == "vllm" else "LangChain's `provider:model`"
+            what = "LangChain's `provider:model`" if self.engine == "chat_model" else "the name that the server serves"
             raise ValueError(f"engine={self.engine!r} needs a model: set model (--model, EGRM_MODEL) to {what}")
         return self
 

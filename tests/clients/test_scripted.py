@@ -110,7 +110,7 @@ async def test_nothing_but_failures_raises() -> None:
 
 async def test_a_failure_of_the_whole_call_raises() -> None:
     with pytest.raises(ServerError, match="gone"):
-        await fast(ScriptedClient(fast=["56", Fail("gone", whole_call=True)]), 2)
+        await fast(ScriptedClient(fast=["56", Fail("gone", fails_call=True)]), 2)
 
 
 async def test_a_failure_can_be_any_of_our_errors() -> None:

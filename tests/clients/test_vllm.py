@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from egrm_graph.clients.client import Client, Completion, Completions, Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.errors import (
     ServerError,
     SetupError,
@@ -26,7 +26,7 @@ from tests.clients.fake_server import (
 
 
 async def test_fulfils_the_protocol() -> None:
-    client = VllmClient("tiny")
+    client = ServerClient("tiny")
     assert isinstance(client, Client)
     assert (client.name, client.gives_logprobs) == ("tiny", True)
 

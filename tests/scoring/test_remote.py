@@ -24,7 +24,8 @@ from pydantic import SecretStr
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
-from egrm_graph.parts import assemble, bundled, scorer_of
+from egrm_graph.parts import assemble, scorer_of
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer, Unscored
 from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
@@ -191,7 +192,9 @@ async def test_a_path_that_a_server_refuses_as_too_long_is_unscored_and_the_othe
 async def test_a_server_that_reads_more_than_the_scorer_serves_another_one() -> None:
     server = serving(lengths, context=512)
     async with server.running(), scorer_of_servers(server) as scorer:
-        with pytest.raises(ModelError, match=r"reads 512 tokens, and the scorer in \S+ 256: they are not the same"):
+        with pytest.raises(
+            ModelError, match=r"reads 512 tokens, but the scorer in \S+ reads 256, so they are different"
+        ):
             await scorer.score(QUESTION, ["#65"])
     assert server.seen == []
 
@@ -208,8 +211,8 @@ async def test_the_check_finds_what_is_wrong_before_anything_is_scored() -> None
         ({}, "the server's scores cannot be read: KeyError: 'data'"),
         ({"data": None}, "the server's scores cannot be read: TypeError"),
         ({"data": [7]}, "the server's scores cannot be read: TypeError"),
-        (answer(), "the server answered with 0 scores where 1 were asked for"),
-        (answer(1.0, 2.0), "the server answered with 2 scores where 1 were asked for"),
+        (answer(), "the server answered with 0 scores, but 1 were requested"),
+        (answer(1.0, 2.0), "the server answered with 2 scores, but 1 were requested"),
         ({"data": [{"index": 1, "data": packed(1.0)}]}, "the server answered with 1 scores"),
         ({"data": [{"index": 0, "data": [0.5]}]}, "the server's scores cannot be read: TypeError"),
         ({"data": [{"index": 0, "data": "0.5"}]}, "the server's scores cannot be read: Error"),
@@ -230,7 +233,7 @@ async def test_an_answer_of_another_shape_is_an_error_of_the_server(body: Any, t
 async def test_a_model_with_two_labels_is_no_scorer() -> None:
     error = await failure(reply({"data": [{"index": 0, "data": packed(0.5, 0.5)}]}))
     assert isinstance(error, ModelError)
-    assert str(error) == "the model that is served has 2 labels and a scorer has 1"
+    assert str(error) == "the model that is served has 2 labels, but a scorer has 1"
 
 
 async def test_a_list_of_models_that_cannot_be_read_is_an_error_of_the_server() -> None:
@@ -245,7 +248,7 @@ async def test_a_list_of_models_that_cannot_be_read_is_an_error_of_the_server() 
     port = unused_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     scorer = RemoteScorer(FOLDER, [f"http://127.0.0.1:{port}/v1"])
-    with pytest.raises(ServerError, match="does not tell what is served"):
+    with pytest.raises(ServerError, match="does not list its models"):
         await scorer.score(QUESTION, ["#65"])
     await scorer.aclose()
     await runner.cleanup()
@@ -346,9 +349,9 @@ async def test_a_folder_of_no_scorer_is_refused(tmp_path: Path) -> None:
     folder = copytree(FOLDER, tmp_path / "mine")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "id2label": {"0": "bad", "1": "good"}}))
-    with pytest.raises(ModelError, match="has 2 labels and a scorer has 1"):
+    with pytest.raises(ModelError, match="has 2 labels, but a scorer has 1"):
         RemoteScorer(folder, ["http://localhost:8001/v1"])
-    with pytest.raises(ModelError, match="the folder does not exist"):
+    with pytest.raises(ModelError, match="none does not exist"):
         RemoteScorer(tmp_path / "none", ["http://localhost:8001/v1"])
 
 

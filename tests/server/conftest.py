@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
 
 START_S = 240.0

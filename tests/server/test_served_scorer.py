@@ -15,7 +15,7 @@ import pytest
 from egrm_graph import Settings, build_graph
 from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.errors import ModelError, SetupError
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer, Unscored

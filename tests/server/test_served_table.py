@@ -13,8 +13,8 @@ import pytest
 from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.clients.client import Client, Sampling
 from egrm_graph.clients.embedded import EmbeddedClient
-from egrm_graph.clients.vllm import VllmClient
-from egrm_graph.parts import bundled
+from egrm_graph.clients.server_client import ServerClient
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL
 from egrm_graph.verification import Message
 from tests.server.conftest import Served
@@ -37,7 +37,7 @@ async def most_likely(client: Client, texts: Sequence[str]) -> list[tuple[str, S
 
 
 async def hold_token_by_token(server: Served, model: str, texts: Sequence[str]) -> None:
-    here, there = EmbeddedClient.load(bundled(model)), VllmClient(server.name, [server.base_url])
+    here, there = EmbeddedClient.load(bundled(model)), ServerClient(server.name, [server.base_url])
     try:
         ours, theirs = await most_likely(here, texts), await most_likely(there, texts)
     finally:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from egrm_graph.clients.client import Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.records.record import NodeRun
 from egrm_graph.settings import BUNDLED_MODEL, Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
@@ -54,7 +54,7 @@ async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Re
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     service = service_of(Settings(engine="vllm", model=server.name))
     run = OpenTelemetrySpans(service, tracer_provider=provider).started(server.name, "arithmetic")
-    client = VllmClient(server.name, [server.base_url])
+    client = ServerClient(server.name, [server.base_url])
     node = NodeRun(name="answer_fast", started_ms=0, ended_ms=0, usage=None, reasons=[], error=None)
     try:
         with run.node(node):

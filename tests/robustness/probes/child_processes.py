@@ -22,8 +22,8 @@ from aiohttp import web
 from egrm_graph import Settings, build_graph
 from egrm_graph.answers.equivalence import same
 from egrm_graph.clients.embedded import EmbeddedClient
-from egrm_graph.parts import bundled
 from egrm_graph.runtime.background_loop import BackgroundLoop
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer

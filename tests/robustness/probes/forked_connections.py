@@ -13,10 +13,10 @@ from tests.clients.fake_server import FakeServer, Seen, answer, stall
 PARENT = """
 import asyncio, gc, os, signal, sys, threading, time
 from egrm_graph.clients.client import Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 
 url, child_does, parent_does = sys.argv[1:]
-client = VllmClient("tiny", [url])
+client = ServerClient("tiny", [url])
 
 async def ask(seed):
     sampling = Sampling(temperature=0.7, max_tokens=8, top_p=0.9)

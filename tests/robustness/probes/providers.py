@@ -6,9 +6,9 @@ from langchain_core.language_models import FakeListChatModel
 
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import Client
+from egrm_graph.clients.engines import load_client
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.clients.vllm import VllmClient
-from egrm_graph.parts import load_client
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.span_attributes import engine_of, service_of
 
@@ -25,7 +25,7 @@ HANDED_IN: dict[str, Any] = {
     "ScriptedClient": ScriptedClient,
     "a class OurGateway": OurGateway,
     "a class with engine='gateway.example'": NamedGateway,
-    "VllmClient": lambda: VllmClient("tiny", ["http://localhost:9/v1"]),
+    "ServerClient": lambda: ServerClient("tiny", ["http://localhost:9/v1"]),
     "ChatModelClient": lambda: ChatModelClient(FakeListChatModel(responses=["1"]).bind(temperature=1.0)),
 }
 
