@@ -1,23 +1,57 @@
-"""Checks that an object a caller passes in has all that a Protocol asks for, before the first token is paid for."""
+"""Checks and wraps the objects that a caller passes in, before the first token is paid for."""
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from egrm_graph.clients.client import Client
 from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.function_scorer import SIGNATURE, FunctionScorer, ScoreFunction
+from egrm_graph.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
-def check_conforms(what: str, given: object, protocol: type) -> None:
+def as_scorer(value: Scorer | ScoreFunction) -> Scorer:
+    """The scorer, or a scorer that calls the function.
+
+    Raises:
+        SettingsError: it is neither a scorer nor a function of a question and a path.
+    """
+    if not callable(value) or inspect.isclass(value) or hasattr(value, "score"):
+        check_conforms("scorer", value, Scorer, otherwise=f"or a function `{SIGNATURE.format(name='score')}`")
+        return value  # type: ignore[return-value]  # it has been checked
+    return FunctionScorer(value)
+
+
+def as_client(value: Client | BaseChatModel) -> Client:
+    """The client, or a client of the LangChain chat model.
+
+    Raises:
+        SettingsError: it is neither, or its temperature cannot be set.
+    """
+    langchain = sys.modules.get("langchain_core.runnables")  # without it, nobody has a chat model to pass
+    if langchain is not None and isinstance(value, langchain.Runnable) and not hasattr(value, "sample"):
+        from egrm_graph.clients.chat_model import ChatModelClient
+
+        return ChatModelClient(value)
+    check_conforms("client", value, Client, otherwise="or a LangChain chat model")
+    return value  # type: ignore[return-value]  # it has been checked
+
+
+def check_conforms(what: str, given: object, protocol: type, *, otherwise: str = "") -> None:
     """Checks every member of the protocol: attributes are there and are values, methods take what they are called with,
-    and those that are awaited are coroutine functions.
+    and those that are awaited are coroutine functions. `otherwise` says what else could be passed in.
 
     Raises:
         SettingsError: names everything that is missing or wrong, and the fix.
     """
     if inspect.isclass(given):
-        raise SettingsError(f"{what} is the class {given.__name__}; hand in an instance: {what}={given.__name__}(...)")
+        raise SettingsError(f"{what} is the class {given.__name__}; pass an instance: {what}={given.__name__}(...)")
     members = {name: member for name, member in vars(protocol).items() if not name.startswith("_")}
     faults = [fault for name, member in members.items() if (fault := _fault(given, name, member))]
     if not faults:
@@ -26,7 +60,8 @@ def check_conforms(what: str, given: object, protocol: type) -> None:
     see = f"see {protocol.__module__}.{protocol.__name__}"
     if not any(hasattr(given, name) for name in members):
         wanted = ", ".join(_spelled(name, member) for name, member in members.items())
-        raise SettingsError(f"{what} is {kind}, not a {protocol.__name__}: hand in an object with {wanted}; {see}")
+        wanted = f"{wanted}, {otherwise}" if otherwise else wanted
+        raise SettingsError(f"{what} is {kind}, not a {protocol.__name__}: pass an object with {wanted}; {see}")
     raise SettingsError(f"{what} is {kind}, and {'; '.join(faults)}; {see}")
 
 

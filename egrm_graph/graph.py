@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -19,12 +19,16 @@ from egrm_graph.nodes.score_paths import score_paths
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import assemble
 from egrm_graph.records.privacy import Rewrite
+from egrm_graph.scoring.function_scorer import ScoreFunction
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
 from egrm_graph.telemetry.langsmith import run_config
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Measure
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 # Requests are retried where they are sent, in the client. A node that ran twice would draw and pay twice.
 ONCE = RetryPolicy(max_attempts=1)
@@ -33,8 +37,8 @@ ONCE = RetryPolicy(max_attempts=1)
 def build_graph(
     settings: Settings | None = None,
     *,
-    client: Client | None = None,
-    scorer: Scorer | Literal["settings"] | None = "settings",
+    client: Client | BaseChatModel | None = None,
+    scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
     measures: Sequence[Measure] = (),
     checkpointer: Checkpointer = None,
     store: Store | None = None,

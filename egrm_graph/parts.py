@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt
 from egrm_graph.clients.engines import load_client
-from egrm_graph.conformance import check_conforms
+from egrm_graph.conformance import as_client, as_scorer
 from egrm_graph.drawing.requirements import why_unmet
 from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
@@ -18,6 +18,7 @@ from egrm_graph.prompting import Prompts
 from egrm_graph.records.privacy import Rewrite
 from egrm_graph.records.record import Source
 from egrm_graph.runtime.bundled_models import bundled
+from egrm_graph.scoring.function_scorer import ScoreFunction
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_SCORER, MIN_CONFIDENCE, RunSettings, Settings
 from egrm_graph.tasks import task_named
@@ -25,6 +26,9 @@ from egrm_graph.tasks.task import Task
 from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import MEASURES, Gate, Measure
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,8 @@ class Parts:
 
 def assemble(
     settings: Settings,
-    client: Client | None = None,
-    scorer: Scorer | Literal["settings"] | None = "settings",
+    client: Client | BaseChatModel | None = None,
+    scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
     measures: Sequence[Measure] = (),
     *,
     store: Store | None = None,
@@ -127,9 +131,9 @@ def assemble(
         SetupError: the settings do not fit together, a client or scorer lacks something, or a model cannot be loaded.
     """
     if client is not None:
-        check_conforms("client", client, Client)
-    if scorer not in ("settings", None):
-        check_conforms("scorer", scorer, Scorer)
+        client = as_client(client)
+    if scorer is not None and scorer != "settings":
+        scorer = as_scorer(scorer)
     if client is not None and client.name != settings.model:
         # What goes with the bundled model goes with a client of its name, whatever the settings' model is.
         settings = settings.model_copy(update={"model": client.name})

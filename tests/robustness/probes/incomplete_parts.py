@@ -4,11 +4,18 @@ import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.output_parsers import StrOutputParser
+
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import EgrmError
 
 Scores = list[float]
+
+
+class FakeChat(FakeListChatModel):
+    temperature: float = 1.0
 
 
 class Whole:
@@ -81,8 +88,16 @@ class Proxy:
         return getattr(Whole(), name)
 
 
-def function(question: str, paths: Sequence[str]) -> Scores:
-    return [0.5] * len(paths)
+def function(question: str, path: str) -> float:
+    return 0.5
+
+
+async def async_function(question: str, path: str) -> float:
+    return 0.5
+
+
+def one_text(path: str) -> float:
+    return 0.5
 
 
 class NoSeeds(ScriptedClient):
@@ -117,7 +132,10 @@ SCORERS: dict[str, Any] = {
     "proxy": Proxy(),
     "class": Whole,
     "function": function,
-    "lambda": lambda question, paths: [0.5] * len(paths),
+    "lambda": lambda question, path: 0.5,
+    "async function": async_function,
+    "function of one text": one_text,
+    "lambda of three": lambda question, path, reference: 0.5,
     "name": "my-scorer",
 }
 CLIENTS: dict[str, Any] = {
@@ -128,6 +146,8 @@ CLIENTS: dict[str, Any] = {
     "class": ScriptedClient,
     "name": "openai:gpt-4.1-mini",
     "dictionary": {"base_url": "http://gpu:8000/v1"},
+    "chat model": FakeChat(responses=["56"]),
+    "chain": FakeChat(responses=["56"]) | StrOutputParser(),
 }
 
 
