@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from egrm_graph.parts import assemble, bundled, load_scorer, scorer_folder
+from egrm_graph.parts import assemble, load_scorer, scorer_folder
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER, Settings
 

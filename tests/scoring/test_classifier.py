@@ -19,7 +19,7 @@ from transformers import LlamaConfig, LlamaForSequenceClassification, PreTrained
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.classifier import ClassifierScorer
-from egrm_graph.scoring.input_template import template_frame
+from egrm_graph.scoring.input_template import parse_template
 from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Scorer, Unscored
 from egrm_graph.scoring.scorer_loading import dtype_on
@@ -48,7 +48,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_layout() -> Layout:
-    return Layout(backend_of(build_tokenizer()), template_frame("{question}:{path}"), CONTEXT)
+    return Layout(backend_of(build_tokenizer()), parse_template("{question}:{path}"), CONTEXT)
 
 
 def save(folder: Path, *, template: str | None = "{question}:{path}", **config: Any) -> Path:
@@ -205,7 +205,7 @@ async def test_score_does_not_depend_on_the_company(folder: Path) -> None:
 
 
 async def test_more_paths_than_there_is_room_for_are_scored_in_turns(folder: Path, scorer: ClassifierScorer) -> None:
-    narrow = ClassifierScorer.load(folder, device="cpu", max_waiting=3)
+    narrow = ClassifierScorer.load(folder, device="cpu", max_pending_paths=3)
     assert await narrow.score(QUESTION, PATHS) == pytest.approx(await scorer.score(QUESTION, PATHS), abs=1e-5)
     await narrow.aclose()
 
@@ -338,13 +338,13 @@ def change(file: Path, **changes: Any) -> None:
     [
         (without_weights, "has no weights; save it"),
         (pickled, r"only pickled weights \(pytorch_model.bin\).*safetensors"),
-        (remote_code, "auto_map. in config.json.*never done"),
+        (remote_code, "auto_map. in config.json.*never run"),
         (remote_tokenizer, "auto_map. in tokenizer_config.json"),
         (without_tokenizer, "has no tokenizer; save it there"),
         (broken_config, "config.json cannot be read"),
         (cut_weights, "cannot be loaded"),
         (broken_template, "egrm.json cannot be used: .*exactly once"),
-        (two_labels, "has 2 labels and a scorer has 1; train"),
+        (two_labels, "has 2 labels, but a scorer has 1; train"),
         (without_padding, "has no padding token; set pad_token_id"),
         (larger_tokenizer, "has 20 tokens and the model 10"),
         (headless, r"lacks weights \(score.weight\)"),
@@ -407,5 +407,5 @@ def test_device_that_is_not_there_is_refused_with_the_fix(folder: Path) -> None:
 
 
 async def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="nowhere: the folder does not exist; `egrm train scorer`"):
+    with pytest.raises(ModelError, match="nowhere does not exist; `egrm train scorer`"):
         ClassifierScorer.load(tmp_path / "nowhere")

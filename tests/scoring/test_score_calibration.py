@@ -70,7 +70,7 @@ async def test_where_there_is_no_best_temperature_it_says_why(
 
 async def test_logits_of_any_size_are_fitted() -> None:
     # As the first, five hundred times as sure: T is five hundred times 2, which is over the bound.
-    with pytest.raises(InputError, match="no temperature makes them probabilities"):
+    with pytest.raises(InputError, match="no temperature calibrates them"):
         fit_temperature([1000 * log(3)] * 4, [1, 1, 1, 0])
     assert fit_temperature([90 * log(3)] * 4, [1, 1, 1, 0]) == pytest.approx(90)
 
