@@ -171,7 +171,7 @@ async def test_a_password_in_a_base_url_is_refused_and_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-async def test_more_tokens_than_the_context_holds_become_what_room_there_is() -> None:
+async def test_more_tokens_than_the_context_holds_become_what_it_has_left() -> None:
     said = "This model's maximum context length is 256 tokens. However, you requested 2048 output tokens."
     long = Sampling(temperature=1, max_tokens=2048)
     script = (refuse(400, said), say("56"), say("57"))

@@ -131,33 +131,33 @@ async def test_unscored_rows_keep_their_places(scoring: Scoring) -> None:
     assert await scoring.score(flaw) == [flaw]
 
 
-async def test_cancelled_request_that_waits_is_taken_out_and_another_gets_its_room() -> None:
+async def test_cancelled_request_is_removed_and_another_gets_its_permits() -> None:
     scoring = Scoring(max_pending=3)
     first = scoring.score([9])
     await scoring.running()
-    given_up = scoring.score([1], [2])
+    cancelled = scoring.score([1], [2])
     await scoring.inside(2)
-    next_one = scoring.score([3])  # there is room for three
+    next_one = scoring.score([3])  # three may be pending
     await asyncio.sleep(0.01)
     assert scoring.batcher.n_queued == 2
-    given_up.cancel()
+    cancelled.cancel()
     await scoring.inside(1)
     scoring.model.gate.set()
     assert await all_of(first, next_one) == [[0.9], [0.3]]
     assert scoring.model.batches == [[[9]], [[3]]]
-    assert given_up.cancelled()
+    assert cancelled.cancelled()
     await asyncio.to_thread(scoring.batcher.close)
 
 
 async def test_cancelled_request_leaves_an_equal_row_of_another_one(scoring: Scoring) -> None:
     first = scoring.score([9])
     await scoring.running()
-    given_up, kept = scoring.score([1]), scoring.score([1], [2])
+    cancelled, other = scoring.score([1]), scoring.score([1], [2])
     await scoring.inside(2)
-    given_up.cancel()
-    await asyncio.wait([given_up])
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
     scoring.model.gate.set()
-    assert await all_of(first, kept) == [[0.9], [0.1, 0.2]]
+    assert await all_of(first, other) == [[0.9], [0.1, 0.2]]
 
 
 async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -> None:
@@ -171,19 +171,19 @@ async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -
     assert await after == [0.2]
 
 
-async def test_cancelled_request_that_waits_for_room_leaves_the_line() -> None:
+async def test_cancelled_request_that_waits_for_permits_leaves_the_queue() -> None:
     scoring = Scoring(max_pending=1)
-    first, given_up, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
+    first, cancelled, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
     await scoring.running()
-    given_up.cancel()
-    await asyncio.wait([given_up])
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
     scoring.model.gate.set()
     assert await all_of(first, last) == [[0.1], [0.3]]
     assert scoring.model.batches == [[[1]], [[3]]]
     await asyncio.to_thread(scoring.batcher.close)
 
 
-async def test_no_more_paths_are_read_than_there_is_room_for() -> None:
+async def test_no_more_paths_are_read_than_may_be_pending() -> None:
     scoring = Scoring(max_pending=2)
     read: list[int] = []
 
@@ -274,7 +274,7 @@ def test_event_loops_of_several_threads_share_batches() -> None:
     scoring.batcher.close()
 
 
-def test_room_for_nothing_is_refused() -> None:
+def test_a_limit_of_no_paths_is_refused() -> None:
     with pytest.raises(SettingsError, match="max_pending=0"):
         Scoring(max_pending=0)
 

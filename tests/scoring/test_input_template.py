@@ -37,20 +37,20 @@ def test_chat_template_is_a_user_who_asks_and_an_assistant_who_answers() -> None
 
 
 def test_chat_template_that_strips_its_texts_has_them_stripped() -> None:
-    frame = parse_chat_template(TURNS.replace("turn['content']", "turn['content'] | trim"), TOKENS)
-    assert frame.fill(" 1+1\n", "#2 ")[0] == "<s>[user]1+1</s>[assistant]#2</s>"
+    template = parse_chat_template(TURNS.replace("turn['content']", "turn['content'] | trim"), TOKENS)
+    assert template.fill(" 1+1\n", "#2 ")[0] == "<s>[user]1+1</s>[assistant]#2</s>"
 
 
 def test_chat_template_may_show_the_answer_first() -> None:
-    frame = parse_chat_template("{{ messages[1].content }} <- {{ messages[0].content }}", {})
-    assert frame.fill("1+1", "#2")[0] == "#2 <- 1+1"
+    template = parse_chat_template("{{ messages[1].content }} <- {{ messages[0].content }}", {})
+    assert template.fill("1+1", "#2")[0] == "#2 <- 1+1"
 
 
 @pytest.mark.parametrize(
     "template",
     ["{{ messages[0].content }}", "{{ messages[1].content * 2 }}{{ messages[0].content }}"],
 )
-def test_chat_template_that_does_not_show_both_once_is_no_frame(template: str) -> None:
+def test_chat_template_without_both_texts_once_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="each of them once"):
         parse_chat_template(template, {})
 

@@ -23,8 +23,8 @@ from tests.scoring.chats import CHAT_TEMPLATE, SPECIAL, chat_tokenizer
 
 BEGIN, HEADER, BODY, END, PAD = range(5)
 CHAT = chat_tokenizer()
-FRAME = parse_chat_template(CHAT_TEMPLATE, {"bos_token": "<|begin|>"})
-LAYOUT = Layout(backend_of(chat_tokenizer()), FRAME, 4096)
+TEMPLATE = parse_chat_template(CHAT_TEMPLATE, {"bos_token": "<|begin|>"})
+LAYOUT = Layout(backend_of(chat_tokenizer()), TEMPLATE, 4096)
 
 
 def words(*vocabulary: str, special: tuple[str, ...] = ()) -> Tokenizer:
@@ -86,9 +86,9 @@ def test_special_token_that_cannot_be_read_as_text_leaves_the_path_unscored() ->
     )
 
 
-def test_text_that_is_far_too_long_is_told_in_characters() -> None:
+def test_text_that_is_far_too_long_is_measured_in_characters() -> None:
     layout = Layout(words("<unk>", "1"), InputTemplate("", " ", ""), 4)
-    # 4 tokens would usually be at most 32 characters, and 32 of these have 16 tokens: more room than a seam's is needed
+    # 4 tokens usually have at most 32 characters, and 32 of these have 16 tokens: more than a seam may add is needed
     (row,) = layout.rows("1", ["1 " * 2000])
     assert row == Unscored(
         "question and path are 4002 characters, which is more than the 4 tokens that the scorer reads at most"

@@ -1,4 +1,4 @@
-"""What a fake server cannot show: that vLLM itself does what the client counts on."""
+"""What a fake server cannot show: that vLLM does what the client relies on."""
 
 import asyncio
 import re
@@ -81,13 +81,13 @@ async def test_tokens_and_finish_reasons_add_up(client: ServerClient) -> None:
 async def test_streaming_gives_the_same_as_not_streaming(client: ServerClient, logprobs: int) -> None:
     sampling = Sampling(temperature=1.0, max_tokens=40, logprobs=logprobs)
     meter = Meter()
-    whole = await draw(client, 7, 8, 9, sampling=sampling)
+    unstreamed = await draw(client, 7, 8, 9, sampling=sampling)
     streamed = await draw(client, 7, 8, 9, sampling=sampling, meter=meter)
-    assert texts(streamed) == texts(whole)
-    assert [item.token_ids for item in streamed.completions] == [item.token_ids for item in whole.completions]
-    assert [item.finish_reason for item in streamed.completions] == [item.finish_reason for item in whole.completions]
-    assert streamed.usage["completion_tokens"] == whole.usage["completion_tokens"] == meter.n_tokens
-    for one, other in zip(streamed.completions, whole.completions, strict=True):
+    assert texts(streamed) == texts(unstreamed)
+    assert [item.token_ids for item in streamed.completions] == [item.token_ids for item in unstreamed.completions]
+    assert [one.finish_reason for one in streamed.completions] == [one.finish_reason for one in unstreamed.completions]
+    assert streamed.usage["completion_tokens"] == unstreamed.usage["completion_tokens"] == meter.n_tokens
+    for one, other in zip(streamed.completions, unstreamed.completions, strict=True):
         assert one.logprobs == (None if other.logprobs is None else pytest.approx(other.logprobs, abs=1e-4))
 
 
@@ -138,9 +138,9 @@ async def test_choices_bind(client: ServerClient) -> None:
 
 
 async def test_generation_stops_at_a_text(client: ServerClient) -> None:
-    whole = (await draw(client, *range(8))).completions
+    unstopped = (await draw(client, *range(8))).completions
     stopped = (await draw(client, *range(8), sampling=replace(SAMPLING, stop=("5", "8")))).completions
-    for one, other in zip(stopped, whole, strict=True):
+    for one, other in zip(stopped, unstopped, strict=True):
         assert one.text == re.split("[58]", other.text)[0]
         assert one.finish_reason == "stop"
 
@@ -182,7 +182,7 @@ async def test_a_prompt_that_does_not_fit_keeps_the_numbers(client: ServerClient
         await client.sample(prompt, Sampling(temperature=1.0, max_tokens=max_tokens), seeds=(1,), request_id="test")
 
 
-async def test_more_tokens_than_the_context_holds_become_what_room_there_is(client: ServerClient) -> None:
+async def test_more_tokens_than_the_context_holds_become_what_it_has_left(client: ServerClient) -> None:
     bounded = await client.sample(EASY, SAMPLING, seeds=(7,), request_id="test")
     for _ in range(2):
         drawn = await client.sample(

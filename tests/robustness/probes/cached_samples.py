@@ -1,4 +1,4 @@
-"""How many answers count where a cache answers for the model."""
+"""How many answers count if a cache answers instead of the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONG, SHORT = f"chatcmpl-{'0' * 24}", "chatcmpl-617"
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """Of a run: its route, the counts of its votes, and its reasons. Of an agent's step: how it was chosen."""
+    """For a run: its route, the counts of its votes, and its reasons. For an agent's step: how it was chosen."""
     cache = InMemoryCache()
     set_llm_cache(cache if given.get("cache") == "global" else None)
     try:
@@ -47,9 +47,9 @@ async def _run(model: Any, runs: int) -> Any:
 
 
 async def _step(model: Any, given: dict[str, Any]) -> Any:
-    """The second time that an agent is asked the same."""
+    """The second call of an agent with the same question."""
     inner = [_Cached(Recorder(cache=InMemoryCache()))] if given["agent"] == "its model is replaced" else []
-    graph = graph_of(judge(lambda shown, _: sorted(shown, key=shown.__getitem__)[-1]))
+    graph = graph_of(judge(lambda candidates, _: sorted(candidates, key=candidates.__getitem__)[-1]))
     agent = create_agent(model, [], middleware=[*_SETTING.get(given["agent"], []), BestOfN(3, graph=graph), *inner])
     told: Any = None
     for _ in range(2):
@@ -103,7 +103,7 @@ def _numbered(model: Untempered, _: dict[str, Any]) -> AIMessage:
 
 
 def _late(model: Untempered, _: dict[str, Any]) -> AIMessage:
-    """The fifth response is the first one again: the others were under way before a proxy had it."""
+    """The fifth response is the first one again: the others started before a proxy had it."""
     n = len(model.calls)
     return AIMessage("57" if n == 4 else "56", response_metadata={"id": f"{LONG}-{1 if n == 5 else n}"})
 

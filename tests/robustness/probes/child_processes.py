@@ -1,4 +1,4 @@
-"""What a child process makes of the part that its parent uses: a graph with an engine, or a scorer."""
+"""Whether a child process can use what its parent uses: a graph with an engine, or a scorer."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ QUESTION, STALLED = "17+48-9", "999+1"
 PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=54;#54"]
 
 Ask = Callable[[str], str]
-"""Takes a question to an answer."""
+"""From a question to an answer."""
 
 
 async def outcome(given: dict[str, Any]) -> str:
-    told: list[str] = []
-    thread = threading.Thread(target=lambda: told.append(_outcome(given)))  # away from the loop of the tests
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(_outcome(given)))  # away from the loop of the tests
     thread.start()
     while thread.is_alive():
         await asyncio.sleep(0.01)
-    return told[0]
+    return answers[0]
 
 
 def _outcome(given: dict[str, Any]) -> str:
     with tempfile.TemporaryDirectory() as folder, _server() as server:
         with _busy(given, server.url, folder) as ask:
             first = None if given["parent"] == "idle" else ask(QUESTION)
-            told, exit_code = _in_child(given, server.url, folder, ask)
-            if ":" in told or "hangs" in told:
-                return told
+            reply, exit_code = _in_child(given, server.url, folder, ask)
+            if ":" in reply or "hangs" in reply:
+                return reply
             after = ask(QUESTION)
-        answers = {told, after, first or after}
+        answers = {reply, after, first or after}
         ended = "both answer" if len(answers) == 1 and exit_code == 0 else f"answers {answers}, exit status {exit_code}"
         if not given.get("recorded"):
             return ended
@@ -68,7 +68,7 @@ def _outcome(given: dict[str, Any]) -> str:
 
 
 def _recorded(store: Path, n: int) -> list[str]:
-    """How the runs ended, once there are `n`, or after some seconds."""
+    """How the runs ended, once `n` are recorded or some seconds have passed."""
     until = time.monotonic() + 5
     while True:
         endings = [row.ending for row in runs(store) if row.question == QUESTION]
@@ -78,7 +78,7 @@ def _recorded(store: Path, n: int) -> list[str]:
 
 
 def _part(given: dict[str, Any], url: str, folder: str) -> Ask:
-    """What parent and child use, and each of them builds where it is not inherited."""
+    """What parent and child use. Each builds its own if it is not inherited."""
     part, async_ = given["part"], given.get("call") == "ainvoke"
     if part == "mathematics":
         return lambda question: str(same(rf"\frac{{{next(_COUNT)}}}{{2}}+x", f"{question}+x"))
@@ -124,7 +124,7 @@ def _store(given: dict[str, Any], folder: str) -> Path:
 
 @contextmanager
 def _busy(given: dict[str, Any], url: str, folder: str) -> Iterator[Ask]:
-    """The part, which other threads use until the end where the parent forks `during a run`."""
+    """The part. If the parent forks `during a run`, other threads use it until the end."""
     ask = _part(given, url, folder)
     over = threading.Event()
 
@@ -153,13 +153,13 @@ def _in_child(given: dict[str, Any], url: str, folder: str, ask: Ask) -> tuple[s
         process: Any = context.Process(target=_answer, args=(there, given, url, folder, inherited))  # type: ignore[attr-defined]
         process.start()
     there.close()
-    told = str(here.recv()) if here.poll(HANGS_S[given["start"]]) else "the child hangs"
+    reply = str(here.recv()) if here.poll(HANGS_S[given["start"]]) else "the child hangs"
     process.join(10)
     if process.exitcode is None:
         process.kill()
         process.join()
-        return told if told == "the child hangs" else "the child hangs at its end", None
-    return told, process.exitcode
+        return reply if reply == "the child hangs" else "the child hangs at its end", None
+    return reply, process.exitcode
 
 
 def _answer(there: Connection, given: dict[str, Any], url: str, folder: str, inherited: Ask | None) -> None:
@@ -174,7 +174,7 @@ def _answer(there: Connection, given: dict[str, Any], url: str, folder: str, inh
 
 @contextmanager
 def _server() -> Iterator[FakeServer]:
-    """A server on a loop of its own, since the probe blocks."""
+    """A server on its own loop, because the probe blocks."""
     loop = BackgroundLoop("fake-server")
     server = FakeServer(_act, served=("tiny", BUNDLED_SCORER))
     running = server.running()

@@ -1,4 +1,4 @@
-"""Which model an engine gets when none, or one, is named."""
+"""Which model an engine gets, with or without a name."""
 
 import os
 from typing import Any
@@ -13,7 +13,7 @@ from egrm_graph.settings import explain, settings_from_environment
 
 
 def outcome(given: dict[str, Any]) -> str:
-    """`settings` are given in Python; `options` on the command line, next to the variables in `environment`."""
+    """`settings` are set in Python, and `options` on the command line, with the variables in `environment`."""
     with patch.dict(os.environ, given.get("environment", {})):
         try:
             if "options" in given:

@@ -1,4 +1,4 @@
-"""What a child does to the connections of its parent, which it inherits. The parent is a program of its own."""
+"""What a child does to the connections that it inherits from its parent. The parent is a separate program."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ async def outcome(given: dict[str, str]) -> str:
             process.kill()
             await process.wait()
             return "hangs"
-    told = ", ".join(out.decode().split("\n")[-2:-1]) + err.decode()
-    return f"{seen or _connections(server)}, {told}"
+    output = ", ".join(out.decode().split("\n")[-2:-1]) + err.decode()
+    return f"{seen or _connections(server)}, {output}"
 
 
 async def _seen(server: FakeServer, process: asyncio.subprocess.Process, given: dict[str, str]) -> str | None:
-    """Leads a parent that cancels through its steps: the request arrives, it forks, and cancels."""
+    """Takes a parent that cancels through its steps: the request arrives, the parent forks, and then it cancels."""
     if given["parent"] != "cancels":
         return None
     assert process.stdin is not None
@@ -98,7 +98,7 @@ async def _seen(server: FakeServer, process: asyncio.subprocess.Process, given: 
 
 
 def _connections(server: FakeServer) -> str:
-    """Of the first and the last request, which are the parent's."""
+    """The connections of the first and the last request, which are the parent's."""
     of_parent = {server.seen[0].request.transport, server.seen[-1].request.transport}
     return f"{len(of_parent)} connection{'s' * (len(of_parent) > 1)} of the parent"
 

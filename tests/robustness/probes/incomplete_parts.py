@@ -1,4 +1,4 @@
-"""What `build_graph` says of a client or a scorer that lacks something."""
+"""What `build_graph` says about a client or a scorer that is incomplete."""
 
 import functools
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ class FakeChat(FakeListChatModel):
 
 
 class Whole:
-    """A scorer with all that it needs."""
+    """A complete scorer."""
 
     name = "whole"
     calibrated = False
@@ -56,14 +56,14 @@ class MethodName(Whole):
 
 
 class Bare:
-    """Has only what does the work."""
+    """Has only `score`."""
 
     async def score(self, question: str, paths: Sequence[str]) -> Scores:
         return [0.5] * len(paths)
 
 
 class Delegating(Whole):
-    """Hands the coroutine of another scorer on."""
+    """Returns the coroutine of another scorer."""
 
     def score(self, question: str, paths: Sequence[str]) -> Awaitable[Scores]:  # type: ignore[override]
         return Whole().score(question, paths)
@@ -82,7 +82,7 @@ class Decorated(Whole):
 
 
 class Proxy:
-    """Has everything from another scorer, asked when it is needed."""
+    """Gets every attribute from another scorer on access."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(Whole(), name)

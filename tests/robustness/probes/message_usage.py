@@ -1,4 +1,4 @@
-"""The tokens that a LangChain message tells, as the client counts them and as an agent's step tells them."""
+"""The token counts of a LangChain message, as the client and an agent's step report them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def outcome(given: dict[str, Any]) -> Any:
     """Of one call `[prompt, cached, completion]` tokens; and of two candidates of a step the sum of `[in, out]`."""
 
     def answer(model: Recorder, _: dict[str, Any]) -> AIMessage:
-        # A copy, for what a cache or another integration hands on does not go through the constructor's checks.
+        # A copy, because messages from a cache or another integration bypass the constructor's checks.
         return AIMessage("56").model_copy(update=given)
 
     drawn = await ChatModelClient(Recorder(answer=answer)).sample(
@@ -32,9 +32,9 @@ async def outcome(given: dict[str, Any]) -> Any:
         middleware=[BestOfN(2, graph=graph_of(preferring("56")), max_completion_tokens=1000)],
     )
     step = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
-    told = step["usage"]
+    usage = step["usage"]
     return {
         "error": completion.error,
         "tokens": [usage["prompt_tokens"], usage["cached_tokens"], usage["completion_tokens"]],
-        "step": None if told is None else [told["input_tokens"], told["output_tokens"]],
+        "step": None if usage is None else [usage["input_tokens"], usage["output_tokens"]],
     }

@@ -1,4 +1,4 @@
-"""Whom spans, metrics, and records name as the one that answers the calls of a client."""
+"""The engine and the provider that spans, metrics, and records name for a client."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ from egrm_graph.telemetry.span_attributes import engine_of, service_of
 
 
 class OurGateway(ScriptedClient):
-    """A client of somebody else's."""
+    """A user's own client."""
 
 
 class NamedGateway(ScriptedClient):
     engine = "gateway.example"
 
 
-HANDED_IN: dict[str, Any] = {
+PASSED_IN: dict[str, Any] = {
     "ScriptedClient": ScriptedClient,
     "a class OurGateway": OurGateway,
     "a class with engine='gateway.example'": NamedGateway,
@@ -32,7 +32,7 @@ HANDED_IN: dict[str, Any] = {
 
 async def outcome(given: dict[str, Any]) -> dict[str, Any]:
     settings = Settings(**given["settings"])
-    client: Client = HANDED_IN[given["client"]]() if "client" in given else load_client(settings)
+    client: Client = PASSED_IN[given["client"]]() if "client" in given else load_client(settings)
     try:
         service = service_of(settings, engine_of(client))
         return {"engine": engine_of(client), "provider": service.provider, "in process": service.in_process}

@@ -1,4 +1,4 @@
-"""The variables about threads that a server on this machine gets. A shell script stands in for vLLM and prints them."""
+"""The variables about threads that a server on this machine gets. A shell script replaces vLLM and prints them."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def outcome(given: dict[str, Any]) -> dict[str, str]:
         log = Path(folder) / "log"
         with start(folder, name="tiny", port=0, python=str(python), log_path=log) as server:
             server.process.wait()
-        told = dict(line.split("=", 1) for line in log.read_text().splitlines() if "=" in line)
-    return {name: told[name] for name in NAMES if name in told}
+        variables = dict(line.split("=", 1) for line in log.read_text().splitlines() if "=" in line)
+    return {name: variables[name] for name in NAMES if name in variables}

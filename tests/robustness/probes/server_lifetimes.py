@@ -1,4 +1,4 @@
-"""Whether a server, and what it started, ends with the program that started it. A shell script stands in for vLLM."""
+"""Whether a server and its child processes end with the program that started it. A shell script replaces vLLM."""
 
 import os
 import signal
@@ -42,7 +42,8 @@ for sign in (signal.SIGINT, signal.SIGHUP):
 subprocess.Popen(sys.argv[2:], start_new_session=sys.argv[1] == "session").wait()
 """
 GRACE_S = 1.2
-"""After which a server that is still there goes on. One that ignores SIGTERM is killed two seconds later."""
+"""Seconds after which a server that still runs counts as running on. One that ignores SIGTERM is killed two seconds
+later."""
 
 
 def outcome(given: dict[str, Any]) -> str:

@@ -12,5 +12,5 @@ def outcome(given: dict[str, Any]) -> list[Any]:
     error = refusal("URL", given.get("status", 400), {}, json.dumps(given["body"]))
     if isinstance(error, LogprobsRefused):
         error = error.of("top_logprobs", 20, VLLM.logprobs_hint)
-    told = [type(error).__name__, str(error)]
-    return [*told, error.context_tokens] if isinstance(error, ContextTooLong) else told
+    described = [type(error).__name__, str(error)]
+    return [*described, error.context_tokens] if isinstance(error, ContextTooLong) else described

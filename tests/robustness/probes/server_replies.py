@@ -1,4 +1,4 @@
-"""What a client makes of a server's replies: `input` is what is asked for and the bodies that come back in turn."""
+"""What a client reads from a server's replies: `input` has the request and the bodies of the answers in order."""
 
 import json
 from typing import Any
@@ -22,8 +22,8 @@ async def outcome(given: dict[str, Any]) -> Any:
             drawn = await ask(client, seeds, sampling, Meter() if given.get("streamed") else None)
         except EgrmError as error:
             return [type(error).__name__, str(error).replace(server.url, "URL")]
-    told = json.dumps([_told(vars(completion), given) for completion in drawn.completions])
-    return json.loads(told.replace(server.url, "URL"))
+    text = json.dumps([_fields(vars(completion), given) for completion in drawn.completions])
+    return json.loads(text.replace(server.url, "URL"))
 
 
 def replying(body: Any) -> Action:
@@ -37,7 +37,7 @@ def replying(body: Any) -> Action:
     return act
 
 
-def _told(completion: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """What stands in a completion, but for what the kind does not show."""
-    shown = {"text", "finish_reason", "error", "thinking", "n_tokens", *given.get("show", ())}
-    return {name: value for name, value in completion.items() if name in shown and value is not None}
+def _fields(completion: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a completion that the cases show."""
+    names = {"text", "finish_reason", "error", "thinking", "n_tokens", *given.get("show", ())}
+    return {name: value for name, value in completion.items() if name in names and value is not None}

@@ -1,4 +1,4 @@
-"""What a client makes of a streamed reply: `input` is the stream as it comes."""
+"""What a client reads from a streamed reply: `input` has the raw stream."""
 
 from typing import Any
 
