@@ -90,7 +90,7 @@ def _counting(model: Untempered, _: dict[str, Any]) -> AIMessage:
     return AIMessage(f"{len(model.calls)}", usage_metadata=usage)
 
 
-def _untold(model: Untempered, options: dict[str, Any]) -> AIMessage:
+def _without_usage(model: Untempered, options: dict[str, Any]) -> AIMessage:
     return _counting(model, options).model_copy(update={"usage_metadata": None})
 
 
@@ -124,7 +124,7 @@ MODELS: dict[str, Any] = {
     "of a fixed seed": lambda cache: Recorder(answer=_seeded, cache=cache, seed=42),
     "of a fixed seed in extra_body": lambda cache: Recorder(answer=_seeded, cache=cache, extra_body={"seed": 42}),
     "counting": lambda cache: Recorder(answer=_counting, cache=cache),
-    "counting, usage not told": lambda cache: Recorder(answer=_untold, cache=cache),
+    "counting, usage missing": lambda cache: Recorder(answer=_without_usage, cache=cache),
     "agreeing": lambda cache: Seedless(answer=_numbered, cache=cache),
     "behind a proxy that caches": lambda cache: Seedless(answer=_same(LONG), cache=cache),
     "behind a proxy that caches late": lambda cache: Seedless(answer=_late, cache=cache),

@@ -18,10 +18,10 @@ class FakeChat(FakeListChatModel):
     temperature: float = 1.0
 
 
-class Whole:
+class Complete:
     """A complete scorer."""
 
-    name = "whole"
+    name = "complete"
     calibrated = False
 
     async def score(self, question: str, paths: Sequence[str]) -> Scores:
@@ -30,12 +30,12 @@ class Whole:
     async def aclose(self) -> None: ...
 
 
-class Sync(Whole):
+class Sync(Complete):
     def score(self, question: str, paths: Sequence[str]) -> Scores:  # type: ignore[override]
         return [0.5] * len(paths)
 
 
-class OnePath(Whole):
+class OnePath(Complete):
     async def score(self, path: str) -> Scores:  # type: ignore[override]
         return [0.5]
 
@@ -50,9 +50,9 @@ class OtherNames:
     async def aclose(self) -> None: ...
 
 
-class MethodName(Whole):
+class MethodName(Complete):
     def name(self) -> str:  # type: ignore[override]
-        return "whole"
+        return "complete"
 
 
 class Bare:
@@ -62,11 +62,11 @@ class Bare:
         return [0.5] * len(paths)
 
 
-class Delegating(Whole):
+class Delegating(Complete):
     """Returns the coroutine of another scorer."""
 
     def score(self, question: str, paths: Sequence[str]) -> Awaitable[Scores]:  # type: ignore[override]
-        return Whole().score(question, paths)
+        return Complete().score(question, paths)
 
 
 def logged(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,15 +77,15 @@ def logged(call: Callable[..., Any]) -> Callable[..., Any]:
     return logging
 
 
-class Decorated(Whole):
-    score = logged(Whole.score)
+class Decorated(Complete):
+    score = logged(Complete.score)
 
 
 class Proxy:
     """Gets every attribute from another scorer on access."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(Whole(), name)
+        return getattr(Complete(), name)
 
 
 def function(question: str, path: str) -> float:
@@ -121,7 +121,7 @@ class NoLabels:
 
 
 SCORERS: dict[str, Any] = {
-    "whole": Whole(),
+    "complete": Complete(),
     "sync": Sync(),
     "one path": OnePath(),
     "other names": OtherNames(),
@@ -130,7 +130,7 @@ SCORERS: dict[str, Any] = {
     "delegating": Delegating(),
     "decorated": Decorated(),
     "proxy": Proxy(),
-    "class": Whole,
+    "class": Complete,
     "function": function,
     "lambda": lambda question, path: 0.5,
     "async function": async_function,
@@ -139,7 +139,7 @@ SCORERS: dict[str, Any] = {
     "name": "my-scorer",
 }
 CLIENTS: dict[str, Any] = {
-    "whole": ScriptedClient(fast=[]),
+    "complete": ScriptedClient(fast=[]),
     "no seeds": NoSeeds(fast=[]),
     "sync": SyncClient(fast=[]),
     "no labels": NoLabels(),
@@ -152,7 +152,7 @@ CLIENTS: dict[str, Any] = {
 
 
 def outcome(given: dict[str, str]) -> str:
-    client, scorer = CLIENTS[given.get("client", "whole")], SCORERS[given.get("scorer", "whole")]
+    client, scorer = CLIENTS[given.get("client", "complete")], SCORERS[given.get("scorer", "complete")]
     try:
         build_graph(Settings(task="answer"), client=client, scorer=scorer)
     except EgrmError as error:

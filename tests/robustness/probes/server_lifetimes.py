@@ -95,14 +95,14 @@ def _started(path: Path) -> tuple[int, int, int]:
 
 
 def _outcome(processes: list[int], grace_s: float) -> str:
-    """`exits` as soon as all are gone; `goes on` where none is after a while."""
+    """`exits` as soon as all have ended; `keeps running` if none has ended after a while."""
     started = time.monotonic()
     while living := [process for process in processes if _lives(process)]:
         waited_s = time.monotonic() - started
         if waited_s > grace_s and len(living) == len(processes):
-            return "goes on"
+            return "keeps running"
         if waited_s > 15:
-            return f"{len(living)} of {len(processes)} processes go on"
+            return f"{len(living)} of {len(processes)} processes keep running"
         time.sleep(0.02)
     return "exits"
 
