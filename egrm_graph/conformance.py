@@ -1,4 +1,4 @@
-"""Check that an object from the caller has the members of a Protocol, before any tokens are generated."""
+"""Checks that an object from the caller has the members of a Protocol, before any tokens are generated."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from egrm_graph.errors import SettingsError
 
 
-def check_conforms(name: str, part: object, protocol: type) -> None:
+def check_conforms(name: str, part: object, protocol: type, *, otherwise: str = "") -> None:
     """Check every member of a protocol: attributes exist, methods accept their arguments, and coroutines are async.
+    `otherwise` says what else the caller could pass.
 
     Raises:
         SettingsError: a member is missing or wrong. The message lists all of them, each with the fix.
@@ -25,6 +26,7 @@ def check_conforms(name: str, part: object, protocol: type) -> None:
     see = f"see {protocol.__module__}.{protocol.__name__}"
     if not any(hasattr(part, member) for member in members):
         required = ", ".join(_declared(member, value) for member, value in members.items())
+        required = f"{required}, {otherwise}" if otherwise else required
         raise SettingsError(f"{name} is {kind}, not a {protocol.__name__}: pass an object with {required}; {see}")
     raise SettingsError(f"{name} is {kind}, and {'; '.join(faults)}; {see}")
 
@@ -54,7 +56,8 @@ def _declared(name: str, required: object) -> str:
         parameter.replace(annotation=inspect.Parameter.empty)
         for parameter in inspect.signature(required).parameters.values()
     ]
-    return f"`async def {name}{inspect.Signature(parameters)}`"
+    kind = "async def" if inspect.iscoroutinefunction(required) else "def"
+    return f"`{kind} {name}{inspect.Signature(parameters)}`"
 
 
 def _refusal(found: Callable[..., Any], required: object) -> str | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from egrm_graph.clients.client import Client
 from egrm_graph.conformance import check_conforms
 from egrm_graph.deciding.selection_rules import SELECTION_RULES, SelectionRule
 from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.function_scorer import SIGNATURE, FunctionScorer, ScoreFunction
+from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.strategies import STRATEGIES
 from egrm_graph.strategies.strategy import PathStrategy
 from egrm_graph.tasks import JUDGING_TASKS, QUESTION_TASKS
@@ -18,6 +22,9 @@ from egrm_graph.tasks.task import Task
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import MEASURES, Measure
 from egrm_graph.uncertainty.stopping import STOPPING_RULES, StoppingRule
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 Part = TypeVar("Part")
 
@@ -73,6 +80,33 @@ class Extensions:
 
     def selection_rule(self, name: str) -> SelectionRule:
         return _known("selection rule", name, self.selection_rules)
+
+
+def as_scorer(value: Scorer | ScoreFunction) -> Scorer:
+    """The scorer, or a scorer that calls the function.
+
+    Raises:
+        SettingsError: it is neither a scorer nor a function of a question and a path.
+    """
+    if not callable(value) or inspect.isclass(value) or hasattr(value, "score"):
+        check_conforms("scorer", value, Scorer, otherwise=f"or a function `{SIGNATURE.format(name='score')}`")
+        return value  # type: ignore[return-value] # it has been checked
+    return FunctionScorer(value)
+
+
+def as_client(value: Client | BaseChatModel) -> Client:
+    """The client, or a client of the LangChain chat model.
+
+    Raises:
+        SettingsError: it is neither, or its temperature cannot be set.
+    """
+    langchain = sys.modules.get("langchain_core.runnables")  # without it, nobody has a chat model to pass
+    if langchain is not None and isinstance(value, langchain.Runnable) and not hasattr(value, "sample"):
+        from egrm_graph.clients.chat_model import ChatModelClient
+
+        return ChatModelClient(value)
+    check_conforms("client", value, Client, otherwise="or a LangChain chat model")
+    return value  # type: ignore[return-value] # it has been checked
 
 
 def _known(kind: str, name: str, parts: Mapping[str, Part]) -> Part:

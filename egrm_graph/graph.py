@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -21,6 +21,7 @@ from egrm_graph.nodes.score_paths import score_paths
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import assemble
 from egrm_graph.records.privacy import Redactor
+from egrm_graph.scoring.function_scorer import ScoreFunction
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
@@ -32,6 +33,9 @@ from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.stopping import StoppingRule
 
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
 # The client retries requests where it sends them. A node that ran twice would draw and pay twice.
 ONCE = RetryPolicy(max_attempts=1)
 
@@ -39,8 +43,8 @@ ONCE = RetryPolicy(max_attempts=1)
 def build_graph(
     settings: Settings | None = None,
     *,
-    client: Client | None = None,
-    scorer: Scorer | Literal["settings"] | None = "settings",
+    client: Client | BaseChatModel | None = None,
+    scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
     tasks: Sequence[Task] = (),
     strategies: Sequence[PathStrategy] = (),
     measures: Sequence[Measure | Callable[[Evidence], float]] = (),

@@ -5,31 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt
-from egrm_graph.conformance import check_conforms
+from egrm_graph.clients.engines import load_client
 from egrm_graph.deciding.selection_rules import SelectionRule
 from egrm_graph.drawing.requirements import unmet_need
 from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
-from egrm_graph.extensions import Extensions
+from egrm_graph.extensions import Extensions, as_client, as_scorer
 from egrm_graph.prompting import FAST_PROMPT, Prompts
 from egrm_graph.prompting import Source as Template
 from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import Source
+from egrm_graph.runtime.bundled_models import bundled
+from egrm_graph.scoring.function_scorer import ScoreFunction
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import (
-    BUNDLED_JUDGE,
-    BUNDLED_MODEL,
-    BUNDLED_SCORER,
-    MIN_CONFIDENCE,
-    RunSettings,
-    Settings,
-)
+from egrm_graph.settings import BUNDLED_SCORER, MIN_CONFIDENCE, RunSettings, Settings
 from egrm_graph.strategies.strategy import PathStrategy
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
@@ -38,6 +32,9 @@ from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Gate, Measure
 from egrm_graph.uncertainty.stopping import StoppingRule, stopping_rule
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
 @dataclass(frozen=True)
@@ -156,8 +153,8 @@ class Parts:
 
 def assemble(
     settings: Settings,
-    client: Client | None = None,
-    scorer: Scorer | Literal["settings"] | None = "settings",
+    client: Client | BaseChatModel | None = None,
+    scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
     extensions: Extensions | None = None,
     *,
     store: Store | None = None,
@@ -170,9 +167,9 @@ def assemble(
     """
     extensions = extensions or Extensions()
     if client is not None:
-        check_conforms("client", client, Client)
-    if scorer not in ("settings", None):
-        check_conforms("scorer", scorer, Scorer)
+        client = as_client(client)
+    if scorer is not None and scorer != "settings":
+        scorer = as_scorer(scorer)
     if client is not None and client.name != settings.model:
         # What belongs to the bundled model belongs to a client of its name, whatever model the settings name.
         settings = settings.model_copy(update={"model": client.name})
@@ -230,30 +227,6 @@ def _sources(settings: Settings) -> dict[str, Source]:
     return sources
 
 
-def load_client(settings: Settings, *, judges: bool = False) -> Client:
-    """The client of the settings' engine."""
-    if settings.engine == "vllm":
-        from egrm_graph.clients.vllm import VllmClient
-
-        return VllmClient(
-            model=settings.model,
-            base_urls=settings.base_url,
-            api_key=None if settings.api_key is None else settings.api_key.get_secret_value(),
-            endpoint=settings.endpoint,
-            connect_timeout_s=settings.connect_timeout_s,
-            request_timeout_s=settings.request_timeout_s,
-            attempts=settings.attempts,
-        )
-    if settings.engine == "chat_model":
-        from egrm_graph.clients.chat_model import ChatModelClient
-
-        return ChatModelClient(settings.model)
-    from egrm_graph.clients.embedded import EmbeddedClient
-
-    name = BUNDLED_JUDGE if judges and settings.model == BUNDLED_MODEL else settings.model
-    return EmbeddedClient.load(bundled(name) if name in (BUNDLED_MODEL, BUNDLED_JUDGE) else Path(name))
-
-
 def scorer_folder(settings: Settings) -> Path | None:
     """The folder of the scorer that the settings name; None if paths vote."""
     if settings.scorer == "auto":
@@ -293,8 +266,3 @@ def load_scorer(folder: Path) -> Scorer:
     from egrm_graph.scoring.classifier import ClassifierScorer
 
     return ClassifierScorer.load(folder)
-
-
-def bundled(name: str) -> Path:
-    """The folder of a bundled model."""
-    return Path(str(files("egrm_graph") / "models" / name))

@@ -18,7 +18,7 @@ BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 MIN_CONFIDENCE = 0.3
 """Chosen by measurement; see the docs on calibration."""
 
-Engine = Literal["embedded", "vllm", "chat_model"]
+Engine = Literal["auto", "embedded", "vllm", "openai", "chat_model"]
 Thinking = Literal["off", "on", "default"]
 TaskName = str
 """The name of a built-in task, or of one passed to `build_graph`."""
@@ -194,8 +194,10 @@ class RunSettings(BaseModel):
 class Settings(RunSettings):
     """What the graph is built with: the settings of its runs, and what is fixed from then on, such as the models."""
 
-    engine: Engine = "embedded"
-    """Where the language model runs: in this process, behind a vLLM server, or as a LangChain chat model."""
+    engine: Engine = "auto"
+    """Where the language model runs: `embedded`, in this process; `vllm`, behind a vLLM server; `openai`, behind any
+    other server with an OpenAI-style API; or `chat_model`, a LangChain chat model. `auto` is `openai` if `base_url` is
+    set, or else `embedded`."""
     model: str = BUNDLED_MODEL
     """The name that a server serves, a folder with a model (`embedded`), or LangChain's `provider:model`. Only the
     engine `embedded` has a default. To judge candidates in this process, `egrm-tiny` becomes `egrm-tiny-judge`."""
@@ -249,9 +251,16 @@ class Settings(RunSettings):
     answers. Needs the extra `otel`."""
 
     @model_validator(mode="after")
+    def _resolved_engine(self) -> Self:
+        if self.engine == "auto":
+            engine = "openai" if "base_url" in self.model_fields_set else "embedded"
+            object.__setattr__(self, "engine", engine)  # frozen; and not among the fields that were given
+        return self
+
+    @model_validator(mode="after")
     def _named_model(self) -> Self:
         if self.engine != "embedded" and "model" not in self.model_fields_set:
-            what = "the name that the server serves" if self.engine == "vllm" else "LangChain's `provider:model`"
+            what = "LangChain's `provider:model`" if self.engine == "chat_model" else "the name that the server serves"
             raise ValueError(f"engine={self.engine!r} needs a model: set model (--model, EGRM_MODEL) to {what}")
         return self
 

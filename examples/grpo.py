@@ -12,7 +12,7 @@ from typing import Any
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.integrations.trl_reward import as_trl_reward
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 
 PAIRS = Path(__file__).with_name("pairs.jsonl")
 

@@ -12,7 +12,7 @@ from egrm_graph.clients.client import Client, Completion
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
 from egrm_graph.errors import SettingsError
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL
 from egrm_graph.uncertainty.combination import Combination
 from egrm_graph.uncertainty.measures import MEASURES

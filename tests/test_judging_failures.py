@@ -41,7 +41,7 @@ class Trouble:
         if self.stalls and self.strikes("stall", stage):
             return Stall()
         if self.strikes("whole call", stage, *place[:1]):
-            return Fail("the call failed", whole_call=True)
+            return Fail("the call failed", fails_call=True)
         if self.strikes("disconnect", *place):
             return Disconnect(after_tokens=2)
         if self.strikes("sample", *place):

@@ -24,7 +24,8 @@ from rich.text import Text
 from egrm_graph.benchmark.rule_figures import MAJORITY, Row, Scores, compare, with_paths
 from egrm_graph.errors import EgrmError, InputError
 from egrm_graph.intervals import Columns, Estimate, bootstrap
-from egrm_graph.parts import bundled, load_scorer
+from egrm_graph.parts import load_scorer
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.scorer import Scorer, Unscored
 from egrm_graph.settings import BUNDLED_SCORER
 from egrm_graph.terminal.tables import Column, Table, standard_output

@@ -29,15 +29,15 @@ from egrm_graph.benchmark.attacks.attack_suite import attacks
 from egrm_graph.benchmark.attacks.obedient_judge import answer
 from egrm_graph.cli.shared_options import settings_of
 from egrm_graph.clients.client import Client
+from egrm_graph.clients.engines import ENGINES, load_client
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import EgrmError
-from egrm_graph.parts import load_client, scorer_of
+from egrm_graph.parts import scorer_of
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import Settings
 from egrm_graph.terminal.tables import Column, Table, standard_output
 
 _OPTIONS = ("engine", "model", "base_url", "scorer")
-_ENGINES = ("embedded", "vllm", "chat_model")
 
 
 async def obedient(n_items: int) -> list[Row]:
@@ -103,9 +103,9 @@ def right_wins(rows: Sequence[Row]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--items", type=int, default=4, choices=range(1, 11), help="sums to judge, 1 to 10 (default 4)")
-    parser.add_argument("--engine", choices=_ENGINES, help="judge with a model in the place of the script")
+    parser.add_argument("--engine", choices=tuple(ENGINES), help="judge with a model in the place of the script")
     parser.add_argument("--model", help="its name or folder (default with embedded: the bundled model)")
-    parser.add_argument("--base-url", type=lambda url: (url,), help="the vLLM server")
+    parser.add_argument("--base-url", type=lambda url: (url,), help="the server")
     parser.add_argument("--scorer", help="a folder with a scorer of its paths")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
     given = parser.parse_args()

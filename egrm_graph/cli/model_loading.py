@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from egrm_graph.clients.engines import ENGINES
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +57,6 @@ async def loaded(settings: Settings, store: Store | None, err: Console) -> Parts
         except BaseException:
             await parts.aclose()
             raise
-    if settings.engine == "embedded" or (settings.scorer_url is None and scorer_folder(settings) is not None):
+    if ENGINES[settings.engine].in_process or (settings.scorer_url is None and scorer_folder(settings) is not None):
         err.print(Text(f"Loading the models took {time.perf_counter() - started:.1f} s."))
     return parts

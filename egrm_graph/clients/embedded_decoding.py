@@ -1,33 +1,33 @@
 """Decodes one batch of rows with transformers' `generate`, which runs the forward passes.
 
-Rows with the same prompt have it computed once. `generate` keeps finished rows in the batch until the last is done, so
-it is run in rounds: when half of the rows are done, the round ends and the next goes on, from the same cache, with
-those that are left.
+The prompt that several rows share is computed once. `generate` keeps finished rows in the batch until the last one is
+done, so decoding runs in rounds: when half of the rows are done, the round ends, and the next one continues with the
+others from the same cache.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.clients.embedded_rounds import Round, Uniforms
-from egrm_graph.clients.embedded_rows import Row
+from egrm_graph.clients.embedded_rounds import DecodingRound, UniformStreams
+from egrm_graph.clients.embedded_rows import DecodingRow
 from egrm_graph.clients.embedded_tokens import ModelTokens
 
 if TYPE_CHECKING:
     import torch
 
 
-def decode(model: Any, rows: list[Row], *, tokens: ModelTokens) -> None:
-    """Completes the rows; those whose request was cancelled are left as they are when that is seen."""
+def decode(model: Any, rows: list[DecodingRow], *, tokens: ModelTokens) -> None:
+    """Completes the rows, except those whose request is cancelled meanwhile."""
     import torch
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
     pad_id = tokens.pad_id
     ids, mask = _left_padded(rows, pad_id, model.device)
     cache = _shared_prefix(model, rows, ids, mask, pad_id)
-    uniforms = Uniforms([row.seed for row in rows])
+    uniforms = UniformStreams([row.seed for row in rows])
     while rows:
-        this = Round(rows, uniforms, tokens, model.device)
+        this = DecodingRound(rows, uniforms, tokens, model.device)
         out = model.generate(
             ids,
             attention_mask=mask,
@@ -36,7 +36,7 @@ def decode(model: Any, rows: list[Row], *, tokens: ModelTokens) -> None:
             stopping_criteria=StoppingCriteriaList([this.stop]),
             generation_config=GenerationConfig(
                 do_sample=False,
-                max_new_tokens=this.room,
+                max_new_tokens=this.tokens_left,
                 eos_token_id=list(tokens.eos_ids) or None,
                 pad_token_id=pad_id,
                 use_cache=True,
@@ -44,15 +44,15 @@ def decode(model: Any, rows: list[Row], *, tokens: ModelTokens) -> None:
             ),
         )
         left = this.finish()
-        uniforms.keep(left)
-        rows = [rows[index] for index in left]
-        kept = torch.tensor(left, dtype=torch.long, device=model.device)
+        uniforms.select(left)
+        rows = [rows[i] for i in left]
+        index = torch.tensor(left, dtype=torch.long, device=model.device)
         grown = out.sequences.shape[1] - mask.shape[1]
-        ids, mask = out.sequences[kept], torch.nn.functional.pad(mask, (0, grown), value=1)[kept]
-        cache = _selected(out.past_key_values, kept) if rows else None
+        ids, mask = out.sequences[index], torch.nn.functional.pad(mask, (0, grown), value=1)[index]
+        cache = _selected(out.past_key_values, index) if rows else None
 
 
-def _left_padded(rows: list[Row], pad_id: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _left_padded(rows: list[DecodingRow], pad_id: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     import torch
 
     width = max(len(row.prompt_ids) for row in rows)
@@ -61,9 +61,11 @@ def _left_padded(rows: list[Row], pad_id: int, device: torch.device) -> tuple[to
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)  # (B, width) both
 
 
-def _shared_prefix(model: Any, rows: list[Row], ids: torch.Tensor, mask: torch.Tensor, pad_id: int) -> Any:
-    """The cache of all prompts but their last tokens, each different prompt computed once; None where that is no
-    gain, or where the model's kind of cache cannot be copied row by row."""
+def _shared_prefix(model: Any, rows: list[DecodingRow], ids: torch.Tensor, mask: torch.Tensor, pad_id: int) -> Any:
+    """The cache of all prompts without their last tokens, each distinct prompt computed once.
+
+    None if that saves nothing, or if the model's kind of cache cannot be copied row by row.
+    """
     import torch
     from transformers import GenerationConfig
 
@@ -84,10 +86,10 @@ def _shared_prefix(model: Any, rows: list[Row], ids: torch.Tensor, mask: torch.T
 def _selected(cache: Any, rows: torch.Tensor) -> Any:
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-    copies = isinstance(cache, DynamicCache) and all(
+    copyable = isinstance(cache, DynamicCache) and all(
         type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers
     )
-    if not copies:
-        return None  # the next round computes its rows' prompts anew
+    if not copyable:
+        return None  # the next round computes its rows' prompts again
     cache.batch_select_indices(rows)
     return cache

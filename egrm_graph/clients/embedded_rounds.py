@@ -1,9 +1,8 @@
 """One round of decoding: draws each row's next token, by the row's own seed and sampling.
 
-A token comes from the inverse of its row's cumulative distribution at a uniform number that only the row's own
-generator gives. So a text follows from its seed, and not from who shares the batch (but for rounding: the order of a
-sum's terms can differ with the batch's width). Log-probabilities are those of the raw logits, before temperature,
-nucleus and choices.
+A token is the inverse of its row's cumulative distribution at a uniform number from the row's own generator. So a text
+depends on its seed and not on the other rows in the batch, except for rounding: the order of a sum's terms can change
+with the batch's width. Log-probabilities are those of the raw logits, before temperature, nucleus, and choices.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.clients.embedded_rows import Row
+from egrm_graph.clients.embedded_rows import DecodingRow
 from egrm_graph.clients.embedded_tokens import ModelTokens
 from egrm_graph.errors import RunError
 
@@ -19,15 +18,17 @@ if TYPE_CHECKING:
     import torch
 
 BLOCK = 64
-"""Uniform numbers drawn at once for a row; part of what a seed means, so a change changes every text."""
+"""Uniform numbers drawn at once for a row. Changing it changes the text of every seed."""
 GREEDY_BELOW = 1e-5
 SMALLEST_ROUND = 8
 
 
-class Round:
-    """Chooses each row's next token and says which rows are done, for as long as one `generate` call lasts."""
+class DecodingRound:
+    """Chooses each row's next token and says which rows are done, during one `generate` call."""
 
-    def __init__(self, rows: list[Row], uniforms: Uniforms, tokens: ModelTokens, device: torch.device) -> None:
+    def __init__(
+        self, rows: list[DecodingRow], uniforms: UniformStreams, tokens: ModelTokens, device: torch.device
+    ) -> None:
         import torch
 
         def column(values: list[float]) -> torch.Tensor:
@@ -38,10 +39,10 @@ class Round:
         self._uniforms = uniforms
         self._temperature = column([row.sampling.temperature for row in rows])
         self._top_p = column([row.sampling.top_p for row in rows])
-        self._room = torch.tensor([row.room - len(row.token_ids) for row in rows], device=device)
+        self._tokens_left = torch.tensor([row.max_tokens - len(row.token_ids) for row in rows], device=device)
         self._eos = torch.tensor(list(tokens.eos_ids), device=device)
-        self._stops = tokens.stops
-        self._stopping = {index: list(row.token_ids) for index, row in enumerate(rows) if row.sampling.stop}
+        self._ends_in_stop = tokens.ends_in_stop
+        self._rows_with_stops = {index: list(row.token_ids) for index, row in enumerate(rows) if row.sampling.stop}
         self._stopped: set[int] = set()
         self._alive = torch.ones(len(rows), dtype=torch.bool, device=device)
         self._lengths = torch.zeros(len(rows), dtype=torch.long, device=device)
@@ -54,12 +55,13 @@ class Round:
         self._tops: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     @property
-    def room(self) -> int:
-        return int(self._room.max())
+    def tokens_left(self) -> int:
+        """The most tokens that any row may still get."""
+        return int(self._tokens_left.max())
 
     def pick(self, _ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """A logits processor that leaves the drawn token as the likeliest, for `generate` to take."""
-        if self.over:  # on some devices `generate` asks once more before it looks whether it should stop
+        """A logits processor that makes the drawn token the likeliest, for `generate` to choose."""
+        if self.over:  # on some devices `generate` calls once more before it checks whether to stop
             return scores
         tokens = self._draw(self._constrained(scores))
         self._tokens.append(tokens)
@@ -69,7 +71,7 @@ class Round:
         return scores.scatter_(1, tokens[:, None], float("inf"))
 
     def stop(self, _ids: torch.Tensor, _scores: Any, **_options: Any) -> torch.Tensor:
-        """A stopping criterion: which rows are done, and all of them where the round is over."""
+        """A stopping criterion: which rows are done; all of them if the round is over."""
         import torch
 
         if not self.over:
@@ -78,7 +80,9 @@ class Round:
                 if n_tokens:
                     request.count(n_tokens)
             dropped = torch.tensor([request.future.done() for request in self._requests], device=self._owner.device)
-            ended = torch.isin(self._tokens[-1], self._eos) | (self._lengths >= self._room) | dropped[self._owner]
+            ended = (
+                torch.isin(self._tokens[-1], self._eos) | (self._lengths >= self._tokens_left) | dropped[self._owner]
+            )
             ended |= self._at_stop()
             self._alive &= ~ended
             n_alive = int(self._alive.sum())
@@ -86,7 +90,7 @@ class Round:
         return torch.ones_like(self._alive) if self.over else ~self._alive
 
     def finish(self) -> list[int]:
-        """Writes what was drawn to the rows; gives the indices of those that are not done."""
+        """Writes the drawn tokens to the rows, and returns the indices of those that are not done."""
         import torch
 
         tokens = torch.stack(self._tokens, dim=1).tolist()  # (B, steps)
@@ -98,7 +102,7 @@ class Round:
                 row.finish_reason = "stop" if row.token_ids[-1] in ends or index in self._stopped else "length"
         if self._top_k:
             self._write_logprobs(lengths)
-        return [index for index, going in enumerate(alive) if going]
+        return [index for index, is_alive in enumerate(alive) if is_alive]
 
     def _draw(self, scores: torch.Tensor) -> torch.Tensor:
         import torch
@@ -121,23 +125,23 @@ class Round:
             return scores
         import torch
 
-        kept = scores.clone()
+        constrained = scores.clone()
         for index, allowed in bound:
-            mask = torch.full_like(kept[index], float("-inf"))
+            mask = torch.full_like(constrained[index], float("-inf"))
             mask[list(allowed)] = 0.0
-            kept[index] += mask
-        return kept
+            constrained[index] += mask
+        return constrained
 
     def _at_stop(self) -> torch.Tensor:
-        """Which rows that are alive have come to a text where they stop, (B,)."""
+        """Which of the rows that are not done have reached one of their stop texts, (B,)."""
         at_stop = self._alive.new_zeros(len(self.rows))
-        if not self._stopping:
+        if not self._rows_with_stops:
             return at_stop
         alive, tokens = self._alive.tolist(), self._tokens[-1].tolist()
-        for index, drawn in self._stopping.items():
+        for index, drawn in self._rows_with_stops.items():
             if alive[index]:
                 drawn.append(tokens[index])
-                at_stop[index] = self._stops(self.rows[index], drawn)
+                at_stop[index] = self._ends_in_stop(self.rows[index], drawn)
         self._stopped.update(at_stop.nonzero().flatten().tolist())
         return at_stop
 
@@ -169,8 +173,8 @@ class Round:
                 row.top_logprobs.append(dict(zip(ids[index][step][:k], values[index][step][:k], strict=True)))
 
 
-class Uniforms:
-    """One stream of uniform numbers in (0, 1] for each row."""
+class UniformStreams:
+    """A stream of uniform numbers in (0, 1] for each row."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
         import torch
@@ -184,18 +188,19 @@ class Uniforms:
         import torch
 
         if self._used == self._block.shape[1]:
-            self._block = 1.0 - torch.stack([torch.rand(BLOCK, generator=each) for each in self._generators])
+            self._block = 1.0 - torch.stack([torch.rand(BLOCK, generator=generator) for generator in self._generators])
             self._used = 0
         self._used += 1
         return self._block[:, self._used - 1 : self._used]
 
-    def keep(self, indices: list[int]) -> None:
+    def select(self, indices: list[int]) -> None:
+        """Keeps only these rows, in this order."""
         self._generators = [self._generators[index] for index in indices]
         self._block = self._block[indices]
 
 
 def _nucleus(probs: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
-    """The smallest set of likeliest tokens whose mass reaches `top_p`; the others get 0. Not renormalised."""
+    """The smallest set of likeliest tokens whose mass reaches `top_p`; the others get 0. Not renormalized."""
     ordered, order = probs.sort(dim=-1, descending=True)
     outside = (ordered.cumsum(dim=-1) - ordered >= top_p) & (top_p < 1)
     return probs.scatter(-1, order, ordered.masked_fill(outside, 0.0))

@@ -1,4 +1,4 @@
-"""What waits for the embedded model: requests, and their rows, one for each seed."""
+"""The embedded model's requests and their rows, one per seed."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from egrm_graph.errors import EgrmError, RunError
 from egrm_graph.verification import Message
 
 
-class Trie(dict[int, "Trie"]):
-    """Token sequences: what may come next, and after that, and so on."""
+class TokenTrie(dict[int, "TokenTrie"]):
+    """Token sequences as a prefix tree: from each token that may come next to those that may follow it."""
 
 
 @dataclass(eq=False)
-class Request:
-    """One `sample` call on its way through the worker."""
+class SampleRequest:
+    """One `sample` call."""
 
     prompt: Sequence[Message]
     sampling: Sampling
     seeds: Sequence[int]
     meter: Meter | None
     future: Future[Completions] = field(default_factory=Future)
-    """Never marked as running, so that cancelling works until it is resolved."""
-    rows: list[Row] = field(default_factory=list)
+    """Never marked as running, so it can be cancelled until it is resolved."""
+    rows: list[DecodingRow] = field(default_factory=list)
 
     def fail(self, error: EgrmError) -> None:
         try:
             self.future.set_exception(error)
         except InvalidStateError:
-            return  # cancelled or failed before
+            return  # it was cancelled or has failed already
 
     def resolve(self, result: Completions) -> None:
         try:
@@ -40,7 +40,7 @@ class Request:
             return
 
     def count(self, n_tokens: int) -> None:
-        """Feeds the meter. One that raises fails its own request, not the batch."""
+        """Adds tokens to the meter. If the meter raises, only its own request fails."""
         if self.meter is None:
             return
         try:
@@ -52,15 +52,15 @@ class Request:
 
 
 @dataclass(eq=False)
-class Row:
-    """One completion on its way: a seed of a request."""
+class DecodingRow:
+    """One completion in progress: a seed of a request."""
 
-    request: Request
+    request: SampleRequest
     prompt_ids: tuple[int, ...]
     seed: int
-    room: int
-    """Tokens at most: what was asked for, or what the model's context has left."""
-    allowed: Trie | None = None
+    max_tokens: int
+    """The request's maximum, or what the model's context has left if that is less."""
+    allowed: TokenTrie | None = None
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     top_logprobs: list[dict[int, float]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Between texts and a local model's tokens: prompts in, choices and labels in, completions out."""
+"""Converts prompts, choices, and labels to a local model's tokens, and tokens to completions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from egrm_graph.clients.client import Completion, stopped
-from egrm_graph.clients.embedded_rows import Request, Row, Trie
+from egrm_graph.clients.embedded_rows import DecodingRow, SampleRequest, TokenTrie
 from egrm_graph.errors import ContextTooLong, InputError, ModelError, Unsupported
 from egrm_graph.settings import Thinking
 from egrm_graph.verification import Message
@@ -15,7 +15,7 @@ MOST_CHOICE_TOKENS = 4096
 
 
 class ModelTokens:
-    """A tokenizer, with what has to be known of its model. Used from the worker's thread only."""
+    """A tokenizer with the facts about its model that decoding needs. Only the worker's thread uses it."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         self._tokenizer = tokenizer
@@ -24,38 +24,38 @@ class ModelTokens:
         pad = tokenizer.pad_token_id
         self.pad_id: int = pad if pad is not None else (self.eos_ids or [0])[0]
         self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        _neutralise(model)
+        _clear_generation_config(model)
 
-    def rows(self, request: Request) -> list[Row]:
-        """A row for each seed.
+    def rows(self, request: SampleRequest) -> list[DecodingRow]:
+        """One row per seed.
 
         Raises:
-            ContextTooLong: the prompt leaves no room for a single token.
+            ContextTooLong: the prompt fills the context.
         """
         ids = self._ids(request.prompt, request.sampling.thinking)
-        room = request.sampling.max_tokens
+        max_tokens = request.sampling.max_tokens
         if self._context is not None:
-            room = min(room, self._context - len(ids))
-        if room < 1:
+            max_tokens = min(max_tokens, self._context - len(ids))
+        if max_tokens < 1:
             raise ContextTooLong(
                 f"the prompt has {len(ids)} tokens and the context of {self._name} holds {self._context}, completion "
                 "included; shorten the question or take a model with a longer context"
             )
         allowed = self._trie(request.sampling.choices) if request.sampling.choices else None
-        return [Row(request, ids, seed, room, allowed) for seed in request.seeds]
+        return [DecodingRow(request, ids, seed, max_tokens, allowed) for seed in request.seeds]
 
     @property
     def continues_prompt(self) -> bool:
-        """Without a chat template there are no turns."""
+        """Whether the tokenizer has no chat template, and so no turns."""
         return not self._tokenizer.chat_template
 
-    def stops(self, row: Row, drawn: Sequence[int]) -> bool:
-        """Whether the tokens drawn so far end in a text where the row's generation stops."""
-        longest = max(len(text.encode()) for text in row.sampling.stop)  # a token has one byte at the least
+    def ends_in_stop(self, row: DecodingRow, drawn: Sequence[int]) -> bool:
+        """Whether the tokens drawn so far end in one of the row's stop texts."""
+        longest = max(len(text.encode()) for text in row.sampling.stop)  # each token has at least one byte
         tail = self._text(drawn[-longest - 4 :])
         return any(text in tail for text in row.sampling.stop)
 
-    def completion(self, row: Row) -> Completion:
+    def completion(self, row: DecodingRow) -> Completion:
         ids = row.token_ids
         wanted = row.sampling.logprobs > 0
         completion = Completion(
@@ -70,12 +70,12 @@ class ModelTokens:
         return stopped(completion, row.sampling.stop)
 
     def label_ids(self, prompt: Sequence[Message], labels: Sequence[str]) -> tuple[list[int], list[int]]:
-        """The prompt's tokens and each label's one token."""
+        """The prompt's tokens, and the single token of each label."""
         ids = [self._encoded(label) for label in labels]
         for label, tokens in zip(labels, ids, strict=True):
             if len(tokens) != 1 or self._decoded(tokens) != label:
                 raise Unsupported(
-                    f"the label {label!r} is not a single token of {self._name} but {len(tokens)}: choose another label"
+                    f"the label {label!r} is not a single token of {self._name} but {len(tokens)}; choose another label"
                 )
         prompt_ids = self._ids(prompt, "default")
         if self._context is not None and len(prompt_ids) > self._context:
@@ -92,7 +92,7 @@ class ModelTokens:
             switch = {} if thinking == "default" else {"enable_thinking": thinking == "on"}
             ids = self._templated([dict(message) for message in prompt], switch)
         if not ids:
-            raise InputError("the prompt is empty; give the model something to go on from")
+            raise InputError("the prompt is empty; give the model a text to continue")
         return tuple(ids)
 
     def _templated(self, messages: list[dict[str, Any]], switch: dict[str, bool]) -> list[int]:
@@ -106,10 +106,10 @@ class ModelTokens:
             raise ModelError(f"the chat template of {self._name} refuses the prompt: {error}") from error
         return ids
 
-    def _trie(self, choices: Sequence[str]) -> Trie:
+    def _trie(self, choices: Sequence[str]) -> TokenTrie:
         if not self.eos_ids:
-            raise Unsupported(f"{self._name} has no end token, so it cannot be held to a choice of texts")
-        root = Trie()
+            raise Unsupported(f"{self._name} has no end token, so it cannot be restricted to a choice of texts")
+        root = TokenTrie()
         n_tokens = 0
         for choice in choices:
             ids = self._encoded(choice)
@@ -118,9 +118,12 @@ class ModelTokens:
                 raise Unsupported(f"the tokenizer of {self._name} cannot write the choice {choice!r}")
             node = root
             for token in [*ids, self.eos_ids[0]]:
-                node = node.setdefault(token, Trie())
+                node = node.setdefault(token, TokenTrie())
         if n_tokens > MOST_CHOICE_TOKENS:
-            raise Unsupported(f"{n_tokens} tokens of choices are too many; at most {MOST_CHOICE_TOKENS} are taken")
+            raise Unsupported(
+                f"the choices have {n_tokens} tokens, and at most {MOST_CHOICE_TOKENS} are supported; give fewer or "
+                "shorter choices"
+            )
         return root
 
     def _encoded(self, text: str) -> list[int]:
@@ -143,14 +146,14 @@ class ModelTokens:
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> list[int]:
-    """All ids that end a text: those of the model's generation settings, and the tokenizer's own."""
-    given = model.generation_config.eos_token_id
-    ids = given if isinstance(given, list) else [given]
-    return list(dict.fromkeys(each for each in [*ids, tokenizer.eos_token_id] if each is not None))
+    """All ids that end a text, from the model's generation settings and the tokenizer."""
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return list(dict.fromkeys(token for token in [*ids, tokenizer.eos_token_id] if token is not None))
 
 
-def _neutralise(model: Any) -> None:
-    """`generate` fills what is not set from the model's own generation settings: leave nothing there to fill from."""
+def _clear_generation_config(model: Any) -> None:
+    """Removes the model's own generation settings. `generate` would use them for whatever is not set."""
     from transformers import GenerationConfig
 
     model.generation_config = GenerationConfig()

@@ -1,4 +1,4 @@
-"""The embedded model's one thread: it takes what waits, batches it, and resolves each request."""
+"""The embedded model's worker thread: it batches the queued requests and resolves each one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 
 from egrm_graph.clients.client import Completion, Completions, LabelLogprobs
 from egrm_graph.clients.embedded_decoding import decode
-from egrm_graph.clients.embedded_rows import Request, Row
+from egrm_graph.clients.embedded_rows import DecodingRow, SampleRequest
 from egrm_graph.clients.embedded_tokens import ModelTokens
 from egrm_graph.errors import EgrmError, RunError, SetupError
 from egrm_graph.runtime.forking import call_in_children, cannot_fork, limit_torch_threads
 from egrm_graph.verification import Message, Usage
 
-COMPANY_S = 0.002
+BATCH_WAIT_S = 0.002
 """How long a request waits for others to share its batch."""
 
 
 @dataclass(eq=False)
 class LabelRequest:
-    """One `label_logprobs` call on its way through the worker."""
+    """One `label_logprobs` call."""
 
     prompt: Sequence[Message]
     labels: Sequence[str]
@@ -37,15 +37,15 @@ class LabelRequest:
             return
 
 
-Work = Request | LabelRequest
+_Work = SampleRequest | LabelRequest
 
 
-class Worker:
-    """Runs a model on a daemon thread that starts with the first request and ends with `close`."""
+class EmbeddedWorker:
+    """Runs a model on a daemon thread, which starts with the first request and ends with `close`."""
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str, max_batch_rows: int) -> None:
         if max_batch_rows < 1:
-            raise SetupError(f"max_batch_rows={max_batch_rows} leaves no room for a row; give at least 1")
+            raise SetupError(f"max_batch_rows={max_batch_rows} allows no row in a batch; set it to at least 1")
         self.name = name
         self.closed = False
         self._model: Any = model
@@ -57,18 +57,18 @@ class Worker:
         call_in_children(self._start_over_in_child)
 
     def _start_over(self) -> None:
-        self._queue: queue.Queue[Work | None] = queue.Queue()
+        self._queue: queue.Queue[_Work | None] = queue.Queue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._waiting: list[Row] = []
-        self._running: list[Request] = []
+        self._queued: list[DecodingRow] = []
+        self._running: list[SampleRequest] = []
 
     @property
     def continues_prompt(self) -> bool:
         return self._tokens.continues_prompt
 
-    def submit(self, work: Work) -> None:
-        """Puts a request in the queue, from any thread."""
+    def submit(self, work: _Work) -> None:
+        """Queues a request. Safe to call from any thread."""
         with self._lock:
             self.check()
             if self._thread is None:
@@ -77,8 +77,10 @@ class Worker:
             self._queue.put(work)
 
     def check(self) -> None:
-        """Raises:
-        SetupError: it is closed, or on a GPU in a forked child.
+        """Checks that the worker can run.
+
+        Raises:
+            SetupError: it is closed, or the model is on a GPU and this is a forked child.
         """
         if self.closed:
             raise self._was_closed()
@@ -86,19 +88,19 @@ class Worker:
             raise self._forked_error
 
     def close(self) -> None:
-        """Fails what waits or runs, waits for the thread's end, and lets go of the weights."""
+        """Fails all requests, waits for the thread to end, and releases the weights."""
         with self._lock:
             self.closed = True
             thread = self._thread
             for request in self._running:
-                request.fail(self._was_closed())  # which ends its rows at their next token
+                request.fail(self._was_closed())  # its rows end at their next token
         if thread is not None:
             self._queue.put(None)
             thread.join()
         self._model = None
 
     def _start_over_in_child(self) -> None:
-        """Leaves the parent's requests to its parent's thread."""
+        """Starts with an empty queue in a forked child: the parent's thread serves the parent's requests."""
         self._start_over()
         limit_torch_threads()
         if self._device != "cpu":
@@ -110,7 +112,7 @@ class Worker:
             batch = self._next_batch()
             if batch:
                 self._decode(batch)
-        for row in self._waiting:
+        for row in self._queued:
             row.request.fail(self._was_closed())
         while not self._queue.empty():
             work = self._queue.get_nowait()
@@ -118,26 +120,26 @@ class Worker:
                 work.fail(self._was_closed())
 
     def _take(self) -> None:
-        """Moves what is in the queue to the waiting rows; where there is nothing, waits for it."""
-        until = time.monotonic() + COMPANY_S
-        while len(self._waiting) < self._max_batch_rows:
+        """Moves requests from the queue to the queued rows, and waits for the first one if there are none."""
+        until = time.monotonic() + BATCH_WAIT_S
+        while len(self._queued) < self._max_batch_rows:
             try:
-                if self._waiting:
+                if self._queued:
                     work = self._queue.get(timeout=max(0.0, until - time.monotonic()))
                 else:
                     work = self._queue.get()
-                    until = time.monotonic() + COMPANY_S
+                    until = time.monotonic() + BATCH_WAIT_S
             except queue.Empty:
                 return
             if work is None:
                 return
             self._admit(work)
 
-    def _admit(self, work: Work) -> None:
+    def _admit(self, work: _Work) -> None:
         try:
-            if isinstance(work, Request):
+            if isinstance(work, SampleRequest):
                 work.rows = self._tokens.rows(work)
-                self._waiting.extend(work.rows)
+                self._queued.extend(work.rows)
             else:
                 self._answer_labels(work)
         except EgrmError as error:
@@ -145,23 +147,23 @@ class Worker:
         except Exception as error:
             work.fail(self._failure(error))
 
-    def _next_batch(self) -> list[Row]:
-        """The rows that have waited longest, with those alike in length, so that short texts do not ride along with
-        long ones."""
-        self._waiting = [row for row in self._waiting if not row.request.future.done()]
-        if not self._waiting:
+    def _next_batch(self) -> list[DecodingRow]:
+        """The row that has waited longest, with others of the same maximum length, so short texts do not wait for long
+        ones."""
+        self._queued = [row for row in self._queued if not row.request.future.done()]
+        if not self._queued:
             return []
-        length = self._waiting[0].sampling.max_tokens
-        batch = [row for row in self._waiting if row.sampling.max_tokens == length][: self._max_batch_rows]
+        length = self._queued[0].sampling.max_tokens
+        batch = [row for row in self._queued if row.sampling.max_tokens == length][: self._max_batch_rows]
         taken = set(map(id, batch))
-        self._waiting = [row for row in self._waiting if id(row) not in taken]
+        self._queued = [row for row in self._queued if id(row) not in taken]
         return batch
 
-    def _decode(self, batch: list[Row]) -> None:
+    def _decode(self, batch: list[DecodingRow]) -> None:
         requests = list(dict.fromkeys(row.request for row in batch))
         with self._lock:
             if self.closed:
-                self._waiting.extend(batch)
+                self._queued.extend(batch)
                 return
             self._running = requests
         try:
@@ -174,7 +176,7 @@ class Worker:
         finally:
             self._running = []
 
-    def _resolve(self, request: Request) -> None:
+    def _resolve(self, request: SampleRequest) -> None:
         if not request.future.done() and all(row.finish_reason for row in request.rows):
             completions = tuple(self._tokens.completion(row) for row in request.rows)
             request.resolve(Completions(completions, _usage(request.rows, completions)))
@@ -201,11 +203,11 @@ class Worker:
         return SetupError(f"the client of {self.name} was closed; load a new one")
 
 
-def _usage(rows: list[Row], completions: tuple[Completion, ...]) -> Usage:
+def _usage(rows: list[DecodingRow], completions: tuple[Completion, ...]) -> Usage:
     return Usage(
         requests=1,
         prompt_tokens=len(rows[0].prompt_ids),
         cached_tokens=0,
-        completion_tokens=sum(each.n_tokens or 0 for each in completions),
+        completion_tokens=sum(completion.n_tokens or 0 for completion in completions),
         cancelled_tokens=0,
     )

@@ -1,7 +1,7 @@
-"""Server-sent events: the JSON objects in a stream of bytes, however its lines end and its chunks are cut.
+"""Server-sent events: reads the JSON objects in a stream of bytes, whatever its line ends and chunk borders.
 
-It takes what servers really send, which is more than the standard allows: `data:` with or without a space, empty data,
-comments, several `data:` lines for one object, `event: error`, objects without `data:`, and no blank lines.
+It accepts what servers really send, which is more than the standard allows: `data:` with or without a space, empty
+data, comments, several `data:` lines for one object, `event: error`, objects without `data:`, and no blank lines.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from egrm_graph.clients.vllm_errors import Broken
+from egrm_graph.clients.server_errors import RetryableError
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Events:
-    """Takes the bytes as they come and gives the objects in them. After `[DONE]` it takes nothing more."""
+class EventReader:
+    """Reads the objects in a stream as its bytes arrive. It ignores everything after `[DONE]`."""
 
     def __init__(self) -> None:
         self.done = False
@@ -27,24 +27,24 @@ class Events:
         self._name = b""
 
     def feed(self, part: bytes) -> Iterator[dict[str, Any]]:
-        """The objects that are complete with this part.
+        """Yields the objects that this part completes.
 
         Raises:
-            Broken: an event is not a JSON object.
+            RetryableError: an event is not a JSON object.
         """
         self._buffer += part
-        held = b"\r" if self._buffer.endswith(b"\r") else b""  # perhaps half of a line's end
+        held = b"\r" if self._buffer.endswith(b"\r") else b""  # it may be half of a line end
         *lines, rest = _LINE_END.split(self._buffer.removesuffix(held))
         self._buffer = rest + held
         yield from self._objects(lines)
 
     def end(self) -> Iterator[dict[str, Any]]:
-        """The objects in a last line that has no end."""
+        """Yields the objects in a last line without a line end."""
         lines, self._buffer = [*_LINE_END.split(self._buffer), b""], b""
         yield from self._objects(lines)
 
     def _objects(self, lines: list[bytes]) -> Iterator[dict[str, Any]]:
-        for line in (each.removeprefix(_BYTE_ORDER_MARK) for each in lines):
+        for line in (raw.removeprefix(_BYTE_ORDER_MARK) for raw in lines):
             if self.done:
                 return
             if not line.strip():
@@ -66,14 +66,14 @@ class Events:
         try:
             found = json.loads(b"\n".join(self._data))
         except (ValueError, RecursionError):
-            return  # the object goes on in the next line, or else it is no object when the event ends
+            return  # the object continues in the next line, or `_end_event` refuses it
         self._data = []
         if not isinstance(found, dict):
-            raise Broken(f"a chunk of the answer is {type(found).__name__}, not a JSON object")
+            raise RetryableError(f"a chunk of the answer is {type(found).__name__}, not a JSON object")
         yield {"error": found} if self._name == b"error" and "error" not in found else found
 
     def _end_event(self) -> None:
         self._name = b""
         if self._data:
-            shown = b"\n".join(self._data)[:200].decode(errors="replace")
-            raise Broken(f"a chunk of the answer is not JSON: {shown!r}")
+            start = b"\n".join(self._data)[:200].decode(errors="replace")
+            raise RetryableError(f"a chunk of the answer is not JSON: {start!r}")

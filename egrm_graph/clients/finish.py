@@ -1,10 +1,10 @@
-"""Reads why a text ended, in the words of any provider and wherever it puts them.
+"""Reads why a text ended, in the words and the keys of any provider.
 
-There are four kinds: `complete`, `truncated` (there is more that was not generated), `blocked` (a filter or the model
-itself withheld the answer), and `failed`. Only a word that is known to mean a clean end is `complete`; a word that is
-not listed here is `failed`, and its error quotes it. Where several keys speak, the worst of them counts.
+There are four kinds: `complete`, `truncated` (the text is not finished), `blocked` (a filter or the model withheld the
+answer), and `failed`. Only a word that is known to mean a clean end is `complete`. A word that is not listed here is
+`failed`, and its error quotes it. If several keys give a reason, the worst counts.
 
-The words are those of OpenAI (chat and Responses), Azure, Anthropic, Bedrock, Google (GenAI and Vertex), Mistral,
+The words are from OpenAI (chat and Responses), Azure, Anthropic, Bedrock, Google (GenAI and Vertex), Mistral,
 Cohere, Ollama, Groq, Together, DeepSeek, xAI, Hugging Face, watsonx, Zhipu, Qianfan, vLLM, SGLang, llama.cpp, and
 TensorRT-LLM.
 """
@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 from egrm_graph.clients.client import FinishReason
 
-Kind = Literal["complete", "truncated", "blocked", "failed"]
+FinishKind = Literal["complete", "truncated", "blocked", "failed"]
 
-_WORDS: dict[Kind, str] = {
+_WORDS: dict[FinishKind, str] = {
     "complete": """
         stop eos eos_token end_of_text end_turn end_of_turn end_id stop_sequence stop_string stop_words
         stop_criteria_met complete completed done finish finished success succeeded normal
@@ -40,8 +40,13 @@ _WORDS: dict[Kind, str] = {
         malformed_function_call malformed_model_output malformed_response malformed_tool_use unexpected_tool_call
         too_many_tool_calls missing_thought_signature no_image image_other""",
 }
-_REASONS: dict[Kind, FinishReason] = {"complete": "stop", "truncated": "length", "blocked": "abort", "failed": "abort"}
-_WORST_FIRST: tuple[Kind, ...] = ("blocked", "failed", "truncated", "complete")
+_REASONS: dict[FinishKind, FinishReason] = {
+    "complete": "stop",
+    "truncated": "length",
+    "blocked": "abort",
+    "failed": "abort",
+}
+_WORST_FIRST: tuple[FinishKind, ...] = ("blocked", "failed", "truncated", "complete")
 _REASON_KEYS = ("finishreason", "finishreasons", "stopreason", "donereason", "completionreason", "stoptype")
 _ABSENT = {"", "none"}
 
@@ -50,55 +55,55 @@ _ABSENT = {"", "none"}
 class Finish:
     """How a text ended, and the provider's word for it."""
 
-    kind: Kind
+    kind: FinishKind
     said: str
     known: bool = True
-    """False where `said` is a word that nobody is known to use."""
+    """False if `said` is not listed here."""
 
     @property
     def reason(self) -> FinishReason:
-        """The kind as a completion has it."""
+        """The kind, in the words of `Completion.finish_reason`."""
         return _REASONS[self.kind]
 
     @property
     def error(self) -> str | None:
-        """Why the text cannot be used; None where it can, if only in part."""
+        """Why the text cannot be used; None if it can, at least in part."""
         if self.reason != "abort":
             return None
         if self.known:
             return f"the answer {'was withheld' if self.kind == 'blocked' else 'broke off'}: {self.said}"
-        return f"the finish reason {self.said} is unknown, so the text may not be whole"
+        return f"the finish reason {self.said} is unknown, so the text may be incomplete"
 
 
 UNSAID = Finish("failed", "no finish reason was given")
 
 
-def read_finish(*told: Mapping[str, Any]) -> Finish | None:
-    """The worst of what these parts of an answer say; None where they say nothing."""
-    found = [finish for part in told for finish in _read(part)]
+def read_finish(*parts: Mapping[str, Any]) -> Finish | None:
+    """The worst reason that these parts of an answer give; None if they give none."""
+    found = [finish for part in parts for finish in _read(part)]
     return min(found, key=lambda finish: _WORST_FIRST.index(finish.kind), default=None)
 
 
-def _read(told: Mapping[str, Any]) -> Iterator[Finish]:
+def _read(part: Mapping[str, Any]) -> Iterator[Finish]:
     named: dict[str, Any] = {}
     reasons: dict[str, list[Finish]] = {key: [] for key in _REASON_KEYS}
-    for name, value in told.items():
+    for name, value in part.items():
         key = _letters(str(name))
         named[key] = value
         if key in reasons:
             reasons[key] += _finishes(value)
     if reasons["finishreason"]:
-        # vLLM puts the stop string or token here, which can be any text.
+        # vLLM puts the stop text or token here, which can be anything.
         reasons["stopreason"] = [finish for finish in reasons["stopreason"] if finish.known]
-    given = [finish for finishes in reasons.values() for finish in finishes]
+    named_reasons = [finish for finishes in reasons.values() for finish in finishes]
     yield from _details(named)
-    yield from given
-    if isinstance(status := named.get("status"), str):  # which others use for the state of something else
-        yield from (finish for finish in _finishes(status) if finish.known or not given)
+    yield from named_reasons
+    if isinstance(status := named.get("status"), str):  # others use it for something else
+        yield from (finish for finish in _finishes(status) if finish.known or not named_reasons)
 
 
 def _details(named: Mapping[str, Any]) -> Iterator[Finish]:
-    """What is said in places that are empty after a clean end; it says more than the reason does."""
+    """Reasons from keys that are empty after a clean end. They say more than the reason does."""
     if (incomplete := named.get("incompletedetails")) is not None:
         yield from list(_finishes(incomplete)) or [Finish("truncated", "incomplete")]
     yield from (finish for finish in _finishes(named.get("stopdetails")) if finish.known)
@@ -125,11 +130,11 @@ def _finishes(value: Any) -> Iterator[Finish]:
 
 
 def _words(value: Any) -> Iterable[str]:
-    """The words in a value: a text, an enum's name, or an object or list that holds one."""
+    """The words in a value: a text, an enum's name, or an object or list that contains one."""
     if isinstance(value, Mapping) and value:
-        return _words(next((each for key in ("type", "reason") for each in _part(value, key) if each), str(value)))
+        return _words(next((word for key in ("type", "reason") for word in _part(value, key) if word), str(value)))
     if isinstance(value, list | tuple):
-        return [word for each in value for word in _words(each)]
+        return [word for item in value for word in _words(item)]
     word = value.name if isinstance(value, Enum) else str(value)
     return [] if value in (None, {}) or word.strip().lower() in _ABSENT else [word]
 
@@ -138,9 +143,12 @@ def _part(value: Mapping[Any, Any], name: str) -> list[Any]:
     return [value[key] for key in value if _letters(str(key)) == name]
 
 
-def _kind(word: str) -> Kind | None:
-    """Case, separators, and the prefix of an enum do not count. LangChain joins the words of a stream's last chunks,
-    so that `stop` may come as `stopstop`."""
+def _kind(word: str) -> FinishKind | None:
+    """The kind that a word means; None for an unknown word.
+
+    Case, separators, and the prefix of an enum do not matter. LangChain joins the words of a stream's last chunks, so
+    `stop` may come as `stopstop`.
+    """
     letters = _letters(word.rpartition(".")[2]).removeprefix("reason")
     repeated = re.fullmatch(r"(.+?)\1+", letters)
     return _KINDS.get(letters) or (_KINDS.get(repeated[1]) if repeated else None)
@@ -155,4 +163,4 @@ def _quoted(text: str, most: int = 200) -> str:
     return repr(text if len(text) <= most else f"{text[:most]}...")
 
 
-_KINDS: dict[str, Kind] = {_letters(word): kind for kind, words in _WORDS.items() for word in words.split()}
+_KINDS: dict[str, FinishKind] = {_letters(word): kind for kind, words in _WORDS.items() for word in words.split()}

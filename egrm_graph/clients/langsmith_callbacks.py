@@ -1,4 +1,4 @@
-"""LangSmith's part of the callbacks around a call: model calls show in its traces, and in nobody else's."""
+"""LangSmith's callbacks around a call. Model calls appear in its traces, but not in other callbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def current_tracers() -> tuple[list[LangChainTracer], UUID | None]:
-    """LangSmith's tracers of the run that this is called in, and that run's id."""
+    """The LangSmith tracers of the current run, and the run's id."""
     from langchain_core.callbacks import BaseCallbackManager
     from langchain_core.runnables.config import ensure_config
     from langchain_core.tracers import LangChainTracer
@@ -19,11 +19,11 @@ def current_tracers() -> tuple[list[LangChainTracer], UUID | None]:
     callbacks = ensure_config().get("callbacks")
     if not isinstance(callbacks, BaseCallbackManager):
         return [], None
-    return [each for each in callbacks.handlers if isinstance(each, LangChainTracer)], callbacks.parent_run_id
+    return [handler for handler in callbacks.handlers if isinstance(handler, LangChainTracer)], callbacks.parent_run_id
 
 
 def tracing_only() -> AsyncCallbackManager:
-    """The callbacks of the run that this is called in, without all that are not LangSmith's."""
+    """The current run's callbacks, without those that are not LangSmith's."""
     from langchain_core.callbacks import AsyncCallbackManager
 
     tracers, run_id = current_tracers()

@@ -1,4 +1,4 @@
-"""What a client lets whoever watches a call see of it, and the headers it sends along for them."""
+"""What a client reports about a call to tracing and telemetry, and the headers that it sends for them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Observation:
-    """One call, as it is under way. Its fields are filled from the client's own thread."""
+    """One running call. The client's own thread sets its fields."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every request of the call."""
     server: str | None = None
-    """The base URL that was asked last."""
+    """The base URL of the last try."""
     server_version: str | None = None
-    """What the server says that it is."""
+    """The version that the server reports."""
 
     def retried(self, reason: str) -> None:
-        """Told why a try failed that is going to be repeated."""
+        """Called with the reason each time a try has failed and another follows."""
 
 
 observed: ContextVar[Observation | None] = ContextVar("observed", default=None)
-"""The call that is watched; work on other loops and threads is started with a copy of the context."""
+"""The observed call. Work on other loops and threads starts with a copy of the context."""

@@ -1,4 +1,4 @@
-"""A client that answers from a script, for tests: yours, too."""
+"""A client that answers from a script, for tests, including yours."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FAST, PATHS = "answer_fast", "expand_cot"
 
 @dataclass(frozen=True)
 class Fail:
-    """This sample fails. Among several of one call it is lost and the others count, unless all fail or `whole_call`
-    is set: then the call raises. A text as reason becomes a ServerError."""
+    """This sample fails. It is lost and the others of its call count, unless all of them fail or `fails_call` is set:
+    then the call raises. A text as the reason becomes a ServerError."""
 
     reason: str | EgrmError
-    whole_call: bool = False
+    fails_call: bool = False
 
     @property
     def error(self) -> EgrmError:
@@ -29,14 +29,14 @@ class Fail:
 
 @dataclass(frozen=True)
 class Disconnect:
-    """The server breaks off after so many tokens, and the call raises a ServerError."""
+    """The server disconnects after this many tokens, and the call raises a ServerError."""
 
     after_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class Delay:
-    """The answer takes this long, its tokens spread evenly over it."""
+    """The answer takes this long, and its tokens arrive evenly over that time."""
 
     seconds: float
     answer: str | Completion | Fail | Disconnect
@@ -44,18 +44,19 @@ class Delay:
 
 @dataclass(frozen=True)
 class Stall:
-    """Never answers: the call runs until it is cancelled."""
+    """Never answers. The call runs until it is cancelled."""
 
 
 Item: TypeAlias = str | Completion | Fail | Delay | Disconnect | Stall
-Answer: TypeAlias = Callable[[Sequence[Message], int, str], Item]
-Script: TypeAlias = Mapping[str, Sequence[Item]] | Answer
+AnswerFunction: TypeAlias = Callable[[Sequence[Message], int, str], Item]
+"""From a prompt, a seed, and a request id to an answer."""
+Script: TypeAlias = Mapping[str, Sequence[Item]] | AnswerFunction
 Labels: TypeAlias = Mapping[str, float] | Callable[[Sequence[Message]], Mapping[str, float] | EgrmError]
 
 
 @dataclass
-class Call:
-    """One call that was made, and what became of it."""
+class ScriptedCall:
+    """One call, and how it ended."""
 
     prompt: tuple[Message, ...]
     sampling: Sampling | None
@@ -72,12 +73,12 @@ class ScriptedClient:
         ScriptedClient({"answer_fast": [...], "expand_cot": [...]})
         ScriptedClient(lambda prompt, seed, request_id: "56" if seed % 2 else Delay(0.1, "57"))
 
-    A list serves every run from its start: the request id `<run_id>.<node>.<i>` names the node, and the answer for the
-    k-th seed of that call is item i + k. So what a sample gets does not depend on which call comes first.
+    Every run reads a list from its start. The request id `<run_id>.<node>.<i>` names the node, and the k-th seed of
+    that call gets item i + k. So a sample's answer does not depend on the order of the calls.
 
-    A text counts a token for each character, and no end token; it is not cut at `max_tokens`. Items that are a
-    `Completion` are given as they are. With `labels`, log-probabilities by label or a function of the prompt that gives
-    them (or an error, which the call raises), `label_logprobs` answers too.
+    A text counts one token per character and no end token, and is not cut at `max_tokens`. A `Completion` is returned
+    unchanged. `label_logprobs` answers if there are `labels`: log-probabilities by label, or a function from the prompt
+    to them, or to an error that the call raises.
     """
 
     def __init__(
@@ -90,14 +91,14 @@ class ScriptedClient:
         name: str = "scripted",
     ) -> None:
         if script is not None and (fast is not None or paths is not None):
-            raise SetupError("give either a script, or fast and paths")
-        given = {node: items for node, items in ((FAST, fast), (PATHS, paths)) if items is not None}
-        self._script: Script = given if script is None else script
+            raise SetupError("pass either a script, or fast and paths")
+        lists = {node: items for node, items in ((FAST, fast), (PATHS, paths)) if items is not None}
+        self._script: Script = lists if script is None else script
         self._labels = labels
         self._name = name
         self._closed = False
-        self.calls: list[Call] = []
-        """Every call, in the order in which they were made."""
+        self.calls: list[ScriptedCall] = []
+        """Every call, in order."""
 
     @property
     def name(self) -> str:
@@ -120,7 +121,7 @@ class ScriptedClient:
         request_id: str,
         meter: Meter | None = None,
     ) -> Completions:
-        call = self._record(Call(tuple(prompt), sampling, tuple(seeds), request_id))
+        call = self._record(ScriptedCall(tuple(prompt), sampling, tuple(seeds), request_id))
         try:
             completions = await self._play(call, sampling, meter or Meter())
         except asyncio.CancelledError:
@@ -130,51 +131,51 @@ class ScriptedClient:
             call.state = "failed"
             raise
         call.state = "answered"
-        return Completions(completions, _usage(prompt, sum(each.n_tokens or 0 for each in completions)))
+        return Completions(completions, _usage(prompt, sum(completion.n_tokens or 0 for completion in completions)))
 
     async def label_logprobs(
         self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
     ) -> LabelLogprobs:
-        call = self._record(Call(tuple(prompt), None, (), request_id))
+        call = self._record(ScriptedCall(tuple(prompt), None, (), request_id))
         call.state = "failed"
         if self._labels is None:
-            raise Unsupported("this script gives no log-probabilities; give labels={'A': -0.1, ...}")
+            raise Unsupported("this script has no log-probabilities; pass labels={'A': -0.1, ...}")
         known = self._labels(prompt) if callable(self._labels) else self._labels
         if isinstance(known, EgrmError):
             raise known
         for label in labels:
             if label not in known:
-                raise SetupError(f"the script's labels have no {label!r}, only {', '.join(map(repr, known))}")
+                raise SetupError(f"the script has no label {label!r}, only {', '.join(map(repr, known))}")
         call.state = "answered"
         return LabelLogprobs({label: known[label] for label in labels}, _usage(prompt, 0))
 
     async def check(self) -> None:
         if self._closed:
-            raise SetupError(f"the client {self._name!r} was closed; make a new one")
+            raise SetupError(f"the client {self._name!r} was closed; create a new one")
 
     async def aclose(self) -> None:
         self._closed = True
 
-    def _record(self, call: Call) -> Call:
+    def _record(self, call: ScriptedCall) -> ScriptedCall:
         if self._closed:
-            raise SetupError(f"the client {self._name!r} was closed; make a new one")
+            raise SetupError(f"the client {self._name!r} was closed; create a new one")
         self.calls.append(call)
         return call
 
-    async def _play(self, call: Call, sampling: Sampling, meter: Meter) -> tuple[Completion, ...]:
+    async def _play(self, call: ScriptedCall, sampling: Sampling, meter: Meter) -> tuple[Completion, ...]:
         items = [self._item(call, position) for position in range(len(call.seeds))]
         tasks = [asyncio.ensure_future(_answer(item, meter)) for item in items]
         try:
             played = await asyncio.gather(*tasks)
         finally:
-            for task in tasks:  # where one broke off, the others of the call end with it
+            for task in tasks:  # if one disconnects, the others of the call end, too
                 task.cancel()
-        lost = [each for each in played if isinstance(each, Fail)]
-        if lost and (len(lost) == len(played) or any(each.whole_call for each in lost)):
-            raise next((each for each in lost if each.whole_call), lost[0]).error
-        return tuple(_completion(each, sampling) for each in played)
+        lost = [sample for sample in played if isinstance(sample, Fail)]
+        if lost and (len(lost) == len(played) or any(sample.fails_call for sample in lost)):
+            raise next((sample for sample in lost if sample.fails_call), lost[0]).error
+        return tuple(_completion(sample, sampling) for sample in played)
 
-    def _item(self, call: Call, position: int) -> Item:
+    def _item(self, call: ScriptedCall, position: int) -> Item:
         if callable(self._script):
             return self._script(call.prompt, call.seeds[position], call.request_id)
         node, index = _place(call.request_id)
@@ -185,7 +186,7 @@ class ScriptedClient:
         if index + position >= len(items):
             raise SetupError(
                 f"the script has {len(items)} answers for {node!r}, and request {call.request_id!r} asks for number "
-                f"{index + position + 1}: give more answers, or lower samples or paths"
+                f"{index + position + 1}; give more answers, or lower samples or paths"
             )
         return items[index + position]
 
@@ -194,8 +195,8 @@ def _place(request_id: str) -> tuple[str, int]:
     parts = request_id.rsplit(".", 2)
     if len(parts) != 3 or not parts[2].isdecimal():
         raise SetupError(
-            f"the request id {request_id!r} is not of the form <run_id>.<node>.<i>, by which lists are read; "
-            "script with a function instead"
+            f"the request id {request_id!r} does not have the form <run_id>.<node>.<i>, which lists need; "
+            "pass a function as the script"
         )
     return parts[1], int(parts[2])
 
@@ -206,10 +207,10 @@ async def _answer(item: Item, meter: Meter) -> Completion | Fail:
         seconds, item = item.seconds, item.answer
     if isinstance(item, Stall):
         await asyncio.Event().wait()
-        raise AssertionError("a stalled answer was given")
+        raise AssertionError("a stalled call returned")
     if isinstance(item, Disconnect):
         await _count(item.after_tokens, seconds, meter)
-        raise ServerError(f"the scripted server broke off after {item.after_tokens} tokens")
+        raise ServerError(f"the scripted server disconnected after {item.after_tokens} tokens")
     if isinstance(item, str):
         item = Completion(item, "stop", len(item))
     await _count(item.n_tokens or 0 if isinstance(item, Completion) else 0, seconds, meter)
@@ -228,7 +229,9 @@ def _completion(played: Completion | Fail, sampling: Sampling) -> Completion:
     if isinstance(played, Fail):
         return Completion("", "abort", None, error=str(played.error))
     if sampling.logprobs and played.logprobs is None and played.error is None:
-        raise Unsupported("log-probabilities were asked for, and the script's texts have none: script a Completion")
+        raise Unsupported(
+            "log-probabilities were requested, but the script's texts have none; use a Completion in the script"
+        )
     return played
 
 

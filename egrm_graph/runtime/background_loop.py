@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, for work that must not depend on the caller's loop, or on there being one."""
+"""An event loop in a thread of its own, for work that must not depend on the caller's loop, if it has one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 from egrm_graph.runtime.forking import call_in_children
 
-Result = TypeVar("Result")
+_T = TypeVar("_T")
 
 
 class BackgroundLoop:
-    """Runs coroutines on a daemon thread that starts with the first one and ends with `close`.
+    """Runs coroutines on a daemon thread, which starts with the first one and ends with `close`.
 
-    A forked child starts a loop of its own. It never closes what is open on its parent's.
+    A forked child starts a loop of its own. It never closes anything on its parent's loop.
     """
 
     def __init__(self, name: str) -> None:
@@ -31,12 +31,12 @@ class BackgroundLoop:
         self._thread: threading.Thread | None = None
         call_in_children(self._leave_parents_loop)
 
-    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Starts the coroutine; cancelling the future cancels it."""
+    def submit(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Starts the coroutine. Cancelling the future cancels it."""
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Runs the coroutine to its end, from a thread that is not this loop's own."""
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Runs the coroutine to its end, from any thread other than this loop's own."""
         future = self.submit(work)
         try:
             return future.result()
@@ -44,12 +44,12 @@ class BackgroundLoop:
             future.cancel()
             raise
 
-    async def await_(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Awaits the coroutine from any other loop; cancelling the awaiting task cancels it."""
+    async def await_(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Awaits the coroutine from any other loop. Cancelling the awaiting task cancels it."""
         return await asyncio.wrap_future(self.submit(work))
 
     def close(self) -> None:
-        """Stops the loop and waits for its thread; a later `submit` starts anew."""
+        """Stops the loop and waits for its thread. A later `submit` starts another one."""
         with self._lock:
             loop, thread, self._loop, self._thread, self._selector = self._loop, self._thread, None, None, None
         if loop is not None and thread is not None:
@@ -60,8 +60,8 @@ class BackgroundLoop:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._selector = selectors.DefaultSelector()  # made here to find the loop's sockets after a fork
-                # In an empty context: a loop keeps the one it is made in, and a run's context holds the whole graph.
+                self._selector = selectors.DefaultSelector()  # created here, to find the loop's sockets after a fork
+                # In an empty context: a loop keeps the context it is created in, and a run's context holds the graph.
                 self._loop = contextvars.Context().run(asyncio.SelectorEventLoop, self._selector)
                 self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
                 self._thread.start()
@@ -72,7 +72,7 @@ class BackgroundLoop:
         self._lock = threading.Lock()
         self._loop = self._thread = self._selector = None
         if loop is not None and selector is not None:
-            # What was under way is the parent's to complain of, and so are calls from another thread than the loop's.
+            # Only the parent should warn about running work, or about calls from other threads than the loop's.
             loop.set_exception_handler(lambda *_: None)
             loop.set_debug(False)
             with suppress(OSError):
@@ -82,11 +82,11 @@ class BackgroundLoop:
 def _release(selector: selectors.BaseSelector) -> None:
     """Points this process's copies of the selector's files at the null device.
 
-    Closing sockets through the loop would take them from the parent's epoll too, which parent and child share. Left
-    open, they would keep connections alive that the parent closes.
+    Closing sockets through the loop would remove them from the parent's epoll, too, because parent and child share it.
+    If they stayed open, they would keep connections alive that the parent closes.
     """
     files = [key.fd for key in selector.get_map().values()]
-    if isinstance(own := getattr(selector, "fileno", lambda: None)(), int):  # of epoll and its like
+    if isinstance(own := getattr(selector, "fileno", lambda: None)(), int):  # epoll and similar selectors have a file
         files.append(own)
     null = os.open(os.devnull, os.O_RDWR)
     for file in files:

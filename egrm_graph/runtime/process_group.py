@@ -1,4 +1,4 @@
-"""A process group that ends with this process, however this process ends."""
+"""A process group that ends when this process ends, for whatever reason."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from contextlib import suppress
 from egrm_graph.runtime.forking import call_in_children
 
 _SCRIPT = "trap '' TERM; read -r _; kill -TERM 0; sleep 2; kill -KILL 0"
-"""Waits for the end of its input, which nobody writes to: the operating system closes it with the last process that
-holds the other end. Then it ends its own process group."""
+"""Waits for the end of its input, then ends its own process group.
+
+Nobody writes to the input. The operating system closes it when the last process that holds the other end has ended."""
 
 
-class Guard:
-    """Leads a new process group. Start processes with `process_group=guard.group` to put them under it.
+class ProcessGroupGuard:
+    """Leads a new process group. Start processes with `process_group=guard.group` to add them to it.
 
-    Only this process holds the guard: a forked child neither keeps the group alive nor ends it.
+    Only this process holds the guard. A forked child neither keeps the group alive nor ends it.
     """
 
     def __init__(self) -> None:
@@ -26,21 +27,21 @@ class Guard:
         self._process = subprocess.Popen(["sh", "-c", _SCRIPT], stdin=ending, stdout=null, stderr=null, process_group=0)
         os.close(ending)
         self.held = True
-        call_in_children(self._let_go)
+        call_in_children(self._release)
 
     @property
     def group(self) -> int:
         return self._process.pid
 
     def kill(self) -> None:
-        """Kills the group at once; without effect in a forked child, or the second time."""
+        """Kills the group at once. Does nothing in a forked child, or the second time."""
         if self.held:
             with suppress(ProcessLookupError):
                 os.killpg(self.group, signal.SIGKILL)
             self._process.wait()
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self.held:
             self.held = False
             os.close(self._lifeline)

@@ -1,4 +1,4 @@
-"""Loading and training without transformers' own progress bars and reports, which would run into the command line's."""
+"""Silences transformers' own progress bars and reports, which would mix with the command line's."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """No bar of transformers' is shown inside."""
+    """Hides transformers' progress bars."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()
 
 
 @contextmanager
-def without_chatter() -> Iterator[None]:
-    """Nothing of transformers' is shown inside but errors: no bars, no reports of what was loaded."""
+def errors_only() -> Iterator[None]:
+    """Hides everything that transformers reports except errors: progress bars, and what was loaded."""
     from transformers.utils import logging
 
     before = logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""What may fail without the run that it watches."""
+"""Runs work that may fail without affecting the run that it observes."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
-Result = TypeVar("Result")
+_T = TypeVar("_T")
 
 
 class TelemetryWarning(RuntimeWarning):
-    """Spans or metrics could not be told; the runs are not concerned."""
+    """Spans or metrics could not be recorded. The runs are not affected."""
 
 
-class Guard:
-    """Runs work whose errors must not reach the run. The first is told by a warning, the others are not."""
+class WarnOnce:
+    """Runs work whose errors must not reach the run. Warns about the first error only."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._warned = False
 
-    def __call__(self, work: Callable[[], Result]) -> Result | None:
-        """What the work gives, or None where it fails."""
+    def __call__(self, work: Callable[[], _T]) -> _T | None:
+        """The work's result, or None if it fails."""
         try:
             return work()
         except Exception as error:
-            self._tell(error)
+            self._warn(error)
             return None
 
-    def _tell(self, error: Exception) -> None:
-        if self._told:
+    def _warn(self, error: Exception) -> None:
+        if self._warned:
             return
-        self._told = True
-        with contextlib.suppress(TelemetryWarning):  # where warnings are errors, this one still must not be
+        self._warned = True
+        with contextlib.suppress(TelemetryWarning):  # even if warnings are errors, this one must not be
             warnings.warn(
-                f"OpenTelemetry failed ({type(error).__name__}: {error}); runs go on, and their spans and metrics may "
-                "be incomplete. This is said once.",
+                f"OpenTelemetry failed ({type(error).__name__}: {error}); runs continue, but their spans and metrics "
+                "may be incomplete. This warning appears once.",
                 TelemetryWarning,
                 stacklevel=4,
             )

@@ -1,4 +1,4 @@
-"""What waits for a batch: rows of token ids, each with those who asked for its score, and which go next."""
+"""The queue for batches: rows of token ids, the requests that wait for their scores, and the choice of a batch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from egrm_graph.scoring.scorer import Unscored
 
 
 @dataclass(eq=False)
-class Request:
-    """One call on its way: its scores, in order, as far as they are known."""
+class ScoreRequest:
+    """One call: its scores so far, in order; None for those that are not known yet."""
 
     scores: list[float | Unscored | None] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     future: Future[list[float | Unscored]] = field(default_factory=Future)
 
     def settle(self) -> None:
-        """Resolves the request if its last score is there."""
+        """Resolves the request if all of its scores are known."""
         scores = [score for score in self.scores if score is not None]
         if len(scores) == len(self.scores):
-            with suppress(InvalidStateError):  # it was let go meanwhile
+            with suppress(InvalidStateError):  # it was cancelled meanwhile
                 self.future.set_result(scores)
 
     def fail(self, error: Exception) -> None:
@@ -33,24 +33,24 @@ class Request:
 
 
 @dataclass(eq=False)
-class Row:
-    """Token ids, and the places in requests that their score goes to."""
+class BatchRow:
+    """Token ids, and the requests and positions that get their score."""
 
     ids: Sequence[int]
     since_s: float
-    """When the first of them came, on the monotonic clock."""
-    claims: list[tuple[Request, int]] = field(default_factory=list)
+    """When the first request for it came, on the monotonic clock."""
+    targets: list[tuple[ScoreRequest, int]] = field(default_factory=list)
 
-    def give(self, score: float | Unscored) -> None:
-        for request, i in self.claims:
+    def set_score(self, score: float | Unscored) -> None:
+        for request, i in self.targets:
             request.scores[i] = score
 
 
-class WaitingRows:
-    """Rows by age. Equal ones are one. Not safe to use from several threads."""
+class BatchQueue:
+    """Rows by age. Equal rows are one row. Not safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._rows: dict[bytes, Row] = {}  # oldest first
+        self._rows: dict[bytes, BatchRow] = {}  # oldest first
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -61,28 +61,28 @@ class WaitingRows:
 
     @property
     def oldest_s(self) -> float:
-        """When the oldest came; there has to be one."""
+        """When the oldest row came. The queue must not be empty."""
         return next(iter(self._rows.values())).since_s
 
-    def add(self, request: Request, rows: Sequence[Sequence[int] | Unscored]) -> None:
+    def add(self, request: ScoreRequest, rows: Sequence[Sequence[int] | Unscored]) -> None:
         request.scores = [row if isinstance(row, Unscored) else None for row in rows]
         for i, row in enumerate(rows):
             if not isinstance(row, Unscored):
-                ids = array("i", row)  # four bytes a token
+                ids = array("i", row)  # four bytes per token
                 key = ids.tobytes()
                 request.keys.append(key)
-                self._rows.setdefault(key, Row(ids, time.monotonic())).claims.append((request, i))
+                self._rows.setdefault(key, BatchRow(ids, time.monotonic())).targets.append((request, i))
 
-    def remove(self, request: Request) -> None:
+    def remove(self, request: ScoreRequest) -> None:
         for key in request.keys:
             row = self._rows.get(key)
             if row is not None:
-                row.claims = [claim for claim in row.claims if claim[0] is not request]
-                if not row.claims:
+                row.targets = [target for target in row.targets if target[0] is not request]
+                if not row.targets:
                     del self._rows[key]
 
-    def take(self, max_tokens: int) -> list[Row]:
-        """The next batch: the oldest row, so that none starves, and those like it in length."""
+    def take(self, max_tokens: int) -> list[BatchRow]:
+        """Removes and returns the next batch: the oldest row, so that none starves, and rows of similar length."""
         keys, rows = list(self._rows), list(self._rows.values())
         batch = next_batch([len(row.ids) for row in rows], max_tokens)
         for i in batch:
@@ -94,9 +94,9 @@ class WaitingRows:
 
 
 def next_batch(lengths: Sequence[int], max_tokens: int) -> list[int]:
-    """Indices of the first length and of those like it, as many as fit, padding included (but at least one).
+    """The indices of the first length and similar ones, as many as fit with padding, but at least one.
 
-    The lengths are cut into batches from the shortest on, as for a pass over all of them, and the first one's is taken.
+    It cuts all lengths into batches, from the shortest to the longest, and returns the batch with the first length.
     """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):

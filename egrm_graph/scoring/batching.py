@@ -1,11 +1,11 @@
-"""Puts the paths of all runs together into batches, from any number of threads and event loops.
+"""Batches the paths of all runs, from any number of threads and event loops.
 
-A request waits for room, is read (laid out and encoded) on a reader thread, and its rows wait for the one worker
-thread. Each batch has the row that has waited longest, so that none starves, and those like it in length. Equal
-rows, which a model that is sure of itself draws often, are scored once.
+A request waits for permits, a reader thread encodes its paths, and its rows then wait for the worker thread. Each batch
+has the row that has waited longest, so that none starves, and rows of similar length. Equal rows, which a confident
+model often draws, are scored once.
 
-What is bounded: at most `max_waiting` paths are inside at once, read or not, running or not; a row is at most the
-model's context long, and four bytes a token. Callers beyond that hold nothing here but their place in the line.
+Memory is bounded. At most `max_pending` paths are in progress at once, and a row has at most the model's context, with
+four bytes per token. Further callers hold nothing here until they get their permits.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 from egrm_graph.errors import ModelError, SettingsError
 from egrm_graph.runtime.forking import call_in_children
-from egrm_graph.scoring.batch_queue import Request, Row, WaitingRows
-from egrm_graph.scoring.capacity import Room
+from egrm_graph.scoring.batch_queue import BatchQueue, BatchRow, ScoreRequest
+from egrm_graph.scoring.capacity import WeightedSemaphore
 from egrm_graph.scoring.scorer import Unscored
 
-Read = Callable[[], Sequence[Sequence[int] | Unscored]]
-ScoreRows = Callable[[Sequence[Sequence[int]]], Sequence[float | Unscored]]
+_ReadRows = Callable[[], Sequence[Sequence[int] | Unscored]]
+_ScoreRows = Callable[[Sequence[Sequence[int]]], Sequence[float | Unscored]]
 
-COMPANY_S = 0.005
-"""How long rows wait, at most, for those of requests that are being read."""
+BATCH_WAIT_S = 0.005
+"""How long rows wait at most for those of requests that are being read."""
 READERS = 4
-"""So many huge texts at once before they hold up others; see `Layout` for what one costs at most."""
+"""Reader threads. This many huge texts can be read at once before others wait; `Layout` bounds the cost of one."""
 
 
 class Batcher:
-    """Runs `score_rows`, which never raises, on a thread of its own."""
+    """Runs `score_rows`, which must not raise, on a thread of its own."""
 
-    def __init__(self, score_rows: ScoreRows, *, name: str, max_batch_tokens: int, max_waiting: int) -> None:
-        if max_waiting < 1:
-            raise SettingsError(f"max_waiting={max_waiting} leaves no room for a path; give at least 1")
-        self.max_waiting = max_waiting
+    def __init__(self, score_rows: _ScoreRows, *, name: str, max_batch_tokens: int, max_pending: int) -> None:
+        if max_pending < 1:
+            raise SettingsError(f"max_pending={max_pending} allows no path; set it to at least 1")
+        self.max_pending = max_pending
         self._score_rows = score_rows
         self._name = name
         self._max_batch_tokens = max_batch_tokens
@@ -46,36 +46,36 @@ class Batcher:
         call_in_children(self._start_over)
 
     def _start_over(self) -> None:
-        """Makes threads, locks, and an empty queue, for a forked child too: what waits there is its parent's."""
-        self._room = Room(self.max_waiting)
+        """Creates threads, locks, and an empty queue. A forked child does so, too: the queue it has is its parent's."""
+        self._permits = WeightedSemaphore(self.max_pending)
         self._changed = threading.Condition()
-        self._open: set[Request] = set()
+        self._open: set[ScoreRequest] = set()
         self._reading = 0
-        self._rows = WaitingRows()
+        self._rows = BatchQueue()
         self._draining = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="egrm-scorer-reader")
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="egrm-scorer")
 
     @property
-    def waiting(self) -> int:
-        """Different rows that wait for a batch."""
+    def n_queued(self) -> int:
+        """The number of distinct rows that wait for a batch."""
         return len(self._rows)
 
     @property
-    def reading(self) -> int:
-        """Requests that are being read."""
+    def n_reading(self) -> int:
+        """The number of requests that are being read."""
         return self._reading
 
-    async def score(self, n_paths: int, read: Read, *, quick: bool = False) -> list[float | Unscored]:
-        """The scores of the `n_paths` rows (at most `max_waiting`) that `read` gives. Cancelling takes them out.
+    async def score(self, n_paths: int, read: _ReadRows, *, quick: bool = False) -> list[float | Unscored]:
+        """The scores of the `n_paths` rows that `read` returns, at most `max_pending`. Cancelling removes them.
 
-        What is `quick` to read is read by the worker where it is idle, which saves waking another thread.
+        If `read` is `quick` and the worker is idle, the worker calls it, which saves waking another thread.
 
         Raises:
             ModelError: the scorer was closed.
         """
         self._refuse_if_closed()
-        async with self._room.taken(n_paths):
+        async with self._permits.hold(n_paths):
             request = self._admit(read, quick=quick)
             try:
                 return await asyncio.wrap_future(request.future)
@@ -83,21 +83,21 @@ class Batcher:
                 self._withdraw(request)
 
     def close(self) -> None:
-        """Fails what waits or runs, and waits for the batch that runs to end."""
+        """Fails all requests, and waits for the running batch to end."""
         with self._changed:
             self._closed = True
             self._rows.clear()
             requests = list(self._open)
             self._changed.notify()
-        self._room.close(self._was_closed())
+        self._permits.close(self._was_closed())
         for request in requests:
             request.fail(self._was_closed())
         self._readers.shutdown()
         self._worker.shutdown()
-        self._score_rows = _none_left  # lets go of the weights
+        self._score_rows = _all_unscored  # releases the weights
 
-    def _admit(self, read: Read, *, quick: bool) -> Request:
-        request = Request()
+    def _admit(self, read: _ReadRows, *, quick: bool) -> ScoreRequest:
+        request = ScoreRequest()
         with self._changed:
             self._refuse_if_closed()
             idle = not self._draining and not self._reading
@@ -107,13 +107,13 @@ class Batcher:
             reader.submit(self._read, request, read)
         return request
 
-    def _withdraw(self, request: Request) -> None:
+    def _withdraw(self, request: ScoreRequest) -> None:
         request.future.cancel()
         with self._changed:
             self._open.discard(request)
             self._rows.remove(request)
 
-    def _read(self, request: Request, read: Read) -> None:
+    def _read(self, request: ScoreRequest, read: _ReadRows) -> None:
         rows: Sequence[Sequence[int] | Unscored] = ()
         try:
             rows = () if request.future.done() else read()
@@ -126,7 +126,7 @@ class Batcher:
             self._changed.notify()
         request.settle()
 
-    def _queue(self, request: Request, rows: Sequence[Sequence[int] | Unscored]) -> None:
+    def _queue(self, request: ScoreRequest, rows: Sequence[Sequence[int] | Unscored]) -> None:
         self._rows.add(request, rows)
         if self._rows and not self._draining:
             self._draining = True
@@ -136,21 +136,21 @@ class Batcher:
         while batch := self._next_batch():
             scores = self._score_rows([row.ids for row in batch])
             for row, score in zip(batch, scores, strict=True):
-                row.give(score)
-            for request in {request for row in batch for request, _ in row.claims}:
+                row.set_score(score)
+            for request in {request for row in batch for request, _ in row.targets}:
                 request.settle()
 
-    def _next_batch(self) -> list[Row]:
+    def _next_batch(self) -> list[BatchRow]:
         with self._changed:
-            self._wait_for_company()
+            self._wait_for_more()
             batch = self._rows.take(self._max_batch_tokens)
             self._draining = bool(batch)
             return batch
 
-    def _wait_for_company(self) -> None:
-        """Only where there is reason to expect some: requests are being read, and the batch is not full."""
+    def _wait_for_more(self) -> None:
+        """Waits for more rows, if requests are being read and the batch is not full."""
         while self._reading and self._rows and self._rows.n_tokens < self._max_batch_tokens:
-            left_s = self._rows.oldest_s + COMPANY_S - time.monotonic()
+            left_s = self._rows.oldest_s + BATCH_WAIT_S - time.monotonic()
             if left_s <= 0:
                 return
             self._changed.wait(left_s)
@@ -160,8 +160,8 @@ class Batcher:
             raise self._was_closed()
 
     def _was_closed(self) -> ModelError:
-        return ModelError(f"the scorer {self._name!r} is closed; load it again to go on")
+        return ModelError(f"the scorer {self._name!r} is closed; load it again")
 
 
-def _none_left(rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
+def _all_unscored(rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
     return [Unscored("the scorer is closed")] * len(rows)

@@ -1,4 +1,4 @@
-"""Back-pressure: a bounded number of places, given out in the order in which they were asked for."""
+"""Back-pressure: a semaphore that grants permits in the order of the requests."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ from egrm_graph.errors import EgrmError
 
 
 @dataclass(eq=False)
-class _Wish:
-    places: int
+class _Waiter:
+    permits: int
     granted: Future[None] = field(default_factory=Future)
 
 
-class Room:
-    """May be shared by any number of threads and event loops."""
+class WeightedSemaphore:
+    """A first-in, first-out semaphore. Any number of threads and event loops may share it."""
 
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._wishes: deque[_Wish] = deque()
+    def __init__(self, permits: int) -> None:
+        self._free = permits
+        self._waiters: deque[_Waiter] = deque()
         self._lock = threading.Lock()
 
     @asynccontextmanager
-    async def taken(self, places: int) -> AsyncIterator[None]:
-        """Holds so many places, which are never more than there are in all, waiting for them first.
+    async def hold(self, permits: int) -> AsyncIterator[None]:
+        """Waits for this many permits and holds them. They must not be more than the semaphore has.
 
         Raises:
-            EgrmError: what the room was closed with.
+            EgrmError: the error that the semaphore was closed with.
         """
-        wish = _Wish(places)
+        waiter = _Waiter(permits)
         with self._lock:
-            self._wishes.append(wish)
+            self._waiters.append(waiter)
         self._grant()
         try:
-            if not wish.granted.done():
-                await asyncio.wrap_future(wish.granted)
-            wish.granted.result()
+            if not waiter.granted.done():
+                await asyncio.wrap_future(waiter.granted)
+            waiter.granted.result()
             yield
         finally:
-            if wish.granted.cancel():  # it still waited
+            if waiter.granted.cancel():  # it was still waiting
                 with self._lock, suppress(ValueError):
-                    self._wishes.remove(wish)
-            elif wish.granted.exception() is None:
+                    self._waiters.remove(waiter)
+            elif waiter.granted.exception() is None:
                 with self._lock:
-                    self._free += places
+                    self._free += permits
             self._grant()
 
     def close(self, error: EgrmError) -> None:
-        """Fails whoever waits."""
+        """Raises the error in every waiter."""
         with self._lock:
-            wishes, self._wishes = self._wishes, deque()
-        for wish in wishes:
-            if wish.granted.set_running_or_notify_cancel():
-                wish.granted.set_exception(error)
+            waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
+            if waiter.granted.set_running_or_notify_cancel():
+                waiter.granted.set_exception(error)
 
     def _grant(self) -> None:
         with self._lock:
-            while self._wishes and self._wishes[0].places <= self._free:
-                wish = self._wishes.popleft()
-                if wish.granted.set_running_or_notify_cancel():  # else its task is being cancelled
-                    self._free -= wish.places
-                    wish.granted.set_result(None)
+            while self._waiters and self._waiters[0].permits <= self._free:
+                waiter = self._waiters.popleft()
+                if waiter.granted.set_running_or_notify_cancel():  # otherwise its task is being cancelled
+                    self._free -= waiter.permits
+                    waiter.granted.set_result(None)

@@ -1,7 +1,7 @@
-"""The scorer that runs in this process: a sequence classifier whose one logit, through a sigmoid, is the score.
+"""The scorer that runs in this process: a sequence classifier whose score is the sigmoid of its single logit.
 
-It reads the question and the whole path, laid out as its checkpoint says. One scorer serves any number of runs at
-once, and puts their paths together into batches.
+It reads the question and the full path in its checkpoint's template. One scorer serves any number of runs at once and
+batches their paths.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 BATCH_TOKENS_ON_CPU = 1024
-"""Measured best: what a batch computes stays in the processor's cache. See `scoring`."""
+"""The best value measured: the activations of a batch stay in the processor's cache."""
 BATCH_TOKENS_ELSEWHERE = 16384
-MAX_WAITING = 1024
+MAX_PENDING_PATHS = 1024
 QUICK_CHARACTERS = 20_000
-"""Read in some milliseconds."""
+"""Texts up to this length are encoded in a few milliseconds."""
 
 
 class ClassifierScorer:
@@ -42,17 +42,17 @@ class ClassifierScorer:
         name: str,
         calibrated: bool = False,
         max_batch_tokens: int | None = None,
-        max_waiting: int = MAX_WAITING,
+        max_pending_paths: int = MAX_PENDING_PATHS,
     ) -> None:
         self._layout = layout
         self._name = name
         self._calibrated = calibrated
-        fitting = BATCH_TOKENS_ON_CPU if model.device.type == "cpu" else BATCH_TOKENS_ELSEWHERE
+        default = BATCH_TOKENS_ON_CPU if model.device.type == "cpu" else BATCH_TOKENS_ELSEWHERE
         self._batcher = Batcher(
             partial(score_rows, model.train(False)),
             name=name,
-            max_batch_tokens=max_batch_tokens or fitting,
-            max_waiting=max_waiting,
+            max_batch_tokens=max_batch_tokens or default,
+            max_pending=max_pending_paths,
         )
         self._device = model.device.type
         self._forked_error: SetupError | None = None
@@ -65,16 +65,16 @@ class ClassifierScorer:
         *,
         device: str | None = None,
         max_batch_tokens: int | None = None,
-        max_waiting: int = MAX_WAITING,
+        max_pending_paths: int = MAX_PENDING_PATHS,
     ) -> Self:
-        """The scorer in a local folder: one of `egrm train scorer`, or a reward model with a chat template.
+        """Loads the scorer in a local folder: one of `egrm train scorer`, or a reward model with a chat template.
 
-        It runs on `device` ("cuda", "mps" or "cpu"), or on the best there is. A batch holds at most
-        `max_batch_tokens`, padding included; by default, what suits the device. At most `max_waiting` paths are taken
-        in at once, and further callers wait.
+        It runs on `device` ("cuda", "mps" or "cpu"), or by default on the best one available. A batch holds at most
+        `max_batch_tokens` with padding; the default suits the device. At most `max_pending_paths` are in progress at
+        once, and further callers wait.
 
         Raises:
-            ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
+            ModelError: the folder does not exist, or does not contain a scorer that can be loaded safely.
         """
         folder = Path(folder)
         model, layout, manifest = open_checkpoint(folder, device)
@@ -84,7 +84,7 @@ class ClassifierScorer:
             name=folder.resolve().name,
             calibrated=getattr(manifest, "calibration", None) is not None,
             max_batch_tokens=max_batch_tokens,
-            max_waiting=max_waiting,
+            max_pending_paths=max_pending_paths,
         )
 
     @property
@@ -96,16 +96,16 @@ class ClassifierScorer:
         return self._calibrated
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
-        """A score in [0, 1] for each path, in order; an empty, overlong or failed one is `Unscored`.
+        """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one.
 
         Raises:
-            ModelError: the scorer was closed.
-            SetupError: it is on a GPU, and this process is a fork.
+            ModelError: the scorer is closed.
+            SetupError: it is on a GPU, and this process was forked.
         """
         if self._forked_error is not None:
             raise self._forked_error
         scores: list[float | Unscored] = []
-        most = self._batcher.max_waiting
+        most = self._batcher.max_pending
         for start in range(0, len(paths), most):
             some = tuple(paths[start : start + most])
             read = partial(self._layout.rows, question, some)
@@ -114,14 +114,14 @@ class ClassifierScorer:
         return scores
 
     async def aclose(self) -> None:
-        """Fails the calls under way, and lets go of threads and weights."""
+        """Fails the running calls, and releases threads and weights."""
         try:
             await asyncio.to_thread(self._batcher.close)
-        except RuntimeError:  # the interpreter is ending, and gives out no threads any more
+        except RuntimeError:  # the interpreter is shutting down and starts no more threads
             self._batcher.close()
 
     def _start_over_in_child(self) -> None:
-        """The batcher replaces its own threads."""
+        """Prepares torch in a forked child. The batcher replaces its own threads."""
         limit_torch_threads()
         if self._device != "cpu":
             self._forked_error = cannot_fork(self.name, self._device)

@@ -1,4 +1,4 @@
-"""One pass of the classifier over some rows of token ids: a score for each, or why there is none."""
+"""One pass of the classifier over rows of token ids: a score for each row, or why it has none."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, Tensor]:
 
 
 def score_rows(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
-    """The sigmoid of each row's logit. Never raises: what fails, out of memory for one, is tried again in halves, so
-    that one row does not cost the others theirs."""
+    """The sigmoid of each row's logit. Never raises: rows that fail, for example out of memory, are tried again in
+    halves, so that one row does not cost the others their scores."""
     read = _read_logits(model, rows)
     if not isinstance(read, Exception):
         return [squash(logit) for logit in read]
@@ -35,7 +35,7 @@ def score_rows(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[fl
 
 
 def _read_logits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[float] | Exception:
-    """The error is given back so that what the failed pass held in memory is free before the next one."""
+    """The logits, or the error. Returning the error lets the failed pass release its memory before the next one."""
     import torch
 
     try:

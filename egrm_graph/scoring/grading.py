@@ -1,4 +1,4 @@
-"""Grades a question's paths: what could not be scored has no score, and says why."""
+"""Scores a question's paths. A path that cannot be scored has a reason instead of a score."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from egrm_graph.verification import Path
 async def grade(
     scorer: Scorer | None, texts: Sequence[tuple[str, str]], paths: Sequence[Path], timeout_s: float
 ) -> tuple[list[Path], list[Reason]]:
-    """The paths with their scores, and a reason for each thing that went wrong. Never raises an `EgrmError`.
+    """The paths with their scores, and the reasons for missing ones. Never raises an `EgrmError`.
 
-    `texts` has each path's question and text as the scorer is given them.
+    `texts` has the question and the text that the scorer gets for each path.
     """
     answered = [i for i, path in enumerate(paths) if path["answer"] is not None]
     graded = [_unscored(path, path["error"] or "no answer could be read") for path in paths]
@@ -32,9 +32,9 @@ async def grade(
         scores = await asyncio.wait_for(_scores(scorer, [texts[i] for i in answered]), timeout_s)
         scores = [_checked(score) for score in scores]
     except (EgrmError, TimeoutError) as error:
-        told = str(error) or f"no score within {max(timeout_s, 0):.3g} s"
-        reasons.append(ReasonCode.SCORER_FAILED.reason(cause=told))
-        scores = [Unscored(told)] * len(answered)
+        cause = str(error) or f"no score within {max(timeout_s, 0):.3g} s"
+        reasons.append(ReasonCode.SCORER_FAILED.reason(cause=cause))
+        scores = [Unscored(cause)] * len(answered)
     for i, score in zip(answered, scores, strict=True):
         if isinstance(score, Unscored):
             graded[i] = _unscored(paths[i], score.reason)
@@ -50,15 +50,17 @@ async def grade(
 
 
 def written(path: Path) -> str:
-    """All that the model wrote, its thinking first."""
+    """Everything that the model wrote, its thinking first."""
     return "\n\n".join(part for part in (path["thinking"], path["text"]) if part)
 
 
 async def _scores(scorer: Scorer, texts: Sequence[tuple[str, str]]) -> list[float | Unscored]:
-    """One call for each question: candidates in another order are another one."""
+    """The scores from one call per question. Candidates in another order are another question."""
     questions = list(dict.fromkeys(question for question, _ in texts))
     asked = [[text for other, text in texts if other == question] for question in questions]
-    scored = await asyncio.gather(*(scorer.score(*each) for each in zip(questions, asked, strict=True)))
+    scored = await asyncio.gather(
+        *(scorer.score(question, some) for question, some in zip(questions, asked, strict=True))
+    )
     for scores, sent in zip(scored, asked, strict=True):
         if len(scores) != len(sent):
             raise RunError(f"{scorer.name} gave {len(scores)} scores for {len(sent)} paths")
@@ -67,7 +69,7 @@ async def _scores(scorer: Scorer, texts: Sequence[tuple[str, str]]) -> list[floa
 
 
 def _checked(score: float | Unscored) -> float | Unscored:
-    """A score is in [0, 1]; anything else a scorer gives is none."""
+    """The score if it is in [0, 1]; any other number is not a score."""
     if isinstance(score, Unscored) or (math.isfinite(score) and 0 <= score <= 1):
         return score
     return Unscored(f"the scorer gave {score}, which is not in [0, 1]")

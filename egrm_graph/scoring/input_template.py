@@ -1,8 +1,8 @@
-"""The fixed text around a question and a path: from a template of ours, or from a model's own chat template.
+"""The fixed text around a question and a path, from our own template or from a model's chat template.
 
-A public reward model reads a conversation: the user asked the question and the assistant answered with the path. Its
-chat template comes with the checkpoint, so it is rendered in a sandbox, once, with two placeholders in place of the
-texts; what it puts around them is all that is kept of it.
+A public reward model reads a conversation in which the user asks the question and the assistant answers with the path.
+Its chat template comes with the checkpoint, so it is rendered only once, in a sandbox, with placeholders for the two
+texts. Only the text around the placeholders is used.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Three fixed texts with the question and the path, or the path and the question, in between."""
+class InputTemplate:
+    """Three fixed texts with the question and the path between them, in either order."""
 
     before: str
     between: str
     after: str
     path_first: bool = False
     strips: bool = False
-    """White space around question and path is dropped."""
+    """Whether white space around the question and the path is removed."""
     complete: bool = False
-    """All special tokens are spelled out here, and the tokenizer adds none."""
+    """Whether the fixed texts have all special tokens, and the tokenizer adds none."""
 
     def fill(self, question: str, path: str) -> tuple[str, tuple[Span, Span]]:
-        """The text that is scored, and where in it the two texts are."""
+        """The text to score, and the spans of the two texts in it."""
         texts = (path, question) if self.path_first else (question, path)
         first, second = (text.strip() for text in texts) if self.strips else texts
         start = len(self.before)
@@ -48,55 +48,55 @@ class Frame:
         return text, ((start, middle), (resumed, resumed + len(second)))
 
 
-def template_frame(template: str) -> Frame:
-    """The frame of a template with `{question}` and `{path}` once each."""
+def parse_template(template: str) -> InputTemplate:
+    """Parses a template with `{question}` and `{path}` once each."""
     before, first, between, _, after = re.split(r"(\{question\}|\{path\})", Manifest(input=template).input)
-    return Frame(before, between, after, path_first=first == PATH)
+    return InputTemplate(before, between, after, path_first=first == PATH)
 
 
-def read_frame(folder: Path) -> Frame:
-    """How the scorer in a folder wants its text: by its `egrm.json`, else by its chat template, else plainly.
+def read_template(folder: Path) -> InputTemplate:
+    """The template of the scorer in a folder: from its `egrm.json`, or else its chat template, or else the default.
 
     Raises:
-        ModelError: either cannot be used.
+        ModelError: the template cannot be used.
     """
     chat_template = None if (folder / MANIFEST).exists() else _read_chat_template(folder)
     if chat_template is None:
-        return template_frame(read_manifest(folder).input)
+        return parse_template(read_manifest(folder).input)
     try:
-        return chat_frame(chat_template, _special_tokens(folder))
-    except Exception as error:  # whatever a template of somebody else's does
+        return parse_chat_template(chat_template, _special_tokens(folder))
+    except Exception as error:  # a foreign template may raise anything
         raise ModelError(
             f"the chat template in {folder} cannot lay out a question and a path ({error}); "
-            f'put {{"input": ...}} with a template of your own into {folder / MANIFEST}'
+            f'write {{"input": ...}} with your own template to {folder / MANIFEST}'
         ) from error
 
 
-def chat_frame(chat_template: str, special_tokens: Mapping[str, str]) -> Frame:
-    """The frame that a chat template puts around a user's question and an assistant's path.
+def parse_chat_template(chat_template: str, special_tokens: Mapping[str, str]) -> InputTemplate:
+    """The text that a chat template puts around a user's question and an assistant's path.
 
     Raises:
-        ValueError: it does not show each of them once.
+        ValueError: it does not contain each of them once.
         jinja2.TemplateError: it cannot be rendered.
     """
     plain = _render(chat_template, special_tokens, QUESTION, PATH)
     if not plain.count(QUESTION) == plain.count(PATH) == 1:
-        raise ValueError("it does not show each of them once")
+        raise ValueError("it does not contain each of them once")
     before, between, after = re.split(r"\{question\}|\{path\}", plain)
     spaced = _render(chat_template, special_tokens, f" \n{QUESTION}\n ", f" \n{PATH}\n ")
     path_first = plain.index(PATH) < plain.index(QUESTION)
-    return Frame(before, between, after, path_first, strips=spaced == plain, complete=True)
+    return InputTemplate(before, between, after, path_first, strips=spaced == plain, complete=True)
 
 
 def _render(chat_template: str, special_tokens: Mapping[str, str], question: str, path: str) -> str:
-    """As transformers renders chat templates, without the torch that importing it brings in."""
+    """Renders a chat template like transformers, but without importing torch."""
     from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def raise_exception(message: str) -> NoReturn:
         raise TemplateError(message)
 
-    def to_json(value: Any, **options: Any) -> str:  # jinja's own escapes HTML
+    def to_json(value: Any, **options: Any) -> str:  # jinja's own filter escapes HTML
         return json.dumps(value, **{"ensure_ascii": False, **options})
 
     environment = ImmutableSandboxedEnvironment(
@@ -116,7 +116,7 @@ def _read_chat_template(folder: Path) -> str | None:
     if file.exists():
         return file.read_text("utf-8")
     saved = _tokenizer_config(folder).get("chat_template")
-    if isinstance(saved, list):  # several, by name
+    if isinstance(saved, list):  # several with names
         saved = {entry["name"]: entry["template"] for entry in saved}.get("default")
     return saved
 

@@ -1,7 +1,7 @@
-"""How a question and a path become token ids, without torch, so that a scorer elsewhere is asked for the same ids.
+"""Encodes a question and a path as token ids, without torch, so that a scorer on a server gets the same ids.
 
-Neither text is trusted. What spells a special token in them, such as `</s>`, is read as plain text; those of the
-fixed text around them are real. Nothing is ever cut.
+Neither text is trusted. A special token in them, such as `</s>`, is encoded as plain text; only those in the fixed text
+of the template are real. No text is ever truncated.
 """
 
 from __future__ import annotations
@@ -14,71 +14,71 @@ from tokenizers import Encoding, Tokenizer
 
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.checkpoint import read_json
-from egrm_graph.scoring.input_template import Frame, Span, read_frame
+from egrm_graph.scoring.input_template import InputTemplate, Span, read_template
 from egrm_graph.scoring.scorer import Unscored
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CHARACTERS_A_TOKEN = 8
-"""Ordinary text has fewer; one with more in the context's length is read bit by bit."""
+"""Ordinary text has fewer. A text with more characters per context token is first encoded in part."""
 SEAM_TOKENS = 128
-"""How many tokens more the beginning of a text may have than it has within the whole, because a word was cut."""
+"""How many more tokens the beginning of a text may have on its own than within the full text: a word may be cut."""
 
 
 class Layout:
-    """Lays texts out in a frame and encodes them. Safe to use from several threads."""
+    """Fills texts into a template and encodes them. Safe to use from several threads."""
 
-    def __init__(self, tokenizer: Tokenizer, frame: Frame, context_tokens: int) -> None:
-        """`tokenizer` is the layout's from now on: its padding and truncation are switched off."""
+    def __init__(self, tokenizer: Tokenizer, template: InputTemplate, context_tokens: int) -> None:
+        """Takes over the `tokenizer`, and turns off its padding and truncation."""
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = False
         self._tokenizer = tokenizer
-        self._frame = frame
-        fixed = f"{frame.before}\0{frame.between}\0{frame.after}"
+        self._template = template
+        fixed = f"{template.before}\0{template.between}\0{template.after}"
         added = tokenizer.get_added_tokens_decoder()
         self._control = {
             i: token.content
             for i, token in added.items()
             if token.special or (token.content in fixed and not token.content.isspace())
         }
-        # what stands for an unknown character is often a special token, and forges nothing
+        # the token for an unknown character is often a special one, but forges nothing
         self._unknown = {i for i in self._encode("\U0010fffd") if i in self._control}
         self._context_tokens = context_tokens
 
     @classmethod
     def load(cls, folder: Path, tokenizer: Tokenizer | None = None, context_tokens: int | None = None) -> Self:
-        """The layout of the scorer in a folder; what is not handed in is read there.
+        """The layout of the scorer in a folder. Reads what is not passed in from there.
 
         Raises:
             ModelError: the folder has no `tokenizer.json`, or something in it cannot be used.
         """
         return cls(
             tokenizer or _read_tokenizer(folder),
-            read_frame(folder),
+            read_template(folder),
             context_tokens or _read_context_tokens(folder),
         )
 
     @property
     def context_tokens(self) -> int:
-        """The longest row."""
+        """The maximum length of a row."""
         return self._context_tokens
 
     @property
     def control_ids(self) -> Set[int]:
-        """The tokens that no question and no path can bring in."""
+        """The tokens that no question or path can contain."""
         return self._control.keys() - self._unknown
 
     def rows(self, question: str, paths: Sequence[str]) -> list[list[int] | Unscored]:
-        """The token ids of each path with its question, in order; what cannot be read whole is `Unscored`."""
+        """The token ids of each path with its question, in order; `Unscored` for a path that does not fit."""
         return [self._row(question, path) for path in paths]
 
     def _row(self, question: str, path: str) -> list[int] | Unscored:
         flaw = _flaw(question, path)
         if flaw is not None:
             return flaw
-        text, spans = self._frame.fill(question, path)
+        text, spans = self._template.fill(question, path)
         if self._is_far_too_long(text):
             return Unscored(
                 f"question and path are {len(text)} characters, "
@@ -97,7 +97,7 @@ class Layout:
         return row
 
     def _is_far_too_long(self, text: str) -> bool:
-        """Told by the text's beginning, so that a huge text costs no more than one that is twice too long."""
+        """Judges by the text's beginning, so that a huge text costs no more than one that is twice too long."""
         size = CHARACTERS_A_TOKEN * self._context_tokens
         while size < len(text):
             if len(self._encode(text[:size])) > self._context_tokens + SEAM_TOKENS:
@@ -106,18 +106,20 @@ class Layout:
         return False
 
     def _disarmed(self, text: str, spans: Iterable[Span]) -> list[int] | Unscored:
-        encoding = self._encoding(text, add_special_tokens=not self._frame.complete)
+        encoding = self._encoding(text, add_special_tokens=not self._template.complete)
         ids = encoding.ids
         spots = [k for k, i in enumerate(ids) if i in self._control]
         for k in reversed(spots):
             place = encoding.token_to_chars(k)
-            if place is None or not self._is_forged(ids[k], place, text, spans):  # None: added by the tokenizer
+            if place is None or not self._is_forged(ids[k], place, text, spans):  # None: the tokenizer added it
                 continue
             content = self._control[ids[k]]
-            plain = self._spelled_out(text[slice(*place)], content)
+            plain = self._encoded_as_text(text[slice(*place)], content)
             if any(i in self.control_ids for i in plain):
-                told = f"the text spells the special token {content!r}"
-                return Unscored(f"{told}, which the scorer's tokenizer cannot read as plain text")
+                return Unscored(
+                    f"the text contains the special token {content!r}, which the scorer's tokenizer cannot encode as "
+                    "plain text"
+                )
             ids[k : k + 1] = plain
         return ids
 
@@ -125,13 +127,13 @@ class Layout:
         spelled = text[slice(*place)]
         if token in self._unknown and spelled.strip() != self._control[token]:
             return False
-        # some tokens take the white space beside them along
+        # some tokens include the white space next to them
         start = place[0] + len(spelled) - len(spelled.lstrip())
         end = place[1] - len(spelled) + len(spelled.rstrip())
         return any(start < span_end and span_start < end for span_start, span_end in spans)
 
-    def _spelled_out(self, spelled: str, content: str) -> list[int]:
-        """Encoded in two parts, neither of which is a special token any more."""
+    def _encoded_as_text(self, spelled: str, content: str) -> list[int]:
+        """Encodes the text in two parts, neither of which is a special token."""
         cut = max(spelled.find(content), 0) + 1
         return [*self._encode(spelled[:cut]), *self._encode(spelled[cut:])]
 
@@ -139,7 +141,7 @@ class Layout:
         return self._encoding(text, add_special_tokens=False).ids
 
     def _encoding(self, text: str, *, add_special_tokens: bool) -> Encoding:
-        # encode would hold the interpreter's lock meanwhile; encode_batch lets go of it
+        # `encode` holds the interpreter's lock; `encode_batch` releases it
         return self._tokenizer.encode_batch([text], add_special_tokens=add_special_tokens)[0]
 
 
@@ -154,10 +156,10 @@ def _flaw(question: str, path: str) -> Unscored | None:
 
 
 def backend_of(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    """What a transformers tokenizer encodes with.
+    """The encoder behind a transformers tokenizer.
 
     Raises:
-        ModelError: it is written in Python and has none.
+        ModelError: it is written in Python and has no such encoder.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
@@ -172,12 +174,12 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
         raise ModelError(f"the model in {folder} has no tokenizer.json; save it there with `tokenizer.save_pretrained`")
     try:
         return Tokenizer.from_file(str(file))
-    except Exception as error:  # the reader raises nothing more exact
-        raise ModelError(f"{file} cannot be read ({error}); save it there anew") from error
+    except Exception as error:  # the reader raises nothing more specific
+        raise ModelError(f"{file} cannot be read ({error}); save it there again") from error
 
 
 def _read_context_tokens(folder: Path) -> int:
-    """Tokens the model can read at once: the smaller of what the model and its tokenizer say."""
+    """The model's context in tokens: the smaller of the model's and the tokenizer's values."""
     config = read_json(folder / "config.json")
     tokenizer_config = folder / "tokenizer_config.json"
     known = [

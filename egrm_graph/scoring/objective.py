@@ -1,16 +1,16 @@
-"""What a scorer is trained for: to be near the truth on each path, and in the right order within a question.
+"""The training objective: scores that are close to the truth, and in the right order within a question.
 
     L = (1 - alpha) * mean Huber_delta(S, y) + alpha * mean over pairs of R(i, j)
 
-S is the sigmoid of the model's one logit z. A pair is two paths of one question of which the first is the better one,
+S is the sigmoid of the model's single logit z. A pair is two paths of one question, of which the first is better,
 y_i > y_j. R is either the hinge max(0, margin - (S_i - S_j)), or Bradley and Terry's -log sigmoid(z_i - z_j). The
-regression gives the score its meaning across questions; the ranking is what the choice among one question's paths
-depends on. With alpha 0 only the first is left, with alpha 1 only the second.
+regression gives the score its meaning across questions. The choice among one question's paths depends on the ranking.
+With alpha 0 only the first counts, and with alpha 1 only the second.
 
 Source: E-GRM, arXiv:2604.10072; published alpha = 0.3, delta = 1.0, margin = 0.1, with the hinge. Bradley-Terry on the
-logits, as reward models are mostly trained: Ouyang et al. 2022, arXiv:2203.02155, equation 1.
-Differs: |S - y| <= 1, so that the published delta makes the Huber term half the squared error; a smaller delta makes
-it bend.
+logits, which most reward models use: Ouyang et al. 2022, arXiv:2203.02155, equation 1.
+Differs: |S - y| <= 1, so the published delta makes the Huber term half the squared error. Only a smaller delta makes
+it linear for large errors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Ranking = Literal["hinge", "bradley_terry"]
 
 @dataclass(frozen=True)
 class Objective:
-    """The weights of the objective; by default the published ones."""
+    """The weights of the objective, by default the published ones."""
 
     alpha: float = 0.3
     delta: float = 1.0
@@ -34,7 +34,7 @@ class Objective:
     ranking: Ranking = "hinge"
 
 
-class Loss(NamedTuple):
+class ScoringLoss(NamedTuple):
     """Three scalars; `total` is the weighted sum of the other two."""
 
     total: Tensor
@@ -42,21 +42,21 @@ class Loss(NamedTuple):
     ranking: Tensor
 
 
-def scoring_loss(logits: Tensor, targets: Tensor, groups: Tensor, objective: Objective) -> Loss:
-    """The objective over a batch of N >= 1 paths; without a pair the ranking is 0.
+def scoring_loss(logits: Tensor, targets: Tensor, groups: Tensor, objective: Objective) -> ScoringLoss:
+    """The objective over a batch of N >= 1 paths. Without a pair, the ranking is 0.
 
-    `targets` are in [0, 1]; `groups` numbers each path's question. All are (N,).
+    `targets` are in [0, 1]; `groups` has the number of each path's question. All are (N,).
 
     Source: E-GRM, arXiv:2604.10072.
     """
     from torch.nn.functional import huber_loss
 
     if not len(logits) or not logits.shape == targets.shape == groups.shape == (len(logits),):
-        shapes = [tuple(given.shape) for given in (logits, targets, groups)]
+        shapes = [tuple(tensor.shape) for tensor in (logits, targets, groups)]
         raise ValueError(f"logits, targets and groups have to be (N,) with N >= 1, not {shapes}")
     regression = huber_loss(logits.sigmoid(), targets, delta=objective.delta)
     ranking = _ranking(logits, targets, groups, objective)
-    return Loss((1 - objective.alpha) * regression + objective.alpha * ranking, regression, ranking)
+    return ScoringLoss((1 - objective.alpha) * regression + objective.alpha * ranking, regression, ranking)
 
 
 def _ranking(logits: Tensor, targets: Tensor, groups: Tensor, objective: Objective) -> Tensor:

@@ -1,7 +1,7 @@
-"""What is sent to vLLM's `/pooling` for a scorer, and what is read from its answer: one logit for each row of ids.
+"""Requests to vLLM's `/pooling` for a scorer, and their answers: one logit per row of token ids.
 
-The route gives logits as the model computed them, in float32 and bit by bit: before any activation, through no
-decimal number, and a NaN as what it is, which JSON could not hold. Written against vLLM 0.32.
+The route returns the exact float32 logits, before any activation. They are encoded as bytes, because JSON cannot hold a
+NaN. Written for vLLM 0.32.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROUTE = "/pooling"
 
 
 def pooling_body(model: str, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """The request for one logit a row."""
+    """The request for one logit per row."""
     return {
         "model": model,
         "task": "classify",
@@ -30,16 +30,16 @@ def pooling_body(model: str, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
 
 
 def read_logits(body: Mapping[str, Any], n: int) -> list[float]:
-    """The `n` logits of an answer, in the order of the rows; any of them may be a NaN or infinite.
+    """The `n` logits of an answer, in the order of the rows. Any of them may be NaN or infinite.
 
     Raises:
-        ServerError: the answer is not what it should be.
+        ServerError: the answer does not have this form.
         ModelError: the model has more than one label.
     """
     try:
         items = sorted(body["data"], key=lambda item: int(item["index"]))
         if [item["index"] for item in items] != list(range(n)):
-            raise ServerError(f"the server answered with {len(items)} scores where {n} were asked for")
+            raise ServerError(f"the server answered with {len(items)} scores, but {n} were requested")
         return [_logit(item["data"]) for item in items]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ServerError(f"the server's scores cannot be read: {type(error).__name__}: {error}") from error
@@ -50,5 +50,5 @@ def _logit(data: str) -> float:
     if not values or len(values) % 4:
         raise ValueError(f"a score of {len(values)} bytes")
     if len(values) > 4:
-        raise ModelError(f"the model that is served has {len(values) // 4} labels and a scorer has 1")
+        raise ModelError(f"the model that is served has {len(values) // 4} labels, but a scorer has 1")
     return float(struct.unpack("<f", values)[0])

@@ -1,7 +1,7 @@
-"""The scorer behind a vLLM server: the same checkpoint, run elsewhere, without torch in this process.
+"""A scorer behind a vLLM server: the same checkpoint, without torch in this process.
 
-Its folder here needs no weights: the layout and the tokenizer are enough. Token ids go out, and no text, so that what
-a question or a path spells is read there as it is in-process.
+The folder on this machine needs no weights, only the template and the tokenizer. Requests contain token ids and no
+text, so the server reads a question and a path exactly as a scorer in this process does.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 import aiohttp
 from pydantic import SecretStr
 
-from egrm_graph.clients.transport import Request, Transport, all_results, read_json, served_contexts
-from egrm_graph.clients.vllm_errors import Fixes
+from egrm_graph.clients.server_errors import ServerFixes
+from egrm_graph.clients.transport import ServerRequest, Transport, all_results, read_json, served_contexts
 from egrm_graph.errors import ContextTooLong, ModelError, RunError
 from egrm_graph.runtime.forking import call_in_children
 from egrm_graph.scoring.checkpoint import check_config, read_manifest
@@ -24,16 +24,16 @@ from egrm_graph.scoring.pooling import ROUTE, pooling_body, read_logits
 from egrm_graph.scoring.scorer import Unscored, squash
 
 REQUEST_TOKENS = 65536
-"""Tokens in one request, at most, but at least one path."""
+"""The maximum of tokens per request. A longer path is a request of its own."""
 
-Row = list[int] | Unscored
+_Row = list[int] | Unscored
 
 
 class RemoteScorer:
-    """A `Scorer` that asks vLLM servers, in turn, for the scores of the checkpoint in `folder`, served by its name.
+    """A `Scorer` that gets the scores of the checkpoint in `folder` from vLLM servers that serve it under its name.
 
-    Each server is checked on the first use. A scorer that was trained anew since its server was started cannot be
-    told from the old one.
+    The servers take turns. Each is checked on the first use. If a scorer was trained again after its server started,
+    the server still has the old one, and this class cannot notice.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class RemoteScorer:
         attempts: int = 4,
         max_requests: int = 64,
     ) -> None:
-        """At most `max_requests` are under way at once; others wait their turn.
+        """At most `max_requests` run at once; others wait.
 
         Raises:
-            ModelError: there is no scorer in the folder, or its layout cannot be read.
+            ModelError: the folder has no scorer, or its template or tokenizer cannot be read.
             SettingsError: a URL cannot be used.
         """
         self._folder = Path(folder)
@@ -66,19 +66,19 @@ class RemoteScorer:
             connect_timeout_s=connect_timeout_s,
             request_timeout_s=request_timeout_s,
             attempts=attempts,
-            fixes=Fixes(
+            fixes=ServerFixes(
                 setting="scorer_url",
-                absent=f"start one with {self._serve} or pass --scorer-url",
-                other=f"start one that does with {self._serve}, or set scorer_url (--scorer-url) to one",
+                no_answer=f"start one with {self._serve} or pass --scorer-url",
+                other_model=f"start one that does with {self._serve}, or set scorer_url (--scorer-url) to one",
             ),
         )
         self._max_requests = max_requests
-        self._context_tokens: int | None = None  # as the servers tell it, once they have been checked
+        self._context_tokens: int | None = None  # from the servers, once they have been checked
         self._start_over()
         call_in_children(self._start_over)
 
     def _start_over(self) -> None:
-        """Makes what belongs to one process's event loop."""
+        """Creates what belongs to the event loop of one process."""
         self._turns = asyncio.Semaphore(self._max_requests)
         self._checking = asyncio.Lock()
 
@@ -88,15 +88,15 @@ class RemoteScorer:
 
     @property
     def calibrated(self) -> bool:
-        """Whether a score was fitted to be a probability on held-out data."""
+        """Whether its scores were calibrated on held-out data."""
         return self._calibrated
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
-        """A score in [0, 1] for each path, in order; an empty, overlong or failed one is `Unscored`.
+        """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one.
 
         Raises:
             ModelError: a server does not serve this scorer.
-            RunError: no server could be brought to answer.
+            RunError: no server answered.
         """
         read = await asyncio.to_thread(self._layout.rows, question, tuple(paths))
         if all(isinstance(row, Unscored) for row in read):
@@ -104,14 +104,14 @@ class RemoteScorer:
         return await self._transport.run(self._score(read))
 
     async def check(self) -> None:
-        """Raises the error that names the fix where a server does not answer, or does not serve this scorer."""
+        """Raises the error that names the fix if a server does not answer, or does not serve this scorer."""
         await self._transport.run(self._checked_context())
 
     async def aclose(self) -> None:
-        """Ends what is under way, and lets go of connections and thread."""
+        """Cancels what still runs, and closes the connections and the thread."""
         await self._transport.aclose()
 
-    async def _score(self, read: Sequence[Row]) -> list[float | Unscored]:
+    async def _score(self, read: Sequence[_Row]) -> list[float | Unscored]:
         context = await self._checked_context()
         fitting = [_fitting(row, context) for row in read]
         rows = {i: row for i, row in enumerate(fitting) if not isinstance(row, Unscored)}
@@ -130,32 +130,32 @@ class RemoteScorer:
 
         try:
             async with self._turns:
-                logits = await self._transport.send(Request(ROUTE, pooling_body(self._name, rows)), read)
-        except ContextTooLong as error:  # a server with a shorter context than any that could be asked for it
+                logits = await self._transport.send(ServerRequest(ROUTE, pooling_body(self._name, rows)), read)
+        except ContextTooLong as error:  # a server with a shorter context than those that were checked
             if len(rows) == 1:
                 return [Unscored(str(error))]
             return [score for scores in await all_results([self._ask([row]) for row in rows]) for score in scores]
         return [squash(logit) for logit in logits]
 
     async def _checked_context(self) -> int:
-        """Tokens that every server reads, and the layout as well."""
+        """The context in tokens that all servers and the layout support."""
         async with self._checking:
             if self._context_tokens is None:
-                told = await asyncio.gather(*map(self._check, self._transport.base_urls), return_exceptions=True)
-                self._context_tokens = self._least(told)
+                results = await asyncio.gather(*map(self._check, self._transport.base_urls), return_exceptions=True)
+                self._context_tokens = self._smallest(results)
             return self._context_tokens
 
-    def _least(self, told: Sequence[int | BaseException]) -> int:
-        """A server that is down takes no part as long as another one is there."""
-        failed = [error for error in told if isinstance(error, BaseException)]
-        contexts = [context for context in told if isinstance(context, int)]
+    def _smallest(self, results: Sequence[int | BaseException]) -> int:
+        """The smallest context. Servers that are down are ignored if another one answers."""
+        failed = [error for error in results if isinstance(error, BaseException)]
+        contexts = [context for context in results if isinstance(context, int)]
         fatal = next((error for error in failed if not isinstance(error, RunError)), None)
         if fatal is not None or not contexts:
             raise fatal or failed[0]
         return min(contexts)
 
     async def _check(self, base_url: str) -> int:
-        served = await self._transport.send(Request("/models"), served_contexts, base_url=base_url)
+        served = await self._transport.send(ServerRequest("/models"), served_contexts, base_url=base_url)
         if self._name not in served:
             raise self._transport.not_served(base_url, list(served))
         context, reads = served[self._name], self._layout.context_tokens
@@ -163,13 +163,13 @@ class RemoteScorer:
             return reads
         if context > reads:
             raise ModelError(
-                f"the {self._name!r} that {base_url} serves reads {context} tokens, and the scorer in {self._folder} "
-                f"{reads}: they are not the same; serve this one with {self._serve}"
+                f"the {self._name!r} that {base_url} serves reads {context} tokens, but the scorer in {self._folder} "
+                f"reads {reads}, so they are different models; serve this one with {self._serve}"
             )
         return context
 
 
-def _fitting(row: Row, context_tokens: int) -> Row:
+def _fitting(row: _Row, context_tokens: int) -> _Row:
     if isinstance(row, list) and len(row) > context_tokens:
         return Unscored(
             f"question and path are {len(row)} tokens, and the scorer's server reads at most {context_tokens}"

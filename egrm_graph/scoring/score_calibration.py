@@ -1,11 +1,11 @@
-"""How far scores are probabilities, and the one number that makes them so.
+"""Calibrates scores with a temperature, and measures how well calibrated they are.
 
-A scorer's logits are divided by a temperature, fitted on held-out paths. It leaves the order of all paths as it is.
+A scorer's logits are divided by a temperature that is fitted on held-out paths. The order of the paths stays the same.
 
 Source: Guo et al. 2017, arXiv:1706.04599 (temperature scaling; expected calibration error with 15 bins).
-Differs: there is one logit, whose sigmoid is the probability that the path is right, so that bins lie over [0, 1] and
-hold that probability against the share of right paths; Guo et al. hold the top class's against its accuracy. A graded
-path counts as right by its grade.
+Differs: there is one logit, whose sigmoid is the probability that the path is right. So the bins cover [0, 1] and
+compare that probability with the share of right paths. Guo et al. compare the top class's probability with its
+accuracy. A graded path counts as right by its grade.
 """
 
 from __future__ import annotations
@@ -25,56 +25,58 @@ COLDEST, HOTTEST = 0.01, 100.0
 
 
 class Calibration(BaseModel):
-    """How a scorer was calibrated. The temperature is in its weights already: sigmoid(logit) is the probability."""
+    """How a scorer was calibrated. Its weights already include the temperature: sigmoid(logit) is the probability."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     method: Literal["temperature"] = "temperature"
     temperature: float = Field(gt=0)
-    """What the logits were divided by."""
+    """The divisor of the logits."""
     questions: int
-    """Held-out questions that it was fitted on."""
+    """The number of held-out questions that it was fitted on."""
     paths: int
-    """Their paths."""
+    """The number of their paths."""
     cross_fitted: bool = True
-    """Whether the figures after it are of each half of the questions with the temperature that was fitted on the other
-    half. Else the halves had too few mistakes, and they are of the questions that it was fitted on."""
+    """Whether the figures after calibration come from a temperature that was fitted on the other half of the questions.
+    If a half had too few mistakes, they come from the questions that the temperature was fitted on."""
     ece_before: float
-    """Expected calibration error of the scores before, 15 bins of equal width."""
+    """Expected calibration error of the scores before calibration, with 15 bins of equal width."""
     ece_after: float
-    """The same after."""
+    """The same after calibration."""
     brier_before: float
-    """Mean squared distance of the scores from the truth, before."""
+    """Mean squared distance of the scores from the truth before calibration."""
     brier_after: float
-    """The same after."""
+    """The same after calibration."""
 
 
 class Bin(NamedTuple):
-    """Paths whose scores are alike."""
+    """Paths with similar scores."""
 
     paths: int
     score: float
     """Mean score."""
     right: float
-    """Mean target: the share of them that is right."""
+    """Mean target: the share of right paths."""
 
 
 def fit_temperature(logits: Sequence[float], targets: Sequence[float]) -> float:
-    """The temperature T at which sigmoid(logit / T) has the least log loss, in [0.01, 100]. Targets are in [0, 1].
+    """The temperature T in [0.01, 100] at which sigmoid(logit / T) has the least log loss. Targets are in [0, 1].
 
     Raises:
-        InputError: there is no such temperature; says why.
+        InputError: no such temperature exists.
     """
     if not logits or max(targets) == 0 or min(targets) == 1:
         kind = "right" if not logits or max(targets) == 0 else "wrong"
-        raise InputError(f"no held-out path is {kind}, and a temperature needs right and wrong ones")
+        raise InputError(
+            f"no held-out path is {kind}, but a temperature needs right and wrong ones; hold out more questions"
+        )
     if not all(map(math.isfinite, logits)):
         raise InputError("a held-out path has a logit that is not a number")
     if _slope(logits, targets, 1 / HOTTEST) >= 0:
-        raise InputError("higher logits do not go with better paths, so that no temperature makes them probabilities")
+        raise InputError("higher logits do not go with better paths, so no temperature calibrates them")
     if _slope(logits, targets, 1 / COLDEST) <= 0:
         raise InputError(
-            "no held-out path is on the wrong side of 0.5, so that no temperature is cold enough; hold out more "
+            "no held-out path is on the wrong side of 0.5, so no temperature is cold enough; hold out more "
             "questions, or harder ones"
         )
     low, high = math.log(1 / HOTTEST), math.log(1 / COLDEST)
@@ -97,13 +99,13 @@ def sigmoid(logit: float) -> float:
 
 
 def bins_of_equal_width(scores: Sequence[float], targets: Sequence[float], bins: int = BINS) -> list[Bin]:
-    """[0, 1] cut into `bins` parts, each with its lower edge; the last one has 1 as well. Empty ones are left out."""
+    """[0, 1] cut into `bins` parts. A score on an edge belongs to the upper part. Empty parts are left out."""
     edges = [i / bins for i in range(1, bins)]
     return list(_binned(scores, targets, edges))
 
 
 def bins_of_equal_mass(scores: Sequence[float], targets: Sequence[float], bins: int = BINS) -> list[Bin]:
-    """About as many paths in each; equal scores stay together, so that there may be fewer bins."""
+    """Bins with about equally many paths. Equal scores stay together, so there may be fewer bins."""
     ranked = sorted(scores)
     edges = sorted({ranked[len(ranked) * i // bins] for i in range(1, bins)}) if ranked else []
     return list(_binned(scores, targets, edges))
@@ -117,7 +119,7 @@ def _binned(scores: Sequence[float], targets: Sequence[float], edges: Sequence[f
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Expected calibration error: how far score and share of right paths lie apart, averaged over the paths."""
+    """Expected calibration error: the distance between score and share of right paths, averaged over the paths."""
     return math.fsum(part.paths * abs(part.score - part.right) for part in bins) / sum(part.paths for part in bins)
 
 

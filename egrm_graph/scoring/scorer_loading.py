@@ -1,4 +1,4 @@
-"""Loads a scorer's model and layout from its folder, onto a device."""
+"""Loads a scorer's model and layout from its folder to a device."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class Checkpoint(NamedTuple):
-    """What a scorer's folder holds, ready to run."""
+class ScorerCheckpoint(NamedTuple):
+    """A scorer, ready to run."""
 
     model: PreTrainedModel
     layout: Layout
     manifest: Manifest
 
 
-def open_checkpoint(folder: Path, device: str | None = None) -> Checkpoint:
-    """The scorer in a local folder, on `device`, or on the best there is.
+def open_checkpoint(folder: Path, device: str | None = None) -> ScorerCheckpoint:
+    """The scorer in a local folder, on `device` or on the best one available.
 
     Raises:
-        ModelError: it is not there, or not a scorer that can be loaded safely; says what would help.
+        ModelError: the folder does not exist, or does not contain a scorer that can be loaded safely.
     """
     refuse_unsafe(folder)
     manifest = read_manifest(folder)
@@ -41,11 +41,11 @@ def open_checkpoint(folder: Path, device: str | None = None) -> Checkpoint:
     model = _load_model(folder, device or best_device())
     layout = Layout.load(folder, backend_of(tokenizer), context_tokens(model, tokenizer))
     _settle_padding(folder, model, tokenizer, layout)
-    return Checkpoint(model, layout, manifest)
+    return ScorerCheckpoint(model, layout, manifest)
 
 
 def best_device() -> str:
-    """A CUDA GPU, Apple's, or the CPU."""
+    """A CUDA GPU, an Apple GPU, or else the CPU."""
     import torch
 
     if torch.cuda.is_available():
@@ -54,10 +54,10 @@ def best_device() -> str:
 
 
 def dtype_on(device: str, stored: str | None) -> torch.dtype:
-    """What a scorer computes in, for weights that are stored in `stored`.
+    """The data type that a scorer computes in, for weights that are stored in `stored`.
 
-    float32, so that scores are the same everywhere; but 16 bits on a GPU for weights that were stored in bfloat16,
-    which are those of large models.
+    It is float32, so that scores are the same everywhere. Only large models are stored in bfloat16, and they compute in
+    16 bits on a GPU.
     """
     import torch
 
@@ -71,12 +71,12 @@ def dtype_on(device: str, stored: str | None) -> torch.dtype:
 
 def _stored_dtype(folder: Path) -> str | None:
     config = read_json(folder / "config.json")
-    found = config.get("dtype", config.get("torch_dtype"))  # the latter was its name before transformers 5
+    found = config.get("dtype", config.get("torch_dtype"))  # its name before transformers 5
     return found if isinstance(found, str) else None
 
 
 def context_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Tokens the model can read at once: the smaller of what the model and its tokenizer say."""
+    """The model's context in tokens: the smaller of the model's and the tokenizer's values."""
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(positions or tokenizer.model_max_length, tokenizer.model_max_length)
 
@@ -94,14 +94,14 @@ def _load_model(folder: Path, device: str) -> PreTrainedModel:
                 output_loading_info=True,
                 dtype=dtype_on(device, _stored_dtype(folder)),
             )
-    except Exception as error:  # transformers raises whatever the file's reader does
+    except Exception as error:  # transformers passes on whatever the file reader raises
         raise ModelError(f"the scorer in {folder} cannot be loaded: {error}") from error
-    if info["missing_keys"]:  # transformers would fill them at random
+    if info["missing_keys"]:  # transformers would initialize them at random
         missing = ", ".join(sorted(info["missing_keys"])[:3])
         raise ModelError(f"the scorer in {folder} lacks weights ({missing}); train it with `egrm train scorer`")
     try:
         placed: PreTrainedModel = model.to(device)
-    except (RuntimeError, AssertionError) as error:  # out of memory, or torch was built without it
+    except (RuntimeError, AssertionError) as error:  # out of memory, or torch does not support the device
         raise ModelError(f"the scorer in {folder} cannot be put on {device!r}: {error}; try device='cpu'") from error
     return placed
 
@@ -109,8 +109,8 @@ def _load_model(folder: Path, device: str) -> PreTrainedModel:
 def _settle_padding(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layout: Layout) -> None:
     config = model.config.get_text_config()
     if config.pad_token_id is None:
-        # A decoder reads the score at the last token that is not padding. Where the tokenizer pads with what ends a
-        # conversation too, that would be the token before it, and not the one that the model was trained on.
+        # A decoder reads the score at the last token that is not padding. If the tokenizer pads with the token that
+        # ends a conversation, that would be the token before it, on which the model was not trained.
         last = [row[-1] for row in layout.rows("1", ["1"]) if isinstance(row, list)]
         rest = sorted(layout.control_ids) if tokenizer.pad_token_id in last else []
         config.pad_token_id = next((i for i in [tokenizer.pad_token_id, *rest] if i not in last), None)

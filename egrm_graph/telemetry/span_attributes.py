@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from egrm_graph.clients.client import Client
+from egrm_graph.clients.engines import ENGINES
 from egrm_graph.records.record import ModelCall, NodeRun, Record
 from egrm_graph.settings import Settings
 
@@ -24,19 +25,6 @@ OTHER = "_OTHER"
 """The conventions' name for an error without a class."""
 MAX_TEXT_CHARACTERS = 32_768
 """Longer texts are truncated: collectors reject messages of a few megabytes."""
-PROVIDERS = {
-    "openai": "openai",
-    "azure_openai": "azure.ai.openai",
-    "anthropic": "anthropic",
-    "bedrock": "aws.bedrock",
-    "bedrock_converse": "aws.bedrock",
-    "google_genai": "gcp.gemini",
-    "google_vertexai": "gcp.vertex_ai",
-    "mistralai": "mistral_ai",
-    "xai": "x_ai",
-    "ibm": "ibm.watsonx.ai",
-}
-"""The conventions' names for LangChain's providers. Others have the same name, or none in the conventions."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +43,11 @@ def engine_of(client: Client) -> str:
 
 def service_of(settings: Settings, engine: str | None = None) -> Service:
     """The service behind `engine`, which is that of the settings unless another client was handed in."""
-    engine = engine or settings.engine
-    if engine == "chat_model":
-        named, separator, _ = settings.model.partition(":")
-        return Service(PROVIDERS.get(named, named) if separator else "langchain", "chat", in_process=False)
-    if engine == "vllm":
-        return Service("vllm", "chat" if settings.endpoint == "chat" else "text_completion", in_process=False)
-    if engine == "embedded":
-        return Service("transformers", "chat", in_process=True)
-    return Service(engine, "chat", in_process=False)
+    known = ENGINES.get(engine or settings.engine)
+    if known is None:
+        return Service(engine or settings.engine, "chat", in_process=False)
+    completes = known.has_endpoint and settings.endpoint == "completions"
+    return Service(known.system(settings), "text_completion" if completes else "chat", known.in_process)
 
 
 def run_started(model: str, task: str) -> SpanAttributes:

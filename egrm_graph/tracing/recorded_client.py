@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from egrm_graph.clients.client import Client, Completion, Completions, LabelLogprobs, Meter, Sampling
 from egrm_graph.clients.observing import Observation, observed
-from egrm_graph.clients.vllm_errors import LogprobsRefused
+from egrm_graph.clients.server_errors import LogprobsRefused
 from egrm_graph.records.record import Generated, ModelCall, Retry, Tokens
 from egrm_graph.telemetry.progress import RunSpan
 from egrm_graph.verification import Message, Usage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egrm_graph.errors import InputError
 from egrm_graph.scoring.forward import pad
-from egrm_graph.scoring.input_template import template_frame
+from egrm_graph.scoring.input_template import parse_template
 from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.training.rollout_file import Rollout
@@ -32,7 +32,7 @@ class Preparation:
     """Lays out and encodes rollouts, and counts the paths that cannot be read whole."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str, context: int) -> None:
-        self._layout = Layout(backend_of(tokenizer), template_frame(template), context)
+        self._layout = Layout(backend_of(tokenizer), parse_template(template), context)
         self.left_out = 0
 
     def examples(self, rollouts: Sequence[Rollout]) -> list[Example]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egrm_graph.errors import InputError, SetupError
-from egrm_graph.runtime.transformers_output import without_chatter
+from egrm_graph.runtime.transformers_output import errors_only
 from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
 from egrm_graph.scoring.scorer_loading import context_tokens
 from egrm_graph.training.base_model import load_base
@@ -58,7 +58,7 @@ def train_scorer(
     if not open_output(config, origin, resume=resume, overwrite=overwrite):
         watch.told(f"the scorer in {config.output} is finished")
         return config.output
-    with without_chatter():
+    with errors_only():
         _train(config, origin, watch, overwrite=overwrite)
     return config.output
 

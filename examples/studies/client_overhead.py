@@ -25,8 +25,8 @@ from canned_server import canned_server
 from langgraph.graph import END, START, StateGraph
 
 from egrm_graph.clients.client import Sampling
-from egrm_graph.clients.vllm import VllmClient
-from egrm_graph.clients.vllm_protocol import sample_body
+from egrm_graph.clients.server_client import ServerClient
+from egrm_graph.clients.server_requests import sample_body
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import BUNDLED_MODEL, Settings
 from egrm_graph.terminal.tables import Table, standard_output
@@ -96,7 +96,7 @@ async def round_of(
     return Cost((time.process_time() - cpu) * scale, (time.perf_counter() - wall) * scale)
 
 
-def through_graph(settings: Settings, client: VllmClient) -> Work:
+def through_graph(settings: Settings, client: ServerClient) -> Work:
     graph = build_graph(settings, client=client, scorer=None)
 
     async def work(question: str) -> None:
@@ -167,7 +167,7 @@ async def measure(base_url: str, questions: int, rounds: int, in_flight: int, de
     settings = Settings(
         engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None, threshold=0, stopping="all"
     )
-    client = VllmClient(settings.model, settings.base_url)
+    client = ServerClient(settings.model, settings.base_url)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         bare = through_aiohttp(settings, base_url, session)
         works = {"graph": through_graph(settings, client), "langgraph": through_langgraph(bare), "bare": bare}

@@ -22,7 +22,7 @@ from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.cli.comparison_table import print_tables
 from egrm_graph.cli.demo import compared
 from egrm_graph.errors import EgrmError
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.serving.vllm_server import start
 from egrm_graph.settings import BUNDLED_JUDGE, Settings, TaskName
 from egrm_graph.terminal.tables import standard_output

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from client_overhead import Figure, figure
 from scored_texts import Runs, all_different, drawn
 
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.forward import score_rows
 from egrm_graph.scoring.layout import Layout

@@ -27,7 +27,7 @@ import numpy as np
 from canned_server import canned_server
 from client_overhead import Cost, Work, round_of
 
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.graph import build_graph
 from egrm_graph.intervals import Columns, Estimate, bootstrap
 from egrm_graph.settings import BUNDLED_MODEL, Settings
@@ -76,7 +76,7 @@ async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: 
     """The rounds, after one of each that does not count."""
     draw = random.Random(0)
     asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(args.questions)]
-    client = VllmClient(BUNDLED_MODEL, (base_url,))
+    client = ServerClient(BUNDLED_MODEL, (base_url,))
     costs: dict[str, list[Cost]] = {name: [] for name in levels}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_stores:
         files = {name: Path(folder) / f"{i}.db" for i, name in enumerate(levels)}
@@ -96,7 +96,7 @@ async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: 
     return [level_of(name, costs[name], costs["off"], sizes[name]) for name in levels]
 
 
-def _through(base_url: str, client: VllmClient, store: Store, changes: dict[str, Any]) -> Work:
+def _through(base_url: str, client: ServerClient, store: Store, changes: dict[str, Any]) -> Work:
     settings: dict[str, Any] = {"engine": "vllm", "model": BUNDLED_MODEL, "base_url": (base_url,), "scorer": None}
     settings |= {"threshold": 0, "stopping": "all", **changes}
     graph = build_graph(Settings(**settings), client=client, scorer=None, store=store)

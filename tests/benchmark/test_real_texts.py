@@ -16,7 +16,7 @@ from egrm_graph.benchmark.held_out import Question
 from egrm_graph.benchmark.published_sets import read_questions
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_MODEL
 from egrm_graph.verification import Message
 from tests.benchmark.tau_bench import Step, tau_bench

@@ -89,9 +89,9 @@ def test_a_value_out_of_range_names_the_setting_and_the_range() -> None:
         settings_of({"samples": 0})
 
 
-@pytest.mark.parametrize("given", [{"base_url": ["http://a/v1"]}, {"endpoint": "chat"}])
+@pytest.mark.parametrize("given", [{"base_url": ["http://a/v1"], "engine": "embedded"}, {"endpoint": "chat"}])
 def test_an_option_that_would_have_no_effect_is_refused(given: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match="is for a vLLM server, and the engine is embedded; add --engine vllm"):
+    with pytest.raises(SettingsError, match="is for a server, and the engine is embedded; add --engine vllm or"):
         settings_of(given)
 
 

@@ -65,7 +65,7 @@ def test_the_version_is_told() -> None:
         (["ask", "1+1", "--samples", "0"], "egrm: samples=0: Input should be greater than or equal to 1"),
         (["verify", "nowhere.jsonl", "--resume"], "egrm: --resume needs --output FILE"),
         (["verify", "nowhere.jsonl"], "nowhere.jsonl"),
-        (["ask", "1+1", "--base-url", "http://a/v1"], "add --engine vllm"),
+        (["ask", "1+1", "--endpoint", "chat"], "add --engine vllm"),
         (["train", "scorer", "nowhere.jsonl", "--base", ".", "--output", "."], "nowhere.jsonl"),
     ],
 )

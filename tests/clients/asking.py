@@ -1,4 +1,4 @@
-"""A client of fake servers, and what it is asked in most tests."""
+"""A client of fake servers, and the call that most tests make."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from egrm_graph.clients.client import Client, Completions, Meter, Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.errors import (
     EgrmError,
 )
@@ -25,8 +25,8 @@ SAMPLING = Sampling(temperature=0.7, max_tokens=8, top_p=0.9)
 
 
 @asynccontextmanager
-async def client_of(*servers: FakeServer, **options: Any) -> AsyncIterator[VllmClient]:
-    client = VllmClient("tiny", [server.url for server in servers], **options)
+async def client_of(*servers: FakeServer, **options: Any) -> AsyncIterator[ServerClient]:
+    client = ServerClient("tiny", [server.url for server in servers], **options)
     try:
         yield client
     finally:
@@ -40,7 +40,7 @@ async def ask(
 
 
 async def sent(sampling: Sampling, **options: Any) -> dict[str, Any]:
-    """The body that reaches the server for one sample."""
+    """The request body that one sample sends."""
     async with FakeServer(say("56")).running() as server, client_of(server, **options) as client:
         await ask(client, sampling=sampling)
         return server.bodies[0]
@@ -55,7 +55,7 @@ async def failure(*script: Action, sampling: Sampling = SAMPLING, **options: Any
 
 
 def with_logprobs(body: dict[str, Any]) -> dict[str, Any]:
-    """The sampled token comes first, wherever it ranks, as vLLM puts it."""
+    """Adds log-probabilities. Like vLLM, lists the sampled token first, whatever its rank."""
     top = [{"token": "9", "logprob": -3.0}, {"token": "5", "logprob": -0.5}, {"token": "6", "logprob": -1.5}]
     for item in body["choices"]:
         content = [{"token": "9", "logprob": -3.0, "top_logprobs": top} for _ in item["token_ids"]]

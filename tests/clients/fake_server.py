@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that follows a script: one action a request, the last one again and again."""
+"""An HTTP server on this machine that follows a script: one action per request, and then the last one repeatedly."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Seen:
     body: dict[str, Any]
     request: web.Request = field(repr=False)
     broken_off: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-    """Set when the client closed the connection before it was answered."""
+    """Set when the client closes the connection before the answer."""
 
 
 class FakeServer:
-    """What the script says to `/v1/chat/completions`, `/v1/completions` and `/pooling`; others answer as vLLM does."""
+    """Scripted answers for `/v1/chat/completions`, `/v1/completions`, and `/pooling`. Other routes answer like vLLM."""
 
     def __init__(self, *script: Action, served: tuple[str, ...] = ("tiny",), context: int | None = None) -> None:
         self._script = list(script)
@@ -44,7 +44,7 @@ class FakeServer:
         return [seen.body for seen in self.seen]
 
     async def arrived(self, count: int = 1) -> None:
-        """Waits until so many requests have come in."""
+        """Waits until this many requests have arrived."""
         async with self._more:
             await self._more.wait_for(lambda: len(self.seen) >= count)
 
@@ -87,14 +87,14 @@ class FakeServer:
 
 
 def choice(index: int, text: str) -> dict[str, Any]:
-    """A finished choice of the chat route, a token a character and one for the end."""
+    """A finished choice of the chat route, with a token per character and one for the end."""
     message = {"role": "assistant", "content": text}
     token_ids = [*map(ord, text), 2]
     return {"index": index, "message": message, "finish_reason": "stop", "token_ids": token_ids, "logprobs": None}
 
 
 def answer(*texts: str, cached: int | None = None, **changes: Any) -> dict[str, Any]:
-    """A complete answer of the chat route, as vLLM spells it."""
+    """A complete answer of the chat route, in vLLM's form."""
     choices = [choice(index, text) for index, text in enumerate(texts)]
     tokens = sum(len(item["token_ids"]) for item in choices)
     details = None if cached is None else {"cached_tokens": cached}
@@ -116,7 +116,7 @@ def reply(body: Any, *, delay_s: float = 0.0) -> Action:
 
 
 def echo_seeds(*, delay_s: float = 0.0) -> Action:
-    """Answers each sample with its seed, as vLLM counts them."""
+    """Answers every sample with its seed, counted up like in vLLM."""
 
     async def act(seen: Seen) -> web.Response:
         await asyncio.sleep(delay_s)
@@ -126,7 +126,7 @@ def echo_seeds(*, delay_s: float = 0.0) -> Action:
 
 
 def refuse(status: int, message: str = "no", headers: Mapping[str, str] | None = None) -> Action:
-    """Answers with vLLM's form of an error."""
+    """Answers with an error in vLLM's form."""
 
     async def act(_seen: Seen) -> web.Response:
         return web.json_response({"error": {"message": message, "code": status}}, status=status, headers=headers)
@@ -135,14 +135,14 @@ def refuse(status: int, message: str = "no", headers: Mapping[str, str] | None =
 
 
 async def disconnect(seen: Seen) -> web.StreamResponse:
-    """Closes the connection without a word."""
+    """Closes the connection without an answer."""
     assert seen.request.transport is not None
     seen.request.transport.close()
     return web.Response()
 
 
 async def cut_short(seen: Seen) -> web.StreamResponse:
-    """Promises a long body and closes the connection in the middle of it."""
+    """Announces a long body and closes the connection in the middle of it."""
     response = web.StreamResponse(headers={"Content-Length": "1000"})
     await response.prepare(seen.request)
     await response.write(b'{"choices"')
@@ -158,7 +158,7 @@ async def stall(_seen: Seen) -> web.StreamResponse:
 
 
 def stream(*chunks: dict[str, Any] | str, then: Action | None = None) -> Action:
-    """Sends the chunks as server-sent events, then does what `then` says; text goes out as it is."""
+    """Sends the chunks as server-sent events, and text unchanged. Then runs `then`."""
 
     async def act(seen: Seen) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

@@ -22,7 +22,7 @@ PROMPT: list[Message] = [{"role": "system", "content": "Be brief."}, {"role": "u
 
 
 class Model(BaseChatModel):
-    """Answers by a function of itself, that is, of the settings it was called with."""
+    """Answers with a function of itself, and so of the settings of the call."""
 
     answer: Callable[[Model], AIMessage]
     temperature: float | None = None
@@ -48,7 +48,7 @@ class Model(BaseChatModel):
 
 
 class Bare(BaseChatModel):
-    """Declares no sampling at all."""
+    """Declares no sampling options."""
 
     @property
     def _llm_type(self) -> str:
@@ -88,7 +88,7 @@ def test_is_a_client_without_logprobs() -> None:
     assert (client.name, client.gives_logprobs) == ("Model", False)
 
 
-async def test_one_call_a_seed_in_the_order_of_the_seeds() -> None:
+async def test_one_call_per_seed_in_the_order_of_the_seeds() -> None:
     meter = Meter()
     drawn = await draw(ChatModelClient(Model(answer=seed_in_words)), (5, 3, 4), meter=meter)
     assert drawn.completions == tuple(Completion(f"seed {seed}", "stop", 3) for seed in (5, 3, 4))
@@ -168,7 +168,7 @@ async def test_finish_reasons_of_several_providers(metadata: dict[str, str], rea
     assert (completion.error is None) == (reason != "abort")
 
 
-async def test_text_blocks_are_joined_and_reasoning_is_kept_apart() -> None:
+async def test_text_blocks_are_joined_and_reasoning_is_separate() -> None:
     message = AIMessage(
         [
             {"type": "reasoning", "reasoning": "17+48=65"},
@@ -286,7 +286,7 @@ def test_an_unknown_provider_is_a_setup_error() -> None:
 
 
 class Stopping(Bare):
-    """Is told where to stop, and says `65|56`: up to the stop text, all of it, or, where it refuses one, nothing."""
+    """Answers `65|56`: up to the stop text, or all of it. Or it refuses stop texts."""
 
     temperature: float = 1.0
     kind: Literal["honors", "ignores", "refuses"]

@@ -29,7 +29,7 @@ async def test_is_a_client(client: EmbeddedClient, folder: Path) -> None:
     await client.check()
 
 
-async def test_a_seed_gives_one_text_alone_and_among_strangers(client: EmbeddedClient) -> None:
+async def test_a_seed_gives_one_text_alone_and_in_any_batch(client: EmbeddedClient) -> None:
     alone = await draw(client, seeds=[7])
     again = await draw(client, seeds=[7])
     strangers = [
@@ -170,10 +170,10 @@ def cut(text: str, *stop: str) -> str:
 
 @pytest.mark.parametrize("stop", [("1",), ("12", "3"), ("=", "+", "-"), ("no such text",)])
 async def test_generation_stops_at_a_text(client: EmbeddedClient, stop: tuple[str, ...]) -> None:
-    whole = (await draw(client, seeds=range(40))).completions
+    unstopped = (await draw(client, seeds=range(40))).completions
     stopped = (await draw(client, seeds=range(40), stop=stop)).completions
-    assert [each.text for each in stopped] == [cut(each.text, *stop) for each in whole]
-    for one, other in zip(stopped, whole, strict=True):
+    assert [each.text for each in stopped] == [cut(each.text, *stop) for each in unstopped]
+    for one, other in zip(stopped, unstopped, strict=True):
         here = one.text != other.text or cut(other.text, *stop) != other.text
         assert one.finish_reason == ("stop" if here else other.finish_reason)
         assert len(ids_of(one)) <= len(ids_of(other))

@@ -51,11 +51,11 @@ async def test_cancelling_stops_a_running_row_at_its_next_token(client: Embedded
     with pytest.raises(asyncio.CancelledError):
         await running
     go_on.set()
-    await draw(client)  # the worker is at it only when the cancelled batch has ended
+    await draw(client)  # the worker starts it only after the cancelled batch has ended
     assert meter.n_tokens == 200
 
 
-async def test_cancelling_takes_out_a_waiting_row(client: EmbeddedClient) -> None:
+async def test_cancelling_removes_a_queued_row(client: EmbeddedClient) -> None:
     loop, begun = asyncio.get_running_loop(), asyncio.Event()
     go_on = threading.Event()
 
@@ -139,5 +139,5 @@ async def test_closing_fails_what_runs_and_what_comes(folder: Path) -> None:
         await client.check()
 
 
-async def test_no_seeds_are_no_work(client: EmbeddedClient) -> None:
+async def test_no_seeds_mean_no_work(client: EmbeddedClient) -> None:
     assert (await draw(client, seeds=[])).completions == ()

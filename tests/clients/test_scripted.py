@@ -48,7 +48,7 @@ async def test_every_run_starts_from_the_top() -> None:
     assert texts(one) == texts(other) == ["1", "2"]
 
 
-async def test_later_calls_go_on_where_their_number_says() -> None:
+async def test_later_calls_continue_at_their_number() -> None:
     client = ScriptedClient({"answer_fast": ["1", "2", "3", "4"]})
     drawn = await client.sample(PROMPT, SAMPLING, seeds=[8, 9], request_id="r.answer_fast.2")
     assert texts(drawn.completions) == ["3", "4"]
@@ -59,7 +59,7 @@ async def test_a_function_sees_prompt_seed_and_request() -> None:
     assert texts(await fast(client, 2)) == ["17+48-9= 0 r.answer_fast.0", "17+48-9= 1 r.answer_fast.0"]
 
 
-async def test_a_completion_is_given_as_it_is() -> None:
+async def test_a_completion_is_returned_unchanged() -> None:
     cut = Completion("17+", "length", 64, thinking="hm")
     assert await fast(ScriptedClient(fast=[cut]), 1) == [cut]
 
@@ -108,9 +108,9 @@ async def test_nothing_but_failures_raises() -> None:
         await fast(ScriptedClient(fast=[Fail("first"), Fail("second")]), 2)
 
 
-async def test_a_failure_of_the_whole_call_raises() -> None:
+async def test_a_failure_of_the_call_raises() -> None:
     with pytest.raises(ServerError, match="gone"):
-        await fast(ScriptedClient(fast=["56", Fail("gone", whole_call=True)]), 2)
+        await fast(ScriptedClient(fast=["56", Fail("gone", fails_call=True)]), 2)
 
 
 async def test_a_failure_can_be_any_of_our_errors() -> None:
@@ -146,7 +146,7 @@ async def test_a_stalled_answer_ends_by_cancelling() -> None:
     assert [call.state for call in client.calls] == ["cancelled"]
 
 
-async def test_calls_are_recorded_with_what_became_of_them() -> None:
+async def test_calls_are_recorded_with_their_outcome() -> None:
     client = ScriptedClient(fast=["56"], paths=[Fail("lost")])
     await fast(client, 1)
     with pytest.raises(ServerError):
@@ -184,7 +184,7 @@ async def test_a_label_that_is_not_scripted_is_named() -> None:
         await ScriptedClient(labels={"A": -0.5}).label_logprobs(PROMPT, ["Z"], request_id="r.judge.0")
 
 
-async def test_without_labels_there_are_no_logprobs() -> None:
+async def test_no_labels_means_no_logprobs() -> None:
     client = ScriptedClient(fast=["56"])
     assert not client.gives_logprobs
     with pytest.raises(Unsupported, match="labels="):
@@ -193,7 +193,7 @@ async def test_without_labels_there_are_no_logprobs() -> None:
         await client.sample(PROMPT, Sampling(1.0, 8, logprobs=1), seeds=[0], request_id="r.answer_fast.0")
 
 
-async def test_a_closed_client_answers_no_more() -> None:
+async def test_a_closed_client_does_not_answer() -> None:
     client = ScriptedClient(fast=["56"])
     await client.check()
     await client.aclose()

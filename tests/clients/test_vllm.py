@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from egrm_graph.clients.client import Client, Completion, Completions, Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.errors import (
     ServerError,
     SetupError,
@@ -25,8 +25,8 @@ from tests.clients.fake_server import (
 )
 
 
-async def test_fulfils_the_protocol() -> None:
-    client = VllmClient("tiny")
+async def test_fulfills_the_protocol() -> None:
+    client = ServerClient("tiny")
     assert isinstance(client, Client)
     assert (client.name, client.gives_logprobs) == ("tiny", True)
 
@@ -90,7 +90,7 @@ async def test_a_tokenizer_without_a_switch_is_asked_again_and_remembered() -> N
     assert ["chat_template_kwargs" in body for body in server.bodies] == [True, False, False]
 
 
-async def test_a_tokenizer_without_a_switch_cannot_be_told_to_think() -> None:
+async def test_a_tokenizer_without_a_switch_cannot_turn_on_thinking() -> None:
     refused = refuse(400, "chat_template is not supported for Mistral tokenizers.")
     error = await failure(refused, sampling=Sampling(temperature=1, max_tokens=8, thinking="on"))
     assert isinstance(error, Unsupported)
@@ -148,7 +148,7 @@ async def test_a_sampled_token_that_is_the_least_likely_of_those_listed_is_left_
     assert drawn.completions[0].top_logprobs == ({"5": -0.5, "6": -1.5},) * 2
 
 
-async def test_tokens_that_are_spelled_the_same_share_their_probability() -> None:
+async def test_tokens_with_the_same_text_share_their_probability() -> None:
     body = with_logprobs(answer("9"))
     for position in body["choices"][0]["logprobs"]["content"]:
         position["top_logprobs"] = [{"token": "\ufffd", "logprob": -1.0}, {"token": "\ufffd", "logprob": -1.0}]

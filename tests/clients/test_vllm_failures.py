@@ -7,7 +7,7 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from egrm_graph.clients.client import Meter, Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.errors import (
     ContextTooLong,
     DeadlineReached,
@@ -102,7 +102,7 @@ async def test_gives_up_after_the_last_try_and_says_why() -> None:
 
 async def test_a_missing_server_is_named_with_the_fix() -> None:
     url = f"http://127.0.0.1:{unused_port()}/v1"
-    client = VllmClient("tiny", [url], attempts=2)
+    client = ServerClient("tiny", [url], attempts=2)
     with pytest.raises(ServerError) as caught:
         await ask(client)
     assert f"no server answers at {url}; start one with `egrm serve-model tiny` or pass --base-url" in str(caught.value)
@@ -114,7 +114,7 @@ async def test_a_missing_server_is_named_with_the_fix() -> None:
 async def test_a_server_that_comes_up_late_is_found() -> None:
     dead = f"http://127.0.0.1:{unused_port()}/v1"
     async with FakeServer(say("56")).running() as server:
-        client = VllmClient("tiny", [dead, server.url])
+        client = ServerClient("tiny", [dead, server.url])
         drawn = await ask(client)
         await client.aclose()
     assert drawn.completions[0].text == "56"
@@ -151,7 +151,7 @@ async def test_check_passes_where_the_model_is_served() -> None:
 
 async def test_a_base_url_without_its_path_is_named() -> None:
     async with FakeServer(say("56")).running() as server:
-        client = VllmClient("tiny", [server.url.removesuffix("/v1")])
+        client = ServerClient("tiny", [server.url.removesuffix("/v1")])
         with pytest.raises(SetupError, match="usually ends in /v1"):
             await client.check()
         with pytest.raises(SetupError, match="usually ends in /v1"):
@@ -162,16 +162,16 @@ async def test_a_base_url_without_its_path_is_named() -> None:
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "", "http://", "ftp://gpu/v1"])
 async def test_a_base_url_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(SettingsError, match="has to look like http://localhost:8000/v1"):
-        VllmClient("tiny", [url])
+        ServerClient("tiny", [url])
 
 
 async def test_a_password_in_a_base_url_is_refused_and_not_shown() -> None:
     with pytest.raises(SettingsError) as caught:
-        VllmClient("tiny", ["http://me:hunter2@gpu/v1"])
+        ServerClient("tiny", ["http://me:hunter2@gpu/v1"])
     assert "hunter2" not in str(caught.value)
 
 
-async def test_more_tokens_than_the_context_holds_become_what_room_there_is() -> None:
+async def test_more_tokens_than_the_context_holds_become_what_it_has_left() -> None:
     said = "This model's maximum context length is 256 tokens. However, you requested 2048 output tokens."
     long = Sampling(temperature=1, max_tokens=2048)
     script = (refuse(400, said), say("56"), say("57"))

@@ -54,5 +54,5 @@ async def test_a_label_of_several_tokens_is_named() -> None:
 
 async def test_a_server_that_ignores_labels_is_an_error() -> None:
     async with FakeServer(reply(label_answer((65, -0.1)))).running() as server, client_of(server) as client:
-        with pytest.raises(Unsupported, match=r"nothing about the labels \['B'\]"):
+        with pytest.raises(Unsupported, match=r"no log-probabilities of \['B'\]"):
             await client.label_logprobs(PROMPT, ["A", "B"], request_id="r")

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.errors import (
     ServerError,
     SetupError,
@@ -51,13 +51,13 @@ async def test_two_event_loops_share_one_session() -> None:
         names = [thread.name for thread in threading.enumerate() if thread not in others]
     assert here == [str(i) for i in range(20)]
     assert there == [str(100 + i) for i in range(20)]
-    assert names.count("egrm-vllm") == 1
+    assert names.count("egrm-server") == 1
     assert threading.active_count() <= before + 2
 
 
 async def test_a_closed_client_says_so() -> None:
     async with FakeServer(say("56")).running() as server:
-        client = VllmClient("tiny", [server.url])
+        client = ServerClient("tiny", [server.url])
         await ask(client)
         await client.aclose()
         await client.aclose()
@@ -67,7 +67,7 @@ async def test_a_closed_client_says_so() -> None:
 
 async def test_closing_ends_what_is_under_way() -> None:
     async with FakeServer(stall).running() as server:
-        client = VllmClient("tiny", [server.url])
+        client = ServerClient("tiny", [server.url])
         task = asyncio.create_task(ask(client))
         await server.arrived()
         await client.aclose()
@@ -78,12 +78,12 @@ async def test_closing_ends_what_is_under_way() -> None:
 
 async def test_a_client_that_is_not_closed_complains_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async with FakeServer(say("56")).running() as server:
-        client = VllmClient("tiny", [server.url])
+        client = ServerClient("tiny", [server.url])
         await ask(client)
         del client
         gc.collect()
         for thread in threading.enumerate():
-            if thread.name == "egrm-vllm":
+            if thread.name == "egrm-server":
                 await asyncio.to_thread(thread.join, 5)
         gc.collect()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

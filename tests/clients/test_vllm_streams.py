@@ -49,10 +49,10 @@ async def test_a_stream_gives_the_same_as_an_answer_in_one_piece(size: int) -> N
     meter = Meter()
     script = (reply(body), stream(*chunks(body, size=size)))
     async with FakeServer(*script).running() as server, client_of(server) as client:
-        whole = await ask(client, (7, 8, 9), sampling)
+        unstreamed = await ask(client, (7, 8, 9), sampling)
         streamed = await ask(client, (7, 8, 9), sampling, meter)
-    assert streamed == whole
-    assert meter.n_tokens == whole.usage["completion_tokens"]
+    assert streamed == unstreamed
+    assert meter.n_tokens == unstreamed.usage["completion_tokens"]
     assert server.bodies[1] == {
         **server.bodies[0],
         "stream": True,
@@ -84,10 +84,10 @@ async def test_a_stream_of_the_completions_route_gives_the_same_too() -> None:
     meter = Meter()
     script = (reply(body), stream(*pieces, "data: [DONE]\n\n"))
     async with FakeServer(*script).running() as server, client_of(server, endpoint="completions") as client:
-        whole = await ask(client, sampling=sampling)
-        assert await ask(client, sampling=sampling, meter=meter) == whole
+        unstreamed = await ask(client, sampling=sampling)
+        assert await ask(client, sampling=sampling, meter=meter) == unstreamed
     assert meter.n_tokens == 2
-    assert whole.completions[0].top_logprobs == ({"5": -1.0}, {"</s>": -2.0})
+    assert unstreamed.completions[0].top_logprobs == ({"5": -1.0}, {"</s>": -2.0})
 
 
 ENGINE_DIED = 'data: {"error": {"message": "engine died", "code": 500}}\n\n'

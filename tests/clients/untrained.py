@@ -1,4 +1,4 @@
-"""An untrained model to draw from, and what is computed beside it without the client."""
+"""An untrained model to draw from, and what the tests compute from it without the client."""
 
 from __future__ import annotations
 

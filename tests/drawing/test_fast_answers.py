@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from egrm_graph import Settings, Verification, build_graph
-from egrm_graph.clients.scripted import Answer, Fail, Labels, ScriptedClient
+from egrm_graph.clients.scripted import AnswerFunction, Fail, Labels, ScriptedClient
 from egrm_graph.errors import EgrmError, ServerError, SettingsError, Unsupported
 from egrm_graph.settings import TaskName
 from egrm_graph.verification import Message
@@ -44,7 +44,7 @@ def for_65(share: float, tie: float = 0.0) -> Labels:
 
 
 async def judge(
-    labels: Labels | None, script: Answer | None = None, task: TaskName = "pairwise", **settings: Any
+    labels: Labels | None, script: AnswerFunction | None = None, task: TaskName = "pairwise", **settings: Any
 ) -> tuple[Verification, ScriptedClient]:
     client = ScriptedClient(script or (lambda *_: "A"), labels=labels)
     graph = build_graph(Settings(task=task, **settings), client=client, scorer=None)

@@ -9,10 +9,10 @@ from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import OPTIONS, Client, Sampling
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.drawing.sampling import require_options, sampling_of
 from egrm_graph.errors import SettingsError
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_MODEL
 from tests.clients.asking import sent
 from tests.clients.test_chat_model import Model, draw
@@ -87,7 +87,7 @@ def test_it_is_refused_when_the_graph_is_built_and_when_a_run_overrides() -> Non
         build_graph().invoke({"question": "17+48"}, context=RunSettings(fast_top_k=20))
 
 
-@pytest.mark.parametrize("client", [VllmClient("tiny"), ScriptedClient({})])
+@pytest.mark.parametrize("client", [ServerClient("tiny"), ScriptedClient({})])
 def test_these_clients_take_all_of_them(client: Client) -> None:
     every = {f"{stage}_{name}": value for stage in ("fast", "path") for name, value in SET.items()}
     require_options(RunSettings(**every, fast_top_p=0.9, path_thinking_tokens=9), client)

@@ -94,7 +94,7 @@ async def test_what_is_told_does_not_depend_on_which_request_was_faster() -> Non
 
 
 async def test_a_wave_that_fails_is_lost_votes_and_the_next_one_counts() -> None:
-    gone = Fail("gone", whole_call=True)
+    gone = Fail("gone", fails_call=True)
     told, client = await verify([gone, gone, "56", "56"], samples=4, threshold=0.25, waves=2, stopping="all")
     assert requested(client) == [4]
     told, client = await verify([gone, "56", "56", "56"], samples=4, threshold=0.5, waves=4)

@@ -10,7 +10,7 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
 from egrm_graph.integrations.trl_reward import as_async_trl_reward, as_trl_reward
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_MODEL
 from tests.integrations.judges import judging, summing
 

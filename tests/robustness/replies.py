@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from egrm_graph.clients.vllm_protocol import Endpoint
+from egrm_graph.clients.server_requests import Endpoint
 
 Result = TypeVar("Result")
 

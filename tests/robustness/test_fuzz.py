@@ -24,12 +24,12 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import Completion, Meter, Sampling
 from egrm_graph.clients.finish import read_finish
+from egrm_graph.clients.server_answers import read_completions, read_label_logprobs, read_usage
+from egrm_graph.clients.server_client import ServerClient
+from egrm_graph.clients.server_errors import refusal
+from egrm_graph.clients.server_requests import Endpoint
+from egrm_graph.clients.server_stream import StreamedAnswer, TokenTally
 from egrm_graph.clients.transport import parse_json
-from egrm_graph.clients.vllm import VllmClient
-from egrm_graph.clients.vllm_answers import read_completions, read_label_logprobs, read_usage
-from egrm_graph.clients.vllm_errors import refusal
-from egrm_graph.clients.vllm_protocol import Endpoint
-from egrm_graph.clients.vllm_stream import Streamed, Tally
 from egrm_graph.drawing.samples import logprobs_of
 from egrm_graph.errors import EgrmError
 from egrm_graph.integrations.evaluator_inputs import candidate_in, find_question, question_before_answer, reference_in
@@ -97,10 +97,10 @@ def read(content: bytes, n: int) -> dict[int, str]:
 
 
 def read_parts(parts: list[bytes], n: int) -> dict[int, str]:
-    answer = Streamed("URL", Tally(Meter()))
+    answer = StreamedAnswer("URL", TokenTally(Meter()))
     for part in parts:
         answer.feed(part)
-    body = answer.whole()
+    body = answer.assembled()
     assert all(isinstance(value, int) and 0 <= value < 2**63 for value in read_usage(body).values())
     return complete(read_completions(body, SAMPLING, n))
 
@@ -323,11 +323,11 @@ def replying() -> Replying:
 
 
 @pytest.fixture(scope="module")
-def client(runner: asyncio.Runner, replying: Replying) -> Iterator[VllmClient]:
+def client(runner: asyncio.Runner, replying: Replying) -> Iterator[ServerClient]:
     server = FakeServer(replying.act)
     running = server.running()
     runner.run(running.__aenter__())
-    client = VllmClient("tiny", [server.url], attempts=1)
+    client = ServerClient("tiny", [server.url], attempts=1)
     yield client
     runner.run(client.aclose())
     runner.run(running.__aexit__(None, None, None))
@@ -339,7 +339,7 @@ SEEDS = st.integers(0, 2**64 - 1)
 @cases("over HTTP")
 @given(SEEDS)
 def test_a_reply_over_http_is_read_or_refused(
-    runner: asyncio.Runner, replying: Replying, client: VllmClient, seed: int
+    runner: asyncio.Runner, replying: Replying, client: ServerClient, seed: int
 ) -> None:
     random = Random(seed)
     (n, body, readable), replying.streams = reply(random), random.random() < 0.5
@@ -357,9 +357,9 @@ def test_a_reply_over_http_is_read_or_refused(
 
 
 @pytest.fixture(scope="module")
-def graph(client: VllmClient) -> Any:
-    graph_settings = Settings(task="answer", engine="vllm", model="tiny", samples=3, paths=2, stopping="all")
-    return build_graph(graph_settings, client=client, scorer=None)
+def graph(client: ServerClient) -> Any:
+    chosen = Settings(task="answer", engine="vllm", model="tiny", samples=3, paths=2, stopping="all")
+    return build_graph(chosen, client=client, scorer=None)
 
 
 @cases("full graph")

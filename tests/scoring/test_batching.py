@@ -37,9 +37,9 @@ class Model:
 
 
 class Scoring:
-    def __init__(self, max_waiting: int = 16, max_batch_tokens: int = 6) -> None:
+    def __init__(self, max_pending: int = 16, max_batch_tokens: int = 6) -> None:
         self.model = Model()
-        self.batcher = Batcher(self.model, name="fake", max_batch_tokens=max_batch_tokens, max_waiting=max_waiting)
+        self.batcher = Batcher(self.model, name="fake", max_batch_tokens=max_batch_tokens, max_pending=max_pending)
 
     def score(self, *rows: Sequence[int] | Unscored) -> asyncio.Task[list[float | Unscored]]:
         return asyncio.create_task(self.batcher.score(len(rows), lambda: rows))
@@ -50,7 +50,7 @@ class Scoring:
 
     async def inside(self, n_rows: int) -> None:
         """Waits until so many rows wait for a batch."""
-        while self.batcher.waiting != n_rows:
+        while self.batcher.n_queued != n_rows:
             await asyncio.sleep(0.001)
 
 
@@ -117,7 +117,7 @@ async def test_equal_rows_are_scored_once(scoring: Scoring) -> None:
     first = scoring.score([9])
     await scoring.running()
     others = [scoring.score([1, 2], [1, 2]), scoring.score([1, 2])]
-    while scoring.batcher.waiting < 1 or scoring.batcher.reading:
+    while scoring.batcher.n_queued < 1 or scoring.batcher.n_reading:
         await asyncio.sleep(0.001)
     scoring.model.gate.set()
     assert await all_of(first, *others) == [[0.9], [0.1, 0.1], [0.1]]
@@ -131,33 +131,33 @@ async def test_unscored_rows_keep_their_places(scoring: Scoring) -> None:
     assert await scoring.score(flaw) == [flaw]
 
 
-async def test_cancelled_request_that_waits_is_taken_out_and_another_gets_its_room() -> None:
-    scoring = Scoring(max_waiting=3)
+async def test_cancelled_request_is_removed_and_another_gets_its_permits() -> None:
+    scoring = Scoring(max_pending=3)
     first = scoring.score([9])
     await scoring.running()
-    given_up = scoring.score([1], [2])
+    cancelled = scoring.score([1], [2])
     await scoring.inside(2)
-    next_one = scoring.score([3])  # there is room for three
+    next_one = scoring.score([3])  # three may be pending
     await asyncio.sleep(0.01)
-    assert scoring.batcher.waiting == 2
-    given_up.cancel()
+    assert scoring.batcher.n_queued == 2
+    cancelled.cancel()
     await scoring.inside(1)
     scoring.model.gate.set()
     assert await all_of(first, next_one) == [[0.9], [0.3]]
     assert scoring.model.batches == [[[9]], [[3]]]
-    assert given_up.cancelled()
+    assert cancelled.cancelled()
     await asyncio.to_thread(scoring.batcher.close)
 
 
 async def test_cancelled_request_leaves_an_equal_row_of_another_one(scoring: Scoring) -> None:
     first = scoring.score([9])
     await scoring.running()
-    given_up, kept = scoring.score([1]), scoring.score([1], [2])
+    cancelled, other = scoring.score([1]), scoring.score([1], [2])
     await scoring.inside(2)
-    given_up.cancel()
-    await asyncio.wait([given_up])
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
     scoring.model.gate.set()
-    assert await all_of(first, kept) == [[0.9], [0.1, 0.2]]
+    assert await all_of(first, other) == [[0.9], [0.1, 0.2]]
 
 
 async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -> None:
@@ -171,20 +171,20 @@ async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -
     assert await after == [0.2]
 
 
-async def test_cancelled_request_that_waits_for_room_leaves_the_line() -> None:
-    scoring = Scoring(max_waiting=1)
-    first, given_up, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
+async def test_cancelled_request_that_waits_for_permits_leaves_the_queue() -> None:
+    scoring = Scoring(max_pending=1)
+    first, cancelled, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
     await scoring.running()
-    given_up.cancel()
-    await asyncio.wait([given_up])
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
     scoring.model.gate.set()
     assert await all_of(first, last) == [[0.1], [0.3]]
     assert scoring.model.batches == [[[1]], [[3]]]
     await asyncio.to_thread(scoring.batcher.close)
 
 
-async def test_no_more_paths_are_read_than_there_is_room_for() -> None:
-    scoring = Scoring(max_waiting=2)
+async def test_no_more_paths_are_read_than_may_be_pending() -> None:
+    scoring = Scoring(max_pending=2)
     read: list[int] = []
 
     def reading(i: int) -> Rows:
@@ -243,13 +243,13 @@ async def test_failure_to_read_is_the_callers_alone(scoring: Scoring) -> None:
 
 
 async def test_closing_fails_what_runs_waits_and_stands_in_line() -> None:
-    scoring = Scoring(max_waiting=2)
+    scoring = Scoring(max_pending=2)
     tasks = [scoring.score([i]) for i in range(1, 4)]
     await scoring.running()
     closing = asyncio.create_task(asyncio.to_thread(scoring.batcher.close))
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ModelError] * 3
-    assert str(outcomes[0]) == "the scorer 'fake' is closed; load it again to go on"
+    assert str(outcomes[0]) == "the scorer 'fake' is closed; load it again"
     assert not closing.done()  # the batch is not over
     scoring.model.gate.set()
     await closing
@@ -258,7 +258,7 @@ async def test_closing_fails_what_runs_waits_and_stands_in_line() -> None:
 
 
 def test_event_loops_of_several_threads_share_batches() -> None:
-    scoring = Scoring(max_waiting=2)
+    scoring = Scoring(max_pending=2)
     scoring.model.gate.set()
     found: dict[int, list[float | Unscored]] = {}
 
@@ -274,9 +274,9 @@ def test_event_loops_of_several_threads_share_batches() -> None:
     scoring.batcher.close()
 
 
-def test_room_for_nothing_is_refused() -> None:
-    with pytest.raises(SettingsError, match="max_waiting=0"):
-        Scoring(max_waiting=0)
+def test_a_limit_of_no_paths_is_refused() -> None:
+    with pytest.raises(SettingsError, match="max_pending=0"):
+        Scoring(max_pending=0)
 
 
 def test_interpreter_ends_though_a_scorer_is_open_and_busy() -> None:
@@ -289,7 +289,7 @@ def slow(rows):
     return [0.5] * len(rows)
 
 async def main():
-    batcher = Batcher(slow, name="open", max_batch_tokens=1, max_waiting=100)
+    batcher = Batcher(slow, name="open", max_batch_tokens=1, max_pending=100)
     tasks = [asyncio.create_task(batcher.score(1, lambda i=i: [[i]])) for i in range(1000)]
     await asyncio.sleep(0.1)
 

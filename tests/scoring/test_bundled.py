@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from egrm_graph.parts import assemble, bundled, load_scorer, scorer_folder
+from egrm_graph.parts import assemble, load_scorer, scorer_folder
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER, Settings
 
@@ -29,14 +30,14 @@ async def scorer() -> AsyncIterator[Scorer]:
     await found.aclose()
 
 
-async def test_it_tells_a_right_path_from_wrong_ones(scorer: Scorer) -> None:
+async def test_it_distinguishes_a_right_path_from_wrong_ones(scorer: Scorer) -> None:
     right, *wrong = await scorer.score(QUESTION, [RIGHT, *WRONG])
     assert isinstance(right, float)
     assert right > 0.5
     assert [score for score in wrong if not isinstance(score, float) or score > 0.5] == []
 
 
-async def test_it_comes_with_the_bundled_model_unless_told_otherwise() -> None:
+async def test_it_comes_with_the_bundled_model_by_default() -> None:
     parts = assemble(Settings())
     assert parts.scorer is not None
     assert parts.scorer.name == BUNDLED_SCORER

@@ -19,7 +19,7 @@ from transformers import LlamaConfig, LlamaForSequenceClassification, PreTrained
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.classifier import ClassifierScorer
-from egrm_graph.scoring.input_template import template_frame
+from egrm_graph.scoring.input_template import parse_template
 from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Scorer, Unscored
 from egrm_graph.scoring.scorer_loading import dtype_on
@@ -48,7 +48,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_layout() -> Layout:
-    return Layout(backend_of(build_tokenizer()), template_frame("{question}:{path}"), CONTEXT)
+    return Layout(backend_of(build_tokenizer()), parse_template("{question}:{path}"), CONTEXT)
 
 
 def save(folder: Path, *, template: str | None = "{question}:{path}", **config: Any) -> Path:
@@ -164,13 +164,13 @@ async def test_infinite_logit_is_not_a_perfect_score() -> None:
 async def test_failing_batch_costs_the_other_batches_nothing(folder: Path, scorer: ClassifierScorer) -> None:
     def fail(_: Any, __: Any, kwargs: dict[str, Any]) -> None:
         if kwargs["input_ids"].shape[1] > 20:
-            raise torch.OutOfMemoryError("no room")
+            raise torch.OutOfMemoryError("out of memory")
 
     model = LlamaForSequenceClassification.from_pretrained(folder)
     model.register_forward_pre_hook(fail, with_kwargs=True)
     failing = ClassifierScorer(model, build_layout(), name="failing", max_batch_tokens=1)
     scores = await failing.score(QUESTION, [PATHS[1], PATHS[0]])
-    assert scores[0] == Unscored("the scorer failed: no room")
+    assert scores[0] == Unscored("the scorer failed: out of memory")
     assert scores[1:] == pytest.approx(await scorer.score(QUESTION, PATHS[:1]), abs=1e-5)
     await failing.aclose()
 
@@ -181,18 +181,18 @@ async def test_batch_without_enough_memory_is_tried_again_in_halves() -> None:
     def fail(_: Any, __: Any, kwargs: dict[str, Any]) -> None:
         shapes.append(tuple(kwargs["input_ids"].shape))
         if shapes[-1][0] * shapes[-1][1] > 30:
-            raise torch.OutOfMemoryError("no room")
+            raise torch.OutOfMemoryError("out of memory")
 
     paths = ["#1", "#2", "#3", "1" * 25]  # 9, 9, 9 and 32 tokens
-    whole = ClassifierScorer(build(), build_layout(), name="whole")
+    intact = ClassifierScorer(build(), build_layout(), name="intact")
     model = build()
     model.register_forward_pre_hook(fail, with_kwargs=True)
     tight = ClassifierScorer(model, build_layout(), name="tight")
     scores = await tight.score(QUESTION, paths)
-    assert scores[:3] == pytest.approx((await whole.score(QUESTION, paths))[:3], abs=1e-5)
-    assert scores[3] == Unscored("the scorer failed: no room")
+    assert scores[:3] == pytest.approx((await intact.score(QUESTION, paths))[:3], abs=1e-5)
+    assert scores[3] == Unscored("the scorer failed: out of memory")
     assert sorted(shapes, reverse=True) == [(4, 32), (2, 32), (2, 9), (1, 32), (1, 9)]
-    await whole.aclose()
+    await intact.aclose()
     await tight.aclose()
 
 
@@ -204,8 +204,8 @@ async def test_score_does_not_depend_on_the_company(folder: Path) -> None:
     await scorer.aclose()
 
 
-async def test_more_paths_than_there_is_room_for_are_scored_in_turns(folder: Path, scorer: ClassifierScorer) -> None:
-    narrow = ClassifierScorer.load(folder, device="cpu", max_waiting=3)
+async def test_more_paths_than_may_be_pending_are_scored_in_turns(folder: Path, scorer: ClassifierScorer) -> None:
+    narrow = ClassifierScorer.load(folder, device="cpu", max_pending_paths=3)
     assert await narrow.score(QUESTION, PATHS) == pytest.approx(await scorer.score(QUESTION, PATHS), abs=1e-5)
     await narrow.aclose()
 
@@ -219,7 +219,7 @@ async def test_path_of_a_million_characters_is_unscored_with_numbers(scorer: Cla
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
-def test_scorer_tells_whether_it_is_calibrated(calibrated: bool) -> None:
+def test_scorer_says_whether_it_is_calibrated(calibrated: bool) -> None:
     assert ClassifierScorer(build(), build_layout(), name="", calibrated=calibrated).calibrated is calibrated
 
 
@@ -338,19 +338,19 @@ def change(file: Path, **changes: Any) -> None:
     [
         (without_weights, "has no weights; save it"),
         (pickled, r"only pickled weights \(pytorch_model.bin\).*safetensors"),
-        (remote_code, "auto_map. in config.json.*never done"),
+        (remote_code, "auto_map. in config.json.*never run"),
         (remote_tokenizer, "auto_map. in tokenizer_config.json"),
         (without_tokenizer, "has no tokenizer; save it there"),
         (broken_config, "config.json cannot be read"),
         (cut_weights, "cannot be loaded"),
         (broken_template, "egrm.json cannot be used: .*exactly once"),
-        (two_labels, "has 2 labels and a scorer has 1; train"),
+        (two_labels, "has 2 labels, but a scorer has 1; train"),
         (without_padding, "has no padding token; set pad_token_id"),
         (larger_tokenizer, "has 20 tokens and the model 10"),
         (headless, r"lacks weights \(score.weight\)"),
     ],
 )
-async def test_what_is_no_sound_scorer_is_refused_with_its_folder_and_the_fix(
+async def test_an_unusable_scorer_is_refused_with_its_folder_and_the_fix(
     tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(save(tmp_path / "scorer"))
@@ -359,7 +359,7 @@ async def test_what_is_no_sound_scorer_is_refused_with_its_folder_and_the_fix(
     assert str(tmp_path / "scorer") in str(caught.value)
 
 
-def test_pickle_beside_the_weights_is_never_opened(tmp_path: Path) -> None:
+def test_pickle_next_to_the_weights_is_never_opened(tmp_path: Path) -> None:
     save(tmp_path / "scorer")
     for name in ("pytorch_model.bin", "training_args.bin", "optimizer.pt", "model.pkl"):
         (tmp_path / "scorer" / name).write_bytes(pickle.dumps(Trap(tmp_path / f"sprung-by-{name}")))
@@ -407,5 +407,5 @@ def test_device_that_is_not_there_is_refused_with_the_fix(folder: Path) -> None:
 
 
 async def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="nowhere: the folder does not exist; `egrm train scorer`"):
+    with pytest.raises(ModelError, match="nowhere does not exist; `egrm train scorer`"):
         ClassifierScorer.load(tmp_path / "nowhere")

@@ -12,10 +12,10 @@ from egrm_graph.scoring.scorer import NO_SCORER, Scorer, Unscored
 from egrm_graph.verification import Path
 
 
-class Given:
+class FixedScorer:
     """Gives these scores, whatever it is asked."""
 
-    name = "given"
+    name = "fixed"
     calibrated = False
 
     def __init__(self, *scores: float | Unscored) -> None:
@@ -29,12 +29,12 @@ class Given:
     async def aclose(self) -> None: ...
 
 
-class Broken(Given):
+class Broken(FixedScorer):
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         raise ServerError("gone")
 
 
-class Slow(Given):
+class Slow(FixedScorer):
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         await asyncio.sleep(60)
         return []
@@ -65,25 +65,25 @@ async def graded(scorer: Scorer | None, *paths: Path, timeout_s: float = 5) -> t
 
 
 async def test_only_paths_with_an_answer_are_scored() -> None:
-    scorer = Given(0.25, 0.75)
+    scorer = FixedScorer(0.25, 0.75)
     found = await graded(scorer, path(), path(None), path(None, "the server went away"), path("B"))
     assert found == ([0.25, "no answer could be read", "the server went away", 0.75], [])
     assert scorer.asked == [("q", ["text 0", "text 3"])]
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.5, 1.5])
-async def test_what_is_no_score_is_none(wrong: float) -> None:
-    told = f"the scorer gave {wrong}, which is not in [0, 1]"
-    assert await graded(Given(0.5, wrong), path(), path()) == ([0.5, told], [f"path 1 unscored: {told}"])
+async def test_a_number_that_is_not_a_score_is_unscored(wrong: float) -> None:
+    reason = f"the scorer gave {wrong}, which is not in [0, 1]"
+    assert await graded(FixedScorer(0.5, wrong), path(), path()) == ([0.5, reason], [f"path 1 unscored: {reason}"])
 
 
 async def test_the_ends_of_the_scale_are_scores() -> None:
-    assert await graded(Given(0.0, 1.0), path(), path()) == ([0.0, 1.0], [])
+    assert await graded(FixedScorer(0.0, 1.0), path(), path()) == ([0.0, 1.0], [])
 
 
 async def test_a_scorer_that_gives_too_few_scores_has_failed() -> None:
-    told = "given gave 1 scores for 2 paths"
-    assert await graded(Given(0.5), path(), path()) == ([told, told], [f"the scorer failed: {told}"])
+    reason = "fixed gave 1 scores for 2 paths"
+    assert await graded(FixedScorer(0.5), path(), path()) == ([reason, reason], [f"the scorer failed: {reason}"])
 
 
 async def test_a_scorer_that_fails_or_is_too_slow_leaves_no_score() -> None:
@@ -99,7 +99,7 @@ async def test_without_a_scorer_nothing_is_scored_and_nothing_failed() -> None:
 
 
 async def test_each_question_is_asked_once_and_the_scores_go_back_to_their_paths() -> None:
-    scorer = Given(0.25, 0.5)
+    scorer = FixedScorer(0.25, 0.5)
     texts = [("in one order", "a"), ("in the other", "b"), ("in one order", "c")]
     found, _ = await grade(scorer, texts, [path()] * 3, 5)
     assert [each["score"] for each in found] == [0.25, 0.25, 0.5]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jinja2 import TemplateError
 
 from egrm_graph.errors import ModelError
-from egrm_graph.scoring.input_template import Frame, chat_frame, read_frame, template_frame
+from egrm_graph.scoring.input_template import InputTemplate, parse_chat_template, parse_template, read_template
 
 TURNS = "{{ bos_token }}{% for turn in messages %}[{{ turn['role'] }}]{{ turn['content'] }}{{ eos_token }}{% endfor %}"
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
@@ -17,70 +17,70 @@ TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
 @given(st.text(), st.text())
 def test_braces_in_the_texts_are_left_alone(question: str, path: str) -> None:
-    text, _ = template_frame("Q {question} A {path} {other}").fill(question, path)
+    text, _ = parse_template("Q {question} A {path} {other}").fill(question, path)
     assert text == f"Q {question} A {path} {{other}}"
 
 
 def test_placeholder_in_the_question_is_not_filled() -> None:
-    text, _ = template_frame("{question}|{path}").fill("{path}{question}{0}", "{question}")
+    text, _ = parse_template("{question}|{path}").fill("{path}{question}{0}", "{question}")
     assert text == "{path}{question}{0}|{question}"
 
 
 @pytest.mark.parametrize("template", ["Q {question} A {path}.", "{path} answers {question}"])
 def test_the_places_of_both_texts_are_told(template: str) -> None:
-    text, spans = template_frame(template).fill("17+48", "#65")
+    text, spans = parse_template(template).fill("17+48", "#65")
     assert sorted(text[start:end] for start, end in spans) == ["#65", "17+48"]
 
 
 def test_chat_template_is_a_user_who_asks_and_an_assistant_who_answers() -> None:
-    assert chat_frame(TURNS, TOKENS) == Frame("<s>[user]", "</s>[assistant]", "</s>", complete=True)
+    assert parse_chat_template(TURNS, TOKENS) == InputTemplate("<s>[user]", "</s>[assistant]", "</s>", complete=True)
 
 
 def test_chat_template_that_strips_its_texts_has_them_stripped() -> None:
-    frame = chat_frame(TURNS.replace("turn['content']", "turn['content'] | trim"), TOKENS)
-    assert frame.fill(" 1+1\n", "#2 ")[0] == "<s>[user]1+1</s>[assistant]#2</s>"
+    template = parse_chat_template(TURNS.replace("turn['content']", "turn['content'] | trim"), TOKENS)
+    assert template.fill(" 1+1\n", "#2 ")[0] == "<s>[user]1+1</s>[assistant]#2</s>"
 
 
 def test_chat_template_may_show_the_answer_first() -> None:
-    frame = chat_frame("{{ messages[1].content }} <- {{ messages[0].content }}", {})
-    assert frame.fill("1+1", "#2")[0] == "#2 <- 1+1"
+    template = parse_chat_template("{{ messages[1].content }} <- {{ messages[0].content }}", {})
+    assert template.fill("1+1", "#2")[0] == "#2 <- 1+1"
 
 
 @pytest.mark.parametrize(
     "template",
     ["{{ messages[0].content }}", "{{ messages[1].content * 2 }}{{ messages[0].content }}"],
 )
-def test_chat_template_that_does_not_show_both_once_is_no_frame(template: str) -> None:
+def test_chat_template_without_both_texts_once_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="each of them once"):
-        chat_frame(template, {})
+        parse_chat_template(template, {})
 
 
 def test_chat_template_runs_in_a_sandbox() -> None:
     with pytest.raises(TemplateError, match="unsafe"):
-        chat_frame("{{ messages.__class__.__mro__[1].__subclasses__() }}", {})
+        parse_chat_template("{{ messages.__class__.__mro__[1].__subclasses__() }}", {})
 
 
 def test_own_template_goes_before_a_chat_template(tmp_path: Path) -> None:
     (tmp_path / "egrm.json").write_text('{"input": "{question}:{path}"}')
     (tmp_path / "chat_template.jinja").write_text(TURNS)
-    assert read_frame(tmp_path) == Frame("", ":", "")
+    assert read_template(tmp_path) == InputTemplate("", ":", "")
 
 
 def test_chat_template_is_read_from_the_tokenizers_settings_too(tmp_path: Path) -> None:
     settings = {"chat_template": TURNS, "bos_token": {"content": "<s>"}, "eos_token": "</s>"}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-    assert read_frame(tmp_path) == chat_frame(TURNS, TOKENS)
+    assert read_template(tmp_path) == parse_chat_template(TURNS, TOKENS)
 
 
 def test_of_several_chat_templates_the_default_is_used(tmp_path: Path) -> None:
     templates = [{"name": "tool_use", "template": "x"}, {"name": "default", "template": TURNS}]
     settings = {"chat_template": templates, **TOKENS}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-    assert read_frame(tmp_path) == chat_frame(TURNS, TOKENS)
+    assert read_template(tmp_path) == parse_chat_template(TURNS, TOKENS)
 
 
 @pytest.mark.parametrize("template", ["{{", "{{ raise_exception('no assistants') }}", "nothing"])
 def test_unusable_chat_template_is_refused_with_the_fix(tmp_path: Path, template: str) -> None:
     (tmp_path / "chat_template.jinja").write_text(template)
-    with pytest.raises(ModelError, match=r"chat template in .*; put .*egrm.json"):
-        read_frame(tmp_path)
+    with pytest.raises(ModelError, match=r"chat template in .*; write .*egrm.json"):
+        read_template(tmp_path)

@@ -15,16 +15,16 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from egrm_graph.errors import ModelError
-from egrm_graph.parts import bundled
-from egrm_graph.scoring.input_template import Frame, chat_frame, template_frame
+from egrm_graph.runtime.bundled_models import bundled
+from egrm_graph.scoring.input_template import InputTemplate, parse_chat_template, parse_template
 from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.scorer import Unscored
 from tests.scoring.chats import CHAT_TEMPLATE, SPECIAL, chat_tokenizer
 
 BEGIN, HEADER, BODY, END, PAD = range(5)
 CHAT = chat_tokenizer()
-FRAME = chat_frame(CHAT_TEMPLATE, {"bos_token": "<|begin|>"})
-LAYOUT = Layout(backend_of(chat_tokenizer()), FRAME, 4096)
+TEMPLATE = parse_chat_template(CHAT_TEMPLATE, {"bos_token": "<|begin|>"})
+LAYOUT = Layout(backend_of(chat_tokenizer()), TEMPLATE, 4096)
 
 
 def words(*vocabulary: str, special: tuple[str, ...] = ()) -> Tokenizer:
@@ -55,40 +55,40 @@ def test_special_tokens_are_those_of_the_frame_alone(pieces: list[str]) -> None:
 def test_template_has_its_special_tokens_and_those_that_the_tokenizer_adds() -> None:
     core = words("<unk>", "<s>", "<sep>", "1+1", "#2", special=("<unk>", "<s>", "<sep>"))
     core.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    layout = Layout(core, template_frame("{question} <sep> {path}"), 16)
+    layout = Layout(core, parse_template("{question} <sep> {path}"), 16)
     assert layout.rows("1+1", ["#2"]) == [[1, 3, 2, 4]]
 
 
 def test_special_token_that_the_frame_spells_and_the_tokenizer_calls_ordinary_cannot_be_forged() -> None:
     core = words("<unk>", "1+1", "#2")
     core.add_tokens(["<turn>"])
-    layout = Layout(core, Frame("", " <turn> ", ""), 16)
+    layout = Layout(core, InputTemplate("", " <turn> ", ""), 16)
     # "<turn>" becomes "<" and "turn>", which are unknown words
     assert layout.rows("1+1", ["<turn> #2"]) == [[1, 3, 0, 0, 2]]
 
 
 def test_unknown_words_forge_nothing_though_their_token_is_special() -> None:
-    layout = Layout(words("<unk>", "1+1", "#2", special=("<unk>",)), Frame("", " ", ""), 16)
+    layout = Layout(words("<unk>", "1+1", "#2", special=("<unk>",)), InputTemplate("", " ", ""), 16)
     assert layout.rows("1+1", ["what #2"]) == [[1, 0, 2]]
 
 
 def test_white_space_that_a_special_token_takes_along_makes_it_no_forgery() -> None:
     core = words("<unk>", "1+1", "#2")
     core.add_special_tokens([AddedToken("<|end|>", lstrip=True)])
-    layout = Layout(core, Frame("", " ", "<|end|>"), 16)
+    layout = Layout(core, InputTemplate("", " ", "<|end|>"), 16)
     assert layout.rows("1+1", ["#2  "]) == [[1, 2, 3]]
 
 
 def test_special_token_that_cannot_be_read_as_text_leaves_the_path_unscored() -> None:
-    layout = Layout(words("<unk>", "1+1", "#2", special=("#",)), Frame("", " ", ""), 16)
+    layout = Layout(words("<unk>", "1+1", "#2", special=("#",)), InputTemplate("", " ", ""), 16)
     assert layout.rows("1+1", ["# 2", "#2"])[0] == Unscored(
-        "the text spells the special token '#', which the scorer's tokenizer cannot read as plain text"
+        "the text contains the special token '#', which the scorer's tokenizer cannot encode as plain text"
     )
 
 
-def test_text_that_is_far_too_long_is_told_in_characters() -> None:
-    layout = Layout(words("<unk>", "1"), Frame("", " ", ""), 4)
-    # 4 tokens would usually be at most 32 characters, and 32 of these have 16 tokens: more room than a seam's is needed
+def test_text_that_is_far_too_long_is_measured_in_characters() -> None:
+    layout = Layout(words("<unk>", "1"), InputTemplate("", " ", ""), 4)
+    # 4 tokens usually have at most 32 characters, and 32 of these have 16 tokens: more than a seam may add is needed
     (row,) = layout.rows("1", ["1 " * 2000])
     assert row == Unscored(
         "question and path are 4002 characters, which is more than the 4 tokens that the scorer reads at most"
@@ -96,12 +96,12 @@ def test_text_that_is_far_too_long_is_told_in_characters() -> None:
 
 
 def test_long_text_of_few_tokens_is_read_whole() -> None:
-    layout = Layout(words("<unk>", "1"), Frame("", " ", ""), 4)
+    layout = Layout(words("<unk>", "1"), InputTemplate("", " ", ""), 4)
     assert layout.rows("1", [f"1{' ' * 100_000}1"]) == [[1, 1, 1]]
 
 
 def test_a_million_characters_are_refused_off_the_interpreters_lock() -> None:
-    layout = Layout(words("<unk>", "1"), Frame("", " ", ""), 30_000)
+    layout = Layout(words("<unk>", "1"), InputTemplate("", " ", ""), 30_000)
     refusal = threading.Thread(target=layout.rows, args=("1", ["1 " * 500_000]))
     turns = 0
     refusal.start()
@@ -115,7 +115,7 @@ def test_tokenizers_own_padding_and_truncation_are_off() -> None:
     core = words("<unk>", "1")
     core.enable_truncation(2)
     core.enable_padding(length=9)
-    assert Layout(core, Frame("", " ", ""), 16).rows("1", ["1 1 1"]) == [[1, 1, 1, 1]]
+    assert Layout(core, InputTemplate("", " ", ""), 16).rows("1", ["1 1 1"]) == [[1, 1, 1, 1]]
 
 
 def test_folder_gives_the_ids_of_the_loaded_tokenizer(tmp_path: Path) -> None:

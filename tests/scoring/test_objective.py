@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egrm_graph.scoring.objective import Loss, Objective, Ranking, scoring_loss
+from egrm_graph.scoring.objective import Objective, Ranking, ScoringLoss, scoring_loss
 
 
-def loss(scores: list[float], targets: list[float], groups: list[int], **weights: Any) -> Loss:
+def loss(scores: list[float], targets: list[float], groups: list[int], **weights: Any) -> ScoringLoss:
     """Of scores, whose logits are what a model gives."""
     logits = torch.tensor(scores, dtype=torch.float64).logit(eps=1e-9)
     return scoring_loss(logits, torch.tensor(targets).double(), torch.tensor(groups), Objective(**weights))
@@ -24,7 +24,7 @@ def worked(total: float, regression: float, ranking: float) -> object:
     return pytest.approx((total, regression, ranking), abs=1e-6)
 
 
-def numbers(found: Loss) -> tuple[float, ...]:
+def numbers(found: ScoringLoss) -> tuple[float, ...]:
     return tuple(part.item() for part in found)
 
 
@@ -130,7 +130,7 @@ def test_order_of_the_batch_does_not_matter(rows: list[tuple[float, bool, int]],
     assert numbers(of_rows(rows)) == pytest.approx(numbers(of_rows(mixed)), abs=1e-5)
 
 
-def of_rows(rows: list[tuple[float, bool, int]]) -> Loss:
+def of_rows(rows: list[tuple[float, bool, int]]) -> ScoringLoss:
     scores, targets, groups = zip(*rows, strict=True)
     return loss(list(scores), [float(target) for target in targets], list(groups))
 

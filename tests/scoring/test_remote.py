@@ -24,7 +24,8 @@ from pydantic import SecretStr
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
-from egrm_graph.parts import assemble, bundled, scorer_of
+from egrm_graph.parts import assemble, scorer_of
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer, Unscored
 from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_SCORER
@@ -149,7 +150,7 @@ async def test_scores_come_in_the_order_of_the_paths_whatever_that_of_the_answer
 
 
 @pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf])
-async def test_a_logit_that_is_no_number_is_no_score_and_the_others_keep_theirs(logit: float) -> None:
+async def test_a_logit_that_is_not_a_number_has_no_score_and_the_others_keep_theirs(logit: float) -> None:
     assert await scored(reply(answer(logit, 0.0)), paths=("#1", "#2")) == [Unscored(f"the scorer gave {logit}"), 0.5]
 
 
@@ -191,7 +192,9 @@ async def test_a_path_that_a_server_refuses_as_too_long_is_unscored_and_the_othe
 async def test_a_server_that_reads_more_than_the_scorer_serves_another_one() -> None:
     server = serving(lengths, context=512)
     async with server.running(), scorer_of_servers(server) as scorer:
-        with pytest.raises(ModelError, match=r"reads 512 tokens, and the scorer in \S+ 256: they are not the same"):
+        with pytest.raises(
+            ModelError, match=r"reads 512 tokens, but the scorer in \S+ reads 256, so they are different"
+        ):
             await scorer.score(QUESTION, ["#65"])
     assert server.seen == []
 
@@ -203,13 +206,13 @@ async def test_the_check_finds_what_is_wrong_before_anything_is_scored() -> None
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({}, "the server's scores cannot be read: KeyError: 'data'"),
         ({"data": None}, "the server's scores cannot be read: TypeError"),
         ({"data": [7]}, "the server's scores cannot be read: TypeError"),
-        (answer(), "the server answered with 0 scores where 1 were asked for"),
-        (answer(1.0, 2.0), "the server answered with 2 scores where 1 were asked for"),
+        (answer(), "the server answered with 0 scores, but 1 were requested"),
+        (answer(1.0, 2.0), "the server answered with 2 scores, but 1 were requested"),
         ({"data": [{"index": 1, "data": packed(1.0)}]}, "the server answered with 1 scores"),
         ({"data": [{"index": 0, "data": [0.5]}]}, "the server's scores cannot be read: TypeError"),
         ({"data": [{"index": 0, "data": "0.5"}]}, "the server's scores cannot be read: Error"),
@@ -221,16 +224,16 @@ async def test_the_check_finds_what_is_wrong_before_anything_is_scored() -> None
         ([], "answered with list, not a JSON object"),
     ],
 )
-async def test_an_answer_of_another_shape_is_an_error_of_the_server(body: Any, told: str) -> None:
+async def test_an_answer_of_another_shape_is_an_error_of_the_server(body: Any, message: str) -> None:
     error = await failure(reply(body))
     assert isinstance(error, ServerError)
-    assert told in str(error)
+    assert message in str(error)
 
 
-async def test_a_model_with_two_labels_is_no_scorer() -> None:
+async def test_a_model_with_two_labels_is_not_a_scorer() -> None:
     error = await failure(reply({"data": [{"index": 0, "data": packed(0.5, 0.5)}]}))
     assert isinstance(error, ModelError)
-    assert str(error) == "the model that is served has 2 labels and a scorer has 1"
+    assert str(error) == "the model that is served has 2 labels, but a scorer has 1"
 
 
 async def test_a_list_of_models_that_cannot_be_read_is_an_error_of_the_server() -> None:
@@ -245,7 +248,7 @@ async def test_a_list_of_models_that_cannot_be_read_is_an_error_of_the_server() 
     port = unused_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     scorer = RemoteScorer(FOLDER, [f"http://127.0.0.1:{port}/v1"])
-    with pytest.raises(ServerError, match="does not tell what is served"):
+    with pytest.raises(ServerError, match="does not list its models"):
         await scorer.score(QUESTION, ["#65"])
     await scorer.aclose()
     await runner.cleanup()
@@ -270,7 +273,7 @@ async def test_a_refusal_is_not_repeated() -> None:
         assert len(server.seen) == 1
 
 
-async def test_a_server_that_does_not_answer_in_time_is_given_up() -> None:
+async def test_a_server_that_does_not_answer_in_time_is_an_error() -> None:
     error = await failure(stall, request_timeout_s=0.3)
     assert isinstance(error, DeadlineReached)
 
@@ -319,7 +322,7 @@ async def test_many_paths_go_out_in_requests_of_a_bounded_size() -> None:
     assert [sum(map(len, body["input"])) <= 65536 for body in server.bodies] == [True, True]
 
 
-async def test_no_more_requests_are_under_way_than_allowed() -> None:
+async def test_no_more_requests_run_at_once_than_allowed() -> None:
     under_way, most = 0, 0
 
     async def slowly(seen: Seen) -> web.StreamResponse:
@@ -342,13 +345,13 @@ async def test_a_closed_scorer_says_so() -> None:
         await scorer.score(QUESTION, ["#65"])
 
 
-async def test_a_folder_of_no_scorer_is_refused(tmp_path: Path) -> None:
+async def test_a_folder_without_a_scorer_is_refused(tmp_path: Path) -> None:
     folder = copytree(FOLDER, tmp_path / "mine")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "id2label": {"0": "bad", "1": "good"}}))
-    with pytest.raises(ModelError, match="has 2 labels and a scorer has 1"):
+    with pytest.raises(ModelError, match="has 2 labels, but a scorer has 1"):
         RemoteScorer(folder, ["http://localhost:8001/v1"])
-    with pytest.raises(ModelError, match="the folder does not exist"):
+    with pytest.raises(ModelError, match="none does not exist"):
         RemoteScorer(tmp_path / "none", ["http://localhost:8001/v1"])
 
 
@@ -358,7 +361,7 @@ def test_a_url_that_cannot_be_used_is_named_by_its_setting() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"scorer": None}, {"engine": "vllm", "model": "Qwen/Qwen3-8B"}])
-def test_a_server_for_no_scorer_is_an_error_that_says_what_to_set(settings: dict[str, Any]) -> None:
+def test_a_server_without_a_scorer_is_an_error_that_says_what_to_set(settings: dict[str, Any]) -> None:
     url = "http://localhost:8001/v1"
     with pytest.raises(SettingsError, match=rf"scorer_url is '{re.escape(url)}'.*set scorer \(--scorer\)"):
         scorer_of(Settings(scorer_url=url, **settings))
@@ -378,13 +381,13 @@ async def test_a_run_whose_scorer_cannot_be_reached_lets_the_paths_vote_and_says
     url = f"http://127.0.0.1:{unused_port()}/v1"
     parts = assemble(Settings(scorer_url=url, attempts=1), client=client)
     graph = build_graph(parts.settings, client=client, scorer=parts.scorer)
-    told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
+    verification = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
     await parts.aclose()
-    assert (told["status"], told["answer"], told["best_path"]) == ("degraded", "56", None)
-    assert told["reasons"][0].startswith(f"the scorer failed: no server answers at {url}")
+    assert (verification["status"], verification["answer"], verification["best_path"]) == ("degraded", "56", None)
+    assert verification["reasons"][0].startswith(f"the scorer failed: no server answers at {url}")
 
 
-async def test_a_run_with_a_scorer_elsewhere_loads_no_torch() -> None:
+async def test_a_run_with_a_scorer_on_a_server_loads_no_torch() -> None:
     code = """
 import sys
 from egrm_graph import Settings, build_graph
@@ -392,8 +395,8 @@ from egrm_graph.clients.scripted import ScriptedClient
 
 client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=["#56"] * 4, name="egrm-tiny")
 graph = build_graph(Settings(scorer_url=sys.argv[1]), client=client)
-told = graph.invoke({"question": "17+48-9"})["verification"]
-print(told["status"], [path["score"] for path in told["paths"]])
+verification = graph.invoke({"question": "17+48-9"})["verification"]
+print(verification["status"], [path["score"] for path in verification["paths"]])
 print([name for name in ("torch", "transformers") if name in sys.modules])
 """
     async with serving(reply(answer(0.0, 0.0, 0.0, 0.0))).running() as server:

@@ -19,12 +19,12 @@ from egrm_graph.scoring.score_calibration import (
 )
 
 
-async def test_scorer_that_is_too_sure_of_itself_is_cooled_to_what_it_knows() -> None:
+async def test_an_overconfident_scorer_is_cooled() -> None:
     # At logit 2 log 3, three of four are right. sigmoid(2 log 3 / T) is 3/4 where the logit over T is log 3: T = 2.
     assert fit_temperature([2 * log(3)] * 4, [1, 1, 1, 0]) == pytest.approx(2)
 
 
-async def test_scorer_that_is_too_shy_is_sharpened() -> None:
+async def test_an_underconfident_scorer_is_sharpened() -> None:
     # At logits of log(9) / 4 both ways, nine of ten are on the right side: odds 9, T = 1/4.
     logits = [log(9) / 4] * 10 + [-log(9) / 4] * 10
     assert fit_temperature(logits, [*[1.0] * 9, 0, *[0.0] * 9, 1]) == pytest.approx(0.25)
@@ -35,7 +35,7 @@ async def test_grades_count_as_shares() -> None:
     assert fit_temperature([log(2), log(2)], [0.8, 0.8]) == pytest.approx(0.5)
 
 
-async def test_calibrated_logits_are_left_as_they_are() -> None:
+async def test_calibrated_logits_stay_unchanged() -> None:
     # odds 1/3: one of four right; odds 4: four of five right
     logits = [-log(3)] * 4 + [log(4)] * 5
     assert fit_temperature(logits, [1, 0, 0, 0, 1, 1, 1, 1, 0]) == pytest.approx(1)
@@ -61,16 +61,14 @@ def test_temperature_scales_with_the_logits(scale: float, size: float) -> None:
         ([float("inf"), 1.0], [0, 1], "a logit that is not a number"),
     ],
 )
-async def test_where_there_is_no_best_temperature_it_says_why(
-    logits: list[float], targets: list[float], reason: str
-) -> None:
+async def test_a_missing_best_temperature_is_explained(logits: list[float], targets: list[float], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         fit_temperature(logits, targets)
 
 
 async def test_logits_of_any_size_are_fitted() -> None:
     # As the first, five hundred times as sure: T is five hundred times 2, which is over the bound.
-    with pytest.raises(InputError, match="no temperature makes them probabilities"):
+    with pytest.raises(InputError, match="no temperature calibrates them"):
         fit_temperature([1000 * log(3)] * 4, [1, 1, 1, 0])
     assert fit_temperature([90 * log(3)] * 4, [1, 1, 1, 0]) == pytest.approx(90)
 

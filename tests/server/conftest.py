@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
 
 START_S = 240.0
@@ -24,8 +24,8 @@ def model_folder() -> Path:
     return bundled(BUNDLED_MODEL)
 
 
-def with_defaults_of_its_own(model: Path, folder: Path) -> Path:
-    """A copy of the model whose own sampling defaults would spoil every sample, if they were to count."""
+def with_spoiling_defaults(model: Path, folder: Path) -> Path:
+    """A copy of the model whose own sampling defaults would spoil every sample if vLLM used them."""
     shutil.copytree(model, folder)
     defaults = {"do_sample": True, "temperature": 0.01, "top_k": 1, "top_p": 0.1, "repetition_penalty": 1.5}
     config = json.loads((folder / "generation_config.json").read_text())
@@ -34,7 +34,7 @@ def with_defaults_of_its_own(model: Path, folder: Path) -> Path:
 
 
 def without_server(reason: str) -> None:
-    """No test of a real server may go missing unnoticed, and none may on a machine that is to prove the work."""
+    """Skips a test of a real server with a message that cannot be missed, and fails it in CI."""
     message = f"NO REAL vLLM SERVER WAS TESTED: {reason}"
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
@@ -89,7 +89,7 @@ def serving(model: str, name: str, folder: Path, *vllm_options: str) -> Iterator
 def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The bundled model behind vLLM, until the last test is done."""
     folder = tmp_path_factory.mktemp("vllm")
-    model = with_defaults_of_its_own(model_folder(), folder / BUNDLED_MODEL)
+    model = with_spoiling_defaults(model_folder(), folder / BUNDLED_MODEL)
     with serving(str(model), BUNDLED_MODEL, folder, "--enable-log-requests") as served:
         yield served
 

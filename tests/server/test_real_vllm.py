@@ -1,4 +1,4 @@
-"""What a fake server cannot show: that vLLM itself does what the client counts on."""
+"""What a fake server cannot show: that vLLM does what the client relies on."""
 
 import asyncio
 import re
@@ -9,8 +9,8 @@ from itertools import islice
 import pytest
 
 from egrm_graph.clients.client import Completions, Meter, Sampling
-from egrm_graph.clients.vllm import VllmClient
-from egrm_graph.clients.vllm_protocol import Endpoint
+from egrm_graph.clients.server_client import ServerClient
+from egrm_graph.clients.server_requests import Endpoint
 from egrm_graph.errors import ContextTooLong, ModelError, Unsupported
 from egrm_graph.verification import Message
 from tests.server.conftest import Served
@@ -26,22 +26,22 @@ DIGITS = tuple("0123456789")
 
 
 @pytest.fixture(params=["chat", "completions"])
-async def client(request: pytest.FixtureRequest, real_server: Served) -> AsyncIterator[VllmClient]:
+async def client(request: pytest.FixtureRequest, real_server: Served) -> AsyncIterator[ServerClient]:
     endpoint: Endpoint = request.param
-    client = VllmClient(real_server.name, [real_server.base_url], endpoint=endpoint, request_timeout_s=60)
+    client = ServerClient(real_server.name, [real_server.base_url], endpoint=endpoint, request_timeout_s=60)
     yield client
     await client.aclose()
 
 
 @pytest.fixture
-async def chat(real_server: Served) -> AsyncIterator[VllmClient]:
-    client = VllmClient(real_server.name, [real_server.base_url], request_timeout_s=60)
+async def chat(real_server: Served) -> AsyncIterator[ServerClient]:
+    client = ServerClient(real_server.name, [real_server.base_url], request_timeout_s=60)
     yield client
     await client.aclose()
 
 
 async def draw(
-    client: VllmClient, *seeds: int, sampling: Sampling = SAMPLING, meter: Meter | None = None
+    client: ServerClient, *seeds: int, sampling: Sampling = SAMPLING, meter: Meter | None = None
 ) -> Completions:
     return await client.sample(HARD, sampling, seeds=seeds, request_id="test", meter=meter)
 
@@ -50,16 +50,16 @@ def texts(drawn: Completions) -> list[str]:
     return [completion.text for completion in drawn.completions]
 
 
-async def test_the_model_is_served(client: VllmClient) -> None:
+async def test_the_model_is_served(client: ServerClient) -> None:
     await client.check()
 
 
-async def test_the_same_seed_gives_the_same_text(client: VllmClient) -> None:
+async def test_the_same_seed_gives_the_same_text(client: ServerClient) -> None:
     first, again, other = await draw(client, 7), await draw(client, 7), await draw(client, 8)
     assert texts(first) == texts(again) != texts(other)
 
 
-async def test_one_request_with_n_draws_the_seeds_that_follow(client: VllmClient) -> None:
+async def test_one_request_with_n_draws_the_seeds_that_follow(client: ServerClient) -> None:
     together = await draw(client, 7, 8, 9)
     alone = [await draw(client, seed) for seed in (7, 8, 9)]
     assert texts(together) == [text for drawn in alone for text in texts(drawn)]
@@ -67,7 +67,7 @@ async def test_one_request_with_n_draws_the_seeds_that_follow(client: VllmClient
     assert together.usage["requests"] == 1
 
 
-async def test_tokens_and_finish_reasons_add_up(client: VllmClient) -> None:
+async def test_tokens_and_finish_reasons_add_up(client: ServerClient) -> None:
     drawn = await draw(client, 1, 2, 3, sampling=Sampling(temperature=1.0, max_tokens=2))
     for completion in drawn.completions:
         assert completion.token_ids is not None
@@ -78,20 +78,20 @@ async def test_tokens_and_finish_reasons_add_up(client: VllmClient) -> None:
 
 
 @pytest.mark.parametrize("logprobs", [0, 3])
-async def test_streaming_gives_the_same_as_not_streaming(client: VllmClient, logprobs: int) -> None:
+async def test_streaming_gives_the_same_as_not_streaming(client: ServerClient, logprobs: int) -> None:
     sampling = Sampling(temperature=1.0, max_tokens=40, logprobs=logprobs)
     meter = Meter()
-    whole = await draw(client, 7, 8, 9, sampling=sampling)
+    unstreamed = await draw(client, 7, 8, 9, sampling=sampling)
     streamed = await draw(client, 7, 8, 9, sampling=sampling, meter=meter)
-    assert texts(streamed) == texts(whole)
-    assert [item.token_ids for item in streamed.completions] == [item.token_ids for item in whole.completions]
-    assert [item.finish_reason for item in streamed.completions] == [item.finish_reason for item in whole.completions]
-    assert streamed.usage["completion_tokens"] == whole.usage["completion_tokens"] == meter.n_tokens
-    for one, other in zip(streamed.completions, whole.completions, strict=True):
+    assert texts(streamed) == texts(unstreamed)
+    assert [item.token_ids for item in streamed.completions] == [item.token_ids for item in unstreamed.completions]
+    assert [one.finish_reason for one in streamed.completions] == [one.finish_reason for one in unstreamed.completions]
+    assert streamed.usage["completion_tokens"] == unstreamed.usage["completion_tokens"] == meter.n_tokens
+    for one, other in zip(streamed.completions, unstreamed.completions, strict=True):
         assert one.logprobs == (None if other.logprobs is None else pytest.approx(other.logprobs, abs=1e-4))
 
 
-async def test_logprobs_are_the_most_likely_tokens_at_every_position(client: VllmClient) -> None:
+async def test_logprobs_are_the_most_likely_tokens_at_every_position(client: ServerClient) -> None:
     drawn = await draw(client, 7, 8, 9, sampling=Sampling(temperature=1.0, max_tokens=20, logprobs=2))
     for completion in drawn.completions:
         assert completion.logprobs is not None
@@ -103,7 +103,7 @@ async def test_logprobs_are_the_most_likely_tokens_at_every_position(client: Vll
             assert chosen <= max(top.values()) + 1e-4
 
 
-async def test_a_sampled_token_is_never_listed_in_place_of_a_likelier_one(client: VllmClient) -> None:
+async def test_a_sampled_token_is_never_listed_in_place_of_a_likelier_one(client: ServerClient) -> None:
     drawn = await draw(client, *range(20), sampling=Sampling(temperature=2.0, max_tokens=1, logprobs=3))
     tops = [list(completion.top_logprobs[0].items()) for completion in drawn.completions if completion.top_logprobs]
     longest = max(tops, key=len)
@@ -113,7 +113,7 @@ async def test_a_sampled_token_is_never_listed_in_place_of_a_likelier_one(client
         assert dict(top) == pytest.approx(dict(longest[: len(top)]), abs=1e-4)
 
 
-async def test_label_logprobs_cover_the_digits(client: VllmClient) -> None:
+async def test_label_logprobs_cover_the_digits(client: ServerClient) -> None:
     labels = await client.label_logprobs(EASY, DIGITS, request_id="labels")
     assert set(labels.logprobs) == set(DIGITS)
     assert 0.9 < labels.mass < 1.0001
@@ -126,26 +126,26 @@ async def test_label_logprobs_cover_the_digits(client: VllmClient) -> None:
     assert labels.logprobs[token] == pytest.approx(value, abs=1e-4)
 
 
-async def test_a_label_of_two_tokens_is_refused(client: VllmClient) -> None:
+async def test_a_label_of_two_tokens_is_refused(client: ServerClient) -> None:
     with pytest.raises(Unsupported, match="the label '56' is not one token"):
         await client.label_logprobs(EASY, ["5", "56"], request_id="labels")
 
 
-async def test_choices_bind(client: VllmClient) -> None:
+async def test_choices_bind(client: ServerClient) -> None:
     sampling = Sampling(temperature=1.0, max_tokens=8, choices=("12", "345"))
     drawn = await draw(client, *range(8), sampling=sampling)
     assert set(texts(drawn)) <= {"12", "345"}
 
 
-async def test_generation_stops_at_a_text(client: VllmClient) -> None:
-    whole = (await draw(client, *range(8))).completions
+async def test_generation_stops_at_a_text(client: ServerClient) -> None:
+    unstopped = (await draw(client, *range(8))).completions
     stopped = (await draw(client, *range(8), sampling=replace(SAMPLING, stop=("5", "8")))).completions
-    for one, other in zip(stopped, whole, strict=True):
+    for one, other in zip(stopped, unstopped, strict=True):
         assert one.text == re.split("[58]", other.text)[0]
         assert one.finish_reason == "stop"
 
 
-async def test_the_prompt_is_cached_the_second_time(chat: VllmClient) -> None:
+async def test_the_prompt_is_cached_the_second_time(chat: ServerClient) -> None:
     prompt = [Message(role="user", content="1+2+3+4+5-6+7-8+9+" * 8 + "1:")]
     usages = []
     for _ in range(2):
@@ -156,7 +156,7 @@ async def test_the_prompt_is_cached_the_second_time(chat: VllmClient) -> None:
 
 
 @pytest.mark.parametrize("metered", [True, False])
-async def test_cancelling_aborts_on_the_server(real_server: Served, client: VllmClient, metered: bool) -> None:
+async def test_cancelling_aborts_on_the_server(real_server: Served, client: ServerClient, metered: bool) -> None:
     long = Sampling(temperature=1.0, max_tokens=230, choices=("1" * 230,))
     running = "vllm:num_requests_running"
     before = await metric(real_server, "vllm:generation_tokens_total")
@@ -170,19 +170,19 @@ async def test_cancelling_aborts_on_the_server(real_server: Served, client: Vllm
     assert await metric(real_server, "vllm:generation_tokens_total") - before < 64 * 230
 
 
-async def test_the_servers_log_names_the_run(real_server: Served, client: VllmClient) -> None:
+async def test_the_servers_log_names_the_run(real_server: Served, client: ServerClient) -> None:
     await client.sample(HARD, SAMPLING, seeds=(1, 2), request_id="run42.answer_fast.0")
     assert "run42.answer_fast.0" in real_server.log_path.read_text()
 
 
 @pytest.mark.parametrize("max_tokens", [10, 100_000])
-async def test_a_prompt_that_does_not_fit_keeps_the_numbers(client: VllmClient, max_tokens: int) -> None:
+async def test_a_prompt_that_does_not_fit_keeps_the_numbers(client: ServerClient, max_tokens: int) -> None:
     prompt = [Message(role="user", content="1+" * 500 + "1=")]
     with pytest.raises(ContextTooLong, match=r"\d{3}"):
         await client.sample(prompt, Sampling(temperature=1.0, max_tokens=max_tokens), seeds=(1,), request_id="test")
 
 
-async def test_more_tokens_than_the_context_holds_become_what_room_there_is(client: VllmClient) -> None:
+async def test_more_tokens_than_the_context_holds_become_what_it_has_left(client: ServerClient) -> None:
     bounded = await client.sample(EASY, SAMPLING, seeds=(7,), request_id="test")
     for _ in range(2):
         drawn = await client.sample(
@@ -192,25 +192,25 @@ async def test_more_tokens_than_the_context_holds_become_what_room_there_is(clie
 
 
 async def test_a_wrong_name_lists_the_right_one(real_server: Served) -> None:
-    client = VllmClient("nobody", [real_server.base_url])
+    client = ServerClient("nobody", [real_server.base_url])
     for call in (client.check(), draw(client, 1)):
         with pytest.raises(ModelError, match=f"does not serve 'nobody' but {real_server.name}"):
             await call
     await client.aclose()
 
 
-async def test_a_bound_on_thinking_is_refused_where_the_server_cannot_keep_it(client: VllmClient) -> None:
+async def test_a_bound_on_thinking_is_refused_where_the_server_cannot_keep_it(client: ServerClient) -> None:
     with pytest.raises(Unsupported, match="cannot bound thinking"):
         await draw(client, 1, sampling=Sampling(temperature=1.0, max_tokens=8, thinking_tokens=4))
 
 
-async def test_many_requests_at_once(chat: VllmClient) -> None:
+async def test_many_requests_at_once(chat: ServerClient) -> None:
     drawn = await asyncio.gather(*(draw(chat, seed, seed + 1) for seed in islice(range(0, 1000, 2), 40)))
     assert len(drawn) == 40
     assert all(len(item.completions) == 2 for item in drawn)
 
 
-async def test_the_defaults_that_come_with_a_model_do_not_count(client: VllmClient) -> None:
+async def test_the_defaults_that_come_with_a_model_do_not_count(client: ServerClient) -> None:
     """The served folder's own generation_config.json asks for greedy decoding."""
     drawn = await draw(client, *range(100), sampling=Sampling(temperature=2.0, max_tokens=3))
     assert len(set(texts(drawn))) > 10

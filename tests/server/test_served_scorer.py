@@ -15,7 +15,7 @@ import pytest
 from egrm_graph import Settings, build_graph
 from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.errors import ModelError, SetupError
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer, Unscored
@@ -67,8 +67,8 @@ def texts() -> list[tuple[str, list[str]]]:
 
 async def scores_of(scorer: Scorer) -> list[float | Unscored]:
     """The scores of all texts, every question's at once."""
-    told = await asyncio.gather(*(scorer.score(question, paths) for question, paths in texts()))
-    return [score for scores in told for score in scores]
+    results = await asyncio.gather(*(scorer.score(question, paths) for question, paths in texts()))
+    return [score for scores in results for score in scores]
 
 
 @pytest.fixture
@@ -105,15 +105,15 @@ async def test_a_path_too_long_for_the_scorer_is_unscored_as_here(remote: Remote
 
 async def test_the_graph_runs_with_the_generator_here_and_the_scorer_there(real_scorer: Served) -> None:
     question = "71+58-18-30+39"
-    told = [
+    results = [
         (await build_graph(settings).ainvoke({"question": question}))["verification"]
         for settings in (Settings(), Settings(scorer_url=real_scorer.base_url))
     ]
-    here, there = ([path["score"] for path in verification["paths"]] for verification in told)
-    assert told[1]["route"] == "reasoned"
+    here, there = ([path["score"] for path in verification["paths"]] for verification in results)
+    assert results[1]["route"] == "reasoned"
     assert there == pytest.approx(here, abs=1e-3)
-    assert {key: told[1][key] for key in ("status", "answer", "best_path", "reasons")} == {
-        key: told[0][key] for key in ("status", "answer", "best_path", "reasons")
+    assert {key: results[1][key] for key in ("status", "answer", "best_path", "reasons")} == {
+        key: results[0][key] for key in ("status", "answer", "best_path", "reasons")
     }
 
 

@@ -13,8 +13,8 @@ import pytest
 from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.clients.client import Client, Sampling
 from egrm_graph.clients.embedded import EmbeddedClient
-from egrm_graph.clients.vllm import VllmClient
-from egrm_graph.parts import bundled
+from egrm_graph.clients.server_client import ServerClient
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL
 from egrm_graph.verification import Message
 from tests.server.conftest import Served
@@ -26,7 +26,7 @@ GREEDY = Sampling(temperature=0.0, max_tokens=100, logprobs=1, thinking="off")
 
 
 async def most_likely(client: Client, texts: Sequence[str]) -> list[tuple[str, Sequence[float]]]:
-    """What the model goes on with at each token's most likely, and their log-probabilities."""
+    """The likeliest continuation, and each token's likeliest alternatives with their log-probabilities."""
     found: list[tuple[str, Sequence[float]]] = []
     for text in texts:
         drawn = await client.sample([Message(role="user", content=text)], GREEDY, seeds=[0], request_id="test")
@@ -37,7 +37,7 @@ async def most_likely(client: Client, texts: Sequence[str]) -> list[tuple[str, S
 
 
 async def hold_token_by_token(server: Served, model: str, texts: Sequence[str]) -> None:
-    here, there = EmbeddedClient.load(bundled(model)), VllmClient(server.name, [server.base_url])
+    here, there = EmbeddedClient.load(bundled(model)), ServerClient(server.name, [server.base_url])
     try:
         ours, theirs = await most_likely(here, texts), await most_likely(there, texts)
     finally:
@@ -66,8 +66,8 @@ def demo(folder: Path, *options: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "egrm_graph", "demo", "--questions", str(QUESTIONS), "--json", str(figures)]
     done = subprocess.run([*command, *options], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(figures.read_text())
-    return told
+    written: dict[str, Any] = json.loads(figures.read_text())
+    return written
 
 
 def within(value: float, interval: dict[str, float]) -> bool:

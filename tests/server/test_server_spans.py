@@ -1,4 +1,4 @@
-"""vLLM's own spans join ours: each is a part of the call that it answers."""
+"""vLLM's own spans join ours, each as a part of the call that it answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from egrm_graph.clients.client import Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.records.record import NodeRun
 from egrm_graph.settings import BUNDLED_MODEL, Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
@@ -40,7 +40,7 @@ def server(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iter
     python = os.environ.get("EGRM_VLLM_PYTHON")
     exporter = "import opentelemetry.exporter.otlp.proto.http.trace_exporter"
     if python and subprocess.run([python, "-c", exporter], check=False, capture_output=True).returncode:
-        without_server(f"{python} has no opentelemetry-exporter-otlp, so that vLLM tells no spans")
+        without_server(f"{python} has no opentelemetry-exporter-otlp, so vLLM sends no spans")
     with pytest.MonkeyPatch.context() as changed:
         changed.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")
         changed.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
@@ -54,7 +54,7 @@ async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Re
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     service = service_of(Settings(engine="vllm", model=server.name))
     run = OpenTelemetrySpans(service, tracer_provider=provider).started(server.name, "arithmetic")
-    client = VllmClient(server.name, [server.base_url])
+    client = ServerClient(server.name, [server.base_url])
     node = NodeRun(name="answer_fast", started_ms=0, ended_ms=0, usage=None, reasons=[], error=None)
     try:
         with run.node(node):
@@ -67,9 +67,9 @@ async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Re
     assert run.trace_id is not None
     theirs = receiver.of_trace(run.trace_id, 3)
     assert {span.parent_span_id.hex() for span in theirs} == {f"{ours.context.span_id:016x}"}
-    told = [attributes_of(span) for span in theirs]
-    named = [(span.name, each["gen_ai.request.id"]) for span, each in zip(theirs, told, strict=True)]
+    attributes = [attributes_of(span) for span in theirs]
+    named = [(span.name, values["gen_ai.request.id"]) for span, values in zip(theirs, attributes, strict=True)]
     assert named == [("llm_request", "chatcmpl-run.answer_fast.0")] * 3  # one for each seed
-    n_tokens = sum(each["gen_ai.usage.completion_tokens"] for each in told)
+    n_tokens = sum(each["gen_ai.usage.completion_tokens"] for each in attributes)
     assert n_tokens == drawn.usage["completion_tokens"]
     assert (ours.attributes or {})["gen_ai.usage.output_tokens"] == n_tokens

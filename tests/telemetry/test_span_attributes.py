@@ -22,6 +22,11 @@ from tests.tracing.records import call, node, path, record, sample, verification
             {"engine": "vllm", "model": "m", "endpoint": "completions"},
             Service("vllm", "text_completion", in_process=False),
         ),
+        ({"base_url": ("http://gpu:8000/v1",), "model": "m"}, Service("openai", "chat", in_process=False)),
+        (
+            {"engine": "openai", "model": "m", "endpoint": "completions"},
+            Service("openai", "text_completion", in_process=False),
+        ),
         ({"engine": "chat_model", "model": "openai:gpt-4.1-mini"}, Service("openai", "chat", in_process=False)),
         ({"engine": "chat_model", "model": "google_genai:gemini"}, Service("gcp.gemini", "chat", in_process=False)),
         ({"engine": "chat_model", "model": "ollama:qwen3:8b"}, Service("ollama", "chat", in_process=False)),

@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import Delay, Fail, ScriptedClient, Stall
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.settings import BUNDLED_SCORER
 from tests.clients.asking import client_of
@@ -102,8 +102,8 @@ async def test_a_lost_sample_is_counted_but_is_not_an_error(spans: InMemorySpanE
     assert (span.status.status_code, attributes(span)["egrm.lost"]) == (StatusCode.UNSET, 1)
 
 
-async def test_a_failed_call_ends_as_failed_and_the_run_continues(spans: InMemorySpanExporter) -> None:
-    client = ScriptedClient(fast=[Fail("17 broke off", whole_call=True)] * 5, paths=[PATH] * 4)
+async def test_a_failed_call_ends_as_failed_and_the_run_goes_on(spans: InMemorySpanExporter) -> None:
+    client = ScriptedClient(fast=[Fail("17 broke off", fails_call=True)] * 5, paths=[PATH] * 4)
     await graph(client, stopping="all", waves=1).ainvoke(QUESTION)
     failed = [span for span in spans.get_finished_spans() if span.status.status_code == StatusCode.ERROR]
     assert [(span.name, attributes(span)["error.type"]) for span in failed] == [("chat scripted", "ServerError")]

@@ -86,8 +86,8 @@ async def test_a_run_arrives_as_one_tree_with_its_tokens(phoenix: Phoenix) -> No
     assert {span["status_code"] for span in spans} == {"UNSET"}
 
 
-async def test_an_error_arrives_as_an_error(phoenix: Phoenix) -> None:
-    lost: list[Item] = [Fail("17+48 broke off", whole_call=True)] * 5
+async def test_an_error_arrives_as_one(phoenix: Phoenix) -> None:
+    lost: list[Item] = [Fail("17+48 broke off", fails_call=True)] * 5
     _, trace_id = await run(ScriptedClient(fast=lost, paths=[PATH] * 4))
     failed = [span for span in phoenix.spans("tests", trace_id, 12) if span["status_code"] == "ERROR"]
     assert {(span["name"], span["attributes"]["error.type"], span["status_message"]) for span in failed} == {

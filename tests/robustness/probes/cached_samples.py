@@ -1,4 +1,4 @@
-"""Count the answers of a model behind a cache."""
+"""How many answers count if a cache answers instead of the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONG, SHORT = f"chatcmpl-{'0' * 24}", "chatcmpl-617"
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """Return the route, vote counts, and reasons of a run, or how an agent's step was chosen."""
+    """For a run: its route, the counts of its votes, and its reasons. For an agent's step: how it was chosen."""
     cache = InMemoryCache()
     set_llm_cache(cache if given.get("cache") == "global" else None)
     try:
@@ -47,7 +47,7 @@ async def _run(model: Any, runs: int) -> Any:
 
 
 async def _step(model: Any, given: dict[str, Any]) -> Any:
-    """Return how an agent's step is chosen when it gets the same question a second time."""
+    """The second call of an agent with the same question."""
     inner = [_Cached(Recorder(cache=InMemoryCache()))] if given["agent"] == "its model is replaced" else []
     graph = graph_of(judge(lambda candidates, _: sorted(candidates, key=candidates.__getitem__)[-1]))
     agent = create_agent(model, [], middleware=[*_SETTING.get(given["agent"], []), BestOfN(3, graph=graph), *inner])
@@ -103,7 +103,7 @@ def _numbered(model: Untempered, _: dict[str, Any]) -> AIMessage:
 
 
 def _late(model: Untempered, _: dict[str, Any]) -> AIMessage:
-    """Repeat the first response as the fifth. The others were sent before the proxy had cached it."""
+    """The fifth response is the first one again: the others started before a proxy had it."""
     n = len(model.calls)
     return AIMessage("57" if n == 4 else "56", response_metadata={"id": f"{LONG}-{1 if n == 5 else n}"})
 
@@ -124,7 +124,7 @@ MODELS: dict[str, Any] = {
     "of a fixed seed": lambda cache: Recorder(answer=_seeded, cache=cache, seed=42),
     "of a fixed seed in extra_body": lambda cache: Recorder(answer=_seeded, cache=cache, extra_body={"seed": 42}),
     "counting": lambda cache: Recorder(answer=_counting, cache=cache),
-    "counting, usage not reported": lambda cache: Recorder(answer=_without_usage, cache=cache),
+    "counting, usage missing": lambda cache: Recorder(answer=_without_usage, cache=cache),
     "agreeing": lambda cache: Seedless(answer=_numbered, cache=cache),
     "behind a proxy that caches": lambda cache: Seedless(answer=_same(LONG), cache=cache),
     "behind a proxy that caches late": lambda cache: Seedless(answer=_late, cache=cache),

@@ -1,4 +1,4 @@
-"""Use a part in a child process that its parent also uses: a graph with an engine, or a scorer."""
+"""Whether a child process can use what its parent uses: a graph with an engine, or a scorer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from aiohttp import web
 from egrm_graph import Settings, build_graph
 from egrm_graph.answers.equivalence import same
 from egrm_graph.clients.embedded import EmbeddedClient
-from egrm_graph.parts import bundled
 from egrm_graph.runtime.background_loop import BackgroundLoop
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.remote import RemoteScorer
 from egrm_graph.scoring.scorer import Scorer
@@ -39,27 +39,27 @@ QUESTION, STALLED = "17+48-9", "999+1"
 PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=54;#54"]
 
 Ask = Callable[[str], str]
-"""Returns the answer to a question."""
+"""From a question to an answer."""
 
 
 async def outcome(given: dict[str, Any]) -> str:
-    reported: list[str] = []
-    thread = threading.Thread(target=lambda: reported.append(_outcome(given)))  # not on the event loop of the tests
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(_outcome(given)))  # away from the loop of the tests
     thread.start()
     while thread.is_alive():
         await asyncio.sleep(0.01)
-    return reported[0]
+    return answers[0]
 
 
 def _outcome(given: dict[str, Any]) -> str:
     with tempfile.TemporaryDirectory() as folder, _server() as server:
         with _busy(given, server.url, folder) as ask:
             first = None if given["parent"] == "idle" else ask(QUESTION)
-            reported, exit_code = _in_child(given, server.url, folder, ask)
-            if ":" in reported or "hangs" in reported:
-                return reported
+            reply, exit_code = _in_child(given, server.url, folder, ask)
+            if ":" in reply or "hangs" in reply:
+                return reply
             after = ask(QUESTION)
-        answers = {reported, after, first or after}
+        answers = {reply, after, first or after}
         ended = "both answer" if len(answers) == 1 and exit_code == 0 else f"answers {answers}, exit status {exit_code}"
         if not given.get("recorded"):
             return ended
@@ -68,7 +68,7 @@ def _outcome(given: dict[str, Any]) -> str:
 
 
 def _recorded(store: Path, n: int) -> list[str]:
-    """Return how the runs ended, when `n` runs are recorded or after some seconds."""
+    """How the runs ended, once `n` are recorded or some seconds have passed."""
     until = time.monotonic() + 5
     while True:
         endings = [row.ending for row in runs(store) if row.question == QUESTION]
@@ -78,7 +78,7 @@ def _recorded(store: Path, n: int) -> list[str]:
 
 
 def _part(given: dict[str, Any], url: str, folder: str) -> Ask:
-    """Build the part that parent and child use."""
+    """What parent and child use. Each builds its own if it is not inherited."""
     part, async_ = given["part"], given.get("call") == "ainvoke"
     if part == "mathematics":
         return lambda question: str(same(rf"\frac{{{next(_COUNT)}}}{{2}}+x", f"{question}+x"))
@@ -124,7 +124,7 @@ def _store(given: dict[str, Any], folder: str) -> Path:
 
 @contextmanager
 def _busy(given: dict[str, Any], url: str, folder: str) -> Iterator[Ask]:
-    """Yield the part. If the parent forks `during a run`, other threads use it until the end."""
+    """The part. If the parent forks `during a run`, other threads use it until the end."""
     ask = _part(given, url, folder)
     over = threading.Event()
 
@@ -153,13 +153,13 @@ def _in_child(given: dict[str, Any], url: str, folder: str, ask: Ask) -> tuple[s
         process: Any = context.Process(target=_answer, args=(there, given, url, folder, inherited))  # type: ignore[attr-defined]
         process.start()
     there.close()
-    reported = str(here.recv()) if here.poll(HANGS_S[given["start"]]) else "the child hangs"
+    reply = str(here.recv()) if here.poll(HANGS_S[given["start"]]) else "the child hangs"
     process.join(10)
     if process.exitcode is None:
         process.kill()
         process.join()
-        return reported if reported == "the child hangs" else "the child hangs at its end", None
-    return reported, process.exitcode
+        return reply if reply == "the child hangs" else "the child hangs at its end", None
+    return reply, process.exitcode
 
 
 def _answer(there: Connection, given: dict[str, Any], url: str, folder: str, inherited: Ask | None) -> None:
@@ -174,7 +174,7 @@ def _answer(there: Connection, given: dict[str, Any], url: str, folder: str, inh
 
 @contextmanager
 def _server() -> Iterator[FakeServer]:
-    """Run a server on its own event loop, because the probe blocks."""
+    """A server on its own loop, because the probe blocks."""
     loop = BackgroundLoop("fake-server")
     server = FakeServer(_act, served=("tiny", BUNDLED_SCORER))
     running = server.running()

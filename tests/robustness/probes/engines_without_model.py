@@ -1,4 +1,4 @@
-"""Find the model of an engine from settings, options, and the environment."""
+"""Which model an engine gets, with or without a name."""
 
 import os
 from typing import Any
@@ -13,7 +13,7 @@ from egrm_graph.settings import explain, settings_from_environment
 
 
 def outcome(given: dict[str, Any]) -> str:
-    """Return the model. `settings` come from Python, `options` from the command line, along with `environment`."""
+    """`settings` are set in Python, and `options` on the command line, with the variables in `environment`."""
     with patch.dict(os.environ, given.get("environment", {})):
         try:
             if "options" in given:

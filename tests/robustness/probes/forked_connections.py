@@ -1,4 +1,4 @@
-"""Fork a child that inherits its parent's connections. The parent is a separate program."""
+"""What a child does to the connections that it inherits from its parent. The parent is a separate program."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.clients.fake_server import FakeServer, Seen, answer, stall
 PARENT = """
 import asyncio, gc, os, signal, sys, threading, time
 from egrm_graph.clients.client import Sampling
-from egrm_graph.clients.vllm import VllmClient
+from egrm_graph.clients.server_client import ServerClient
 
 url, child_does, parent_does = sys.argv[1:]
-client = VllmClient("tiny", [url])
+client = ServerClient("tiny", [url])
 
 async def ask(seed):
     sampling = Sampling(temperature=0.7, max_tokens=8, top_p=0.9)
@@ -82,7 +82,7 @@ async def outcome(given: dict[str, str]) -> str:
 
 
 async def _seen(server: FakeServer, process: asyncio.subprocess.Process, given: dict[str, str]) -> str | None:
-    """Lead a parent that cancels through its steps: the request arrives, it forks, and it cancels."""
+    """Takes a parent that cancels through its steps: the request arrives, the parent forks, and then it cancels."""
     if given["parent"] != "cancels":
         return None
     assert process.stdin is not None
@@ -98,7 +98,7 @@ async def _seen(server: FakeServer, process: asyncio.subprocess.Process, given: 
 
 
 def _connections(server: FakeServer) -> str:
-    """Return the connections of the first and the last request, which the parent sends."""
+    """The connections of the first and the last request, which are the parent's."""
     of_parent = {server.seen[0].request.transport, server.seen[-1].request.transport}
     return f"{len(of_parent)} connection{'s' * (len(of_parent) > 1)} of the parent"
 

@@ -1,8 +1,11 @@
-"""Build a graph with a client or a scorer that has missing or wrong members."""
+"""What `build_graph` says about a client or a scorer that is incomplete."""
 
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.output_parsers import StrOutputParser
 
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
@@ -11,10 +14,14 @@ from egrm_graph.errors import EgrmError
 Scores = list[float]
 
 
-class Complete:
-    """A scorer with all required members."""
+class FakeChat(FakeListChatModel):
+    temperature: float = 1.0
 
-    name = "whole"
+
+class Complete:
+    """A complete scorer."""
+
+    name = "complete"
     calibrated = False
 
     async def score(self, question: str, paths: Sequence[str]) -> Scores:
@@ -45,18 +52,18 @@ class OtherNames:
 
 class MethodName(Complete):
     def name(self) -> str:  # type: ignore[override]
-        return "whole"
+        return "complete"
 
 
 class Bare:
-    """A scorer with only the method `score`."""
+    """Has only `score`."""
 
     async def score(self, question: str, paths: Sequence[str]) -> Scores:
         return [0.5] * len(paths)
 
 
 class Delegating(Complete):
-    """A scorer that returns the coroutine of another scorer."""
+    """Returns the coroutine of another scorer."""
 
     def score(self, question: str, paths: Sequence[str]) -> Awaitable[Scores]:  # type: ignore[override]
         return Complete().score(question, paths)
@@ -75,14 +82,22 @@ class Decorated(Complete):
 
 
 class Proxy:
-    """A proxy that gets every attribute from another scorer."""
+    """Gets every attribute from another scorer on access."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(Complete(), name)
 
 
-def function(question: str, paths: Sequence[str]) -> Scores:
-    return [0.5] * len(paths)
+def function(question: str, path: str) -> float:
+    return 0.5
+
+
+async def async_function(question: str, path: str) -> float:
+    return 0.5
+
+
+def one_text(path: str) -> float:
+    return 0.5
 
 
 class NoSeeds(ScriptedClient):
@@ -106,7 +121,7 @@ class NoLabels:
 
 
 SCORERS: dict[str, Any] = {
-    "whole": Complete(),
+    "complete": Complete(),
     "sync": Sync(),
     "one path": OnePath(),
     "other names": OtherNames(),
@@ -117,22 +132,27 @@ SCORERS: dict[str, Any] = {
     "proxy": Proxy(),
     "class": Complete,
     "function": function,
-    "lambda": lambda question, paths: [0.5] * len(paths),
+    "lambda": lambda question, path: 0.5,
+    "async function": async_function,
+    "function of one text": one_text,
+    "lambda of three": lambda question, path, reference: 0.5,
     "name": "my-scorer",
 }
 CLIENTS: dict[str, Any] = {
-    "whole": ScriptedClient(fast=[]),
+    "complete": ScriptedClient(fast=[]),
     "no seeds": NoSeeds(fast=[]),
     "sync": SyncClient(fast=[]),
     "no labels": NoLabels(),
     "class": ScriptedClient,
     "name": "openai:gpt-4.1-mini",
     "dictionary": {"base_url": "http://gpu:8000/v1"},
+    "chat model": FakeChat(responses=["56"]),
+    "chain": FakeChat(responses=["56"]) | StrOutputParser(),
 }
 
 
 def outcome(given: dict[str, str]) -> str:
-    client, scorer = CLIENTS[given.get("client", "whole")], SCORERS[given.get("scorer", "whole")]
+    client, scorer = CLIENTS[given.get("client", "complete")], SCORERS[given.get("scorer", "complete")]
     try:
         build_graph(Settings(task="answer"), client=client, scorer=scorer)
     except EgrmError as error:

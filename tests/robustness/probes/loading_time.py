@@ -40,7 +40,7 @@ def _run(command: list[Any], seconds: Seconds | None) -> Any:
         said = None if loading is None else SAID.sub("Loading the models took N s.", loading[0])
         if loading is None or seconds is None:
             return {"said": said}
-        return {"said": said, "kept apart": float(loading[1]) + seconds(Path(folder), done.stdout) < passed + 0.05}
+        return {"said": said, "separate": float(loading[1]) + seconds(Path(folder), done.stdout) < passed + 0.05}
 
 
 def _of_verification(_folder: Path, out: str) -> float:

@@ -1,4 +1,4 @@
-"""Read the tokens that a LangChain message reports, with the client and in an agent's step."""
+"""The token counts of a LangChain message, as the client and an agent's step report them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def outcome(given: dict[str, Any]) -> Any:
     """Return `[prompt, cached, completion]` of one call, and `[input, output]` of a step with two candidates."""
 
     def answer(model: Recorder, _: dict[str, Any]) -> AIMessage:
-        # Copy the message, because caches and other integrations bypass the checks of the constructor.
+        # A copy, because messages from a cache or another integration bypass the constructor's checks.
         return AIMessage("56").model_copy(update=given)
 
     drawn = await ChatModelClient(Recorder(answer=answer)).sample(

@@ -1,4 +1,4 @@
-"""Ask the workers of a real gunicorn, whose graph was loaded before the fork."""
+"""What the workers of a real gunicorn answer, if the graph was loaded before the fork."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ async def outcome(given: dict[str, Any]) -> str:
         if given["engine"] == "vllm":
             settings |= {"model": "tiny", "base_url": [server.url], "scorer": None}
         with tempfile.TemporaryDirectory() as folder:
-            configuration = {"settings": settings | {"trace_store": f"{folder}/runs.db"}, "before": given["before"]}
+            options = {"settings": settings | {"trace_store": f"{folder}/runs.db"}, "before": given["before"]}
             port = unused_port()
-            with _gunicorn(Path(folder), given["workers"], port, configuration) as process:
+            with _gunicorn(Path(folder), given["workers"], port, options) as process:
                 answers = await _answers(f"http://127.0.0.1:{port}", process)
                 process.send_signal(signal.SIGTERM)
                 status = await asyncio.to_thread(process.wait, 20)
@@ -63,16 +63,11 @@ async def _say_56(seen: Seen) -> web.StreamResponse:
 
 
 @contextmanager
-def _gunicorn(
-    folder: Path, workers: str, port: int, configuration: dict[str, Any]
-) -> Iterator[subprocess.Popen[bytes]]:
+def _gunicorn(folder: Path, workers: str, port: int, options: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
     (folder / "preloaded.py").write_text(APP)
     command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--worker-class", workers]
     command += ["--bind", f"127.0.0.1:{port}", "--timeout", "20", "--graceful-timeout", "5", "preloaded:app"]
-    environment = os.environ | {
-        "GIVEN": json.dumps(configuration),
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
+    environment = os.environ | {"GIVEN": json.dumps(options), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
@@ -83,13 +78,13 @@ def _gunicorn(
 
 
 async def _answers(url: str, process: subprocess.Popen[bytes]) -> dict[str, str]:
-    """Return the answers by worker. Concurrent requests reach both workers."""
+    """The answers by worker, once both have answered. Concurrent requests reach both."""
     answers: dict[str, str] = {}
     until = time.monotonic() + WAIT_S
     while len(answers) < 2 and time.monotonic() < until and process.poll() is None:
-        for reported in await asyncio.gather(*(_get(url) for _ in range(4)), return_exceptions=True):
-            if isinstance(reported, str):
-                worker, text = reported.split()
+        for reply in await asyncio.gather(*(_get(url) for _ in range(4)), return_exceptions=True):
+            if isinstance(reply, str):
+                worker, text = reply.split()
                 answers[worker] = text
         await asyncio.sleep(0.1)
     return answers

@@ -3,7 +3,7 @@
 from typing import Any
 
 from egrm_graph.clients.client import Sampling
-from egrm_graph.clients.vllm_answers import read_completions
+from egrm_graph.clients.server_answers import read_completions
 from egrm_graph.drawing.samples import sample_of
 from egrm_graph.tasks.answer import AnswerTask
 

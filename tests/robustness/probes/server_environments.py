@@ -1,4 +1,4 @@
-"""Read the thread variables of a started server. A shell script replaces vLLM and prints them."""
+"""The variables about threads that a server on this machine gets. A shell script replaces vLLM and prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check whether a server and its processes end with the program that started it. A shell script replaces vLLM."""
+"""Whether a server and its child processes end with the program that started it. A shell script replaces vLLM."""
 
 import os
 import signal
@@ -42,7 +42,8 @@ for sign in (signal.SIGINT, signal.SIGHUP):
 subprocess.Popen(sys.argv[2:], start_new_session=sys.argv[1] == "session").wait()
 """
 GRACE_S = 1.2
-"""A server that still runs after this time `goes on`. One that ignores SIGTERM is killed two seconds later."""
+"""Seconds after which a server that still runs counts as running on. One that ignores SIGTERM is killed two seconds
+later."""
 
 
 def outcome(given: dict[str, Any]) -> str:
@@ -94,14 +95,14 @@ def _started(path: Path) -> tuple[int, int, int]:
 
 
 def _outcome(processes: list[int], grace_s: float) -> str:
-    """Return `exits` when all processes have ended, and `goes on` if none has ended after a while."""
+    """`exits` as soon as all have ended; `keeps running` if none has ended after a while."""
     started = time.monotonic()
     while living := [process for process in processes if _lives(process)]:
         waited_s = time.monotonic() - started
         if waited_s > grace_s and len(living) == len(processes):
-            return "goes on"
+            return "keeps running"
         if waited_s > 15:
-            return f"{len(living)} of {len(processes)} processes go on"
+            return f"{len(living)} of {len(processes)} processes keep running"
         time.sleep(0.02)
     return "exits"
 

@@ -1,4 +1,4 @@
-"""Read a server's replies with the client. `input` is the request and the bodies of the replies, in order."""
+"""What a client reads from a server's replies: `input` has the request and the bodies of the answers in order."""
 
 import json
 from typing import Any
@@ -22,8 +22,8 @@ async def outcome(given: dict[str, Any]) -> Any:
             drawn = await ask(client, seeds, sampling, Meter() if given.get("streamed") else None)
         except EgrmError as error:
             return [type(error).__name__, str(error).replace(server.url, "URL")]
-    completions = json.dumps([_fields(vars(completion), given) for completion in drawn.completions])
-    return json.loads(completions.replace(server.url, "URL"))
+    text = json.dumps([_fields(vars(completion), given) for completion in drawn.completions])
+    return json.loads(text.replace(server.url, "URL"))
 
 
 def replying(body: Any) -> Action:
@@ -38,6 +38,6 @@ def replying(body: Any) -> Action:
 
 
 def _fields(completion: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a completion that the cases list."""
+    """The fields of a completion that the cases show."""
     names = {"text", "finish_reason", "error", "thinking", "n_tokens", *given.get("show", ())}
     return {name: value for name, value in completion.items() if name in names and value is not None}

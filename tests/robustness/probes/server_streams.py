@@ -1,4 +1,4 @@
-"""Read a streamed reply with the client. `input` is the stream."""
+"""What a client reads from a streamed reply: `input` has the raw stream."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.clients.vllm_protocol import sample_body
+from egrm_graph.clients.server_requests import sample_body
 from egrm_graph.drawing.fast_answers import fast_calls
 from egrm_graph.errors import SettingsError
 from egrm_graph.parts import assemble

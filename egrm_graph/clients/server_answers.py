@@ -1,7 +1,7 @@
-"""Reads what vLLM and other OpenAI-style servers answer.
+"""Reads the answers of vLLM and other servers with an OpenAI-style API.
 
-One choice that cannot be read costs only its own sample, whose error says what is wrong with it. Nothing is filled in:
-numbers that a server leaves out are None.
+A choice that cannot be read loses only its own sample, whose error says what is wrong. Nothing is made up: numbers that
+a server leaves out are None.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any, TypeGuard
 
 from egrm_graph.clients.client import Completion, Sampling
 from egrm_graph.clients.finish import UNSAID, read_finish
-from egrm_graph.clients.vllm_errors import server_message
-from egrm_graph.clients.vllm_protocol import Endpoint
+from egrm_graph.clients.server_errors import server_message
+from egrm_graph.clients.server_requests import Endpoint
 from egrm_graph.errors import ServerError, Unsupported
 from egrm_graph.verification import Usage
 
 MOST_TOKENS = 2**53
-"""Above it, a number is not a count of anything."""
+"""A larger number is not a token count."""
 _TEXT = ("text", "output_text", "input_text")
 _THOUGHT = ("thinking", "reasoning")
-Top = dict[str, float]
-Logprobs = tuple[tuple[str, ...] | None, tuple[float, ...] | None, tuple[Top, ...] | None]
+_Top = dict[str, float]
+_Logprobs = tuple[tuple[str, ...] | None, tuple[float, ...] | None, tuple[_Top, ...] | None]
 
 
 class Unreadable(Exception):
@@ -31,10 +31,10 @@ class Unreadable(Exception):
 
 
 def read_completions(body: Mapping[str, Any], sampling: Sampling, n: int) -> dict[int, Completion]:
-    """The completions in an answer by their place among the `n` that were asked for. Some servers give fewer.
+    """The completions in an answer, by their place among the `n` requested ones. Some servers give fewer.
 
     Raises:
-        ServerError: there is no choice at all.
+        ServerError: the answer has no choices.
     """
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
@@ -45,16 +45,16 @@ def read_completions(body: Mapping[str, Any], sampling: Sampling, n: int) -> dic
 
 
 def read_usage(body: Mapping[str, Any]) -> Usage:
-    """What an answer says that it cost; 0 for what it does not say."""
+    """The token counts in an answer, with 0 for those that it leaves out."""
     usage = _object(body.get("usage"))
-    told = count(usage.get("completion_tokens"))
-    told = count(body.get("counted_tokens")) if told is None else told  # of a stream
+    tokens = count(usage.get("completion_tokens"))
+    tokens = count(body.get("counted_tokens")) if tokens is None else tokens  # of a stream
     ids = [_token_ids(_object(choice).get("token_ids")) for choice in _list(body.get("choices"))]
     return Usage(
         requests=1,
         prompt_tokens=count(usage.get("prompt_tokens")) or 0,
         cached_tokens=count(_object(usage.get("prompt_tokens_details")).get("cached_tokens")) or 0,
-        completion_tokens=sum(len(each or ()) for each in ids) if told is None else told,
+        completion_tokens=sum(len(found or ()) for found in ids) if tokens is None else tokens,
         cancelled_tokens=0,
     )
 
@@ -81,10 +81,10 @@ def read_label_logprobs(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[int
 
 
 def read_content(content: Any) -> tuple[str, str]:
-    """The text of a message's content and the thoughts among its parts.
+    """The text of a message's content, and the thoughts among its parts.
 
     Raises:
-        Unreadable: it has a part that is neither.
+        Unreadable: it has a part of another kind.
     """
     if content is None or isinstance(content, str):
         return content or "", ""
@@ -100,16 +100,16 @@ def read_content(content: Any) -> tuple[str, str]:
 
 
 def place_of(choice: Any, position: int) -> int:
-    """The index that a choice has, or else its position."""
+    """The index of a choice, or else its position."""
     index = choice.get("index") if isinstance(choice, Mapping) else None
     if isinstance(index, str) and re.fullmatch("[0-9]{1,9}", index):
         index = int(index)
-    told = count(index)
-    return position if told is None else told
+    place = count(index)
+    return position if place is None else place
 
 
 def count(value: Any) -> int | None:
-    """A number of tokens; None for whatever cannot be one."""
+    """The value as a token count; None if it cannot be one."""
     return int(value) if is_number(value) and 0 <= value < MOST_TOKENS else None
 
 
@@ -130,14 +130,14 @@ def _completion(choice: Any, top_logprobs: int, completion_tokens: int | None) -
         return Completion("", "abort", completion_tokens, error=str(error))
     message = _object(choice.get("message"))
     finish = read_finish(choice, message) or UNSAID
-    apart = next((each for key in ("reasoning", "reasoning_content") if isinstance(each := message.get(key), str)), "")
+    apart = next((part for key in ("reasoning", "reasoning_content") if isinstance(part := message.get(key), str)), "")
     token_ids = _token_ids(choice.get("token_ids"))
     tokens, chosen, top = _logprobs(choice.get("logprobs") if top_logprobs else None, top_logprobs)
     return Completion(
-        text=whole_characters(text),
+        text=joined_surrogates(text),
         finish_reason=finish.reason,
         n_tokens=completion_tokens if token_ids is None else len(token_ids),
-        thinking=whole_characters(apart or thoughts) or None,
+        thinking=joined_surrogates(apart or thoughts) or None,
         token_ids=token_ids,
         tokens=tokens,
         logprobs=chosen,
@@ -170,28 +170,27 @@ def _part_text(part: Any, kind: Any) -> str:
     raise Unreadable((finish and finish.error) or f"the content has the part {str(part)[:80]!r}, which is not text")
 
 
-def whole_characters(text: str) -> str:
-    """The text with the halves of each character joined: a server may send them in two chunks. A half that is alone
-    becomes U+FFFD."""
+def joined_surrogates(text: str) -> str:
+    """The text with surrogate pairs joined, which a server may send in two chunks. Half a pair becomes U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _token_ids(value: Any) -> tuple[int, ...] | None:
-    return tuple(value) if isinstance(value, list) and all(type(each) is int for each in value) else None
+    return tuple(value) if isinstance(value, list) and all(type(item) is int for item in value) else None
 
 
-def _logprobs(given: Any, most: int) -> Logprobs:
-    """Tokens, their log-probabilities, and the likeliest at each position; None for what is not there as a whole."""
-    logprobs = _object(given)
+def _logprobs(value: Any, most: int) -> _Logprobs:
+    """Tokens, their log-probabilities, and the likeliest at each position; None for what is incomplete."""
+    logprobs = _object(value)
     if "content" in logprobs:
         items = logprobs["content"]
-        rows = items if isinstance(items, list) and all(isinstance(each, Mapping) for each in items) else []
+        rows = items if isinstance(items, list) and all(isinstance(item, Mapping) for item in items) else []
         tokens = [row.get("token") for row in rows]
         chosen = [row.get("logprob") for row in rows]
         tops = [_most_likely(_pairs(row.get("top_logprobs")), row, most) for row in rows]
     else:
         tokens, chosen = _list(logprobs.get("tokens")), _list(logprobs.get("token_logprobs"))
-        tops = [_pairs(each) for each in _list(logprobs.get("top_logprobs"))]
+        tops = [_pairs(top) for top in _list(logprobs.get("top_logprobs"))]
     numbers = tuple(float(value) for value in chosen if is_number(value))
     if not chosen or not len(tokens) == len(chosen) == len(numbers):
         return None, None, None
@@ -200,18 +199,18 @@ def _logprobs(given: Any, most: int) -> Logprobs:
 
 
 def _pairs(top: Any) -> list[tuple[str, float]]:
-    """Tokens with their log-probabilities; empty where any of them cannot be read."""
+    """Tokens with their log-probabilities; empty if any of them cannot be read."""
     if isinstance(top, Mapping):
         pairs = list(top.items())
     else:
-        pairs = [(each.get("token"), each.get("logprob")) for each in _list(top) if isinstance(each, Mapping)]
+        pairs = [(item.get("token"), item.get("logprob")) for item in _list(top) if isinstance(item, Mapping)]
     read = [(str(token), float(value)) for token, value in pairs if is_number(value)]
     return read if len(read) == len(pairs) else []
 
 
 def _most_likely(pairs: list[tuple[str, float]], sampled: Mapping[str, Any], most: int) -> list[tuple[str, float]]:
-    """vLLM's chat route counts the sampled token as one of the most likely, in place of the last of them. Where it is
-    the least likely of those listed, it is left out."""
+    """The pairs without a sampled token that is the least likely of them. vLLM's chat route lists the sampled token in
+    place of the last of the most likely ones."""
     if not 1 < len(pairs) <= most:
         return pairs
     token, value = min(pairs, key=lambda pair: pair[1])
@@ -219,16 +218,16 @@ def _most_likely(pairs: list[tuple[str, float]], sampled: Mapping[str, Any], mos
     return rest if rest and (token, value) == (sampled.get("token"), sampled.get("logprob")) else pairs
 
 
-def _likeliest(pairs: Iterable[tuple[str, float]], most: int) -> Top:
-    top: Top = {}
+def _likeliest(pairs: Iterable[tuple[str, float]], most: int) -> _Top:
+    top: _Top = {}
     for token, value in sorted(pairs, key=lambda pair: -pair[1])[:most]:
-        # Tokens that are spelled the same, such as parts of a character, share one entry.
+        # Tokens with the same text, such as parts of a character, share one entry.
         top[token] = top[token] + math.log1p(math.exp(min(0.0, value - top[token]))) if token in top else value
     return top
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether it is a number that a float can hold; NaN and infinities are."""
+    """Whether the value is a number that a float can hold, including NaN and infinities."""
     return isinstance(value, float) or (type(value) is int and abs(value) < MOST_TOKENS)
 
 

@@ -1,4 +1,4 @@
-"""Answers that arrive in chunks: counted as they come, and put together as if they had come whole."""
+"""Streamed answers: counts their tokens as chunks arrive, and assembles the answer that no stream would give."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import Any
 import aiohttp
 
 from egrm_graph.clients.client import Meter
-from egrm_graph.clients.events import Events
+from egrm_graph.clients.events import EventReader
+from egrm_graph.clients.server_answers import Unreadable, count, place_of, read_content
+from egrm_graph.clients.server_errors import RetryableError, error_in
 from egrm_graph.clients.transport import read_json
-from egrm_graph.clients.vllm_answers import Unreadable, count, place_of, read_content
-from egrm_graph.clients.vllm_errors import Broken, error_in
 from egrm_graph.verification import Usage
 
-STREAMED = {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
-"""What a request says to be answered in chunks, each with the tokens so far."""
 
-
-class Tally:
-    """One request's tokens on its caller's meter, over all its tries."""
+class TokenTally:
+    """Counts one request's tokens on its caller's meter, over all tries."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -30,55 +27,55 @@ class Tally:
             self._meter.add(n_tokens)
 
     def settle(self, usage: Usage) -> Usage:
-        """The final usage, with what tries that broke off had generated: the meter then shows the same sum."""
+        """The final usage, including the tokens of tries that broke off. The meter then has the same sum."""
         self.add(usage["completion_tokens"] - self._counted)
         lost = self._counted - usage["completion_tokens"]
         return Usage(**{**usage, "completion_tokens": self._counted, "cancelled_tokens": lost})
 
 
-async def read_answer(response: aiohttp.ClientResponse, tally: Tally | None) -> dict[str, Any]:
-    """The answer, streamed or not: some servers do not do as they are asked."""
+async def read_answer(response: aiohttp.ClientResponse, tally: TokenTally | None) -> dict[str, Any]:
+    """The answer, whether or not the server streams it: some ignore the request's choice."""
     kind = response.content_type
     if kind == "text/event-stream" or (tally is not None and kind != "application/json"):
-        return await read_stream(response, tally or Tally(Meter()))
+        return await read_stream(response, tally or TokenTally(Meter()))
     return await read_json(response)
 
 
-async def read_stream(response: aiohttp.ClientResponse, tally: Tally) -> dict[str, Any]:
-    """The answer as the same request without streaming gets it.
+async def read_stream(response: aiohttp.ClientResponse, tally: TokenTally) -> dict[str, Any]:
+    """The answer that the same request would get without streaming.
 
     Raises:
         EgrmError: the stream broke off, or holds an error.
     """
-    answer = Streamed(str(response.url), tally)
-    # Not by aiohttp's lines: those have an upper length, and the first chunk holds the whole prompt's token ids.
+    answer = StreamedAnswer(str(response.url), tally)
+    # Not by aiohttp's lines, whose length is limited: the first chunk holds the token ids of the full prompt.
     async for part in response.content.iter_any():
         answer.feed(part)
         if answer.done:
             break
-    return answer.whole()
+    return answer.assembled()
 
 
-class Streamed:
-    """An answer that comes in chunks."""
+class StreamedAnswer:
+    """Assembles an answer from its chunks."""
 
-    def __init__(self, url: str, tally: Tally) -> None:
+    def __init__(self, url: str, tally: TokenTally) -> None:
         self._url = url
         self._tally = tally
-        self._events = Events()
+        self._events = EventReader()
         self._choices: dict[int, dict[str, Any]] = {}
         self._tokens: dict[int, int] = {}
         self._usage: dict[str, Any] = {}
-        self._told_in_full = False
+        self._usage_is_total = False
         self._fingerprint: str | None = None
 
     @property
     def done(self) -> bool:
-        """Whether the server said that this is all."""
+        """Whether the server marked the end of the stream."""
         return self._events.done
 
     def feed(self, part: bytes) -> None:
-        """Takes the next bytes.
+        """Adds the next bytes.
 
         Raises:
             EgrmError: they hold an error, or something other than JSON objects.
@@ -97,24 +94,24 @@ class Streamed:
             place = place_of(part, position)
             grown = self._add_choice(place, part)
             self._tally.add(self._grown(place, part, usage, grown))
-        if usage and not (parts and self._told_in_full):
-            self._usage, self._told_in_full = usage, not parts
+        if usage and not (parts and self._usage_is_total):
+            self._usage, self._usage_is_total = usage, not parts
 
-    def whole(self) -> dict[str, Any]:
-        """All chunks as one answer.
+    def assembled(self) -> dict[str, Any]:
+        """The answer that all chunks make.
 
         Raises:
-            EgrmError: the answer is not complete, or its end is an error.
+            EgrmError: the answer is not complete, or ends in an error.
         """
         for chunk in self._events.end():
             self._add(chunk)
-        # Where every choice that began has ended, a stream needs no `[DONE]`.
+        # If every choice that began has ended, the stream needs no `[DONE]`.
         ended = self._choices and all(choice["finish_reason"] for choice in self._choices.values())
         if not (self.done or ended):
-            raise Broken(f"{self._url} broke off before its answer was complete")
+            raise RetryableError(f"{self._url} broke off before its answer was complete")
         usage = dict(self._usage)
-        if len(self._choices) > 1 and not self._told_in_full:
-            usage.pop("completion_tokens", None)  # those of one choice
+        if len(self._choices) > 1 and not self._usage_is_total:
+            usage.pop("completion_tokens", None)  # they count one choice only
         return {
             "choices": list(self._choices.values()),
             "usage": usage,
@@ -123,7 +120,7 @@ class Streamed:
         }
 
     def _add_choice(self, place: int, part: dict[str, Any]) -> bool:
-        """Whether the part brought text."""
+        """Adds a part to its choice. Returns whether it has text."""
         choice = self._choices.setdefault(place, {"index": place, "finish_reason": None})
         ended = choice["finish_reason"]
         for key in ("finish_reason", "error"):
@@ -133,12 +130,12 @@ class Streamed:
         grown = self._add_text(choice, part)
         self._add_logprobs(choice, part.get("logprobs"), needed=grown)
         if grown and ended:
-            choice["unreadable"] = "the server went on after this choice had ended: several may be mixed in it"
+            choice["unreadable"] = "the server sent more text after this choice ended, so it may mix several"
         return grown
 
     @staticmethod
     def _add_logprobs(choice: dict[str, Any], logprobs: Any, *, needed: bool) -> None:
-        """Text without log-probabilities leaves the choice without any: those of a part say nothing of the whole."""
+        """Adds log-probabilities. Once a text comes without them, the choice has none: a part of them is useless."""
         if isinstance(logprobs, dict) and choice.get("logprobs", {}) is not None:
             for key, values in logprobs.items():
                 if isinstance(values, list):
@@ -168,11 +165,14 @@ class Streamed:
         return any(said.values())
 
     def _grown(self, place: int, part: dict[str, Any], usage: dict[str, Any], grown: bool) -> int:
-        """How many tokens this part brought: by the usage next to it, which counts its own choice only; else by its
-        token ids, else one for any text."""
-        before, told = self._tokens.get(place, 0), count(usage.get("completion_tokens"))
-        if told is None:
+        """The number of new tokens in this part.
+
+        It comes from the usage next to it, which counts its own choice only, or else from its token ids. Without
+        either, any text counts as one.
+        """
+        before, total = self._tokens.get(place, 0), count(usage.get("completion_tokens"))
+        if total is None:
             ids = part.get("token_ids")
-            told = before + (len(ids) if isinstance(ids, list) else int(grown))
-        self._tokens[place] = max(told, before)
+            total = before + (len(ids) if isinstance(ids, list) else int(grown))
+        self._tokens[place] = max(total, before)
         return self._tokens[place] - before

@@ -1,0 +1,331 @@
+"""A language model behind one or several servers with an OpenAI-style API."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from pydantic import SecretStr
+
+from egrm_graph.clients.client import (
+    Completion,
+    Completions,
+    LabelLogprobs,
+    Meter,
+    Sampling,
+    add_usage,
+    no_usage,
+)
+from egrm_graph.clients.observing import observed
+from egrm_graph.clients.server_answers import read_completions, read_label_logprobs, read_usage
+from egrm_graph.clients.server_api import VLLM, ServerApi
+from egrm_graph.clients.server_errors import (
+    LimitRefused,
+    LogprobsRefused,
+    ServerFixes,
+    SeveralRefused,
+    SwitchRefused,
+)
+from egrm_graph.clients.server_requests import Endpoint, label_body, route, sample_body
+from egrm_graph.clients.server_stream import TokenTally, read_answer
+from egrm_graph.clients.transport import ServerRequest, Transport, all_results, read_json, served_models
+from egrm_graph.errors import ContextTooLong, RunError, ServerError, Unsupported
+from egrm_graph.verification import Message, Usage
+
+_T = TypeVar("_T")
+
+STANDARD_TOP_LOGPROBS = 20
+"""The most that the OpenAI API gives for one position."""
+
+
+@dataclass(frozen=True)
+class _SampleCall:
+    """The arguments of one `sample` call."""
+
+    prompt: Sequence[Message]
+    sampling: Sampling
+    request_id: str
+    meter: Meter | None
+
+
+class ServerClient:
+    """Samples from the model that the servers serve under the name `model`.
+
+    `api` says what kind of server it is: `VLLM`, or `OPENAI` for any other, which gets only the standard fields and
+    the sampling options that are set. Other servers than vLLM get one request per seed. vLLM gets consecutive seeds in
+    one request, which computes the prompt once but can only be cancelled as one; to cancel samples separately, draw
+    each by a call of its own. Close the client with `aclose`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_urls: Sequence[str] = ("http://localhost:8000/v1",),
+        *,
+        api: ServerApi = VLLM,
+        api_key: str | SecretStr | None = None,
+        endpoint: Endpoint = "chat",
+        connect_timeout_s: float = 5.0,
+        request_timeout_s: float = 300.0,
+        attempts: int = 4,
+    ) -> None:
+        self._model = model
+        self._api = api
+        self._endpoint: Endpoint = endpoint
+        self._transport = Transport(
+            model,
+            base_urls,
+            api_key=api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key,
+            connect_timeout_s=connect_timeout_s,
+            request_timeout_s=request_timeout_s,
+            attempts=attempts,
+            fixes=ServerFixes(
+                setting="base_url",
+                no_answer=api.start_hint.format(model=model),
+                other_model="set model (--model) to a served name",
+            ),
+        )
+        # What the servers turn out to take, learned from their first refusal.
+        self._switch = True
+        self._several = api.counts_seeds_up
+        self._limit: str | None = None
+        self._context: int | None = None
+        self._label_ids: dict[str, int] = {}
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine, for traces and telemetry."""
+        return self._api.engine
+
+    @property
+    def name(self) -> str:
+        return self._model
+
+    @property
+    def gives_logprobs(self) -> bool:
+        return True
+
+    @property
+    def continues_prompt(self) -> bool:
+        return self._endpoint == "completions"
+
+    @property
+    def sampling_options(self) -> Collection[str]:
+        return self._api.options
+
+    async def sample(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        request_id: str,
+        meter: Meter | None = None,
+    ) -> Completions:
+        """One completion per seed; streamed if there is a `meter` to count its tokens."""
+        return await self._transport.run(self._sample(_SampleCall(prompt, sampling, request_id, meter), seeds))
+
+    async def label_logprobs(
+        self, prompt: Sequence[Message], labels: Sequence[str], *, request_id: str
+    ) -> LabelLogprobs:
+        """The log-probability of each label as the next token, from one request.
+
+        vLLM gives it for any token, with thinking switched off. Other servers list the likeliest tokens, and the labels
+        have to be among them.
+
+        Raises:
+            Unsupported: a label is not a single token of this model, or the server does not give its log-probability.
+        """
+        read = self._labels_by_id if "logprob_token_ids" in self._api.extensions else self._labels_by_text
+        return await self._transport.run(read(prompt, labels, request_id))
+
+    async def check(self) -> None:
+        """Raises the error that names the fix if a server does not answer, or does not serve the model."""
+        await self._transport.run(self._check())
+
+    async def aclose(self) -> None:
+        """Cancels what still runs, and closes the connections and the thread."""
+        await self._transport.aclose()
+
+    async def _sample(self, call: _SampleCall, seeds: Sequence[int]) -> Completions:
+        # Servers refuse greedy decoding of more than one completion per request.
+        several = self._several and call.sampling.temperature > 0
+        runs = list(_consecutive(seeds)) if several else [[seed] for seed in seeds]
+        if len(runs) == 1:
+            return await self._draw(call, runs[0], call.request_id)
+        parts = await self._draw_all(call, {f"{call.request_id}.{i}": run for i, run in enumerate(runs)})
+        completions: tuple[Completion, ...] = sum((part.completions for part in parts), ())
+        return Completions(completions, add_usage(*(part.usage for part in parts)))
+
+    async def _draw_all(
+        self, call: _SampleCall, runs: Mapping[str, Sequence[int]], *, raises: bool = True
+    ) -> list[Completions]:
+        """The completions of each run of seeds, by request id. If some requests fail and others do not, the samples of
+        those that failed have the reason as their error."""
+
+        async def one(request_id: str, run: Sequence[int]) -> Completions | RunError:
+            try:
+                return await self._draw(call, run, request_id)
+            except RunError as error:
+                return error
+
+        parts = await all_results([one(request_id, run) for request_id, run in runs.items()])
+        failed = [part for part in parts if isinstance(part, RunError)]
+        if raises and len(failed) == len(parts):
+            raise failed[0]
+        return [
+            _lost(part, len(run)) if isinstance(part, RunError) else part
+            for part, run in zip(parts, runs.values(), strict=True)
+        ]
+
+    async def _draw(self, call: _SampleCall, seeds: Sequence[int], request_id: str) -> Completions:
+        """One request for a run of seeds. If the server gives fewer completions, the others are requested one by
+        one."""
+        try:
+            drawn, usage = await self._request(call, seeds, request_id)
+        except SeveralRefused:
+            if len(seeds) == 1:
+                raise
+            drawn, usage = {}, no_usage()
+        missing = [place for place in range(len(seeds)) if place not in drawn]
+        if not missing:
+            return Completions(tuple(drawn[place] for place in range(len(seeds))), usage)
+        if len(seeds) == 1:
+            raise ServerError("the server answered with other choices than the one that was asked for")
+        self._several = False
+        singles = {f"{request_id}.{place}": [seeds[place]] for place in missing}
+        parts = await self._draw_all(call, singles, raises=not drawn)
+        drawn |= {place: part.completions[0] for place, part in zip(missing, parts, strict=True)}
+        return Completions(
+            tuple(drawn[place] for place in range(len(seeds))), add_usage(usage, *(part.usage for part in parts))
+        )
+
+    async def _request(
+        self, call: _SampleCall, seeds: Sequence[int], request_id: str
+    ) -> tuple[dict[int, Completion], Usage]:
+        """The completions of one request, by their place among the seeds."""
+        tally = None if call.meter is None else TokenTally(call.meter)
+        answer = await self._answer(call, seeds, request_id, tally)
+        usage = read_usage(answer)
+        completions = read_completions(answer, call.sampling, len(seeds))
+        return completions, usage if tally is None else tally.settle(usage)
+
+    async def _answer(
+        self, call: _SampleCall, seeds: Sequence[int], request_id: str, tally: TokenTally | None
+    ) -> dict[str, Any]:
+        """The answer to one request, sent again without what the server refuses if it can do without."""
+
+        async def read(response: aiohttp.ClientResponse) -> dict[str, Any]:
+            return await read_answer(response, tally)
+
+        async def send(fill_context: bool) -> dict[str, Any]:
+            body = sample_body(
+                self._endpoint,
+                self._model,
+                call.prompt,
+                call.sampling,
+                seeds,
+                api=self._api,
+                limit=self._limit,
+                switch=self._switch,
+                fill_context=fill_context,
+            )
+            if tally is not None:
+                body |= {"stream": True, "stream_options": dict(self._api.stream_options)}
+            answer = await self._transport.send(ServerRequest(route(self._endpoint), body, request_id), read)
+            if (observation := observed.get()) is not None:
+                version = answer.get("system_fingerprint")
+                observation.server_version = version if isinstance(version, str) else None
+            return answer
+
+        async def fit() -> dict[str, Any]:
+            return await self._fitting(call.sampling.max_tokens, send)
+
+        try:
+            return await self._adapting(call.sampling.thinking, fit)
+        except LogprobsRefused as error:
+            raise error.of("top_logprobs", call.sampling.logprobs, self._api.logprobs_hint) from error
+
+    async def _fitting(self, max_tokens: int, send: Callable[[bool], Awaitable[_T]]) -> _T:
+        """If the server refuses more tokens than its context has left, asks for all that are left. A prompt that does
+        not fit on its own is refused again."""
+        if self._context is not None and max_tokens >= self._context:
+            return await send(True)
+        try:
+            return await send(False)
+        except ContextTooLong as error:
+            self._context = error.context_tokens
+            return await send(True)
+
+    async def _adapting(self, thinking: str, send: Callable[[], Awaitable[_T]]) -> _T:
+        """Mistral's own tokenizers have no switch for thinking and refuse to have it switched off. OpenAI's reasoning
+        models refuse `max_tokens`."""
+        try:
+            return await send()
+        except SwitchRefused:
+            if thinking != "off":
+                raise
+            self._switch = False
+        except LimitRefused:
+            if self._limit is not None or self._api.chat_limit != "max_tokens" or self._endpoint != "chat":
+                raise
+            self._limit = "max_completion_tokens"
+        return await send()
+
+    async def _labels_by_id(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
+        ids = await all_results([self._label_id(label) for label in labels])
+
+        async def send() -> dict[str, Any]:
+            body = label_body(self._endpoint, self._model, prompt, ids, switch=self._switch)
+            return await self._transport.send(ServerRequest(route(self._endpoint), body, request_id), read_json)
+
+        answer = await self._adapting("off", send)
+        found = read_label_logprobs(self._endpoint, answer)
+        if missing := [label for label, token_id in zip(labels, ids, strict=True) if token_id not in found]:
+            raise Unsupported(f"the server gave no log-probabilities of {missing}; label_logprobs needs vLLM 0.32")
+        logprobs = {label: found[token_id] for label, token_id in zip(labels, ids, strict=True)}
+        return LabelLogprobs(logprobs, read_usage(answer))
+
+    async def _label_id(self, label: str) -> int:
+        if label not in self._label_ids:
+            body = {"model": self._model, "prompt": label, "add_special_tokens": False}
+            tokens = (await self._transport.send(ServerRequest("/tokenize", body), read_json)).get("tokens")
+            if not isinstance(tokens, list) or len(tokens) != 1 or type(tokens[0]) is not int:
+                raise Unsupported(f"the label {label!r} is not one token of {self._model} but {tokens}; choose another")
+            self._label_ids[label] = tokens[0]
+        return self._label_ids[label]
+
+    async def _labels_by_text(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
+        sampling = Sampling(temperature=1.0, max_tokens=1, logprobs=STANDARD_TOP_LOGPROBS)
+        answer = await self._answer(_SampleCall(prompt, sampling, request_id, None), [0], request_id, None)
+        top = (read_completions(answer, sampling, 1)[0].top_logprobs or ({},))[0]
+        if missing := [label for label in labels if label not in top]:
+            raise Unsupported(
+                f"the {STANDARD_TOP_LOGPROBS} likeliest tokens that the server lists do not include the labels "
+                f"{missing}; set label_probabilities='never', or use a vLLM server, which gives any label"
+            )
+        return LabelLogprobs({label: top[label] for label in labels}, read_usage(answer))
+
+    async def _check(self) -> None:
+        for url in self._transport.base_urls:
+            served = await self._transport.send(ServerRequest("/models"), served_models, base_url=url)
+            if self._model not in served:
+                raise self._transport.not_served(url, served)
+
+
+def _lost(error: RunError, n: int) -> Completions:
+    return Completions((Completion("", "abort", None, error=str(error)),) * n, {**no_usage(), "requests": 1})
+
+
+def _consecutive(seeds: Sequence[int]) -> Iterator[list[int]]:
+    """The seeds in runs of consecutive ones."""
+    run: list[int] = []
+    for seed in seeds:
+        if run and seed != run[-1] + 1:
+            yield run
+            run = []
+        run.append(seed)
+    if run:
+        yield run
