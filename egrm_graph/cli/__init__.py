@@ -33,9 +33,8 @@ __all__ = ["app", "main"]
 CANNOT = 2
 
 _ENVIRONMENT = (
-    "A setting whose option is not given is taken from the environment, where there is EGRM_ and its name in capitals "
-    "(EGRM_MODEL for --model; EGRM_BASE_URL holds a JSON list), or else is its default. "
-    "The server's API key is only taken from EGRM_API_KEY."
+    "Without an option, the setting comes from the environment, such as EGRM_MODEL for --model, and then from its "
+    "default. EGRM_BASE_URL holds a JSON list. The server's API key comes only from EGRM_API_KEY."
 )
 
 

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 @interruptible
 def demo(
     settings: Settings,
-    questions: Annotated[int, typer.Option(min=1, help="Held-out questions to ask.")] = 500,
-    levels: Annotated[bool, typer.Option("--levels", help="A table for each level of difficulty, too.")] = False,
+    questions: Annotated[int, typer.Option(min=1, metavar="N", help="Number of held-out questions.")] = 500,
+    levels: Annotated[bool, typer.Option("--levels", help="Also print a table for each level of difficulty.")] = False,
     json_path: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file as well.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures to this file.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Questions under way at once.")] = 128,
+    concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Questions at once, at most.")] = 128,
 ) -> None:
-    """Compare never reasoning, always reasoning and E-GRM, and tell one question step by step.
+    """Compare never reasoning, always reasoning, and E-GRM, and show one question step by step.
 
     With --task pairwise or best_of_n, the model judges held-out pairs or lists of answers.
     """

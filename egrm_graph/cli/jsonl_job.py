@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", bound=Mapping[str, Any])
 
-File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - is standard input.")]
-Output = Annotated[Path | None, typer.Option(help="Where the results go, instead of standard output.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with --output; what is in it is not asked again.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start --output anew.")]
-Concurrency = Annotated[int, typer.Option(min=1, help="Questions under way at once, at most.")]
+File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines. - is standard input.")]
+Output = Annotated[Path | None, typer.Option(help="Write the results to this file.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --output.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over, and replace --output.")]
+Concurrency = Annotated[int, typer.Option(min=1, metavar="N", help="Questions at once, at most.")]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`egrm rollouts`: paths for questions with references, each marked right or wrong."""
+"""`egrm rollouts`: draw paths for questions with references, and mark each right or wrong."""
 
 from __future__ import annotations
 
@@ -35,17 +35,21 @@ def rollouts(
     overwrite: Overwrite = False,
     concurrency: Concurrency = 32,
 ) -> None:
-    """Draw paths for questions, to train a scorer on: one JSON line out for each line in, in the same order.
+    """Draw reasoning paths for questions, to train a scorer on. Each line in gives one line out, in the same order.
 
-    A line in is an object with a "question" and a "reference", its right answer, and perhaps an "id" and a "level". A
-    line out has the paths (--paths of them), each with its answer, whether that is right, its tokens and their
-    log-probabilities. Every line needs an id of its own, which --resume goes by. A line that cannot be asked has its
-    number and the reason as "error"; the other lines go on. An --output that ends in .parquet is written as Parquet
-    once all is drawn.
+    A line in needs a "question" and a "reference", its correct answer. It may have an "id" and a "level".
 
-    Exit status: 0 when every line got its paths, 1 when some did not, 2 when nothing could be asked.
+    Exit status: 0 when every line has its paths, 1 when some have none, 2 when nothing could be asked.
+
+    \fEvery line needs a unique id, because --resume goes by it. Without an "id", that is the line number.
+
+    A line out has the paths (--paths of them), each with its answer, whether that is right, its tokens, and their
+    log-probabilities. If the line could not be asked, it has the line number and the reason as "error", and the other
+    lines continue.
+
+    An --output that ends in .parquet is converted to Parquet once all paths are drawn.
     """
-    # Nothing is scored here, so no scorer is loaded or asked.
+    # Nothing is scored here, so no scorer is loaded or called.
     settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
     with _written(output, resume=resume, overwrite=overwrite) as lines:
         job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
@@ -62,13 +66,13 @@ def _refuse_other_paths(lines: Path, paths: int) -> None:
             if "paths" in row and drawn != paths:
                 raise SettingsError(
                     f"line {number} of {lines} has {drawn} paths, and --paths is {paths}; "
-                    f"go on with --paths {drawn}, or name another --output"
+                    f"resume with --paths {drawn}, or name another --output"
                 )
 
 
 @contextmanager
 def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[Path | None]:
-    """The file of lines to write; for Parquet, which cannot be added to, one beside it until all is drawn."""
+    """The file of lines to write. Nothing can be appended to Parquet, so its lines first go to a file next to it."""
     if output is None or output.suffix != ".parquet":
         yield output
         return
@@ -77,7 +81,7 @@ def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[
     require_pyarrow()
     lines = output.with_name(f"{output.name}.jsonl")
     if output.exists() and not overwrite and not (resume and lines.exists()):
-        raise InputError(f"{output} is there already, and complete; name another, or start anew by --overwrite")
+        raise InputError(f"{output} exists and is complete; name another file, or start over with --overwrite")
     try:
         yield lines
     except typer.Exit as ended:

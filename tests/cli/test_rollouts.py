@@ -147,4 +147,4 @@ async def test_going_on_with_another_number_of_paths_is_refused(tmp_path: Path) 
             done = await ended(process)
     assert (done.status, server.seen) == (2, [])
     assert "line 1 of" in done.err
-    assert "has 2 paths, and --paths is 3; go on with --paths 2" in done.err
+    assert "has 2 paths, and --paths is 3; resume with --paths 2" in done.err

@@ -81,7 +81,7 @@ def test_the_api_key_comes_from_the_environment_only(monkeypatch: pytest.MonkeyP
     assert key.get_secret_value() == "secret"
     app = typer.Typer()
     app.command()(with_settings(lambda *, settings: None))
-    assert "--api-key" not in CliRunner().invoke(app, ["--help"]).output
+    assert "--api-key" not in CliRunner().invoke(app, ["--help-all"]).output
 
 
 def test_a_value_out_of_range_names_the_setting_and_the_range() -> None:
@@ -95,8 +95,9 @@ def test_an_option_that_would_have_no_effect_is_refused(given: dict[str, object]
         settings_of(given)
 
 
-def test_help_tells_a_setting_its_docstring_and_its_default() -> None:
+def test_the_full_help_has_the_docstring_and_the_default_of_a_setting() -> None:
     app = typer.Typer()
     app.command()(with_settings(lambda *, settings: None))
-    output = " ".join(CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output.split())
-    assert "Fast answers drawn (M). The published setting is 5. [default: 5]" in output
+    output = " ".join(CliRunner().invoke(app, ["--help-all"], env={"COLUMNS": "300"}).output.split())
+    description = " ".join((Settings.model_fields["samples"].description or "").split())
+    assert f"{description} [default: 5]" in output
