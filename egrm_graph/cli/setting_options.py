@@ -65,7 +65,7 @@ def with_fields(
         own = [item for item in inspect.signature(command, eval_str=True).parameters.values() if item.name != argument]
         # By keyword, options without a default may follow those with one.
         parameters = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in (*own, *options)]
-        parsed.__name__, parsed.__doc__ = command.__name__, _reflowed(command.__doc__ or "")
+        parsed.__name__, parsed.__doc__ = command.__name__, reflowed(command.__doc__ or "")
         parsed.__annotations__ = {item.name: item.annotation for item in parameters}
         parsed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return parsed
@@ -73,7 +73,7 @@ def with_fields(
     return decorate
 
 
-def _reflowed(doc: str) -> str:
+def reflowed(doc: str) -> str:
     """The docstring with each paragraph on one line, for a terminal of any width. Form feeds stay."""
     return "\n\n".join(" ".join(re.findall(r"\f|[^\s]+", paragraph)) for paragraph in doc.split("\n\n"))
 
