@@ -67,7 +67,7 @@ def ablation(
     and of the best possible choice. Each question of the file needs as many paths as the largest --size.
     objectives.json in --output has the same figures.
     """
-    from egrm_graph.benchmark.rule_comparison import read_test, report, tell
+    from egrm_graph.benchmark.rule_comparison import compare_rules, read_test, write_reports
 
     sizes = size or [4, 8, 16]
     for file in test:  # checked before anything is trained
@@ -80,5 +80,5 @@ def ablation(
         err.print(Text(f"objective {config.objective}"))
         with redirect_stdout(sys.stderr), TrainingProgress(err) as progress:
             folders[config.objective] = train_scorer(config, resume=not overwrite, overwrite=overwrite, watch=progress)
-    found = [asyncio.run(report(file, folders, sizes, err)) for file in test]
-    tell(found, out, configs[0].output.parent / "objectives.json")
+    reports = [asyncio.run(compare_rules(file, folders, sizes, err)) for file in test]
+    write_reports(reports, out, configs[0].output.parent / "objectives.json")

@@ -74,8 +74,9 @@ def with_fields(
 
 
 def reflowed(doc: str) -> str:
-    """The docstring with each paragraph on one line, for a terminal of any width. Form feeds stay."""
-    return "\n\n".join(" ".join(re.findall(r"\f|[^\s]+", paragraph)) for paragraph in doc.split("\n\n"))
+    """The docstring with each paragraph on one line, for a terminal of any width. Form feeds end a paragraph."""
+    paragraphs = (" ".join(re.findall(r"\f|[^\s]+", paragraph)) for paragraph in doc.split("\n\n"))
+    return "\n\n".join(paragraphs).replace("\n\n\f ", "\f\n\n")
 
 
 def flag(name: str) -> str:
@@ -114,7 +115,7 @@ def _help_all(full: Mapping[str, Mapping[str, Any]], n_hidden: int) -> inspect.P
     def show(ctx: typer.Context, wanted: bool) -> None:
         if wanted:
             command = copy.copy(ctx.command)
-            command.help = (command.help or "").replace("\f ", "")
+            command.help = (command.help or "").replace("\f", "")
             command.params = [_changed(item, full.get(item.name or "", {})) for item in command.params]
             typer.echo(command.get_help(ctx))
             raise typer.Exit

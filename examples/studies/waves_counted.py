@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.context import Run
 from egrm_graph.intervals import Estimate, bootstrap
 from egrm_graph.nodes.answer_fast import answer_fast
@@ -29,7 +29,7 @@ IN_FLIGHT = 64
 class Drawn:
     """A question with all its fast answers."""
 
-    question: Question
+    question: BenchQuestion
     samples: list[Sample]
     classes: tuple[int | None, ...]
 
@@ -49,12 +49,12 @@ class Counted:
     """Questions with another route, or another direct answer, than with all drawn."""
 
 
-async def draw_all(parts: Parts, questions: Sequence[Question], samples: int) -> list[Drawn]:
+async def draw_all(parts: Parts, questions: Sequence[BenchQuestion], samples: int) -> list[Drawn]:
     """All fast answers of all questions, many at once."""
     run = Run(parts, parts.settings.overridden({"samples": samples, "stopping": "all"}), lambda _: None, parts.client)
     slots = asyncio.Semaphore(IN_FLIGHT)
 
-    async def one(question: Question) -> Drawn:
+    async def one(question: BenchQuestion) -> Drawn:
         async with slots:
             drawn = (await answer_fast({"question": question.text}, run))["drawn"]["samples"]  # type: ignore[typeddict-item]
         return Drawn(question, drawn, tuple(classes([each["answer"] for each in drawn], parts.task.same)))

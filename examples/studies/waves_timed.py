@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from waves_counted import Drawn
 
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.clients.client import add_usage
 from egrm_graph.context import Run
 from egrm_graph.nodes.answer_fast import answer_fast
@@ -64,7 +64,7 @@ async def timed(parts: Parts, drawn: Sequence[Drawn], samples: int, n: int) -> l
 
 
 async def _turns(
-    parts: Parts, questions: Sequence[Question], samples: int, ways: dict[str, dict[str, Any]], *, paths: bool
+    parts: Parts, questions: Sequence[BenchQuestion], samples: int, ways: dict[str, dict[str, Any]], *, paths: bool
 ) -> list[Timed]:
     settings = {way: parts.settings.overridden({"samples": samples, **given}) for way, given in ways.items()}
     found: dict[str, list[_Once]] = {way: [] for way in ways}
@@ -75,7 +75,7 @@ async def _turns(
     return [_timed(way, once) for way, once in found.items()]
 
 
-async def _once(parts: Parts, question: Question, settings: Settings, *, paths: bool) -> _Once:
+async def _once(parts: Parts, question: BenchQuestion, settings: Settings, *, paths: bool) -> _Once:
     """The nodes before the scorer, as the graph runs them."""
     run = Run(parts, settings, lambda _: None, parts.client)
     state: Any = {"question": question.text}

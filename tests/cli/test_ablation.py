@@ -52,5 +52,5 @@ def test_a_test_file_with_too_few_paths_is_told_before_anything_is_trained(
     ]
     run = CliRunner().invoke(app, command)
     assert run.exit_code == 2
-    assert f"{rollouts}: no question has 16 paths; the most is 4" in run.output.replace("\n", "")
+    assert f"{rollouts}: no question has 16 paths, and the most is 4" in run.output.replace("\n", "")
     assert not output.exists()

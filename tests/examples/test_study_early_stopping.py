@@ -6,7 +6,7 @@ import pytest
 from waves_counted import counted, draw_all
 from waves_timed import timed
 
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.parts import Parts, assemble
 from egrm_graph.settings import Settings
@@ -19,7 +19,7 @@ VOTES = {
     "4+0": "44414",  # direct, after five
     "5+0": "55156",  # reasoned, after five: 55155 would be direct
 }
-QUESTIONS = [Question(text, text, text[0], 1) for text in VOTES]
+QUESTIONS = [BenchQuestion(text, text, text[0], 1) for text in VOTES]
 
 
 def scripted() -> Parts:
