@@ -66,7 +66,7 @@ class PathSampler:
 
 
 def _in_turn(calls: Sequence[tuple[Call, View]]) -> Iterator[tuple[Call, View]]:
-    """The calls of the views in turn, so that any part of them has all orders of the candidates."""
+    """The calls of the views in turn, so any part of them has all orders of the candidates."""
     by_view: dict[int, list[tuple[Call, View]]] = {}
     for call, view in calls:
         by_view.setdefault(id(view), []).append((call, view))

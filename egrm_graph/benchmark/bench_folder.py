@@ -1,4 +1,4 @@
-"""The results of a benchmark: a line for each method and question, saved at once, so that a killed run can resume."""
+"""The results of a benchmark: a line for each method and question, saved at once, so a killed run can resume."""
 
 from __future__ import annotations
 

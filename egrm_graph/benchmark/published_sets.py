@@ -59,7 +59,7 @@ def _gsm8k(row: _Fields, number: int) -> Iterator[BenchQuestion]:
     """Cobbe et al. 2021, arXiv:2110.14168: the answer follows four hashes."""
     worked, mark, answer = _text(row["answer"]).rpartition("####")
     if not mark or not worked:
-        raise ValueError("'answer' has no #### before the number, and there is no 'reference'")
+        raise ValueError("'answer' has no #### before the number, and 'reference' is missing; add one of them")
     yield BenchQuestion(str(number), _text(row["question"]), answer.strip().replace(",", ""), 0)
 
 

@@ -25,7 +25,7 @@ from egrm_graph.training.training_settings import UNUSED, ScorerTraining
 OBJECTIVES: tuple[str, ...] = get_args(ScorerTraining.model_fields["objective"].annotation)
 
 
-def trainings_of(given: Mapping[str, Any]) -> list[ScorerTraining]:
+def trainings_of(options: Mapping[str, Any]) -> list[ScorerTraining]:
     """A training for each objective, in a folder of its own, with only the weights that the objective uses.
 
     Raises:
@@ -33,8 +33,8 @@ def trainings_of(given: Mapping[str, Any]) -> list[ScorerTraining]:
     """
     return [
         training_of(
-            {name: value for name, value in given.items() if name not in UNUSED[objective]}
-            | {"objective": objective, "output": Path(given["output"]) / objective}
+            {name: value for name, value in options.items() if name not in UNUSED[objective]}
+            | {"objective": objective, "output": Path(options["output"]) / objective}
         )
         for objective in OBJECTIVES
     ]
@@ -63,7 +63,7 @@ def ablation(
     The scorers go to subfolders of --output: hybrid, regression, hinge, and bradley_terry. The command skips a scorer
     that is complete, and resumes one that was interrupted.
 
-    \fFor each file of --test there is a table with the accuracy of the majority vote, of each rule with each scorer,
+    \fFor each file of --test, it prints a table with the accuracy of the majority vote, of each rule with each scorer,
     and of the best possible choice. Each question of the file needs as many paths as the largest --size.
     objectives.json in --output has the same figures.
     """
@@ -79,6 +79,8 @@ def ablation(
     for config in configs:
         err.print(Text(f"objective {config.objective}"))
         with redirect_stdout(sys.stderr), TrainingProgress(err) as progress:
-            folders[config.objective] = train_scorer(config, resume=not overwrite, overwrite=overwrite, watch=progress)
+            folders[config.objective] = train_scorer(
+                config, resume=not overwrite, overwrite=overwrite, observer=progress
+            )
     reports = [asyncio.run(compare_rules(file, folders, sizes, err)) for file in test]
     write_reports(reports, out, configs[0].output.parent / "objectives.json")

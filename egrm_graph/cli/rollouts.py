@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from egrm_graph.cli.answering import Asking
+from egrm_graph.cli.answering import Answering
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.json_lines import Line
-from egrm_graph.cli.jsonl_job import Concurrency, File, Job, Output, Overwrite, Resume
+from egrm_graph.cli.jsonl_job import (
+    ConcurrencyOption,
+    FileArgument,
+    JsonlJob,
+    OutputOption,
+    OverwriteOption,
+    ResumeOption,
+)
 from egrm_graph.cli.run_progress import RolloutCounts
 from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.errors import InputError, SettingsError
@@ -27,13 +34,13 @@ if TYPE_CHECKING:
 
 @with_settings
 def rollouts(
-    file: File,
+    file: FileArgument,
     *,
     settings: Settings,
-    output: Output = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    concurrency: Concurrency = 32,
+    output: OutputOption = None,
+    resume: ResumeOption = False,
+    overwrite: OverwriteOption = False,
+    concurrency: ConcurrencyOption = 32,
 ) -> None:
     """Draw reasoning paths for questions, to train a scorer on. Each line in gives one line out, in the same order.
 
@@ -51,11 +58,11 @@ def rollouts(
     """
     # Nothing is scored here, so no scorer is loaded or called.
     settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
-    with _written(output, resume=resume, overwrite=overwrite) as lines:
-        job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
+    with _lines_file(output, resume=resume, overwrite=overwrite) as lines:
+        job = JsonlJob.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
         if lines is not None and resume and lines.exists():
             _refuse_other_paths(lines, settings.paths)
-        job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))
+        job.run(settings, _answering, RolloutCounts(), Console(stderr=True, highlight=False))
 
 
 def _refuse_other_paths(lines: Path, paths: int) -> None:
@@ -71,7 +78,7 @@ def _refuse_other_paths(lines: Path, paths: int) -> None:
 
 
 @contextmanager
-def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[Path | None]:
+def _lines_file(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[Path | None]:
     """The file of lines to write. Nothing can be appended to Parquet, so its lines first go to a file next to it."""
     if output is None or output.suffix != ".parquet":
         yield output
@@ -91,11 +98,11 @@ def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[
         raise
 
 
-def _asking(parts: Parts) -> Asking[RolloutRow]:
+def _answering(parts: Parts) -> Answering[RolloutRow]:
     from egrm_graph.training.roll_out import roll_out
 
-    async def ask(line: Line) -> RolloutRow:
+    async def answer(line: Line) -> RolloutRow:
         level = line.others.get("level")
-        return await roll_out(parts, line.asked, level if isinstance(level, int) else None)
+        return await roll_out(parts, line.inputs, level if isinstance(level, int) else None)
 
-    return Asking(ask, lambda row: not row["paths"], parts.client.check)
+    return Answering(answer, lambda row: not row["paths"], parts.client.check)

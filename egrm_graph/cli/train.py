@@ -1,4 +1,4 @@
-"""`egrm train scorer`: a scorer from a file of rollouts."""
+"""`egrm train scorer`: train a scorer on a file of rollouts."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ COMMON: Mapping[str, str] = {
 """The settings that `--help` lists, each with a short text. `--help-all` lists all settings."""
 
 
-def training_of(given: Mapping[str, Any]) -> ScorerTraining:
-    """The configuration with the options that were given.
+def training_of(options: Mapping[str, Any]) -> ScorerTraining:
+    """The training with these options.
 
     Raises:
-        SettingsError: a value is out of range, or does not fit another one.
+        SettingsError: a value is out of range, or options conflict.
     """
     try:
-        return ScorerTraining(**given)
+        return ScorerTraining(**options)
     except ValidationError as error:
         raise SettingsError(explain(error)) from error
 
@@ -90,10 +90,10 @@ def scorer(
     console = Console(stderr=True, highlight=False)
     try:
         with redirect_stdout(sys.stderr), TrainingProgress(console) as progress:
-            folder = train_scorer(config, resume=resume, overwrite=overwrite, watch=progress)
+            folder = train_scorer(config, resume=resume, overwrite=overwrite, observer=progress)
     except KeyboardInterrupt:
-        told = f"egrm: interrupted; the same command with --resume goes on with {config.output}"
-        console.print(Text(told), soft_wrap=True)
+        message = f"egrm: interrupted; run the same command with --resume to continue {config.output}"
+        console.print(Text(message), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     held_out = {name: round(value, 6) if value else value for name, value in manifest["held_out"].items()}

@@ -32,14 +32,14 @@ def test_only_what_is_given_counts_as_given() -> None:
 
 
 def test_every_option_reaches_its_setting() -> None:
-    given = [
+    options = [
         *("--samples", "7", "--threshold", "0.6", "--measure", "vote_entropy", "--seed", "3"),
         *("--engine", "vllm", "--model", "name", "--endpoint", "completions"),
         *("--base-url", "http://a/v1", "--base-url", "http://b/v1"),
         *("--fast-temperature", "0.5", "--path-thinking", "off", "--deadline-s", "2.5"),
         *("--scorer", "folder", "--scorer-url", "http://c/v1"),
     ]
-    assert parsed(*given) == Settings(
+    assert parsed(*options) == Settings(
         samples=7,
         threshold=0.6,
         measure="vote_entropy",
@@ -89,10 +89,10 @@ def test_a_value_out_of_range_names_the_setting_and_the_range() -> None:
         settings_of({"samples": 0})
 
 
-@pytest.mark.parametrize("given", [{"base_url": ["http://a/v1"]}, {"endpoint": "chat"}])
-def test_an_option_that_would_have_no_effect_is_refused(given: dict[str, object]) -> None:
+@pytest.mark.parametrize("options", [{"base_url": ["http://a/v1"]}, {"endpoint": "chat"}])
+def test_an_option_that_would_have_no_effect_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match="is for a vLLM server, and the engine is embedded; add --engine vllm"):
-        settings_of(given)
+        settings_of(options)
 
 
 def test_the_full_help_has_the_docstring_and_the_default_of_a_setting() -> None:
