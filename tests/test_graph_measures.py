@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from egrm_graph import Settings, Verification, build_graph
+from egrm_graph import Measure, Settings, Verification, build_graph
 from egrm_graph.clients.client import Client, Completion
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
 from egrm_graph.errors import SettingsError
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL
-from egrm_graph.uncertainty.combination import Combination
 from egrm_graph.uncertainty.measures import MEASURES
 from egrm_graph.verification import Message
 
@@ -150,25 +149,11 @@ def test_what_does_not_fit_the_measure_is_refused_at_build_time(settings: dict[s
         build_graph(Settings(**{"task": "arithmetic", **settings}), client=ScriptedClient(labels={}), scorer=None)
 
 
-def test_readings_and_logprobs_of_samples_are_not_had_together() -> None:
-    names = ("label_margin", "deepconf_mean")
-    both = Combination(names, (0.0, 0.0), (1.0, 1.0), (1.0, 1.0), 0.0).measure()
-    settings = Settings(task="pairwise", measure="combination")
-    with pytest.raises(
-        SettingsError, match="'combination' needs both readings of labels and log-probabilities of samples"
-    ):
+def test_a_measure_cannot_need_both_readings_and_logprobs_of_samples() -> None:
+    both = Measure("both", lambda _: 1.0, 0.8, higher_is_certain=True, needs=("readings", "top_logprobs"))
+    settings = Settings(task="pairwise", measure="both")
+    with pytest.raises(SettingsError, match="'both' needs both readings of labels and log-probabilities of samples"):
         build_graph(settings, client=ScriptedClient(labels={}), scorer=None, measures=[both])
-
-
-async def test_a_combination_decides_the_route() -> None:
-    # sigmoid(10 * (0.6 - 0.5)) and sigmoid(10 * (1 - 0.5)), over the threshold of 0.8 only in the second case.
-    combined = Combination(("consensus",), (0.5,), (1.0,), (10.0,), 0.0).measure()
-    for fast, value, route in ((["56"] * 3 + ["57"] * 2, 0.731, "reasoned"), (["56"] * 5, 0.993, "direct")):
-        client = ScriptedClient(fast=fast, paths=["#56"] * 4)
-        settings = Settings(task="arithmetic", measure="combination")
-        graph = build_graph(settings, client=client, scorer=None, measures=[combined])
-        told = (await graph.ainvoke(QUESTION))["verification"]
-        assert (told["uncertainty"]["value"], told["route"]) == (pytest.approx(value, abs=1e-3), route)
 
 
 def test_the_bundled_judge_has_no_labels_to_read() -> None:

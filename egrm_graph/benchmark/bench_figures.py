@@ -1,4 +1,4 @@
-"""What the benchmark's results come to: a row for each strategy, with what can be worked out of others."""
+"""The figures of a benchmark: a row for each method, including those derived from others."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from egrm_graph.benchmark.bench_folder import Result
+from egrm_graph.benchmark.bench_folder import MethodResult
+from egrm_graph.benchmark.bench_methods import METHODS, BenchMethod, ReasoningRate, find_method
 from egrm_graph.errors import InputError
 from egrm_graph.intervals import Estimate, bootstrap, share
 
-Values = NDArray[np.float64]
+_Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One strategy's figures; those that are not known of what was worked out are None."""
+class BenchRow:
+    """The figures of one method. Some are None for a derived method, because nothing was measured."""
 
-    strategy: str
+    method: str
     accuracy: Estimate
     tokens: Estimate
-    """Completion tokens a question, cancelled ones included."""
+    """Completion tokens per question, including canceled ones."""
     points: Estimate | None
-    """Accuracy less that of always reasoning, in percentage points; paired."""
+    """Accuracy minus that of always reasoning, in percentage points, paired."""
     short_of: str | None
-    """The most accurate strategy that costs no more, where that is another one."""
+    """The most accurate method that costs no more, if that is another one."""
     short_by: Estimate | None
-    """How many percentage points less accurate than that one; paired."""
+    """How many percentage points less accurate than that method, paired."""
     escalated: float
     cancelled_tokens: float | None
     failed: int | None
@@ -39,41 +40,42 @@ class Row:
 
 @dataclass(frozen=True)
 class _Series:
-    """A strategy's values, a question each; of what was worked out, expected ones."""
+    """The values of one method, one per question. For a derived method, they are expected values."""
 
-    right: Values
-    tokens: Values
+    right: _Values
+    tokens: _Values
     escalated: float
-    results: Sequence[Result] = ()
+    results: Sequence[MethodResult] = ()
 
 
-def rows(results: Sequence[Result], names: Sequence[str]) -> list[Row]:
-    """A row for each of the names, on the questions that all of them were asked.
+def rows(
+    results: Sequence[MethodResult], names: Sequence[str], known: Sequence[BenchMethod] = METHODS
+) -> list[BenchRow]:
+    """A row for each of the names, on the questions that every method has a result for.
 
     Raises:
-        InputError: there is no such question, or what `random` and `oracle` are worked out from is missing.
+        InputError: no such question exists, or a method that a derived one needs is missing.
+        SettingsError: a name is unknown.
     """
-    series = _series(results, names)
+    series = _series(results, names, known)
     return [_row(name, series) for name in names]
 
 
-def _series(results: Sequence[Result], names: Sequence[str]) -> dict[str, _Series]:
-    by_name: dict[str, dict[str, Result]] = {}
+def _series(results: Sequence[MethodResult], names: Sequence[str], known: Sequence[BenchMethod]) -> dict[str, _Series]:
+    by_name: dict[str, dict[str, MethodResult]] = {}
     for result in results:
-        by_name.setdefault(result.strategy, {})[result.id] = result
-    asked = [name for name in names if name not in ("random", "oracle")]
-    common = set.intersection(*(set(by_name.get(name, {})) for name in asked)) if asked else set()
+        by_name.setdefault(result.method, {})[result.id] = result
+    rates = {name: rate for name in names if (rate := find_method(name, known)[0].rate) is not None}
+    measured = [name for name in names if name not in rates]
+    common = set.intersection(*(set(by_name.get(name, {})) for name in measured)) if measured else set()
     if not common:
-        raise InputError("no question has a result of every strategy; let the benchmark run to its end")
+        raise InputError("no question has a result of every method; let the benchmark run to its end")
     ids = sorted(common)
-    series = {name: _asked([by_name[name][i] for i in ids]) for name in asked}
-    for name in names:
-        if name not in asked:
-            series[name] = _worked_out(name, series)
-    return series
+    series = {name: _measured([by_name[name][i] for i in ids]) for name in measured}
+    return series | {name: _derived(name, rate, series) for name, rate in rates.items()}
 
 
-def _asked(results: Sequence[Result]) -> _Series:
+def _measured(results: Sequence[MethodResult]) -> _Series:
     return _Series(
         right=np.array([result.right for result in results], dtype=float),
         tokens=np.array([result.completion_tokens for result in results], dtype=float),
@@ -82,25 +84,21 @@ def _asked(results: Sequence[Result]) -> _Series:
     )
 
 
-def _worked_out(name: str, series: Mapping[str, _Series]) -> _Series:
-    """The random gate at the rate of `egrm`, or the gate that reasons only where that puts a wrong answer right."""
-    if missing := [each for each in ("never", "always", "egrm") if each not in series]:
-        raise InputError(f"the strategy {name!r} is worked out from never, always and egrm; add {', '.join(missing)}")
+def _derived(name: str, rate_of: ReasoningRate, series: Mapping[str, _Series]) -> _Series:
+    if missing := [needed for needed in ("never", "always", "egrm") if needed not in series]:
+        raise InputError(f"the method {name!r} is derived from never, always, and egrm; add {', '.join(missing)}")
     never, always = series["never"], series["always"]
-    if name == "random":
-        rate = np.full(len(never.right), series["egrm"].escalated)
-    else:
-        rate = ((never.right == 0) & (always.right == 1)).astype(float)
+    rate = rate_of(never.right, always.right, series["egrm"].escalated)
     right = (1 - rate) * never.right + rate * always.right
     return _Series(right, never.tokens + rate * always.tokens, float(rate.mean()))
 
 
-def _row(name: str, series: Mapping[str, _Series]) -> Row:
+def _row(name: str, series: Mapping[str, _Series]) -> BenchRow:
     own = series[name]
     rival = _rival(name, series)
     times = [result.seconds for result in own.results]
-    return Row(
-        strategy=name,
+    return BenchRow(
+        method=name,
         accuracy=share(own.right == 1) if own.results else _mean(own.right),
         tokens=_mean(own.tokens),
         points=_points(own, series["always"]) if "always" in series and name != "always" else None,
@@ -115,15 +113,15 @@ def _row(name: str, series: Mapping[str, _Series]) -> Row:
 
 
 def _rival(name: str, series: Mapping[str, _Series]) -> str | None:
-    """The most accurate strategy at no higher cost; the oracle is none, for nobody has it."""
+    """The most accurate method that costs no more. The oracle does not count, because nobody has one."""
     own = series[name]
-    others = [each for each in series if each not in (name, "oracle")]
-    cheaper = [each for each in others if series[each].tokens.mean() <= own.tokens.mean()]
-    best = max(cheaper, key=lambda each: float(series[each].right.mean()), default=None)
+    others = [other for other in series if other not in (name, "oracle")]
+    cheaper = [other for other in others if series[other].tokens.mean() <= own.tokens.mean()]
+    best = max(cheaper, key=lambda other: float(series[other].right.mean()), default=None)
     return best if best is not None and series[best].right.mean() > own.right.mean() else None
 
 
-def _mean(values: Values) -> Estimate:
+def _mean(values: _Values) -> Estimate:
     return bootstrap(values[None, :], lambda columns: float(columns[0].mean()))
 
 

@@ -1,111 +1,210 @@
-"""The strategies of `egrm bench` by their names.
+"""The methods that `egrm bench` compares. To add one, add an entry to `METHODS`.
 
-    never                       fast answers only
-    always                      four paths and the scorer's choice (as many as `paths` says)
-    sc@8                        the vote over eight paths
-    adaptive                    one path after another until the vote is settled, forty at the most
-    esc@5                       windows of five paths until one is unanimous, forty at the most
-    self-certainty@8            eight paths, Borda-weighted by self-certainty
-    deepconf@8                  eight paths, weighted by their confidence
-    egrm                        the gate as it is set
-    egrm:vote_entropy           by another measure, at its own threshold
-    egrm:consensus=0.6          at another threshold
-    egrm+beta                   with another stopping rule
-    egrm@16                     with another number of fast answers
-
-`random` and `oracle` are worked out from `never`, `always` and `egrm`, and cost nothing: the random gate reasons about
-as many questions as `egrm` does, the oracle gate only where reasoning makes a wrong answer right.
+The name of a method may have parameters, such as the 8 of `sc@8`. A derived method asks no model: its figures follow
+from those of `never`, `always`, and `egrm`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from egrm_graph.benchmark.baselines import MOST_PATHS, Paths, borda, by_windows, majority, one_by_one, weighted
-from egrm_graph.benchmark.demo_methods import Outcome, Strategy, always_reason, is_right, outcome_of
-from egrm_graph.benchmark.held_out import Question
+import numpy as np
+from langgraph.graph.state import CompiledStateGraph
+from numpy.typing import NDArray
+
+from egrm_graph.benchmark.baselines import (
+    MAX_PATHS,
+    Confidence,
+    PathSampler,
+    borda,
+    by_windows,
+    majority,
+    one_by_one,
+    weighted,
+)
+from egrm_graph.benchmark.demo_methods import Method, Outcome, always_reason, is_right, outcome_of
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.errors import SettingsError
 from egrm_graph.graph import build_graph
 from egrm_graph.parts import Parts
 from egrm_graph.settings import RunSettings
+from egrm_graph.state import Input, Output, State
 from egrm_graph.uncertainty.confidence import mean_confidence, text_self_certainty
 from egrm_graph.uncertainty.stopping import beta
-from egrm_graph.verification import Verification
 
-WORKED_OUT = ("random", "oracle")
 TOP_LOGPROBS = 20
-_REASONING = re.compile(r"(sc|esc|self-certainty|deepconf)@([1-9][0-9]*)")
-_GATED = re.compile(r"egrm(?::([a-z_]+)(?:=(-?[0-9.]+))?)?(?:@([1-9][0-9]*))?(?:\+([a-z]+))?")
+_NUMBER = "([1-9][0-9]*)"
+_GATE = r"egrm(?::([a-z_]+)(?:=(-?[0-9.]+))?)?(?:@([1-9][0-9]*))?(?:\+([a-z]+))?"
+
+AnswerQuestion = Callable[[BenchQuestion], Awaitable[Outcome]]
+ReasoningRate = Callable[[NDArray[np.float64], NDArray[np.float64], float], NDArray[np.float64]]
+"""How often each question is reasoned about, given where `never` is right (1 or 0), where `always` is, and the share of
+questions that `egrm` reasons about."""
 
 
-def strategies_named(parts: Parts, names: Sequence[str]) -> list[Strategy]:
-    """The strategies that ask the model; those that are worked out are left out.
+@dataclass(frozen=True)
+class MethodBuilder:
+    """What a method is built with."""
 
-    Raises:
-        SettingsError: there is no strategy of that name, or the client cannot give what it needs.
-    """
-    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
+    name: str
+    """The name of the method, with its parameters."""
+    parts: Parts
+    graph: CompiledStateGraph[State, RunSettings, Input, Output]
 
-    async def gated(question: Question, context: RunSettings, name: str) -> Outcome:
-        about = {"strategy": name, "question": question.id}
-        told: Verification = (await graph.ainvoke(question.given, {"metadata": about}, context=context))["verification"]
-        return outcome_of(parts, question, told)
+    def gated(self, overrides: dict[str, Any]) -> AnswerQuestion:
+        """Run the graph with these settings."""
+        context = RunSettings(**overrides)
 
-    def one(name: str) -> Strategy:
-        if name == "never":
-            context = RunSettings(measure="consensus", threshold=0.0)
-            return Strategy(name, lambda question: gated(question, context, name))
-        if name == "always":
-            return Strategy(name, lambda question: always_reason(parts, question))
-        if (found := _GATED.fullmatch(name)) is not None:
-            overrides = _overrides(*found.groups())
-            parts.measure(parts.settings.overridden(overrides))
-            context = RunSettings(**overrides)
-            return Strategy(name, lambda question: gated(question, context, name))
-        return Strategy(name, _reasoning_only(parts, name))
+        async def answer(question: BenchQuestion) -> Outcome:
+            metadata = {"method": self.name, "question": question.id}
+            state = await self.graph.ainvoke(question.input, {"metadata": metadata}, context=context)
+            return outcome_of(self.parts, question, state["verification"])
 
-    return [one(name) for name in names if name not in WORKED_OUT]
+        return answer
+
+    def always(self) -> AnswerQuestion:
+        """Draw paths for every question, and let the scorer choose."""
+        return lambda question: always_reason(self.parts, question)
+
+    def sampled(
+        self, max_paths: int, choose: Callable[[PathSampler], Awaitable[str | None]], *, logprobs: int = 0
+    ) -> AnswerQuestion:
+        """Draw up to `max_paths` paths, with `logprobs` log-probabilities per token. `choose` draws and decides."""
+
+        async def answer(question: BenchQuestion) -> Outcome:
+            paths = PathSampler(self.parts, question, max_paths, logprobs)
+            chosen = await choose(paths)
+            status = "abstained" if chosen is None else "degraded" if None in paths.completions else "ok"
+            right = is_right(self.parts, question, chosen)
+            return Outcome(right, paths.usage["completion_tokens"], escalated=True, status=status)
+
+        return answer
+
+    def weighted(
+        self, n_paths: int, confidence: Confidence, weights: Callable[[Sequence[float]], Sequence[float]]
+    ) -> AnswerQuestion:
+        """Draw `n_paths` paths, and let them vote with weights from their confidence.
+
+        Raises:
+            SettingsError: the client gives no log-probabilities.
+        """
+        if not self.parts.client.gives_logprobs:
+            raise SettingsError(
+                f"the method {self.name!r} needs log-probabilities, but {self.parts.client.name} gives none"
+            )
+        return self.sampled(n_paths, lambda paths: weighted(paths, confidence, weights), logprobs=TOP_LOGPROBS)
 
 
-def _overrides(measure: str | None, threshold: str | None, samples: str | None, stopping: str | None) -> dict[str, Any]:
-    given = {
+@dataclass(frozen=True)
+class BenchMethod:
+    """A method of `egrm bench`, or a group of methods with parameters. It has either `build` or `rate`."""
+
+    name: str
+    """The name. A capital N represents a positive integer, as in `sc@N`."""
+    help: str
+    build: Callable[..., AnswerQuestion] | None = None
+    """Gets a `MethodBuilder` and the parameters in the name, as text."""
+    rate: ReasoningRate | None = None
+    """For a derived method."""
+    pattern: str | None = None
+    """A regular expression for the full name, if `name` cannot express it. Its groups are the parameters."""
+
+    def parameters(self, name: str) -> tuple[str | None, ...] | None:
+        """The parameters in a name; None if it is not a name of this method."""
+        pattern = re.escape(self.name).replace("N", _NUMBER) if self.pattern is None else self.pattern
+        found = re.fullmatch(pattern, name)
+        return None if found is None else found.groups()
+
+
+def _egrm(
+    make: MethodBuilder, measure: str | None, threshold: str | None, samples: str | None, stopping: str | None
+) -> AnswerQuestion:
+    chosen = {
         "measure": measure,
         "threshold": None if threshold is None else float(threshold),
         "samples": None if samples is None else int(samples),
         "stopping": stopping,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    overrides = {name: value for name, value in chosen.items() if value is not None}
+    make.parts.measure(make.parts.settings.overridden(overrides))  # raises for an unknown measure or stopping rule
+    return make.gated(overrides)
 
 
-def _reasoning_only(parts: Parts, name: str) -> Callable[[Question], Awaitable[Outcome]]:
-    most, logprobs, choose = _rule(parts, name)
+METHODS: tuple[BenchMethod, ...] = (
+    BenchMethod(
+        "never", "fast answers only", build=lambda make: make.gated({"measure": "consensus", "threshold": 0.0})
+    ),
+    BenchMethod("always", "reasoning paths for every question, and the scorer's choice", build=MethodBuilder.always),
+    BenchMethod(
+        "egrm:MEASURE=THRESHOLD@SAMPLES+STOPPING",
+        "the gate of the settings, or with another measure, threshold, number of samples, or stopping rule. "
+        "Every part after egrm is optional",
+        build=_egrm,
+        pattern=_GATE,
+    ),
+    BenchMethod(
+        "random",
+        "derived: reasons about as many questions as egrm, at random",
+        rate=lambda never, _, escalated: np.full(len(never), escalated),
+    ),
+    BenchMethod(
+        "oracle",
+        "derived: reasons only where that makes a wrong answer right",
+        rate=lambda never, always, _: ((never == 0) & (always == 1)).astype(float),
+    ),
+    BenchMethod(
+        "sc@N",
+        "self-consistency: the majority vote over N paths",
+        build=lambda make, n: make.sampled(int(n), majority),
+    ),
+    BenchMethod(
+        "adaptive",
+        f"one path at a time until the vote is settled, {MAX_PATHS} at most",
+        build=lambda make: make.sampled(MAX_PATHS, lambda paths: one_by_one(paths, beta)),
+    ),
+    BenchMethod(
+        "esc@N",
+        f"windows of N paths until one is unanimous, {MAX_PATHS} paths at most",
+        build=lambda make, n: make.sampled(MAX_PATHS, lambda paths: by_windows(paths, int(n))),
+    ),
+    BenchMethod(
+        "self-certainty@N",
+        "N paths, with Borda weights by self-certainty",
+        build=lambda make, n: make.weighted(int(n), text_self_certainty, borda),
+    ),
+    BenchMethod(
+        "deepconf@N",
+        "N paths, weighted by their confidence",
+        build=lambda make, n: make.weighted(int(n), mean_confidence, list),
+    ),
+)
 
-    async def answer(question: Question) -> Outcome:
-        paths = Paths(parts, question, most, logprobs)
-        chosen = await choose(paths)
-        lost = paths.drawn.count(None)
-        status = "abstained" if chosen is None else "degraded" if lost else "ok"
-        right = is_right(parts, question, chosen)
-        return Outcome(right, paths.usage["completion_tokens"], escalated=True, status=status)
 
-    return answer
+def build_methods(parts: Parts, names: Sequence[str], known: Sequence[BenchMethod] = METHODS) -> list[Method]:
+    """Build the methods of these names. Derived ones are left out.
+
+    Raises:
+        SettingsError: a name is unknown, or the client lacks what a method needs.
+    """
+    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
+    built = []
+    for name in names:
+        method, parameters = find_method(name, known)
+        if method.build is not None:
+            built.append(Method(name, method.build(MethodBuilder(name, parts, graph), *parameters)))
+    return built
 
 
-def _rule(parts: Parts, name: str) -> tuple[int, int, Callable[[Paths], Awaitable[str | None]]]:
-    """How many paths at the most, with how many log-probabilities a token, and what is done with them."""
-    if name == "adaptive":
-        return MOST_PATHS, 0, lambda paths: one_by_one(paths, beta)
-    if (found := _REASONING.fullmatch(name)) is None:
-        raise SettingsError(f"there is no strategy {name!r}; see `egrm bench --help` for their names")
-    kind, n = found[1], int(found[2])
-    if kind == "sc":
-        return n, 0, majority
-    if kind == "esc":
-        return MOST_PATHS, 0, lambda paths: by_windows(paths, n)
-    if not parts.client.gives_logprobs:
-        raise SettingsError(f"the strategy {name!r} needs log-probabilities, and {parts.client.name} gives none")
-    if kind == "self-certainty":
-        return n, TOP_LOGPROBS, lambda paths: weighted(paths, text_self_certainty, borda)
-    return n, TOP_LOGPROBS, lambda paths: weighted(paths, mean_confidence, list)
+def find_method(name: str, known: Sequence[BenchMethod] = METHODS) -> tuple[BenchMethod, tuple[str | None, ...]]:
+    """The method of this name, and the parameters in the name.
+
+    Raises:
+        SettingsError: the name is unknown.
+    """
+    for method in known:
+        if (parameters := method.parameters(name)) is not None:
+            return method, parameters
+    raise SettingsError(f"unknown method {name!r}; choose from {', '.join(method.name for method in known)}")

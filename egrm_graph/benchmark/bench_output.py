@@ -1,4 +1,4 @@
-"""The benchmark's figures to look at: a table for the terminal, one for a README, a plot, JSON and Parquet."""
+"""The output of a benchmark: a table for the terminal, one for a README, a plot, JSON, and Parquet."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from egrm_graph.benchmark.bench_figures import Row
-from egrm_graph.benchmark.bench_folder import Result
+from egrm_graph.benchmark.bench_figures import BenchRow
+from egrm_graph.benchmark.bench_folder import MethodResult
 from egrm_graph.terminal.tables import Column, Table
 
 HEADINGS = (
-    "strategy",
+    "method",
     "accuracy",
     "points over always",
     "tokens",
@@ -24,11 +24,11 @@ HEADINGS = (
 )
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """One row as it is shown."""
+def cells(row: BenchRow) -> tuple[str, ...]:
+    """The cells of one row."""
     short = "" if row.short_by is None else f"{row.short_of} by {row.short_by.points().lstrip('+')}"
     return (
-        row.strategy,
+        row.method,
         row.accuracy.percent(),
         "" if row.points is None else row.points.points(),
         f"{row.tokens.value:.1f} [{row.tokens.low:.1f}, {row.tokens.high:.1f}]",
@@ -40,23 +40,23 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def table(rows: Sequence[Row], title: str) -> Table:
-    """For the terminal."""
+def table(rows: Sequence[BenchRow], title: str) -> Table:
+    """The table for the terminal."""
     names = (HEADINGS[0], HEADINGS[-1])
-    shown = Table(*(Column(heading, right=heading not in names) for heading in HEADINGS), title=title)
+    made = Table(*(Column(heading, right=heading not in names) for heading in HEADINGS), title=title)
     for row in rows:
-        shown.add_row(*cells(row))
-    return shown
+        made.add_row(*cells(row))
+    return made
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """For a README."""
+def markdown(rows: Sequence[BenchRow]) -> str:
+    """The table for a README."""
     lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells, rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write(folder: Path, rows: Sequence[Row], results: Sequence[Result]) -> list[Path]:
-    """Writes `figures.json`, `table.md` and, where the extra `train` is installed, `results.parquet` and `plot.png`."""
+def write(folder: Path, rows: Sequence[BenchRow], results: Sequence[MethodResult]) -> list[Path]:
+    """Write `figures.json`, `table.md`, and, with the extra `train`, `results.parquet` and `plot.png`."""
     written = [folder / "figures.json", folder / "table.md"]
     written[0].write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", "utf-8")
     written[1].write_text(markdown(rows), "utf-8")
@@ -73,8 +73,8 @@ def write(folder: Path, rows: Sequence[Row], results: Sequence[Result]) -> list[
     return written
 
 
-def plot(rows: Sequence[Row]) -> bytes:
-    """Accuracy against tokens, with 95 % intervals, as PNG; a filled dot is short of nothing cheaper."""
+def plot(rows: Sequence[BenchRow]) -> bytes:
+    """Accuracy against tokens with 95 % intervals, as PNG. A dot is filled if no cheaper method is more accurate."""
     from io import BytesIO
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -87,22 +87,22 @@ def plot(rows: Sequence[Row]) -> bytes:
         x, y = row.tokens.value, 100 * row.accuracy.value
         up = [[y - 100 * row.accuracy.low], [100 * row.accuracy.high - y]]
         across = [[x - row.tokens.low], [row.tokens.high - x]]
-        color = "C1" if row.strategy.startswith("egrm") else "C7" if row.p50_s is None else "C0"
+        color = "C1" if row.method.startswith("egrm") else "C7" if row.p50_s is None else "C0"
         filled = color if row.short_of is None else "white"
         axes.errorbar(x, y, yerr=up, xerr=across, fmt="o", color=color, markerfacecolor=filled, elinewidth=0.4)
     for (x, y), numbers in _together(rows):
         axes.annotate(numbers, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=7)
-    names = "\n".join(f"{i} {row.strategy}" for i, row in enumerate(rows, start=1))
+    names = "\n".join(f"{i} {row.method}" for i, row in enumerate(rows, start=1))
     axes.annotate(names, (1.02, 1.0), xycoords="axes fraction", va="top", fontsize=7, annotation_clip=False)
-    axes.set(xlabel="completion tokens a question", ylabel="accuracy, %", xscale="log")
+    axes.set(xlabel="completion tokens per question", ylabel="accuracy, %", xscale="log")
     axes.grid(alpha=0.3, which="both")
     written = BytesIO()
     figure.savefig(written, dpi=120)
     return written.getvalue()
 
 
-def _together(rows: Sequence[Row]) -> list[tuple[tuple[float, float], str]]:
-    """Where a label goes, and the numbers of the strategies that are too close to be labelled one by one."""
+def _together(rows: Sequence[BenchRow]) -> list[tuple[tuple[float, float], str]]:
+    """Places for labels, each with the numbers of the methods that are too close to be labeled one by one."""
     groups: list[tuple[tuple[float, float], list[int]]] = []
     for i, row in enumerate(rows, start=1):
         x, y = row.tokens.value, 100 * row.accuracy.value

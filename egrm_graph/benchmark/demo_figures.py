@@ -1,4 +1,4 @@
-"""The figures of the comparison: each strategy, E-GRM against always reasoning, and the scorer's part in it."""
+"""The figures of the demo: each method, E-GRM against always reasoning, and what the scorer contributes."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from typing import Any
 import numpy as np
 
 from egrm_graph.benchmark.demo_methods import Outcome, Trial
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.intervals import Columns, Estimate, bootstrap, share
 
 
 @dataclass(frozen=True)
-class Row:
-    """One strategy's figures on a set of questions."""
+class DemoRow:
+    """The figures of one method on a set of questions."""
 
-    strategy: str
+    method: str
     accuracy: Estimate
     tokens: float
-    """Completion tokens a question, mean."""
+    """Completion tokens per question, mean."""
     escalated: float
     """The share of questions that were reasoned about."""
     failed: int
     """Questions whose status was not `ok`."""
     seconds: float | None
-    """For all questions; None for a level's part of them."""
+    """For all questions. None for the questions of one level."""
     orders_disagree: float | None
-    """The share of questions for which the orders of the candidates had different winners; None without any orders."""
+    """The share of questions where the orders of the candidates have different winners. None without orders."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What E-GRM costs and loses against always reasoning, and what the scorer's choice adds to the paths' votes."""
+    """The cost and accuracy of E-GRM against always reasoning, and the gain of the scorer's choice over a vote."""
 
     accuracy_points: Estimate
-    """E-GRM's accuracy less that of always reasoning, in percentage points; paired."""
+    """Accuracy of E-GRM minus that of always reasoning, in percentage points, paired."""
     tokens_ratio: Estimate
-    """E-GRM's completion tokens over those of always reasoning."""
+    """Completion tokens of E-GRM divided by those of always reasoning."""
     majority: Estimate
-    """Accuracy of the majority vote of all questions' paths."""
+    """Accuracy of the majority vote over the paths of all questions."""
     chosen: Estimate
     """Accuracy of the scorer's choice among them."""
     best: Estimate
-    """The share of questions with a right path: the most that any choice could reach."""
+    """The share of questions with a right path, which is the best that any choice can achieve."""
     gap_closed: Estimate
-    """The share of the distance from the majority vote to the best possible that the scorer's choice closes."""
+    """The share of the gap between the majority vote and the best possible choice that the scorer closes."""
 
 
-def rows(trials: Sequence[Trial], questions: Sequence[Question], level: int | str | None = None) -> list[Row]:
-    """A row for each strategy, of all questions or of one level's."""
+def rows(trials: Sequence[Trial], questions: Sequence[BenchQuestion], level: int | str | None = None) -> list[DemoRow]:
+    """A row for each method, on all questions or on those of one level."""
     chosen = [i for i, question in enumerate(questions) if level in (None, question.level)]
     made = []
     for trial in trials:
         outcomes = [trial.outcomes[i] for i in chosen]
         made.append(
-            Row(
-                strategy=trial.name,
+            DemoRow(
+                method=trial.name,
                 accuracy=share(np.array([outcome.right for outcome in outcomes])),
                 tokens=float(np.mean([outcome.completion_tokens for outcome in outcomes])),
                 escalated=float(np.mean([outcome.escalated for outcome in outcomes])),
@@ -70,8 +70,8 @@ def rows(trials: Sequence[Trial], questions: Sequence[Question], level: int | st
 
 
 def _orders_disagree(outcomes: Sequence[Outcome]) -> float | None:
-    told = [each.verification["uncertainty"]["orders_agree"] for each in outcomes if each.verification is not None]
-    known = [agree for agree in told if agree is not None]
+    verifications = [outcome.verification for outcome in outcomes if outcome.verification is not None]
+    known = [agree for one in verifications if (agree := one["uncertainty"]["orders_agree"]) is not None]
     return None if not known else float(np.mean([not agree for agree in known]))
 
 
@@ -99,8 +99,8 @@ def _closed(columns: Columns) -> float:
     return float((chosen - majority) / (best - majority)) if best > majority else float("nan")
 
 
-def report(trials: Sequence[Trial], questions: Sequence[Question]) -> dict[str, Any]:
-    """Everything, as plain values for a JSON file."""
+def report(trials: Sequence[Trial], questions: Sequence[BenchQuestion]) -> dict[str, Any]:
+    """All figures, as plain values for a JSON file."""
     by_name = {trial.name: trial for trial in trials}
     levels = sorted({question.level for question in questions})
     return {

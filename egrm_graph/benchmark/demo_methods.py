@@ -1,7 +1,6 @@
-"""What the demo compares: never reasoning, always reasoning, and reasoning where it is needed.
+"""The methods that the demo compares: never reasoning, always reasoning, and reasoning only when needed.
 
-All three draw with the same seeds, so that a question's fast answers and paths are the same in each of them, and
-differences between them are paired.
+All three use the same seeds, so a question has the same fast answers and paths in each, and differences are paired.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.deciding.decision import Decision
 from egrm_graph.deciding.findings import Findings
 from egrm_graph.drawing.calls import Limits
@@ -28,76 +27,74 @@ from egrm_graph.verification import Asked, Path, Uncertainty, Verification
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one strategy made of one question."""
+    """The outcome of one method on one question."""
 
     right: bool
     completion_tokens: int
     escalated: bool
     status: str
     majority_right: bool | None = None
-    """Whether the most frequent answer of the paths is right; None where there are no paths."""
+    """Whether the most frequent answer of the paths is right. None without paths."""
     best_right: bool | None = None
-    """Whether any path is right: the most that a choice among them could reach."""
+    """Whether any path is right, which is the best that a choice among them can achieve."""
     verification: Verification | None = None
     cancelled_tokens: int = 0
 
 
 @dataclass(frozen=True)
-class Strategy:
-    """A named way to answer a question."""
+class Method:
+    """A named method of answering a question."""
 
     name: str
-    answer: Callable[[Question], Awaitable[Outcome]]
+    answer: Callable[[BenchQuestion], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One strategy's outcomes for all questions, in their order, and how long it took."""
+    """The outcomes of one method on all questions, in order, and the time it took."""
 
     name: str
-    questions: Sequence[Question]
+    questions: Sequence[BenchQuestion]
     outcomes: list[Outcome]
     seconds: float
 
 
-def strategies(parts: Parts) -> list[Strategy]:
-    """Never, always and E-GRM, on the same models."""
+def demo_methods(parts: Parts) -> list[Method]:
+    """Never reasoning, always reasoning, and E-GRM, with the same models."""
     graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
     untraced = parts.settings.model_copy(update={"trace_level": "off", "telemetry": "off"})
     ungated = build_graph(untraced, client=parts.client, scorer=parts.scorer)
 
-    async def gated(question: Question) -> Outcome:
-        told: Verification = (await graph.ainvoke(question.given))["verification"]
-        return outcome_of(parts, question, told)
+    async def gated(question: BenchQuestion) -> Outcome:
+        return outcome_of(parts, question, (await graph.ainvoke(question.input))["verification"])
 
-    async def never(question: Question) -> Outcome:
-        # One path at most: it is drawn only where not a single fast answer could be read.
+    async def never(question: BenchQuestion) -> Outcome:
+        # The graph still draws paths if it cannot read a single fast answer.
         context = RunSettings(measure="consensus", threshold=0.0)
-        told: Verification = (await ungated.ainvoke(question.given, context=context))["verification"]
-        return outcome_of(parts, question, told)
+        return outcome_of(parts, question, (await ungated.ainvoke(question.input, context=context))["verification"])
 
-    async def always(question: Question) -> Outcome:
+    async def always(question: BenchQuestion) -> Outcome:
         return await always_reason(parts, question)
 
-    return [Strategy("never reason", never), Strategy("always reason", always), Strategy("E-GRM", gated)]
+    return [Method("never reason", never), Method("always reason", always), Method("E-GRM", gated)]
 
 
-def outcome_of(parts: Parts, question: Question, told: Verification) -> Outcome:
-    """What the graph made of a question."""
+def outcome_of(parts: Parts, question: BenchQuestion, verification: Verification) -> Outcome:
+    """The outcome of the graph on a question."""
     return Outcome(
-        right=is_right(parts, question, told["answer"]),
-        completion_tokens=told["usage"]["completion_tokens"],
-        escalated=told["route"] == "reasoned",
-        status=told["status"],
-        verification=told,
-        cancelled_tokens=told["usage"]["cancelled_tokens"],
+        right=is_right(parts, question, verification["answer"]),
+        completion_tokens=verification["usage"]["completion_tokens"],
+        escalated=verification["route"] == "reasoned",
+        status=verification["status"],
+        verification=verification,
+        cancelled_tokens=verification["usage"]["cancelled_tokens"],
     )
 
 
-async def always_reason(parts: Parts, question: Question) -> Outcome:
-    """Paths and scorer, without fast answers before them."""
+async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
+    """Draw paths and let the scorer choose, without fast answers first."""
     task = parts.task
-    asked = Asked(**task.ask(question.given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
+    asked = Asked(**task.ask(question.input, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
     settings = parts.settings
     known = Known(asked, task.views(asked, settings, settings.paths), task, parts.prompts, settings)
     drawn = await draw_paths(parts.client, parts.strategy(settings), known, Limits())
@@ -137,21 +134,23 @@ def _decision(parts: Parts, asked: Asked, paths: Sequence[Path], *, lost: bool) 
     )
 
 
-def is_right(parts: Parts, question: Question, answer: str | None) -> bool:
-    """Whether the answer is equivalent to the right one."""
+def is_right(parts: Parts, question: BenchQuestion, answer: str | None) -> bool:
+    """Whether the answer is equivalent to the correct one."""
     return answer is not None and parts.task.same(answer, question.reference)
 
 
-async def run(strategy: Strategy, questions: Sequence[Question], concurrency: int, done: Callable[[], None]) -> Trial:
-    """Asks all questions, at most `concurrency` at once; `done` is called after each."""
+async def run_method(
+    method: Method, questions: Sequence[BenchQuestion], concurrency: int, done: Callable[[], None]
+) -> Trial:
+    """Ask all questions, at most `concurrency` at once. Calls `done` after each."""
     slots = asyncio.Semaphore(concurrency)
 
-    async def one(question: Question) -> Outcome:
+    async def one(question: BenchQuestion) -> Outcome:
         async with slots:
-            outcome = await strategy.answer(question)
+            outcome = await method.answer(question)
         done()
         return outcome
 
     started = time.perf_counter()
     outcomes = await asyncio.gather(*map(one, questions))
-    return Trial(strategy.name, questions, outcomes, time.perf_counter() - started)
+    return Trial(method.name, questions, outcomes, time.perf_counter() - started)

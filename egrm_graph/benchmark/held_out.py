@@ -1,4 +1,4 @@
-"""The bundled world's held-out questions, and the pairs and lists of answers to judge, whose right outcome is known."""
+"""Held-out questions of the bundled model, and pairs and lists of answers to judge. The correct outcome is known."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _FILES: dict[TaskName, str] = {"pairwise": "held_out_pairs.jsonl", "best_of_n": 
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question whose right answer is known; with candidates, one whose right verdict is."""
+class BenchQuestion:
+    """A question with a known answer or, if it has candidates, with a known verdict."""
 
     id: str
     text: str
@@ -24,20 +24,20 @@ class Question:
     candidates: tuple[str, ...] = ()
 
     @property
-    def given(self) -> Input:
-        """The graph's input. The right verdict is not part of it."""
+    def input(self) -> Input:
+        """The input of the graph. It does not include the correct verdict."""
         if self.candidates:
             return {"question": self.text, "candidates": list(self.candidates)}
         return {"question": self.text, "reference": self.reference}
 
 
-def held_out(n: int, task: TaskName = "arithmetic") -> list[Question]:
-    """The first `n` of the bundled world's 1,000 held-out questions, pairs or lists, levels mixed."""
+def held_out(n: int, task: TaskName = "arithmetic") -> list[BenchQuestion]:
+    """The first `n` of 1,000 held-out questions, pairs, or lists, with mixed levels."""
     lines = (files("egrm_graph") / "models" / _FILES.get(task, "held_out.jsonl")).read_text().splitlines()
     if n > len(lines):
-        raise InputError(f"--questions {n} is more than the {len(lines)} held-out questions that come with the package")
+        raise InputError(f"--questions {n} is more than the {len(lines)} held-out questions that ship with the package")
     rows = [json.loads(line) for line in lines[:n]]
     return [
-        Question(row["id"], row["question"], row["reference"], row["level"], tuple(row.get("candidates", ())))
+        BenchQuestion(row["id"], row["question"], row["reference"], row["level"], tuple(row.get("candidates", ())))
         for row in rows
     ]

@@ -1,9 +1,9 @@
-"""Compares the rules that choose among reasoning paths, on one or several scorers' scores, and their calibration.
+"""Compare the rules that choose among reasoning paths, with one or more scorers, and the calibration of the scores.
 
     python -m egrm_graph.benchmark.rule_comparison rollouts.jsonl --scorer my-scorer --sizes 4 8 16
 
-The rollouts come from `egrm rollouts`, with as many paths a question as the largest size. Prints, for each size, the
-accuracy of the majority vote, of every rule with every scorer, and of the best possible choice.
+The rollouts come from `egrm rollouts`, with at least as many paths per question as the largest size. For each size, it
+prints the accuracy of the majority vote, of every rule with every scorer, and of the best possible choice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from egrm_graph.benchmark.rule_figures import MAJORITY, Row, Scores, compare, with_paths
+from egrm_graph.benchmark.rule_figures import MAJORITY, RuleRow, Scores, compare, with_paths
 from egrm_graph.errors import EgrmError, InputError
 from egrm_graph.intervals import Columns, Estimate, bootstrap
 from egrm_graph.parts import load_scorer
@@ -36,22 +36,22 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Report:
+class RuleReport:
     """The comparison on one file of rollouts."""
 
     file: str
     questions: int
-    rows: Sequence[Row]
+    rows: Sequence[RuleRow]
     errors: Mapping[str, Estimate]
-    """Each scorer's expected calibration error, over all paths."""
+    """The expected calibration error of each scorer, over all paths."""
     uncalibrated: Sequence[str]
-    """Scorers whose scores were never fitted to be probabilities."""
+    """Scorers whose scores are not calibrated probabilities."""
     unscored: Mapping[str, int]
-    """Paths with an answer that a scorer could not score."""
+    """Paths with an answer that each scorer could not score."""
 
 
 async def score(scorer: Scorer, rollouts: Sequence[Rollout], err: Console) -> list[list[float | None]]:
-    """The scores of all paths, some questions at once."""
+    """Score all paths, several questions at once."""
     slots = asyncio.Semaphore(64)
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(f"scoring with {scorer.name}", total=len(rollouts))
@@ -66,10 +66,10 @@ async def score(scorer: Scorer, rollouts: Sequence[Rollout], err: Console) -> li
 
 
 def read_test(file: Path, sizes: Sequence[int]) -> list[Rollout]:
-    """The questions of a file of rollouts that have paths enough for the largest size.
+    """Read the questions of a file of rollouts that have enough paths for the largest size.
 
     Raises:
-        InputError: there are none.
+        InputError: no question has enough paths.
     """
     try:
         return with_paths(read_rollouts(file), max(sizes))
@@ -77,8 +77,8 @@ def read_test(file: Path, sizes: Sequence[int]) -> list[Rollout]:
         raise InputError(str(error) if str(file) in str(error) else f"{file}: {error}") from error
 
 
-async def report(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], err: Console) -> Report:
-    """The comparison of the scorers in these folders on one file.
+async def compare_rules(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], err: Console) -> RuleReport:
+    """Compare the scorers in these folders on one file.
 
     Raises:
         InputError: the rollouts cannot be used.
@@ -99,25 +99,25 @@ async def report(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], 
     unscored = {
         name: sum(
             score is None and path.answer is not None
-            for rollout, found in zip(rollouts, scores, strict=True)
-            for path, score in zip(rollout.paths, found, strict=True)
+            for rollout, own in zip(rollouts, scores, strict=True)
+            for path, score in zip(rollout.paths, own, strict=True)
         )
         for name, scores in scored.items()
     }
-    return Report(str(file), len(rollouts), rows, errors, uncalibrated, unscored)
+    return RuleReport(str(file), len(rollouts), rows, errors, uncalibrated, unscored)
 
 
 def calibration_error(rollouts: Sequence[Rollout], scores: Scores) -> Estimate:
-    """The expected calibration error over all scored paths, in bins of equal width; the interval is over questions.
+    """The expected calibration error over all scored paths, in bins of equal width. The interval is over questions.
 
     Source: Guo et al. 2017, arXiv:1706.04599.
     """
-    sums = np.zeros((2, BINS, len(rollouts)))  # of the scores and of the targets, in each bin, for each question
-    for i, (rollout, found) in enumerate(zip(rollouts, scores, strict=True)):
-        for path, score in zip(rollout.paths, found, strict=True):
+    sums = np.zeros((2, BINS, len(rollouts)))  # scores and targets, by bin and question
+    for i, (rollout, own) in enumerate(zip(rollouts, scores, strict=True)):
+        for path, score in zip(rollout.paths, own, strict=True):
             if score is not None:
                 sums[:, min(int(score * BINS), BINS - 1), i] += (score, path.target)
-    n_paths = np.array([[sum(score is not None for score in found) for found in scores]])
+    n_paths = np.array([[sum(score is not None for score in own) for own in scores]])
     columns = np.concatenate([sums.reshape(2 * BINS, -1), n_paths])
 
     def error(resampled: Columns) -> float:
@@ -127,14 +127,14 @@ def calibration_error(rollouts: Sequence[Rollout], scores: Scores) -> Estimate:
     return bootstrap(columns, error)
 
 
-def tables(found: Report) -> list[Table]:
-    """One table a size, and one of the calibration errors."""
+def tables(report: RuleReport) -> list[Table]:
+    """A table for each size."""
     made = []
-    for n in sorted({row.paths for row in found.rows}):
-        title = f"{found.file}: {found.questions:,} questions, {n} paths"
+    for n in sorted({row.paths for row in report.rows}):
+        title = f"{report.file}: {report.questions:,} questions, {n} paths"
         figures = (Column(heading, right=True) for heading in ("accuracy", "over majority"))
         table = Table("scorer", "rule", *figures, title=title)
-        for row in found.rows:
+        for row in report.rows:
             if row.paths == n:
                 ahead = "" if row.rule == MAJORITY else row.ahead_points.points()
                 table.add_row(row.scorer or "", row.rule, row.accuracy.percent(), ahead)
@@ -142,21 +142,21 @@ def tables(found: Report) -> list[Table]:
     return made
 
 
-def print_report(found: Report, out: Console) -> None:
-    """The tables, and what they leave out."""
-    for table in tables(found):
+def print_report(report: RuleReport, out: Console) -> None:
+    """Print the tables, the calibration errors, and what could not be scored."""
+    for table in tables(report):
         out.print(table)
-    for name, error in found.errors.items():
-        told = ", not calibrated" if name in found.uncalibrated else ""
+    for name, error in report.errors.items():
+        note = ", not calibrated" if name in report.uncalibrated else ""
         out.print(
-            Text(f"{name}: expected calibration error {error.value:.3f} [{error.low:.3f}, {error.high:.3f}]{told}")
+            Text(f"{name}: expected calibration error {error.value:.3f} [{error.low:.3f}, {error.high:.3f}]{note}")
         )
-    for name, count in found.unscored.items():
+    for name, count in report.unscored.items():
         if count:
-            out.print(Text(f"{name}: {count} paths could not be scored, and had no say"))
+            out.print(Text(f"{name}: {count} paths could not be scored, and did not count"))
     out.print(
         Text(
-            "Brackets are 95 % intervals over questions; what is over the majority is paired, in percentage points.",
+            "Brackets are 95 % intervals over questions. The gain over the majority is paired, in percentage points.",
             "dim",
         )
     )
@@ -164,7 +164,7 @@ def print_report(found: Report, out: Console) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("rollouts", type=Path, nargs="+", help="files of rollouts; each is a comparison of its own")
+    parser.add_argument("rollouts", type=Path, nargs="+", help="files of rollouts, each compared separately")
     parser.add_argument(
         "--scorer",
         type=Path,
@@ -173,32 +173,34 @@ def main() -> None:
         help="folders of scorers, or parents of such folders (default: the bundled one)",
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16], help="paths to choose among")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
-    given = parser.parse_args()
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    options = parser.parse_args()
     out, err = standard_output(), Console(stderr=True)
     try:
-        found = [asyncio.run(report(file, named(given.scorer), given.sizes, err)) for file in given.rollouts]
+        reports = [
+            asyncio.run(compare_rules(file, named(options.scorer), options.sizes, err)) for file in options.rollouts
+        ]
     except EgrmError as error:
         sys.exit(f"error: {error}")
-    tell(found, out, given.json)
+    write_reports(reports, out, options.json)
 
 
-def tell(found: Sequence[Report], out: Console, figures: Path | None = None) -> None:
-    """Prints the comparisons, and writes them to `figures` as JSON."""
-    for each in found:
-        print_report(each, out)
+def write_reports(reports: Sequence[RuleReport], out: Console, figures: Path | None = None) -> None:
+    """Print the comparisons, and write them to `figures` as JSON."""
+    for report in reports:
+        print_report(report, out)
     if figures is not None:
-        figures.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", "utf-8")
+        figures.write_text(json.dumps([asdict(report) for report in reports], indent=1) + "\n", "utf-8")
 
 
 def named(folders: Sequence[Path]) -> dict[str, Path]:
-    """The scorers in these folders by their folders' names; of a folder without one, those in the folders in it."""
+    """The scorers in these folders, by folder name. A folder without a scorer represents those in its subfolders."""
     found: dict[str, Path] = {}
     for folder in folders:
-        whole = (
+        scorers = (
             [folder] if (folder / "config.json").exists() else sorted(p.parent for p in folder.glob("*/config.json"))
         )
-        found |= {each.resolve().name: each for each in whole or [folder]}
+        found |= {scorer.resolve().name: scorer for scorer in scorers or [folder]}
     return found
 
 

@@ -1,11 +1,11 @@
-"""What a choice among N reasoning paths is worth: the majority's, each rule's on a scorer's scores, the best possible.
+"""The accuracy of a choice among N reasoning paths: the majority vote, each selection rule, and the best possible.
 
-Everything is computed from drawn paths (`egrm rollouts`) and their scores, with no model. A question's paths are cut
-into sets of N in drawing order, every rule chooses in each of them, and a question counts by the share of its sets
-that came out right; intervals are over questions.
+Everything is computed from drawn paths (`egrm rollouts`) and their scores, without a model. The paths of a question are
+split into sets of N, in the order they were drawn. Every rule chooses in each set, and the question counts by the share
+of sets where the choice is right. Intervals are over questions.
 
-Differs from a run of the graph: paths with the right answer are one class whatever the spelling, and a tie of the
-majority counts its right share, where the graph takes the answer drawn first.
+Differs from a run of the graph: paths with the correct answer form one class, however they write it. In a tie, the
+majority counts the share of right answers, where the graph takes the answer drawn first.
 """
 
 from __future__ import annotations
@@ -23,65 +23,65 @@ from egrm_graph.training.figures import majority_vote
 from egrm_graph.training.rollout_file import Rollout, RolloutPath
 
 Scores = Sequence[Sequence[float | None]]
-"""For each question, each path's score in [0, 1], or None where it has none."""
-Choice = Callable[[Sequence[RolloutPath], Sequence[float | None]], float]
-"""What a choice in one set is worth: 1 right, 0 wrong."""
+"""For each question, the score of each path in [0, 1], or None without a score."""
+_Choice = Callable[[Sequence[RolloutPath], Sequence[float | None]], float]
+"""The value of a choice in one set: 1 if right, 0 if wrong."""
 
 MAJORITY, BEST = "majority vote", "best possible"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One way to choose, for sets of one size."""
+class RuleRow:
+    """One rule with one scorer, for sets of one size."""
 
     scorer: str | None
-    """Whose scores decided; None where none did."""
+    """The scorer whose scores decide; None without one."""
     rule: str
     paths: int
     accuracy: Estimate
     ahead_points: Estimate
-    """Its accuracy less the majority vote's, in percentage points; paired."""
+    """Accuracy minus that of the majority vote, in percentage points, paired."""
 
 
 def with_paths(rollouts: Sequence[Rollout], n: int) -> list[Rollout]:
-    """The questions that have at least `n` paths, so that sets of every size are of the same questions.
+    """The questions with at least `n` paths. This way, sets of every size come from the same questions.
 
     Raises:
-        InputError: there is none.
+        InputError: no question has enough paths.
     """
-    kept = [rollout for rollout in rollouts if len(rollout.paths) >= n]
-    if not kept:
+    enough = [rollout for rollout in rollouts if len(rollout.paths) >= n]
+    if not enough:
         most = max((len(rollout.paths) for rollout in rollouts), default=0)
         raise InputError(
-            f"no question has {n} paths; the most is {most}: choose among fewer, or draw more (--paths {n})"
+            f"no question has {n} paths, and the most is {most}; choose among fewer, or draw more with --paths {n}"
         )
-    return kept
+    return enough
 
 
-def compare(rollouts: Sequence[Rollout], scored: Mapping[str, Scores], sizes: Sequence[int]) -> list[Row]:
-    """The rows of every scorer and rule, size by size, between the majority vote and the best possible.
+def compare(rollouts: Sequence[Rollout], scored: Mapping[str, Scores], sizes: Sequence[int]) -> list[RuleRow]:
+    """The rows of every scorer and rule by size, between the majority vote and the best possible choice.
 
-    Every question has at least as many paths as the largest size; see `with_paths`.
+    Every question needs at least as many paths as the largest size. See `with_paths`.
     """
     unscored: Scores = [[None] * len(rollout.paths) for rollout in rollouts]
     rows = []
     for n in sizes:
 
-        def worth(choice: Choice, scores: Scores, n: int = n) -> list[float]:
-            return [_worth(rollout, found, n, choice) for rollout, found in zip(rollouts, scores, strict=True)]
+        def accuracies(choice: _Choice, scores: Scores, n: int = n) -> list[float]:
+            return [_accuracy(rollout, own, n, choice) for rollout, own in zip(rollouts, scores, strict=True)]
 
-        majority = worth(_majority, unscored)
-        ways: list[tuple[str | None, str, list[float]]] = [(None, MAJORITY, majority)]
+        majority = accuracies(_majority, unscored)
+        choices: list[tuple[str | None, str, list[float]]] = [(None, MAJORITY, majority)]
         for name, scores in scored.items():
-            ways += [(name, rule, worth(_by(decide), scores)) for rule, decide in SELECTION_RULES.items()]
-        ways += [(None, BEST, worth(_best, unscored))]
-        rows += [_row(scorer, rule, n, values, majority) for scorer, rule, values in ways]
+            choices += [(name, rule, accuracies(_by(decide), scores)) for rule, decide in SELECTION_RULES.items()]
+        choices += [(None, BEST, accuracies(_best, unscored))]
+        rows += [_row(scorer, rule, n, values, majority) for scorer, rule, values in choices]
     return rows
 
 
-def _row(scorer: str | None, rule: str, n: int, values: Sequence[float], majority: Sequence[float]) -> Row:
+def _row(scorer: str | None, rule: str, n: int, values: Sequence[float], majority: Sequence[float]) -> RuleRow:
     columns = np.array([values, majority])
-    return Row(
+    return RuleRow(
         scorer,
         rule,
         n,
@@ -90,7 +90,7 @@ def _row(scorer: str | None, rule: str, n: int, values: Sequence[float], majorit
     )
 
 
-def _worth(rollout: Rollout, scores: Sequence[float | None], n: int, choice: Choice) -> float:
+def _accuracy(rollout: Rollout, scores: Sequence[float | None], n: int, choice: _Choice) -> float:
     starts = range(0, len(rollout.paths) - n + 1, n)
     return fmean(choice(rollout.paths[start : start + n], scores[start : start + n]) for start in starts)
 
@@ -99,7 +99,7 @@ def _majority(paths: Sequence[RolloutPath], _: Sequence[float | None]) -> float:
     return majority_vote(paths)
 
 
-def _by(rule: SelectionRule) -> Choice:
+def _by(rule: SelectionRule) -> _Choice:
     def choice(paths: Sequence[RolloutPath], scores: Sequence[float | None]) -> float:
         answered = [
             (path, score)
@@ -120,5 +120,5 @@ def _best(paths: Sequence[RolloutPath], _: Sequence[float | None]) -> float:
 
 
 def _class(path: RolloutPath) -> str | None:
-    """None for the right answer, and for a wrong one its text."""
+    """None for the correct answer, and the text of a wrong one."""
     return None if path.correct else path.answer

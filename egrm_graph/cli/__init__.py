@@ -1,13 +1,14 @@
-"""The command line `egrm`. Results go to standard output, everything else to standard error.
+"""The command line `egrm`. Results go to standard output, and everything else to standard error.
 
-Exit status: 0 when everything got its answer, 1 when something did not, 2 when nothing could be done: wrong options, no
-such file, no server, no such model. 130 when it was interrupted.
+Exit status: 0 when everything has an answer, 1 when something has none, 2 when nothing could be done (wrong options, or
+a missing file, server, or model), and 130 after an interruption.
 """
 
 from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -16,12 +17,14 @@ from typer.core import TyperGroup
 import egrm_graph
 from egrm_graph.cli.ablation import ablation
 from egrm_graph.cli.ask import ask
+from egrm_graph.cli.attack import attack
 from egrm_graph.cli.bench import bench
 from egrm_graph.cli.calibrate import calibrate
 from egrm_graph.cli.demo import demo
 from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
+from egrm_graph.cli.setting_options import reflowed
 from egrm_graph.cli.trace import trace
 from egrm_graph.cli.train import scorer
 from egrm_graph.cli.verify import verify
@@ -33,30 +36,29 @@ __all__ = ["app", "main"]
 CANNOT = 2
 
 _ENVIRONMENT = (
-    "A setting whose option is not given is taken from the environment, where there is EGRM_ and its name in capitals "
-    "(EGRM_MODEL for --model; EGRM_BASE_URL holds a JSON list), or else is its default. "
-    "The server's API key is only taken from EGRM_API_KEY."
+    "Without an option, the setting comes from the environment, such as EGRM_MODEL for --model, and then from its "
+    "default. EGRM_BASE_URL holds a JSON list. The server's API key comes only from EGRM_API_KEY."
 )
 
 
 class Commands(TyperGroup):
-    """Tells what went wrong in one line, without a traceback, where the user can do something about it."""
+    """Print an error that the user can fix in one line, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # whoever reads the results has had enough; typer ends it quietly
+            raise  # the reader of the results has closed the pipe; typer ends quietly
         except (EgrmError, OSError) as error:
             print_error(str(error))
             raise typer.Exit(CANNOT) from error
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # no terminal lacks so many characters that it stops a run
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks does not stop a run
     app()
 
 
@@ -73,7 +75,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-train = typer.Typer(no_args_is_help=True, help="Train the models that the graph works with.")
+train = typer.Typer(no_args_is_help=True, help="Train the models of the graph.")
 
 
 @app.callback(epilog=_ENVIRONMENT)
@@ -82,18 +84,21 @@ def egrm(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """A verifier that reasons only when needed: fast answers where they converge, scored reasoning else."""
+    """A verifier that reasons only when needed: it answers fast where answers converge, and scores reasoning paths
+    elsewhere.
+    """
 
 
-app.command(epilog=_ENVIRONMENT)(ask)
-app.command(epilog=_ENVIRONMENT)(verify)
-app.command(epilog=_ENVIRONMENT)(demo)
-app.command(epilog=_ENVIRONMENT)(bench)
-app.command()(replay)
-app.command()(calibrate)
-app.command("serve-model")(serve_model)
-app.command(epilog=_ENVIRONMENT)(rollouts)
-train.command("scorer")(scorer)
-train.command("ablation")(ablation)
+def _add(group: typer.Typer, command: Callable[..., None], name: str | None = None, epilog: str | None = None) -> None:
+    group.command(name, help=reflowed(command.__doc__ or ""), epilog=epilog)(command)
+
+
+for takes_settings in (ask, verify, demo, bench, rollouts):
+    _add(app, takes_settings, epilog=_ENVIRONMENT)
+for takes_none in (attack, replay, calibrate):
+    _add(app, takes_none)
+_add(app, serve_model, "serve-model")
+_add(train, scorer)
+_add(train, ablation)
 app.add_typer(train, name="train")
 app.add_typer(trace, name="trace")

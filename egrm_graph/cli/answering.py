@@ -1,4 +1,4 @@
-"""Asks many lines at once and gives their results as they come, or as soon as the order of the lines allows."""
+"""Answers many lines at once, and writes their results at once or in the order of the lines."""
 
 from __future__ import annotations
 
@@ -10,55 +10,57 @@ from typing import Any, Generic, TypeVar
 from egrm_graph.cli.json_lines import Line
 from egrm_graph.errors import EgrmError
 
-Answer = TypeVar("Answer", bound=Mapping[str, Any])
+LineAnswer = TypeVar("LineAnswer", bound=Mapping[str, Any])
 
 Check = Callable[[], Awaitable[None]]
 
 AHEAD = 16
-"""For each question under way, so many results may wait for the slowest one before them."""
+"""For each line in progress, up to this many results may wait for a slower line before them."""
 
 
 @dataclass(frozen=True)
-class Result(Generic[Answer]):
-    """What came of one line: an answer, or the reason why there is none."""
+class LineResult(Generic[LineAnswer]):
+    """The result of one line: an answer, or the reason why it has none."""
 
     line: Line
-    answer: Answer | None
+    answer: LineAnswer | None
     error: str | None = None
 
 
 @dataclass(frozen=True)
-class Asking(Generic[Answer]):
-    """How a line is asked."""
+class Answering(Generic[LineAnswer]):
+    """How to answer a line."""
 
-    ask: Callable[[Line], Awaitable[Answer]]
-    lost: Callable[[Answer], bool]
-    """Whether none of what an answer is made of could be drawn."""
+    answer: Callable[[Line], Awaitable[LineAnswer]]
+    all_lost: Callable[[LineAnswer], bool]
+    """Whether every sample or path of an answer was lost."""
     check: Check
-    """Raises what would make every other line fail in the same way."""
+    """Raises if something would make every other line fail in the same way."""
 
 
 async def answer_lines(
     lines: AsyncIterator[Line],
-    asking: Asking[Answer],
-    write: Callable[[Result[Answer]], None],
+    answering: Answering[LineAnswer],
+    write: Callable[[LineResult[LineAnswer]], None],
     *,
     concurrency: int,
     in_order: bool = True,
 ) -> None:
-    """Asks every line, at most `concurrency` at once; a line that fails costs no other line its answer.
+    """Answer every line, at most `concurrency` at once. A line that fails does not affect the others.
 
-    Results are written in the order of the lines or, without `in_order`, each as soon as it is there. Where an answer
-    is `lost`, `check` tells whether any other's would be, too. What it raises ends the run.
+    Results are written in the order of the lines or, without `in_order`, as soon as they are ready. If everything in an
+    answer was lost, `check` finds out whether the other lines would fail too. An error that it raises ends the run.
     """
     slots = asyncio.Semaphore(concurrency)
-    ordered: asyncio.Queue[asyncio.Task[Result[Answer]] | None] = asyncio.Queue(concurrency * AHEAD)
+    ordered: asyncio.Queue[asyncio.Task[LineResult[LineAnswer]] | None] = asyncio.Queue(concurrency * AHEAD)
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_write_in_order(ordered, write))
             async for line in lines:
                 await slots.acquire()
-                task = tasks.create_task(_answer(line, asking) if in_order else _answer_and_write(line, asking, write))
+                task = tasks.create_task(
+                    _answer(line, answering) if in_order else _answer_and_write(line, answering, write)
+                )
                 task.add_done_callback(lambda _: slots.release())
                 if in_order:
                     await ordered.put(task)
@@ -68,29 +70,30 @@ async def answer_lines(
 
 
 async def _write_in_order(
-    ordered: asyncio.Queue[asyncio.Task[Result[Answer]] | None], write: Callable[[Result[Answer]], None]
+    ordered: asyncio.Queue[asyncio.Task[LineResult[LineAnswer]] | None],
+    write: Callable[[LineResult[LineAnswer]], None],
 ) -> None:
     while (task := await ordered.get()) is not None:
         write(await task)
 
 
 async def _answer_and_write(
-    line: Line, asking: Asking[Answer], write: Callable[[Result[Answer]], None]
-) -> Result[Answer]:
-    result = await _answer(line, asking)
+    line: Line, answering: Answering[LineAnswer], write: Callable[[LineResult[LineAnswer]], None]
+) -> LineResult[LineAnswer]:
+    result = await _answer(line, answering)
     write(result)
     return result
 
 
-async def _answer(line: Line, asking: Asking[Answer]) -> Result[Answer]:
+async def _answer(line: Line, answering: Answering[LineAnswer]) -> LineResult[LineAnswer]:
     if line.error is not None:
-        return Result(line, None, line.error)
+        return LineResult(line, None, line.error)
     try:
-        answer = await asking.ask(line)
+        answer = await answering.answer(line)
     except EgrmError as error:
-        return Result(line, None, str(error))
-    except Exception as error:  # a mistake of ours that one line brings out must not cost the others their answers
-        return Result(line, None, f"{type(error).__name__}: {error}")
-    if asking.lost(answer):
-        await asking.check()
-    return Result(line, answer)
+        return LineResult(line, None, str(error))
+    except Exception as error:  # a bug that one line reveals must not cost the other lines their answers
+        return LineResult(line, None, f"{type(error).__name__}: {error}")
+    if answering.all_lost(answer):
+        await answering.check()
+    return LineResult(line, answer)

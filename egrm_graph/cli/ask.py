@@ -1,4 +1,4 @@
-"""`egrm ask`: one question, and a result that a person reads."""
+"""`egrm ask`: ask one question, and print the result for people."""
 
 from __future__ import annotations
 
@@ -26,47 +26,48 @@ if TYPE_CHECKING:
 @with_settings
 @interruptible
 def ask(
-    question: Annotated[str, typer.Argument(help="What to ask. Put -- before one that begins with a dash.")],
+    question: Annotated[str, typer.Argument(help="The question. Put -- before it if it starts with -.")],
     *,
     settings: Settings,
-    reference: Annotated[str | None, typer.Option(help="The right answer, to be compared with.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Correct answer to compare with.")] = None,
     candidate: Annotated[
-        list[str] | None, typer.Option(help="An answer to judge; give it once for each. Sets the task by their number.")
+        list[str] | None, typer.Option(help="Answer to judge. Repeatable. Their number sets the task.")
     ] = None,
-    rubric: Annotated[str | None, typer.Option(help="What a single candidate is graded by.")] = None,
+    rubric: Annotated[str | None, typer.Option(help="Rubric for grading a single candidate.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verification as JSON.")] = False,
 ) -> None:
-    """Ask one question, or judge candidate answers to it, and see how the verdict came about.
+    """Ask one question, or judge candidate answers to it, and show how the verdict was reached.
 
-    Exit status: 0 with an answer, 1 without one, 2 when it could not be asked.
+    Exit status: 0 with an answer, 1 without one, 2 when the question could not be asked.
     """
     err = Console(stderr=True)
     optional = {"reference": reference, "rubric": rubric, "candidates": candidate or None}
-    given: dict[str, Any] = {"question": question} | {name: it for name, it in optional.items() if it is not None}
+    inputs: dict[str, Any] = {"question": question}
+    inputs |= {name: value for name, value in optional.items() if value is not None}
     if candidate:
         settings = settings if settings.task != "auto" else settings.model_copy(update={"task": _task(len(candidate))})
     with recorded(settings, err) as store:
-        told = asyncio.run(_asked(settings, store, given, err))
+        verification = asyncio.run(_ask(settings, store, inputs, err))
         if as_json:
-            typer.echo(json.dumps(told, indent=2, allow_nan=False))
+            typer.echo(json.dumps(verification, indent=2, allow_nan=False))
         else:
-            show(told, standard_output())
-    raise typer.Exit(1 if told["status"] == "abstained" else 0)
+            show(verification, standard_output())
+    raise typer.Exit(1 if verification["status"] == "abstained" else 0)
 
 
 def _task(n_candidates: int) -> TaskName:
     return "pointwise" if n_candidates == 1 else "pairwise" if n_candidates == 2 else "best_of_n"
 
 
-async def _asked(settings: Settings, store: Store | None, given: dict[str, Any], err: Console) -> Verification:
+async def _ask(settings: Settings, store: Store | None, inputs: dict[str, Any], err: Console) -> Verification:
     from egrm_graph.graph import build_graph
 
     parts = await loaded(settings, store, err)
     try:
         graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
-        asked: Input = given  # type: ignore[assignment]
+        graph_input: Input = inputs  # type: ignore[assignment]
         with err.status("Asking") if err.is_terminal else nullcontext():
-            told: Verification = (await graph.ainvoke(asked))["verification"]
-        return told
+            verification: Verification = (await graph.ainvoke(graph_input))["verification"]
+        return verification
     finally:
         await parts.aclose()

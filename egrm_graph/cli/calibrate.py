@@ -1,4 +1,4 @@
-"""`egrm calibrate`: a gate with a promise, from labelled questions."""
+"""`egrm calibrate`: choose a gate with a guarantee, from labeled questions."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
     from egrm_graph.replay.gate_fitting import Certified, Promise
     from egrm_graph.uncertainty.measures import Measure
 
-Labelled = Annotated[Path, typer.Argument(metavar="LABELLED", help="A log, or a file of `egrm verify`.")]
-Questions = Annotated[
-    Path | None, typer.Option(help="With a file of `egrm verify`: its questions, with their references.")
+LabeledArgument = Annotated[Path, typer.Argument(metavar="LABELED", help="A log, or a file from `egrm verify`.")]
+QuestionsOption = Annotated[
+    Path | None, typer.Option(help="The questions of a file from `egrm verify`, with references.")
 ]
-Measures = Annotated[
-    list[str] | None, typer.Option("--measure", help="A measure to try; may be given several times. [default: all]")
+MeasuresOption = Annotated[
+    list[str] | None, typer.Option("--measure", help="Measure to try. Repeatable. [default: all]")
 ]
-Samples = Annotated[
+SamplesOption = Annotated[
     list[int] | None,
-    typer.Option("--samples", min=1, help="How many fast answers; may be given several times. [default: 3 5 8 16]"),
+    typer.Option("--samples", min=1, help="Number of fast answers to try. Repeatable. [default: 3 5 8 16]"),
 ]
 
 
 def calibrate(
-    labelled: Labelled,
+    labeled: LabeledArgument,
     *,
-    model: Annotated[str, typer.Option(help="The model that was asked, as the setting `model` names it.")],
+    model: Annotated[str, typer.Option(help="The model that was asked, as in the setting `model`.")],
     task: Annotated[TaskName, typer.Option(help="The task that it was asked.")],
-    output: Annotated[Path, typer.Option(help="Where the calibration goes.")] = Path("calibration.json"),
-    target_risk: Annotated[float, typer.Option(min=0, max=1, help="The loss that is to be kept under.")] = 0.02,
-    confidence: Annotated[float, typer.Option(min=0, max=1, help="With what confidence.")] = 0.95,
+    output: Annotated[Path, typer.Option(help="File for the calibration.")] = Path("calibration.json"),
+    target_risk: Annotated[float, typer.Option(min=0, max=1, help="Keep the loss below this.")] = 0.02,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Confidence of the guarantee.")] = 0.95,
     loss: Annotated[
         Literal["excess", "error"],
-        typer.Option(help="`excess`: wrong where always reasoning is right. `error`: wrong."),
+        typer.Option(help="excess: wrong where always reasoning is right. error: wrong."),
     ] = "excess",
     abstain_risk: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Withhold answers, so that of those given no more are wrong.")
+        float | None, typer.Option(min=0, max=1, help="Withhold answers to keep the share of wrong ones below this.")
     ] = None,
-    measure: Measures = None,
-    samples: Samples = None,
-    questions: Questions = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the calibration in --output.")] = False,
+    measure: MeasuresOption = None,
+    samples: SamplesOption = None,
+    questions: QuestionsOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --output.")] = False,
 ) -> None:
-    """Choose measure, number of samples and threshold of the gate, with a promise, from labelled questions.
+    """Choose the measure, number of samples, and threshold of the gate, with a guarantee, from labeled questions.
 
-    LABELLED has a line {"id", "fast": [sample], "paths": [sample]} for each question, where a sample is {"answer",
-    "correct", "n_tokens"}; plain or gzipped. Or it is what `egrm verify` wrote with a gate that never opens (--measure
-    consensus --threshold 2 --stopping all), and --questions has the references. No model is called. Use the result by
-    --calibration.
+    LABELED has a line {"id", "fast": [sample], "paths": [sample]} for each question, where a sample is {"answer",
+    "correct", "n_tokens"}, plain or gzipped. It may also be the output of `egrm verify` with a gate that never opens
+    (--measure consensus --threshold 2 --stopping all). Then --questions has the references. No model is called. Use
+    the result with --calibration.
 
-    Exit status: 0 with a calibration, 1 where nothing can be promised, and then none is written, 2 where LABELLED or
-    the options cannot be used.
+    Exit status: 0 with a calibration, 1 if no gate can be guaranteed and none is written, 2 if LABELED or the options
+    cannot be used.
     """
     from egrm_graph.replay.answer_table import table_of
     from egrm_graph.replay.gate_fitting import Promise, Refused
@@ -71,28 +71,33 @@ def calibrate(
 
     for name, value in (("target-risk", target_risk), ("confidence", confidence), ("abstain-risk", abstain_risk)):
         if value in (0, 1):
-            raise SettingsError(f"--{name} {value:g} cannot be promised by any number of questions; take 0.02, or 0.95")
+            raise SettingsError(
+                f"no number of questions can guarantee --{name} {value:g}; choose a value between 0 and 1, such as "
+                f"{0.95 if name == 'confidence' else 0.02}"
+            )
     if abstain_risk is not None and task not in ("answer", "arithmetic"):
-        raise SettingsError(f"--abstain-risk withholds answers to questions, and the task {task} judges candidates")
+        raise SettingsError(
+            f"--abstain-risk withholds answers to questions, but the task {task} judges candidates; leave it out"
+        )
     if output.exists() and not overwrite:
-        raise SettingsError(f"{output} is there already; name another --output, or add --overwrite")
-    table = table_of(read_labelled(labelled, questions, task))
+        raise SettingsError(f"{output} exists; name another --output, or add --overwrite")
+    table = table_of(read_labelled(labeled, questions, task))
     promise = Promise(target_risk, confidence, loss, abstain_risk)
     found = find(table, measures_named(measure), samples_named(samples, table), promise)
     out = Console(highlight=False)
     if isinstance(found, Refused):
-        out.print(Text(inert(f"Nothing is promised: {found.reason}.")), soft_wrap=True)
+        out.print(Text(inert(f"No guarantee: {found.reason}.")), soft_wrap=True)
         raise typer.Exit(1)
-    made = _made(found, promise, table, model=model, task=task, data=labelled)
+    made = _made(found, promise, table, model=model, task=task, data=labeled)
     output.write_text(made.model_dump_json(indent=1) + "\n", "utf-8")
-    out.print(Text(inert("\n".join(_told(made, found)))), soft_wrap=True)
+    out.print(Text(inert("\n".join(_summary(made, found)))), soft_wrap=True)
 
 
 def measures_named(names: list[str] | None) -> list[Measure]:
-    """The measures of these names; without, all that need answers alone.
+    """The measures of these names or, without names, all that need only answers.
 
     Raises:
-        SettingsError: there is none of that name, or it needs more than answers.
+        SettingsError: a name is unknown, or its measure needs more than answers.
     """
     from egrm_graph.replay.answer_table import replayable
     from egrm_graph.uncertainty.measures import MEASURES
@@ -100,13 +105,13 @@ def measures_named(names: list[str] | None) -> list[Measure]:
     known = {measure.name: measure for measure in replayable(list(MEASURES.values()))}
     for name in names or ():
         if name not in known:
-            why = "needs more than the answers that a log has" if name in MEASURES else "is no measure"
-            raise SettingsError(f"--measure {name} {why}; known are {', '.join(known)}")
+            problem = "it needs more than the answers in a log" if name in MEASURES else "unknown measure"
+            raise SettingsError(f"--measure {name}: {problem}; choose from {', '.join(known)}")
     return [known[name] for name in dict.fromkeys(names or known)]
 
 
 def samples_named(samples: list[int] | None, table: AnswerTable) -> list[int]:
-    """Those that were named; without, the usual ones that the log has."""
+    """The chosen numbers of samples or, without a choice, the usual ones that the log has."""
     from egrm_graph.replay.answer_table import sizes_of
 
     return list(dict.fromkeys(samples)) if samples else sizes_of(table.n_fast)
@@ -144,25 +149,25 @@ def _made(
     )
 
 
-def _told(made: GateCalibration, found: Certified) -> list[str]:
+def _summary(made: GateCalibration, found: Certified) -> list[str]:
     kind = "a wrong fast answer where reasoning is right" if made.loss == "excess" else "a wrong answer"
     opens = f"{'>=' if made.higher_is_certain else '<='} {made.threshold:g}"
     share, right = made.direct / made.labelled, found.accuracy
-    told = [
-        f"Gate: {made.measure} of {made.samples} samples {opens}. Of these questions {share:.1%} skip reasoning.",
-        f"With confidence {made.confidence:g} at most {made.target_risk:.2%} of all questions like these get {kind}: "
-        f"{made.losses} of {made.questions:,} did, which leaves a risk of {made.risk_bound:.2%} at most (1 of "
-        f"{made.gates} gates that were tried).",
+    lines = [
+        f"Gate: {made.measure} of {made.samples} samples {opens}. {share:.1%} of these questions skip reasoning.",
+        f"With confidence {made.confidence:g}, at most {made.target_risk:.2%} of all questions like these get {kind}: "
+        f"{made.losses} of {made.questions:,} did, so the risk is at most {made.risk_bound:.2%} (gates "
+        f"tried: {made.gates}).",
         f"Right on these questions: gate {right.gated:.1%}, always reasoning {right.always:.1%}, never "
-        f"{right.never:.1%}; of the direct answers alone {right.direct:.1%}.",
+        f"{right.never:.1%}. Right among the direct answers: {right.direct:.1%}.",
     ]
     if right.never >= right.always:
-        told.append("Reasoning is no better here than the fast answers are: never reasoning would lose nothing.")
+        lines.append("Reasoning is not better than the fast answers here: never reasoning would lose nothing.")
     if made.abstention is not None:
-        it = made.abstention
-        told.append(
-            f"Reasoned answers with a confidence below {it.below:.4g} are withheld. With confidence "
-            f"{made.confidence:g} at most {it.target_risk:.1%} of the answers given are wrong: {it.wrong} of "
-            f"{it.answered} were, of {it.questions} questions."
+        rule = made.abstention
+        lines.append(
+            f"Reasoned answers with a confidence below {rule.below:.4g} are withheld. With confidence "
+            f"{made.confidence:g}, at most {rule.target_risk:.1%} of the answers are wrong: {rule.wrong} of "
+            f"{rule.answered} were, on {rule.questions} questions."
         )
-    return told
+    return lines

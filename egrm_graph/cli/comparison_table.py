@@ -1,4 +1,4 @@
-"""The comparison of strategies as a person reads it."""
+"""The comparison of methods in `egrm demo`, as text."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.benchmark.demo_figures import Row, compare, rows
+from egrm_graph.benchmark.demo_figures import DemoRow, compare, rows
 from egrm_graph.benchmark.demo_methods import Trial
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.scoring.scorer import Scorer
 from egrm_graph.terminal.tables import Column, Table
 
 
 def print_tables(
-    trials: Sequence[Trial], questions: Sequence[Question], out: Console, *, levels: bool, scorer: Scorer | None
+    trials: Sequence[Trial], questions: Sequence[BenchQuestion], out: Console, *, levels: bool, scorer: Scorer | None
 ) -> None:
-    """The table of all questions, those of the levels if wanted, and what follows from them."""
+    """Print the table of all questions, those of the levels on request, and a summary."""
     what = "questions with candidates" if questions[0].candidates else "questions"
     out.print(_table(f"{len(questions):,} held-out {what}", rows(trials, questions)))
     if levels:
@@ -35,28 +35,28 @@ def print_tables(
         Text(
             f"Choosing among the paths of all questions: majority {found.majority.percent()}, "
             f"chosen {found.chosen.percent()}, best possible {found.best.percent()}; "
-            f"the choice closes {found.gap_closed.percent()} of the distance."
+            f"the choice closes {found.gap_closed.percent()} of the gap."
         )
     )
     out.print(Text(_choosing(scorer)))
-    out.print(Text("Tokens are completion tokens a question; brackets are 95 % intervals.", "dim"))
+    out.print(Text("Tokens are completion tokens per question. Brackets are 95 % intervals.", "dim"))
 
 
 def _choosing(scorer: Scorer | None) -> str:
     if scorer is None:
-        return "There is no scorer: paths vote."
-    told = "" if scorer.calibrated else ", whose scores are not calibrated"
-    return f"Paths are chosen by the scorer {scorer.name}{told}."
+        return "Without a scorer, paths vote."
+    note = "" if scorer.calibrated else ", whose scores are not calibrated"
+    return f"Paths are chosen by the scorer {scorer.name}{note}."
 
 
-def _table(title: str, made: Sequence[Row]) -> Table:
+def _table(title: str, made: Sequence[DemoRow]) -> Table:
     judged = any(row.orders_disagree is not None for row in made)
     headings = ("accuracy", "tokens", "reasoned", *(("orders disagree",) if judged else ()), "not ok", "s")
-    table = Table("strategy", *(Column(heading, right=True) for heading in headings), title=title)
+    table = Table("method", *(Column(heading, right=True) for heading in headings), title=title)
     for row in made:
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
         disagree = "" if row.orders_disagree is None else f"{row.orders_disagree:.1%}"
         cells = [row.accuracy.percent(), f"{row.tokens:.1f}", f"{row.escalated:.1%}"]
         cells += [*([disagree] if judged else []), str(row.failed), seconds]
-        table.add_row(row.strategy, *cells)
+        table.add_row(row.method, *cells)
     return table

@@ -1,4 +1,4 @@
-"""What an interrupted command leaves: its exit status, and no traceback."""
+"""Ends an interrupted command with an exit status and without a traceback."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import typer
 
 INTERRUPTED = 130
 
-Given = ParamSpec("Given")
+_Params = ParamSpec("_Params")
 
 
-def interruptible(command: Callable[Given, None]) -> Callable[Given, None]:
-    """The command, ending by `INTERRUPTED` where it is interrupted."""
+def interruptible(command: Callable[_Params, None]) -> Callable[_Params, None]:
+    """Make a command exit with `INTERRUPTED` after an interruption."""
 
     @functools.wraps(command)
-    def call(*args: Given.args, **kwargs: Given.kwargs) -> None:
+    def call(*args: _Params.args, **kwargs: _Params.kwargs) -> None:
         try:
             command(*args, **kwargs)
         except KeyboardInterrupt:
@@ -30,17 +30,17 @@ def interruptible(command: Callable[Given, None]) -> Callable[Given, None]:
 
 @contextmanager
 def ended_like_interrupted() -> Iterator[None]:
-    """Lets the signals that end a program, or close its terminal, interrupt it, so that it can clean up.
+    """Treat a signal that terminates the program or closes its terminal as an interruption, so it can clean up.
 
-    A signal that the program was started to ignore, as `nohup` does, stays ignored.
+    A signal that the program ignores from the start, as after `nohup`, stays ignored.
     """
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
     signs = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    heeded = [sign for sign in signs if signal.getsignal(sign) is not signal.SIG_IGN]
-    before = [(sign, signal.signal(sign, interrupt)) for sign in heeded]
+    handled = [sign for sign in signs if signal.getsignal(sign) is not signal.SIG_IGN]
+    before = [(sign, signal.signal(sign, interrupt)) for sign in handled]
     try:
         yield
     finally:

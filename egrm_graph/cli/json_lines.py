@@ -1,4 +1,4 @@
-"""Reads JSON lines one by one: from a file or a pipe, as far ahead as there is room, whatever is in them."""
+"""Reads JSON lines from a file or a pipe, a limited number ahead, whatever they contain."""
 
 from __future__ import annotations
 
@@ -33,22 +33,23 @@ Id = str | int | float
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the input. Its `error` says why it cannot be asked, and then `asked` is empty."""
+    """One line of the input. If it cannot be asked, `error` has the reason, and `inputs` is empty."""
 
     number: int
     """Counted from 1, blank lines included."""
     id: Id
-    """As it stands in the line; the line's number where it has none."""
-    asked: dict[str, Any]
+    """The id in the line, or the line number without one."""
+    inputs: dict[str, Any]
+    """The input of the graph."""
     error: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
-    """The line's other fields."""
+    """The other fields of the line."""
     again: bool = False
-    """Whether an earlier line has the same id; known only where results go to a file."""
+    """Whether an earlier line has the same id. Set only if the results go to a file."""
 
 
 def read_line(number: int, raw: bytes) -> Line | None:
-    """What is in the line; None where it is blank."""
+    """Parse a line; None if it is blank."""
     raw = raw.removeprefix(_BOM) if number == 1 else raw
     if not raw.strip():
         return None
@@ -57,44 +58,44 @@ def read_line(number: int, raw: bytes) -> Line | None:
         found = _parsed(raw)
         name = _id(found, number)
         others = {key: value for key, value in found.items() if key not in ("id", *FIELDS)}
-        return Line(number, name, _asked(found), others=others)
+        return Line(number, name, _inputs(found), others=others)
     except InputError as error:
         return Line(number, name, {}, str(error))
 
 
 async def read_lines(stream: BinaryIO) -> AsyncGenerator[Line]:
-    """The lines that are not blank. They are read on a thread, for a pipe may make one wait."""
+    """Read the lines that are not blank. A thread reads them, because a pipe may block."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Line | Exception | None] = asyncio.Queue()
-    room = threading.Semaphore(AHEAD)
-    over = threading.Event()
+    free_slots = threading.Semaphore(AHEAD)
+    closed = threading.Event()
 
-    def hand_over(item: Line | Exception | None) -> None:
-        room.acquire()
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits for lines any more
+    def put(item: Line | Exception | None) -> None:
+        free_slots.acquire()
+        with suppress(RuntimeError):  # the loop has ended, and nothing reads the lines
             loop.call_soon_threadsafe(queue.put_nowait, item)
 
     def read() -> None:
         try:
             for line in _lines(stream):
-                hand_over(line)
-                if over.is_set():
+                put(line)
+                if closed.is_set():
                     return
-            hand_over(None)
-        except Exception as error:  # it is raised where the lines are used
-            hand_over(error)
+            put(None)
+        except Exception as error:  # raised where the lines are used
+            put(error)
 
-    # Not one of the loop's own threads: those are waited for in the end, and this one may wait for a keyboard.
+    # Not a thread of the loop, because the loop waits for those at the end, and this one may wait for a keyboard.
     threading.Thread(target=read, name="egrm-lines", daemon=True).start()
     try:
         while (item := await queue.get()) is not None:
-            room.release()
+            free_slots.release()
             if isinstance(item, Exception):
                 raise item
             yield item
     finally:
-        over.set()
-        room.release()
+        closed.set()
+        free_slots.release()
 
 
 def _lines(stream: BinaryIO) -> Iterator[Line]:
@@ -126,34 +127,38 @@ def _parsed(raw: bytes) -> dict[str, Any]:
         try:
             json.dumps(found, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise InputError("the line has half of a surrogate pair, which is no character") from error
+            raise InputError("the line has half of a surrogate pair, which is not a character") from error
     return found
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _id(found: dict[str, Any], number: int) -> Id:
-    given = found.get("id")
-    if given is None:
+    name = found.get("id")
+    if name is None:
         return number
-    if isinstance(given, bool) or not isinstance(given, str | int | float):
-        raise InputError(f"id is {_kind(given)}; give a string or a number")
-    if isinstance(given, float) and not math.isfinite(given):
-        raise InputError("id is too large a number; give it as a string")
-    return given
+    if isinstance(name, bool) or not isinstance(name, str | int | float):
+        raise InputError(f"id is {_kind(name)}; use a string or a number")
+    if isinstance(name, float) and not math.isfinite(name):
+        raise InputError("id is too large for a number; write it as a string")
+    return name
 
 
-def _asked(found: dict[str, Any]) -> dict[str, Any]:
-    asked = {name: found[name] for name in FIELDS if found.get(name) is not None}
-    if "question" not in asked and "messages" not in asked:
+def _inputs(found: dict[str, Any]) -> dict[str, Any]:
+    inputs = {name: found[name] for name in FIELDS if found.get(name) is not None}
+    if "question" not in inputs and "messages" not in inputs:
         known = ", ".join(repr(name[:40]) for name in list(found)[:8]) or "nothing"
-        raise InputError(f"there is no 'question' and no 'messages'; the line has {known}")
-    for name, value in asked.items():
+        raise InputError(f"the line has neither 'question' nor 'messages', but {known}; add one of them")
+    for name, value in inputs.items():
         if _kind(value) not in _KINDS[name]:
-            raise InputError(f"{name} is {_kind(value)}; give {', '.join(_KINDS[name])}")
-    return asked
+            raise InputError(f"{name} is {_kind(value)}; use {_alternatives(_KINDS[name])}")
+    return inputs
+
+
+def _alternatives(kinds: tuple[str, ...]) -> str:
+    return kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])}, or {kinds[-1]}"
 
 
 def _kind(value: object) -> str:

@@ -1,7 +1,7 @@
-"""A job on JSON lines: from a file or a pipe, through something that answers them, to a file or standard output.
+"""A job on JSON lines: it reads them from a file or a pipe, answers them, and writes to a file or standard output.
 
-What `egrm verify` and `egrm rollouts` have in common: the input's and the output's options, going on after an
-interruption, the progress bar, and the exit status.
+`egrm verify` and `egrm rollouts` share it: the options for input and output, resuming, the progress bar, and the exit
+status.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.answering import Asking, Result, answer_lines
+from egrm_graph.cli.answering import Answering, LineAnswer, LineResult, answer_lines
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.json_lines import Line, read_lines
 from egrm_graph.cli.model_loading import loaded, recorded
 from egrm_graph.cli.results import (
+    InputOrder,
     Mark,
-    Order,
     done_before,
     encode,
+    match_results,
     open_results,
-    pass_over,
-    put_in_order,
     remaining,
+    sort_results,
 )
 from egrm_graph.cli.run_progress import Counts, advance, progress_bar
 from egrm_graph.errors import InputError, SettingsError
@@ -41,26 +41,24 @@ if TYPE_CHECKING:
     from egrm_graph.settings import Settings
     from egrm_graph.tracing.store import Store
 
-Answer = TypeVar("Answer", bound=Mapping[str, Any])
-
-File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - is standard input.")]
-Output = Annotated[Path | None, typer.Option(help="Where the results go, instead of standard output.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with --output; what is in it is not asked again.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start --output anew.")]
-Concurrency = Annotated[int, typer.Option(min=1, help="Questions under way at once, at most.")]
+FileArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines. - is standard input.")]
+OutputOption = Annotated[Path | None, typer.Option(help="Write the results to this file.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue the run in --output.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Start over, and replace --output.")]
+ConcurrencyOption = Annotated[int, typer.Option(min=1, metavar="N", help="Questions at once, at most.")]
 
 
 @dataclass(frozen=True)
-class Job:
-    """Where the lines come from, and where their results go."""
+class JsonlJob:
+    """The source of the lines, and the destination of their results."""
 
     file: str
     output: Path | None
     concurrency: int
     done: Sequence[Mark] = ()
-    """What the output has of it already."""
+    """The lines that the output has results for already."""
     unique_ids: bool = False
-    """Whether a line whose id was used before is an error. Only where results go to a file."""
+    """Whether a line whose id was used before is an error. Applies only if the results go to a file."""
 
     @classmethod
     def prepared(
@@ -72,21 +70,25 @@ class Job:
         resume: bool,
         overwrite: bool,
         unique_ids: bool = False,
-    ) -> Job:
-        """The job, with what an earlier run has done of it.
+    ) -> JsonlJob:
+        """The job, with the lines that an earlier run completed.
 
         Raises:
-            SettingsError: the options do not fit together.
-            InputError: the output cannot be written, or is there already.
+            SettingsError: the options conflict.
+            InputError: the output cannot be written, or exists already.
         """
         _check_output(file, output, resume=resume, overwrite=overwrite)
         done = done_before(output) if output is not None and resume else []
         return cls(file, output, concurrency, done, unique_ids)
 
     def run(
-        self, settings: Settings, asking: Callable[[Parts], Asking[Answer]], counts: Counts[Answer], err: Console
+        self,
+        settings: Settings,
+        answering: Callable[[Parts], Answering[LineAnswer]],
+        counts: Counts[LineAnswer],
+        err: Console,
     ) -> None:
-        """Does the job with the models of the settings, and ends the program with its status.
+        """Do the job with the models of the settings, and exit with its status.
 
         Raises:
             EgrmError: the input, the output or the models cannot be used.
@@ -95,12 +97,12 @@ class Job:
         with recorded(settings, err) as store:
             try:
                 with self._source() as source:
-                    asyncio.run(self._run(source, settings, store, asking, counts=counts, err=err))
+                    asyncio.run(self._run(source, settings, store, answering, counts=counts, err=err))
             except KeyboardInterrupt:
-                err.print(Text(f"egrm: interrupted; {self._how_to_go_on()}"), soft_wrap=True)
-                err.print(counts.told(), soft_wrap=True)
+                err.print(Text(f"egrm: interrupted; {self._how_to_resume()}"), soft_wrap=True)
+                err.print(counts.summary(), soft_wrap=True)
                 raise typer.Exit(INTERRUPTED) from None
-            err.print(counts.told(), soft_wrap=True)
+            err.print(counts.summary(), soft_wrap=True)
         raise typer.Exit(0 if counts.all_answered else 1)
 
     async def _run(
@@ -108,62 +110,62 @@ class Job:
         source: BinaryIO,
         settings: Settings,
         store: Store | None,
-        asking: Callable[[Parts], Asking[Answer]],
+        answering: Callable[[Parts], Answering[LineAnswer]],
         *,
-        counts: Counts[Answer],
+        counts: Counts[LineAnswer],
         err: Console,
     ) -> None:
         parts = await loaded(settings, store, err)
         try:
             with progress_bar(err, counts, self._total() if err.is_terminal else None) as progress:
 
-                def written(result: Result[Answer]) -> None:
+                def written(result: LineResult[LineAnswer]) -> None:
                     advance(progress, counts, result)
 
-                await self._answer(source, asking(parts), written)
+                await self._answer(source, answering(parts), written)
         finally:
             await parts.aclose()
 
     async def _answer(
-        self, source: BinaryIO, asking: Asking[Answer], written: Callable[[Result[Answer]], None]
+        self, source: BinaryIO, answering: Answering[LineAnswer], written: Callable[[LineResult[LineAnswer]], None]
     ) -> None:
         async with aclosing(read_lines(source)) as lines:
             if self._sorts is None:
                 with self._sink() as sink:
-                    await self._answer_lines(lines, asking, sink, written)
+                    await self._answer_lines(lines, answering, sink, written)
                 return
-            order = Order(unique_ids=self.unique_ids)
-            passed_over = await pass_over(lines, self.done, self._sorts, order)
+            order = InputOrder(unique_ids=self.unique_ids)
+            unanswered = await match_results(lines, self.done, self._sorts, order)
             with self._sink() as sink:
-                await self._answer_lines(remaining(passed_over, lines, order), asking, sink, written)
-            put_in_order(self._sorts, order)
+                await self._answer_lines(remaining(unanswered, lines, order), answering, sink, written)
+            sort_results(self._sorts, order)
 
     async def _answer_lines(
         self,
         lines: AsyncIterator[Line],
-        asking: Asking[Answer],
+        answering: Answering[LineAnswer],
         sink: BinaryIO,
-        written: Callable[[Result[Answer]], None],
+        written: Callable[[LineResult[LineAnswer]], None],
     ) -> None:
         in_order = self._sorts is None
 
-        def write(result: Result[Answer]) -> None:
+        def write(result: LineResult[LineAnswer]) -> None:
             sink.write(encode(result, numbered=not in_order))
             sink.flush()
             written(result)
 
-        await answer_lines(lines, asking, write, concurrency=self.concurrency, in_order=in_order)
+        await answer_lines(lines, answering, write, concurrency=self.concurrency, in_order=in_order)
 
     @property
     def _sorts(self) -> Path | None:
-        """The output, where it can be sorted in the end: not a pipe or a device."""
+        """The output, if it can be sorted at the end. A pipe or a device cannot."""
         output = self.output
         return None if output is None or (output.exists() and not output.is_file()) else output
 
     @contextmanager
     def _source(self) -> Iterator[BinaryIO]:
         if self.file == "-":
-            # A handle of its own: the thread that reads it may still wait for a line when the program ends.
+            # A separate handle, because the thread that reads it may still wait for a line when the program ends.
             yield open(os.dup(sys.stdin.fileno()), "rb")  # noqa: SIM115, PTH123
             return
         with Path(self.file).open("rb") as stream:
@@ -183,10 +185,10 @@ class Job:
         with Path(self.file).open("rb") as stream:
             return sum(1 for raw in stream if raw.strip())
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_resume(self) -> str:
         if self.output is None:
-            return "a run with --output FILE can be gone on with"
-        return f"the same command with --resume goes on with {self.output}"
+            return "a run with --output FILE can be resumed"
+        return f"run the same command with --resume to continue {self.output}"
 
 
 def _check_output(file: str, output: Path | None, *, resume: bool, overwrite: bool) -> None:
@@ -195,10 +197,10 @@ def _check_output(file: str, output: Path | None, *, resume: bool, overwrite: bo
             raise SettingsError(f"--{'resume' if resume else 'overwrite'} needs --output FILE")
         return
     if resume and overwrite:
-        raise SettingsError("--resume keeps what is in --output, and --overwrite does not: give one of them")
+        raise SettingsError("--resume and --overwrite conflict; use one of them")
     if not output.parent.is_dir():
-        raise InputError(f"there is no folder {str(output.parent)!r} for --output; make it first")
+        raise InputError(f"the folder {str(output.parent)!r} of --output is missing; create it first")
     if output.is_file() and file != "-" and Path(file).is_file() and output.samefile(file):
         raise SettingsError(f"--output {output} is the input itself; name another file")
     if not (resume or overwrite) and output.is_file() and output.stat().st_size:
-        raise InputError(f"{output} is there already; go on with it by --resume, or start it anew by --overwrite")
+        raise InputError(f"{output} exists; continue it with --resume, or start over with --overwrite")

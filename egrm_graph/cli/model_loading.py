@@ -1,4 +1,4 @@
-"""What the commands that ask models share: loading the models, and recording the runs."""
+"""Loading the models and recording the runs, for all commands that ask models."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def recorded(settings: Settings, err: Console) -> Iterator[Store | None]:
-    """The store that the settings name, and a word on where to look if anything was recorded; None if recording is off.
+    """Open the store of the settings, and print a hint in the end if anything was recorded. None if recording is off.
 
     Raises:
-        InputError: what is at `trace_store` is not a store.
+        InputError: `trace_store` is not a store.
     """
     if settings.trace_level == "off":
         yield None
@@ -40,15 +40,15 @@ def recorded(settings: Settings, err: Console) -> Iterator[Store | None]:
 
 
 async def loaded(settings: Settings, store: Store | None, err: Console) -> Parts:
-    """The models, ready to use. Where one is loaded into this process, says how long that took: the time of a question
-    never includes it.
+    """Load the models, and check that they work. Prints how long a model in this process took to load, because the time
+    of a question never includes that.
 
     Raises:
-        EgrmError: a model, or a server for one, cannot be used.
+        EgrmError: a model or its server cannot be used.
     """
     started = time.perf_counter()
     with err.status("Loading the models") if err.is_terminal else nullcontext():
-        from egrm_graph import graph  # noqa: F401 - it takes a while, too
+        from egrm_graph import graph  # noqa: F401 - this import takes a while too
         from egrm_graph.parts import assemble, scorer_folder
 
         parts = assemble(settings, store=store)

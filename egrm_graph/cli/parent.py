@@ -1,4 +1,4 @@
-"""Ends a command that would outlive the process that started it."""
+"""Ends a command when the process that started it ends."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ POLL_S = 0.5
 
 
 def started_to_outlive() -> bool:
-    """Whether the parent started this process in the background (`&`, `nohup`, `setsid`), or as a service.
+    """Whether the parent started this process in the background (`&`, `nohup`, `setsid`) or as a service.
 
-    Such a process has a process group of its own, or ignores the signals of its parent's terminal.
+    Such a process has its own process group, or ignores the signals of its parent's terminal.
     """
     parent = os.getppid()
     try:
         own_group = parent <= 1 or os.getpgid(parent) != os.getpgrp()
-    except OSError:  # the parent is gone, or another user's
+    except OSError:  # the parent has ended, or belongs to another user
         return True
     return own_group or any(signal.getsignal(sign) is signal.SIG_IGN for sign in (signal.SIGINT, signal.SIGHUP))
 
 
 @contextmanager
 def ended_with_parent() -> Iterator[None]:
-    """Terminates this process when its parent is gone."""
-    parent, over = os.getppid(), threading.Event()
+    """Terminate this process when its parent ends."""
+    parent, done = os.getppid(), threading.Event()
 
     def watch() -> None:
-        while not over.wait(POLL_S):
+        while not done.wait(POLL_S):
             if os.getppid() != parent:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
@@ -40,5 +40,5 @@ def ended_with_parent() -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        done.set()
         thread.join()

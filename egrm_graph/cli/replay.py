@@ -1,4 +1,4 @@
-"""`egrm replay`: what gates would have made of a log. No model is called."""
+"""`egrm replay`: apply gates to saved answers, without calling a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from egrm_graph.cli.calibrate import Measures, Questions, Samples, measures_named, samples_named
+from egrm_graph.cli.calibrate import MeasuresOption, QuestionsOption, SamplesOption, measures_named, samples_named
 from egrm_graph.settings import TaskName
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.terminal.terminal_text import inert
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 def replay(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="A log, or a file of `egrm verify`.")],
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="A log, or a file from `egrm verify`.")],
     *,
-    measure: Measures = None,
-    samples: Samples = None,
-    questions: Questions = None,
-    task: Annotated[TaskName, typer.Option(help="With --questions: the task that was asked.")] = "answer",
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with the curves.")] = None,
+    measure: MeasuresOption = None,
+    samples: SamplesOption = None,
+    questions: QuestionsOption = None,
+    task: Annotated[TaskName, typer.Option(help="The task that was asked, with --questions.")] = "answer",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML page with the curves.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
-    """See what a gate by each measure would have made of saved answers: no model is called.
+    """Show what a gate with each measure would do on saved answers, without calling a model.
 
     LOG has a line {"id", "fast": [sample], "paths": [sample]} for each question, where a sample is {"answer",
-    "correct", "n_tokens"}; plain or gzipped. Or it is what `egrm verify` wrote with a gate that never opens (--measure
-    consensus --threshold 2 --stopping all), and --questions has the references.
+    "correct", "n_tokens"}, plain or gzipped. It may also be the output of `egrm verify` with a gate that never opens
+    (--measure consensus --threshold 2 --stopping all). Then --questions has the references.
     """
     from egrm_graph.replay.answer_table import table_of
     from egrm_graph.replay.curves import replay as curves
@@ -58,16 +58,16 @@ def replay(
 
 def _plain(table: AnswerTable, made: Sequence[Curve]) -> dict[str, Any]:
     always = float(table.reasoned_right.mean())
-    told = {"questions": table.n, "always": always, "curves": [asdict(curve) for curve in made]}
-    plain: dict[str, Any] = _without_nan(told)
+    figures = {"questions": table.n, "always": always, "curves": [asdict(curve) for curve in made]}
+    plain: dict[str, Any] = _without_nan(figures)
     return plain
 
 
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_nan(each) for name, each in value.items()}
+        return {name: _without_nan(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
@@ -86,12 +86,14 @@ def _show(name: str, table: AnswerTable, made: Sequence[Curve], out: Console) ->
         cells += [] if at.tokens is None else [f"{at.tokens:.1f}"]
         gates.add_row(curve.measure, str(curve.samples), *cells, f"{at.random:.3f}", f"{at.oracle:.3f}")
     out.print(gates)
-    told = f"Always reasoning: accuracy {_short(always.accuracy)}"
-    told += "" if always.tokens is None else f", {always.tokens - _fast_tokens(table, made[0]):.1f} tokens"
+    summary = f"Always reasoning: accuracy {_short(always.accuracy)}"
+    summary += "" if always.tokens is None else f", {always.tokens - _fast_tokens(table, made[0]):.1f} tokens"
     for m, never in sorted({curve.samples: 1 - curve.aurc_random for curve in made}.items()):
-        told += f"; never, {m} votes: {never:.3f}"
-    out.print(Text(told + "."))
-    out.print(Text("Random and oracle gates reason about as many questions. Brackets are 95 % intervals.", "dim"))
+        summary += f"; never, {m} votes: {never:.3f}"
+    out.print(Text(summary + "."))
+    out.print(
+        Text("Random and oracle gates reason about the same number of questions. Brackets are 95 % intervals.", "dim")
+    )
 
 
 def _table(title: str, *headings: str) -> Table:

@@ -1,9 +1,9 @@
 """The file of results: one line for each line of the input that is not blank.
 
-Each result is written as soon as it is ready, so that a kill loses only what is under way. Once all are there, the file
-is sorted into the order of the input. Until then, a result finds its line by its id. Where several lines share an id,
-the results of all but the first also carry the `line`. A last line without a line break was being written when the run
-was killed: it is cut off, and its question is asked again.
+Each result is written as soon as it is ready, so a killed run loses only the questions in progress. When all results
+are written, the file is sorted into the order of the input. Until then, the id connects a result with its line. If
+several lines share an id, the results of all but the first also have the `line`. If the last line has no line break,
+the run was killed while writing it. It is cut off, and its question is asked again.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from egrm_graph.cli.answering import Answer, Result
+from egrm_graph.cli.answering import LineAnswer, LineResult
 from egrm_graph.cli.json_lines import Id, Line
 from egrm_graph.errors import InputError
 
 
 class Mark(NamedTuple):
-    """What a line of the input, or its result, is recognized by."""
+    """The key of a line of the input, and of its result."""
 
     id: str
-    """The id as JSON, so that 1, 1.0, and "1" are three ids."""
+    """The id as JSON, so 1, 1.0, and "1" are different ids."""
     line: int | None
-    """The line's number; None for a result that does not carry it."""
+    """The line number; None for a result without it."""
 
 
-class Order:
+class InputOrder:
     """The lines of the input, in order."""
 
     def __init__(self, *, unique_ids: bool = False) -> None:
@@ -40,7 +40,7 @@ class Order:
         self._seen: set[str] = set()
 
     def add(self, line: Line) -> Line:
-        """The line, marked where its id was used before."""
+        """Add a line. Returns it with `again` set if its id was used before."""
         mark = mark_of(line)
         again = mark.id in self._seen
         self._seen.add(mark.id)
@@ -49,11 +49,11 @@ class Order:
             return line
         if not self._unique_ids:
             return replace(line, again=True)
-        return replace(line, asked={}, error=f"the id {line.id!r} was used before; give each line its own")
+        return replace(line, inputs={}, error=f"the id {line.id!r} was used before; give each line its own")
 
 
-class Unplaced:
-    """Results that have not found their line yet."""
+class Unmatched:
+    """Results that are not matched with a line yet."""
 
     def __init__(self, results: Sequence[Mark]) -> None:
         self._numbered = {mark.line: (mark.id, i) for i, mark in enumerate(results) if mark.line is not None}
@@ -68,15 +68,15 @@ class Unplaced:
         return [name for name, _ in self._numbered.values()] + [name for name, found in self._others.items() if found]
 
     def take(self, line: Mark) -> int | None:
-        """The index of the line's result; None where it has none.
+        """The index of the result of a line; None without one.
 
         Raises:
-            InputError: the result is of another input.
+            InputError: the result belongs to another input.
         """
         if line.line in self._numbered:
             name, i = self._numbered.pop(line.line)
             if name != line.id:
-                raise InputError(f"its result of line {line.line} has the id {name}, and the input has {line.id} there")
+                raise InputError(f"the result of line {line.line} has the id {name}, but that line has {line.id}")
             return i
         found = self._others.get(line.id)
         return found.popleft() if found else None
@@ -86,10 +86,10 @@ def mark_of(line: Line) -> Mark:
     return Mark(json.dumps(line.id), line.number)
 
 
-def encode(result: Result[Answer], *, numbered: bool = False) -> bytes:
-    """One line of results: strict JSON in ASCII, so that no text in it can break the line or reach a terminal.
+def encode(result: LineResult[LineAnswer], *, numbered: bool = False) -> bytes:
+    """One line of results as strict ASCII JSON, so no text in it can break the line or control a terminal.
 
-    With `numbered`, the result of a line whose id was used before carries the line's number.
+    With `numbered`, the result of a line whose id was used before includes the line number.
     """
     line = result.line
     number = {"line": line.number} if numbered and line.again else {}
@@ -97,7 +97,7 @@ def encode(result: Result[Answer], *, numbered: bool = False) -> bytes:
         try:
             return _encode({"id": line.id, **number, **result.answer})
         except ValueError as error:  # a number that JSON does not have
-            result = Result(line, None, f"the result cannot be written as JSON: {error}")
+            result = LineResult(line, None, f"the result cannot be written as JSON: {error}")
     return _encode({"id": line.id, "line": line.number, "error": result.error})
 
 
@@ -106,62 +106,62 @@ def _encode(value: dict[str, Any]) -> bytes:
 
 
 def done_before(file: Path) -> list[Mark]:
-    """What the whole lines in a file of results are recognized by; nothing where there is no file.
+    """The marks of the complete lines in a file of results, which may not exist yet.
 
     Raises:
-        InputError: the file holds something else.
+        InputError: the file has other content.
     """
     if not file.exists():
         return []
     with file.open("rb") as stream:
-        whole = (raw for raw in stream if raw.endswith(b"\n"))
-        return [_mark(file, number, raw) for number, raw in enumerate(whole, start=1)]
+        complete = (raw for raw in stream if raw.endswith(b"\n"))
+        return [_mark(file, number, raw) for number, raw in enumerate(complete, start=1)]
 
 
-async def pass_over(lines: AsyncIterator[Line], done: Sequence[Mark], file: Path, order: Order) -> list[Line]:
-    """Reads lines until every result has found its own. The lines in between that have no result are returned.
+async def match_results(lines: AsyncIterator[Line], done: Sequence[Mark], file: Path, order: InputOrder) -> list[Line]:
+    """Read lines until every result is matched with its line. Returns the lines in between without a result.
 
     Raises:
-        InputError: the results are of another input.
+        InputError: the results belong to another input.
     """
-    wrong = f"{file} does not belong to this input"
-    cure = "name another --output, or start over with --overwrite"
-    unplaced, rest = Unplaced(done), list[Line]()
+    problem = f"{file} does not belong to this input"
+    fix = "name another --output, or start over with --overwrite"
+    unmatched, unanswered = Unmatched(done), list[Line]()
     n_left = len(done)
     while n_left:
         line = await anext(lines, None)
         if line is None:
-            raise InputError(f"{wrong}: the input has no line for its result with the id {unplaced.ids[0]}; {cure}")
+            raise InputError(f"{problem}: the input has no line for the result with the id {unmatched.ids[0]}; {fix}")
         try:
-            found = unplaced.take(mark_of(line))
+            found = unmatched.take(mark_of(line))
         except InputError as error:
-            raise InputError(f"{wrong}: {error}; {cure}") from error
+            raise InputError(f"{problem}: {error}; {fix}") from error
         line = order.add(line)
         n_left -= found is not None
-        rest += [line] if found is None else []
-    return rest
+        unanswered += [line] if found is None else []
+    return unanswered
 
 
-async def remaining(first: Sequence[Line], lines: AsyncIterator[Line], order: Order) -> AsyncIterator[Line]:
-    """The lines that were passed over without a result, and then the rest of the input."""
+async def remaining(first: Sequence[Line], lines: AsyncIterator[Line], order: InputOrder) -> AsyncIterator[Line]:
+    """The `first` lines, and then the rest of the input."""
     for line in first:
         yield line
     async for line in lines:
         yield order.add(line)
 
 
-def put_in_order(file: Path, order: Order) -> None:
-    """Sorts the results into the order of the input, and takes off the line numbers that it needed for that."""
-    file = file.resolve()  # a link stays a link
+def sort_results(file: Path, order: InputOrder) -> None:
+    """Sort the results into the order of the input, and remove the line numbers that this needs."""
+    file = file.resolve()  # a symbolic link stays one
     sibling = file.with_name(f"{file.name}.sorted")
     with file.open("rb") as stream, sibling.open("wb") as out:
         marks, starts = [], [0]
         for number, raw in enumerate(stream, start=1):
             marks.append(_mark(file, number, raw))
             starts.append(starts[-1] + len(raw))
-        unplaced = Unplaced(marks)
+        unmatched = Unmatched(marks)
         for line in order.marks:
-            if (i := unplaced.take(line)) is not None:
+            if (i := unmatched.take(line)) is not None:
                 stream.seek(starts[i])
                 out.write(_without_number(stream.readline()))
     sibling.replace(file)
@@ -176,16 +176,16 @@ def _without_number(raw: bytes) -> bytes:
 
 
 def open_results(file: Path, *, resume: bool) -> BinaryIO:
-    """The file to append to: empty or, with `resume`, with its whole lines."""
+    """Open the file to append to. With `resume` it keeps its complete lines, and otherwise it is empty."""
     if not (resume and file.exists()):
         return file.open("wb")
     stream = file.open("r+b")
-    stream.truncate(_end_of_whole_lines(stream))
+    stream.truncate(_end_of_complete_lines(stream))
     stream.seek(0, os.SEEK_END)
     return stream
 
 
-def _end_of_whole_lines(stream: BinaryIO) -> int:
+def _end_of_complete_lines(stream: BinaryIO) -> int:
     end = 0
     for raw in stream:
         end += len(raw) if raw.endswith(b"\n") else 0

@@ -1,4 +1,4 @@
-"""`egrm rollouts`: paths for questions with references, each marked right or wrong."""
+"""`egrm rollouts`: draw paths for questions with references, and mark each right or wrong."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from egrm_graph.cli.answering import Asking
+from egrm_graph.cli.answering import Answering
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.json_lines import Line
-from egrm_graph.cli.jsonl_job import Concurrency, File, Job, Output, Overwrite, Resume
+from egrm_graph.cli.jsonl_job import (
+    ConcurrencyOption,
+    FileArgument,
+    JsonlJob,
+    OutputOption,
+    OverwriteOption,
+    ResumeOption,
+)
 from egrm_graph.cli.run_progress import RolloutCounts
 from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.errors import InputError, SettingsError
@@ -27,31 +34,35 @@ if TYPE_CHECKING:
 
 @with_settings
 def rollouts(
-    file: File,
+    file: FileArgument,
     *,
     settings: Settings,
-    output: Output = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    concurrency: Concurrency = 32,
+    output: OutputOption = None,
+    resume: ResumeOption = False,
+    overwrite: OverwriteOption = False,
+    concurrency: ConcurrencyOption = 32,
 ) -> None:
-    """Draw paths for questions, to train a scorer on: one JSON line out for each line in, in the same order.
+    """Draw reasoning paths for questions, to train a scorer on. Each line in gives one line out, in the same order.
 
-    A line in is an object with a "question" and a "reference", its right answer, and perhaps an "id" and a "level". A
-    line out has the paths (--paths of them), each with its answer, whether that is right, its tokens and their
-    log-probabilities. Every line needs an id of its own, which --resume goes by. A line that cannot be asked has its
-    number and the reason as "error"; the other lines go on. An --output that ends in .parquet is written as Parquet
-    once all is drawn.
+    A line in needs a "question" and a "reference", its correct answer. It may have an "id" and a "level".
 
-    Exit status: 0 when every line got its paths, 1 when some did not, 2 when nothing could be asked.
+    Exit status: 0 when every line has its paths, 1 when some have none, 2 when nothing could be asked.
+
+    \fEvery line needs a unique id, because --resume goes by it. Without an "id", that is the line number.
+
+    A line out has the paths (--paths of them), each with its answer, whether that is right, its tokens, and their
+    log-probabilities. If the line could not be asked, it has the line number and the reason as "error", and the other
+    lines continue.
+
+    An --output that ends in .parquet is converted to Parquet once all paths are drawn.
     """
-    # Nothing is scored here, so no scorer is loaded or asked.
+    # Nothing is scored here, so no scorer is loaded or called.
     settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
-    with _written(output, resume=resume, overwrite=overwrite) as lines:
-        job = Job.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
+    with _lines_file(output, resume=resume, overwrite=overwrite) as lines:
+        job = JsonlJob.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
         if lines is not None and resume and lines.exists():
             _refuse_other_paths(lines, settings.paths)
-        job.run(settings, _asking, RolloutCounts(), Console(stderr=True, highlight=False))
+        job.run(settings, _answering, RolloutCounts(), Console(stderr=True, highlight=False))
 
 
 def _refuse_other_paths(lines: Path, paths: int) -> None:
@@ -62,13 +73,13 @@ def _refuse_other_paths(lines: Path, paths: int) -> None:
             if "paths" in row and drawn != paths:
                 raise SettingsError(
                     f"line {number} of {lines} has {drawn} paths, and --paths is {paths}; "
-                    f"go on with --paths {drawn}, or name another --output"
+                    f"resume with --paths {drawn}, or name another --output"
                 )
 
 
 @contextmanager
-def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[Path | None]:
-    """The file of lines to write; for Parquet, which cannot be added to, one beside it until all is drawn."""
+def _lines_file(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[Path | None]:
+    """The file of lines to write. Nothing can be appended to Parquet, so its lines first go to a file next to it."""
     if output is None or output.suffix != ".parquet":
         yield output
         return
@@ -77,7 +88,7 @@ def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[
     require_pyarrow()
     lines = output.with_name(f"{output.name}.jsonl")
     if output.exists() and not overwrite and not (resume and lines.exists()):
-        raise InputError(f"{output} is there already, and complete; name another, or start anew by --overwrite")
+        raise InputError(f"{output} exists and is complete; name another file, or start over with --overwrite")
     try:
         yield lines
     except typer.Exit as ended:
@@ -87,11 +98,11 @@ def _written(output: Path | None, *, resume: bool, overwrite: bool) -> Iterator[
         raise
 
 
-def _asking(parts: Parts) -> Asking[RolloutRow]:
+def _answering(parts: Parts) -> Answering[RolloutRow]:
     from egrm_graph.training.roll_out import roll_out
 
-    async def ask(line: Line) -> RolloutRow:
+    async def answer(line: Line) -> RolloutRow:
         level = line.others.get("level")
-        return await roll_out(parts, line.asked, level if isinstance(level, int) else None)
+        return await roll_out(parts, line.inputs, level if isinstance(level, int) else None)
 
-    return Asking(ask, lambda row: not row["paths"], parts.client.check)
+    return Answering(answer, lambda row: not row["paths"], parts.client.check)

@@ -1,37 +1,35 @@
-"""How far a run is: a progress bar where somebody watches, and one line in the end."""
+"""The progress of a run: a bar in a terminal, and one line at the end."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from egrm_graph.cli.answering import Result
+from egrm_graph.cli.answering import LineAnswer, LineResult
 from egrm_graph.verification import Verification
 
 if TYPE_CHECKING:
     from egrm_graph.training.roll_out import RolloutRow
 
-Answer = TypeVar("Answer", bound=Mapping[str, Any])
-
 
 @dataclass
-class Counts(ABC, Generic[Answer]):
-    """What came of the lines so far."""
+class Counts(ABC, Generic[LineAnswer]):
+    """Counts of the lines so far."""
 
     before: int = 0
-    """Lines that an earlier run has done."""
+    """Lines that an earlier run completed."""
     done: int = 0
     """Lines of this run."""
     failed: int = 0
     """Lines that could not be asked."""
 
-    def add(self, result: Result[Answer]) -> None:
+    def add(self, result: LineResult[LineAnswer]) -> None:
         self.done += 1
         if result.answer is None:
             self.failed += 1
@@ -43,21 +41,21 @@ class Counts(ABC, Generic[Answer]):
         return not self.failed
 
     @abstractmethod
-    def count(self, answer: Answer) -> None: ...
+    def count(self, answer: LineAnswer) -> None: ...
 
     @abstractmethod
-    def told(self) -> str: ...
+    def summary(self) -> str: ...
 
 
 @dataclass
 class VerifyCounts(Counts[Verification]):
-    """What came of the questions of `egrm verify`."""
+    """Counts of the questions of `egrm verify`."""
 
     direct: int = 0
     reasoned: int = 0
     abstained: int = 0
     degraded: int = 0
-    """Answers, direct or reasoned, with something lost on the way."""
+    """Direct or reasoned answers of runs that lost something."""
     completion_tokens: int = 0
 
     @property
@@ -75,7 +73,7 @@ class VerifyCounts(Counts[Verification]):
         else:
             self.reasoned += 1
 
-    def told(self) -> str:
+    def summary(self) -> str:
         parts = [f"{self.direct} direct", f"{self.reasoned} reasoned", f"{self.abstained} abstained"]
         parts += [f"{self.degraded} degraded"] if self.degraded else []
         parts += [f"{self.failed} bad lines"] if self.failed else []
@@ -84,7 +82,7 @@ class VerifyCounts(Counts[Verification]):
 
 @dataclass
 class RolloutCounts(Counts["RolloutRow"]):
-    """What came of the questions of `egrm rollouts`."""
+    """Counts of the questions of `egrm rollouts`."""
 
     paths: int = 0
     right: int = 0
@@ -98,7 +96,7 @@ class RolloutCounts(Counts["RolloutRow"]):
         self.lost += answer["lost"]
         self.completion_tokens += sum(path["n_tokens"] or 0 for path in answer["paths"])
 
-    def told(self) -> str:
+    def summary(self) -> str:
         parts = [f"{self.done} questions", f"{self.paths} paths", f"{self.right} of them right"]
         parts += [f"{self.lost} lost"] if self.lost else []
         parts += [f"{self.failed} bad lines"] if self.failed else []
@@ -106,16 +104,16 @@ class RolloutCounts(Counts["RolloutRow"]):
 
 
 @contextmanager
-def progress_bar(console: Console, counts: Counts[Answer], total: int | None) -> Iterator[Progress]:
-    """A bar that `advance` moves on; it shows nothing where the console is no terminal."""
+def progress_bar(console: Console, counts: Counts[LineAnswer], total: int | None) -> Iterator[Progress]:
+    """A progress bar for `advance`. It shows nothing if the console is not a terminal."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        progress.add_task(counts.told(), total=total, completed=counts.before)
+        progress.add_task(counts.summary(), total=total, completed=counts.before)
         yield progress
 
 
-def advance(progress: Progress, counts: Counts[Answer], result: Result[Answer]) -> None:
-    """Counts the result, and shows it."""
+def advance(progress: Progress, counts: Counts[LineAnswer], result: LineResult[LineAnswer]) -> None:
+    """Count a result, and update the bar."""
     counts.add(result)
     for task in progress.task_ids:
-        progress.update(task, completed=counts.before + counts.done, description=counts.told())
+        progress.update(task, completed=counts.before + counts.done, description=counts.summary())

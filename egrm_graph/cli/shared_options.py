@@ -1,7 +1,7 @@
-"""The options that commands share: one for every setting.
+"""The options that commands share: one for each setting.
 
-An option that is given wins over its `EGRM_` variable, and that over the default. The API key has no option: a command
-line is seen by everybody on the machine.
+An option takes precedence over its `EGRM_` variable, and the variable over the default. The API key has no option,
+because other users of the machine can see a command line.
 """
 
 from __future__ import annotations
@@ -15,31 +15,52 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings, settings_from_environment
 
 ONLY_FOR_SERVERS = ("base_url", "endpoint")
-WHOLE = {"trace_level": "full", "trace_tokens": 5}
+FULL_TRACE = {"trace_level": "full", "trace_tokens": 5}
+
+COMMON: Mapping[str, str] = {
+    "engine": "embedded, vllm, openai, or chat_model.",
+    "model": "Name or folder.",
+    "base_url": "Model server. Repeatable.",
+    "task": "answer, arithmetic, pairwise, best_of_n, tool_calls, pointwise, or auto.",
+    "scorer": "Scorer folder, or none.",
+    "scorer_url": "vLLM server of the scorer.",
+    "calibration": "Gate from `egrm calibrate`.",
+    "samples": "Number of fast answers.",
+    "measure": "Measure of certainty.",
+    "threshold": "Certainty at which the gate opens.",
+    "paths": "Number of reasoning paths.",
+    "path_max_tokens": "Longest path, in tokens.",
+    "min_confidence": "Abstain below it.",
+    "seed": "Seed of all samples.",
+    "deadline_s": "Seconds for one run.",
+    "trace": "Record runs for `egrm trace`.",
+    "trace_store": "Where records go.",
+}
+"""The settings that `--help` lists, each with a short text. `--help-all` lists all settings."""
 
 
 class Options(Settings):
-    """The settings, and what the command line has beside them."""
+    """The settings, and what only the command line has."""
 
     trace: bool = False
-    """Record runs whole, tokens and their alternatives included (--trace-level full --trace-tokens 5), to be looked at
-    with `egrm trace`."""
+    """Record runs in full, with tokens and their alternatives, for `egrm trace`. Short for --trace-level full
+    --trace-tokens 5."""
 
 
-def settings_of(given: Mapping[str, Any]) -> Settings:
-    """The settings of the environment, with the options that were given.
+def settings_of(options: Mapping[str, Any]) -> Settings:
+    """Combine the options with the settings from the environment.
 
     Raises:
-        SettingsError: a value is out of range, or options do not fit together.
+        SettingsError: a value is out of range, or options conflict.
     """
-    given = dict(given)
-    if given.pop("trace", False):
-        given = {**WHOLE, **given}
-    settings = settings_from_environment(**given)
+    options = dict(options)
+    if options.pop("trace", False):
+        options = {**FULL_TRACE, **options}
+    settings = settings_from_environment(**options)
     if settings.scorer == "none":  # from the environment, which has only text
         settings = settings.model_copy(update={"scorer": None})
     for name in ONLY_FOR_SERVERS:
-        if name in given and not ENGINES[settings.engine].has_endpoint:
+        if name in options and not ENGINES[settings.engine].has_endpoint:
             raise SettingsError(
                 f"{flag(name)} is for a server, and the engine is {settings.engine}; add --engine vllm or openai"
             )
@@ -51,7 +72,9 @@ def _panel(name: str) -> str:
         return "Tracing"
     if name not in RunSettings.model_fields:
         return "Model and server"
-    return "Sampling" if name.startswith(("fast_", "path_", "stop")) and name != "stopping" else "Gate and limits"
+    if name.startswith(("fast_", "path_", "stop")) and name != "stopping" and not name.endswith("_tokens"):
+        return "Sampling"
+    return "Gate and limits"
 
 
 with_settings = with_fields(
@@ -69,5 +92,6 @@ with_settings = with_fields(
         "base_url": "URL",
         "trace_store": "PATH",
     },
+    common=COMMON,
 )
-"""Gives a command an option for every setting; it gets them all as its argument `settings`."""
+"""Give a command an option for each setting. It receives them all as its argument `settings`."""

@@ -1,4 +1,4 @@
-"""`egrm train scorer`: a scorer from a file of rollouts."""
+"""`egrm train scorer`: train a scorer on a file of rollouts."""
 
 from __future__ import annotations
 
@@ -22,27 +22,40 @@ from egrm_graph.settings import explain
 from egrm_graph.training.train_scorer import train_scorer
 from egrm_graph.training.training_settings import ScorerTraining
 
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the training in --output, where there is one.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Train the scorer in --output anew.")]
+COMMON: Mapping[str, str] = {
+    "rollouts": "File of rollouts to train on, from `egrm rollouts`.",
+    "base": "Model to start from: a folder, or a name on the hub.",
+    "output": "Folder for the scorer and its report.",
+    "objective": "hybrid, regression, hinge, or bradley_terry.",
+    "epochs": "Passes over the training questions.",
+    "learning_rate": "Peak learning rate. Large models need about 1e-5.",
+    "max_batch_tokens": "Tokens in one batch, at most.",
+    "patience": "Stop after this many evaluations without progress.",
+    "seed": "Seed of the new head and of the batches.",
+    "lora_rank": "Train a large base by LoRA of this rank.",
+    "held_out": "File of rollouts to measure on.",
+    "best_of": "Paths that the held-out figures choose among.",
+}
+"""The settings that `--help` lists, each with a short text. `--help-all` lists all settings."""
 
 
-def training_of(given: Mapping[str, Any]) -> ScorerTraining:
-    """The configuration with the options that were given.
+def training_of(options: Mapping[str, Any]) -> ScorerTraining:
+    """The training with these options.
 
     Raises:
-        SettingsError: a value is out of range, or does not fit another one.
+        SettingsError: a value is out of range, or options conflict.
     """
     try:
-        return ScorerTraining(**given)
+        return ScorerTraining(**options)
     except ValidationError as error:
         raise SettingsError(explain(error)) from error
 
 
 PANELS = {
-    "What is minimised": ("objective", "alpha", "delta", "margin"),
-    "How it is trained": ("epochs", "learning_rate", "batch_questions", "max_batch_tokens", "patience", "seed"),
+    "Objective": ("objective", "alpha", "delta", "margin"),
+    "Training": ("epochs", "learning_rate", "batch_questions", "max_batch_tokens", "patience", "seed"),
     "Large models": ("lora_rank", "lora_alpha", "gradient_checkpointing"),
-    "How it is measured": ("held_out", "held_out_share", "evaluations", "best_of", "calibration"),
+    "Measurement": ("held_out", "held_out_share", "evaluations", "best_of", "calibration"),
 }
 
 
@@ -57,22 +70,30 @@ def panel_of(field: str) -> str | None:
     positional=("rollouts",),
     metavars={"rollouts": "ROLLOUTS", "base": "FOLDER|NAME"},
     panel=panel_of,
+    common=COMMON,
 )
-def scorer(config: ScorerTraining, resume: Resume = False, overwrite: Overwrite = False) -> None:
+def scorer(
+    config: ScorerTraining,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the training in --output.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over, and replace --output.")] = False,
+) -> None:
     """Train a scorer on rollouts: questions with reasoning paths, each marked right or wrong.
 
-    A row of ROLLOUTS, JSON lines or Parquet, is {"id", "question", "reference", "paths": [{"text", "answer",
-    "correct"}, ...]}, as `egrm rollouts` writes it, a pair {"prompt", "chosen", "rejected"}, or a graded {"prompt",
-    "response", "score"}. The output folder gets the scorer, report.json and report.html; use it by --scorer. A
-    training that was interrupted, or killed, goes on by --resume to the same scorer.
+    Use the folder in --output with --scorer. It also holds report.json and report.html.
+
+    \fROLLOUTS is JSON lines or Parquet. A row is {"id", "question", "reference", "paths": [{"text", "answer",
+    "correct"}, ...]} as `egrm rollouts` writes it, a pair {"prompt", "chosen", "rejected"}, or a graded {"prompt",
+    "response", "score"}.
+
+    --resume continues a training that was interrupted or killed, and gives the same scorer.
     """
     console = Console(stderr=True, highlight=False)
     try:
         with redirect_stdout(sys.stderr), TrainingProgress(console) as progress:
-            folder = train_scorer(config, resume=resume, overwrite=overwrite, watch=progress)
+            folder = train_scorer(config, resume=resume, overwrite=overwrite, observer=progress)
     except KeyboardInterrupt:
-        told = f"egrm: interrupted; the same command with --resume goes on with {config.output}"
-        console.print(Text(told), soft_wrap=True)
+        message = f"egrm: interrupted; run the same command with --resume to continue {config.output}"
+        console.print(Text(message), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     held_out = {name: round(value, 6) if value else value for name, value in manifest["held_out"].items()}

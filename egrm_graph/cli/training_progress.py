@@ -1,4 +1,4 @@
-"""How a training goes, for somebody who waits for it: one bar, and a line for each evaluation."""
+"""The progress of a training: a bar, and a line for each evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHARES = {
 
 
 class TrainingProgress:
-    """A `Watch` that shows it on a console; the bar only where that is a terminal."""
+    """A `TrainingObserver` that prints to a console. The bar appears only in a terminal."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn())
@@ -49,8 +49,8 @@ class TrainingProgress:
 
     def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
         shares = [f"{label} {100 * figures[name]:.1f} %" for name, label in SHARES.items() if name in figures]
-        told = ", ".join([*shares, f"loss {figures['loss']:.4g}"])
-        self.told(f"step {step} of {self._n_steps}, held out: {told}")
+        text = ", ".join([*shares, f"loss {figures['loss']:.4g}"])
+        self.noted(f"step {step} of {self._n_steps}, held out: {text}")
 
-    def told(self, message: str) -> None:
+    def noted(self, message: str) -> None:
         self._console.print(Text(inert(message)), soft_wrap=True)

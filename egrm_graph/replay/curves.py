@@ -117,7 +117,8 @@ def _points(table: AnswerTable, measure: Measure, m: int, levels: _Levels, weigh
     reasoned = levels.mass * table.reasoned_right[:, None]
     found = accuracies(levels.mass.sum(axis=0), levels.wrong.sum(axis=0), reasoned.sum(axis=0))
     samples = accuracies(weights @ levels.mass, weights @ levels.wrong, weights @ reasoned)
-    direct = np.concatenate([[0.0], levels.mass.sum(axis=0).cumsum() / table.n])
+    # A sum of fractions can come out just above one, and then a share of zero would be negative.
+    direct = np.concatenate([[0.0], (levels.mass.sum(axis=0).cumsum() / table.n).clip(max=1.0)])
     right = 1 - levels.wrong.sum(axis=1)
     always, never = float(table.reasoned_right.mean()), float(right.mean())
     gain = float((right * ~table.reasoned_right).mean())

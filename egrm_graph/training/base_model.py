@@ -1,8 +1,8 @@
-"""The model that a scorer starts from: any decoder or encoder, with a head that gives one number.
+"""The model that a scorer starts from: any decoder or encoder, with a head that has one output.
 
-The head is read where the architecture reads it: a decoder's at the last token, an encoder's at the first, or pooled. A
-head that the base has already is taken over where it gives one number, and replaced by a new one where it gives more.
-Weights are read from safetensors only, and no code of a model's own is run.
+The architecture decides which token the head reads: the last one of a decoder, the first one of an encoder, or a pooled
+one. If the base has a head with one output, the scorer keeps it. A head with more outputs is replaced by a new one.
+Weights are read only from safetensors, and the model's own code never runs.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
 
 class Base(NamedTuple):
-    """A model with one label and its tokenizer."""
+    """A model with one label, and its tokenizer."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     new: tuple[str, ...]
-    """Names of the modules whose weights were drawn anew: the head, unless the base had one."""
+    """Names of the modules with new random weights: the head, unless the base had one."""
     replaced: bool
-    """Whether there was a head that gave more than one number."""
+    """Whether the base had a head with more than one output."""
 
 
 def load_base(name: str, *, half: bool = False) -> Base:
-    """The model in a folder, which is not looked for anywhere else, or of that name on the hub.
+    """Load the model from a folder or, if that is the name of a model on the hub, from there.
 
-    Its weights are in single precision, whatever they are stored in; with `half`, in the precision they are stored in.
+    The weights are in single precision. With `half`, they keep the precision of the files.
 
     Raises:
-        ModelError: it is not there, or no scorer can be started from it; says what would help.
+        ModelError: the model is missing, or a scorer cannot start from it. The message has a fix.
     """
     folder = Path(name)
     if folder.is_dir():
         _refuse_pickled(folder)
         tokenizer = load_tokenizer(folder)
     elif folder.is_absolute() or name.startswith(("./", "../", "~")) or name.count("/") > 1:
-        raise ModelError(f"there is no model in {name}: the folder does not exist")
+        raise ModelError(f"no model in {name}: the folder does not exist")
     else:
         tokenizer = _fetch_tokenizer(name)
     model, info = _load(name, half=half)
@@ -50,7 +50,7 @@ def load_base(name: str, *, half: bool = False) -> Base:
     _refuse_incomplete(name, model, new)
     _settle_padding(name, model, tokenizer)
     _settle_context(model, tokenizer)
-    model.config.problem_type = None  # a classifier's of two labels would have servers normalise over one
+    model.config.problem_type = None  # otherwise servers normalize over the one label
     return Base(model, tokenizer, tuple(sorted(new)), bool(info["mismatched_keys"]))
 
 
@@ -68,9 +68,9 @@ def _fetch_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except Exception as error:  # the hub's client and transformers raise whatever comes up
+    except Exception as error:  # the client of the hub and transformers raise many types
         raise ModelError(
-            f"there is no folder {name!r}, and no tokenizer of that name could be fetched from the hub: {error}"
+            f"{name!r} is not a folder, and its tokenizer could not be fetched from the hub: {error}"
         ) from error
     return tokenizer
 
@@ -90,19 +90,19 @@ def _load(name: str, *, half: bool) -> tuple[PreTrainedModel, dict[str, Any]]:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except Exception as error:  # transformers raises whatever the file's reader does
-        raise ModelError(f"no scorer can be started from the model in {name}: {error}") from error
+    except Exception as error:  # transformers passes on the errors of the file reader
+        raise ModelError(f"a scorer cannot start from the model in {name}: {error}") from error
     return loaded
 
 
 def _refuse_incomplete(name: str, model: PreTrainedModel, new: Collection[str]) -> None:
-    """What is new has to belong to a head; a body of random weights is no base."""
+    """Raise if new weights belong to the body of the model and not to its head."""
     body = f"{model.base_model_prefix}."
-    lacking = sorted(module for module in new if module.startswith(body) and "pooler" not in module)
-    if lacking:
+    missing = sorted(module for module in new if module.startswith(body) and "pooler" not in module)
+    if missing:
         raise ModelError(
-            f"the model in {name} lacks weights of its own layers, or has them in another size "
-            f"({', '.join(lacking[:3])}); give a model whose weights and config.json were saved together"
+            f"the model in {name} lacks weights of some layers, or has them in another size "
+            f"({', '.join(missing[:3])}); use a model whose weights and config.json were saved together"
         )
 
 
@@ -112,17 +112,18 @@ def _settle_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
     text = model.config.get_text_config()
     text.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
     if text.pad_token_id is None:
-        raise ModelError(f"the tokenizer in {name} has neither a padding nor an end token; give it one")
+        raise ModelError(f"the tokenizer in {name} has neither a padding token nor an end token; add one")
     if len(tokenizer) > text.vocab_size:
         raise ModelError(
-            f"the tokenizer in {name} has {len(tokenizer)} tokens and the model {text.vocab_size}; "
-            "give a model and the tokenizer that it was trained with"
+            f"the tokenizer in {name} has {len(tokenizer)} tokens, but the model {text.vocab_size}; "
+            "use the tokenizer that the model was trained with"
         )
 
 
 def _settle_context(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """RoBERTa and its kin count positions from behind the padding's: some are never used, and no config says so."""
+    """Shorten the context of models like RoBERTa. They count positions from after the padding, so some are never used,
+    and the config does not say so."""
     embeddings = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    before = getattr(embeddings, "padding_idx", None)
-    if embeddings is not None and before is not None:
-        tokenizer.model_max_length = min(tokenizer.model_max_length, embeddings.num_embeddings - before - 1)
+    padding = getattr(embeddings, "padding_idx", None)
+    if embeddings is not None and padding is not None:
+        tokenizer.model_max_length = min(tokenizer.model_max_length, embeddings.num_embeddings - padding - 1)

@@ -1,4 +1,4 @@
-"""How rollouts become batches: laid out, encoded, and kept together question by question."""
+"""Turns rollouts into batches: lays out and encodes their texts, and keeps the paths of a question together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Example(NamedTuple):
-    """One question's paths as token ids, those that fit, and their targets in [0, 1]."""
+    """The paths of one question that fit, as token ids, and their targets in [0, 1]."""
 
     rollout: Rollout
     rows: list[list[int]]
@@ -29,33 +29,34 @@ class Example(NamedTuple):
 
 
 class Preparation:
-    """Lays out and encodes rollouts, and counts the paths that cannot be read whole."""
+    """Lays out and encodes rollouts, and counts the paths that do not fit."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str, context: int) -> None:
         self._layout = Layout(backend_of(tokenizer), parse_template(template), context)
         self.left_out = 0
 
     def examples(self, rollouts: Sequence[Rollout]) -> list[Example]:
-        found = [self._example(rollout) for rollout in rollouts]
-        kept = [example for example in found if example.rows]
-        if not kept:
+        examples = [self._example(rollout) for rollout in rollouts]
+        usable = [example for example in examples if example.rows]
+        if not usable:
             raise InputError(
-                f"no path is both non-empty and within the base model's {self._layout.context_tokens} tokens"
+                f"every path is empty or longer than the {self._layout.context_tokens} tokens of the base model; use "
+                "shorter paths, or a base with a longer context"
             )
-        return kept
+        return usable
 
     def _example(self, rollout: Rollout) -> Example:
         rows = self._layout.rows(rollout.question, [path.text for path in rollout.paths])
-        read = zip(rollout.paths, rows, strict=True)
-        fit = [(path, row) for path, row in read if not isinstance(row, Unscored)]
+        encoded = zip(rollout.paths, rows, strict=True)
+        fit = [(path, row) for path, row in encoded if not isinstance(row, Unscored)]
         self.left_out += len(rollout.paths) - len(fit)
         paths = tuple(path for path, _ in fit)
-        shown = rollout.model_copy(update={"paths": paths})
-        return Example(shown, [row for _, row in fit], [path.target for path in paths])
+        shortened = rollout.model_copy(update={"paths": paths})
+        return Example(shortened, [row for _, row in fit], [path.target for path in paths])
 
 
 def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> list[list[int]]:
-    """Indices of examples in batches of like length; each batch holds whole questions."""
+    """Group the indices of examples of similar length into batches of complete questions."""
     batches: list[list[int]] = []
     n_rows = 0
     for i in sorted(range(len(examples)), key=lambda i: examples[i].width):
@@ -71,7 +72,7 @@ def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> l
 def logits_of(
     model: PreTrainedModel, examples: Sequence[Example], max_questions: int, max_tokens: int
 ) -> list[list[float]]:
-    """The logits of each example's paths. Leaves the model in evaluation mode."""
+    """The logits of the paths of each example. Leaves the model in evaluation mode."""
     import torch
 
     model.train(False)
@@ -80,22 +81,22 @@ def logits_of(
     for batch in group(examples, max_questions, max_tokens):
         inputs = collate([batch])
         with torch.inference_mode():
-            read = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
-            found = model(**read).logits[:, 0].float().tolist()
-        for i, logit in zip(inputs["groups"].tolist(), found, strict=True):
+            tensors = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
+            values = model(**tensors).logits[:, 0].float().tolist()
+        for i, logit in zip(inputs["groups"].tolist(), values, strict=True):
             logits[i].append(logit)
     return logits
 
 
 def sample(examples: Sequence[Example], model: PreTrainedModel) -> dict[str, Any]:
-    """The shortest example, as the model is called with it."""
+    """The shortest example, as input of the model."""
     shortest = min(range(len(examples)), key=lambda i: examples[i].width)
-    found = collator(examples, model.config.get_text_config().pad_token_id)([[shortest]])
-    return {name: found[name] for name in ("input_ids", "attention_mask")}
+    inputs = collator(examples, model.config.get_text_config().pad_token_id)([[shortest]])
+    return {name: inputs[name] for name in ("input_ids", "attention_mask")}
 
 
 def collator(examples: Sequence[Example], pad_id: int) -> Callable[[list[list[int]]], dict[str, Any]]:
-    """From batches of indices: `input_ids` and `attention_mask` (N, T), `labels` and `groups` (N,)."""
+    """Turns batches of indices into `input_ids` and `attention_mask` (N, T), `labels` and `groups` (N,)."""
     import torch
 
     def collate(batches: list[list[int]]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What the scorer's choice among N paths is worth, for N = 1, 2, 4, ...: the mean over all sets of N paths.
+"""The accuracy of the scorer's choice among N paths, for N = 1, 2, 4, ...: the mean over all sets of N paths.
 
-Of the scorer's choice and of the best possible one it is exact: from the ranks follows in how many of the sets each
-path is the one on top. A vote has no such formula: it is taken in every set where there are no more than `SETS` of a
-question, and else in as many that are drawn with a seed.
+For the scorer's choice and for the best possible one it is exact, because the ranks say in how many sets each path is
+on top. A vote has no such formula. It is taken in every set if a question has at most `SETS` of them, and otherwise in
+that many random sets, drawn with a seed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class BestOf(NamedTuple):
     n_paths: int
     questions: int
     scorer: float
-    """Sets whose top-scored path is right; of paths with the same score, each is as likely."""
+    """Sets whose top-scored path is right. Paths with the same score are equally likely."""
     majority: float | None
-    """Sets whose most frequent answer is right; None where the answers are not known."""
+    """Sets whose most frequent answer is right. None if the answers are not known."""
     oracle: float
-    """Sets with a right path at all."""
+    """Sets with any right path."""
 
 
 def best_of_n_curve(rollouts: Sequence[Rollout], scores: Sequence[Sequence[float]]) -> list[BestOf]:
-    """For each power of two up to the most paths that a question has; scores are given question by question."""
+    """A point for each power of two up to the largest number of paths. `scores` has a list per question."""
     questions = list(zip(rollouts, scores, strict=True))
     most = max((len(rollout.paths) for rollout in rollouts), default=0)
     return [_best_of(1 << i, questions) for i in range(most.bit_length())]
@@ -54,13 +54,13 @@ def _best_of(n: int, questions: Sequence[tuple[Rollout, Sequence[float]]]) -> Be
 
 
 def expected_top(keys: Sequence[float], values: Sequence[float], n: int) -> float:
-    """The value of the largest key among n, averaged over all sets of n; equal keys share the place."""
+    """The value of the largest key among n, averaged over all sets of n. Equal keys share the place."""
     total, not_above = 0.0, len(keys)
     for key in sorted(set(keys), reverse=True):
-        level = [value for found, value in zip(keys, values, strict=True) if found == key]
-        on_top = comb(not_above, n) - comb(not_above - len(level), n)  # sets whose largest key this is
-        total += on_top * fmean(level)
-        not_above -= len(level)
+        tied = [value for other, value in zip(keys, values, strict=True) if other == key]
+        on_top = comb(not_above, n) - comb(not_above - len(tied), n)  # sets whose largest key this is
+        total += on_top * fmean(tied)
+        not_above -= len(tied)
     return total / comb(len(keys), n)
 
 

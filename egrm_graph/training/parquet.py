@@ -1,4 +1,4 @@
-"""Rollouts as Parquet: a column for each field, the paths as a list of structs."""
+"""Rollouts as Parquet, with a column for each field, and the paths as a list of structs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEEDED = "Parquet needs pyarrow, which is not installed: pip install 'egrm-graph
 
 
 def require_pyarrow() -> None:
-    """Raises a `SetupError` where pyarrow is missing: to be known before anything is drawn."""
+    """Raise a `SetupError` if pyarrow is missing. Call this before anything is drawn."""
     try:
         import pyarrow  # type: ignore[import-untyped]  # noqa: F401
     except ImportError as error:
@@ -20,7 +20,7 @@ def require_pyarrow() -> None:
 
 
 def read_parquet(file: Path) -> list[dict[str, Any]]:
-    """The rows, without the fields that are null.
+    """Read the rows, without the fields that are null.
 
     Raises:
         InputError: the file cannot be read.
@@ -37,9 +37,9 @@ def read_parquet(file: Path) -> list[dict[str, Any]]:
 
 
 def to_parquet(lines: Path, output: Path) -> None:
-    """Writes the rows of a file that `egrm rollouts` wrote, those of lines that could not be asked included.
+    """Convert a file of `egrm rollouts`, including the lines that could not be asked.
 
-    Ids of several types become texts: a column has one.
+    If the ids have several types, they become texts, because a column has only one type.
     """
     require_pyarrow()
     import pyarrow
@@ -70,6 +70,6 @@ def to_parquet(lines: Path, output: Path) -> None:
     }
     table = {"id": pyarrow.array(map(str, ids) if mixed else ids)}
     table |= {name: pyarrow.array([row.get(name) for row in rows], kind) for name, kind in columns.items()}
-    beside = output.with_name(f"{output.name}.partial")
-    parquet.write_table(pyarrow.table(table), beside)
-    beside.replace(output)
+    partial = output.with_name(f"{output.name}.partial")
+    parquet.write_table(pyarrow.table(table), partial)
+    partial.replace(output)

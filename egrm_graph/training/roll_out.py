@@ -1,4 +1,4 @@
-"""Draws paths for a question and marks each of them right or wrong by its answer: what a scorer is trained on."""
+"""Draws paths for a question, and marks each right or wrong by its answer. A scorer is trained on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from egrm_graph.verification import Asked, View
 
 
 class PathRow(TypedDict):
-    """See `rollouts.RolloutPath`."""
+    """A path in a file of rollouts. See `rollout_file.RolloutPath`."""
 
     text: str
     answer: str | None
@@ -30,7 +30,7 @@ class PathRow(TypedDict):
 
 
 class RolloutRow(TypedDict):
-    """One line of a file of rollouts, but for its id: see `rollouts.Rollout`."""
+    """A line of a file of rollouts, without its id. See `rollout_file.Rollout`."""
 
     question: str
     reference: str
@@ -41,24 +41,28 @@ class RolloutRow(TypedDict):
     """Why paths were lost."""
 
 
-async def roll_out(parts: Parts, given: Mapping[str, Any], level: int | None = None) -> RolloutRow:
-    """As many paths as the settings say, of a question in the form that the graph takes, with its reference.
+async def roll_out(parts: Parts, inputs: Mapping[str, Any], level: int | None = None) -> RolloutRow:
+    """Draw paths for a question with a reference. `inputs` is the input of the graph, and the settings have the number.
 
-    A path that could not be drawn is counted as lost; it is not a wrong one. A question's paths are the same for a
-    seed, whatever else is asked.
+    A path that could not be drawn counts as lost, not as wrong. With the same seed, a question has the same paths,
+    whatever else is asked.
 
     Raises:
-        InputError: there is no question or no reference.
+        InputError: the question or the reference is missing.
     """
     task = parts.task
-    asked = Asked(**task.ask(given, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
+    asked = Asked(**task.ask(inputs, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
     if asked["judged"] is not None:
-        raise InputError(f"the task {task.name} judges candidates; rollouts are drawn for questions (--task answer)")
+        raise InputError(
+            f"the task {task.name} judges candidates, but rollouts need a task for questions, such as --task answer"
+        )
     reference = asked["reference"]
     if reference is None:
-        raise InputError("the line has no 'reference'; without the right answer no path can be marked")
+        raise InputError("the line has no 'reference', which is needed to mark the paths; add the correct answer")
     if asked["history"]:
-        raise InputError("the line has messages before the question, which a scorer does not read; give the question")
+        raise InputError(
+            "the line has messages before the question, which a scorer cannot read; give only the question"
+        )
     logprobs = 1 if parts.client.gives_logprobs else 0
     [view] = views = task.views(asked, parts.settings, parts.settings.paths)
     known = Known(asked, views, task, parts.prompts, parts.settings)
@@ -66,12 +70,12 @@ async def roll_out(parts: Parts, given: Mapping[str, Any], level: int | None = N
     calls = [call for call, _ in known.calls("expand_cot", known.path_views(), sampling=sampling)]
     drawing = await draw(parts.client, calls, Limits())
     outcomes = [outcome for (outcome,) in drawing.outcomes]
-    drawn = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
+    completions = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
     return RolloutRow(
         question=asked["question"],
         reference=reference,
         level=level,
-        paths=[_marked(completion, reference, task, view) for completion in drawn],
+        paths=[_marked(completion, reference, task, view) for completion in completions],
         lost=sum(isinstance(outcome, Lost) for outcome in outcomes),
         reasons=texts(lost_reasons(ReasonCode.PATHS_LOST, outcomes)),
     )

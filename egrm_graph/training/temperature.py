@@ -1,10 +1,10 @@
 """Calibrates a trained scorer, and writes the temperature into its weights.
 
-The held-out questions choose the best weights, fit the temperature and are what the figures are measured on. So that
-the figures are honest about the temperature all the same, they are cross-fitted: each half of the questions, by a hash
-of their ids, is measured with the temperature that was fitted on the other half. The temperature that the scorer gets
-is fitted on all of them. That the weights were chosen on the same questions, among a few evaluations, flatters them a
-little, and is not corrected for.
+The held-out questions choose the best weights, fit the temperature, and give the figures. To keep the figures honest
+about the temperature, they are cross-fitted: a hash of the ids splits the questions into halves, and each half is
+measured with the temperature fitted on the other one. The temperature of the scorer is fitted on all questions. The
+same questions also chose the weights among a few evaluations. This makes the figures slightly too good, and is not
+corrected.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 
 class Reliability(NamedTuple):
-    """How far scores are probabilities."""
+    """How close scores are to probabilities."""
 
     ece: float
     ece_equal_mass: float
     brier: float
     bins: list[Bin]
-    """Of equal width."""
+    """Bins of equal width."""
 
 
-class Fit(NamedTuple):
-    """A temperature, and how far the scores are probabilities without and with it."""
+class TemperatureFit(NamedTuple):
+    """A temperature, and how close the scores are to probabilities without and with it."""
 
     temperature: float
     temperatures_of_halves: tuple[float, float] | None
-    """None where a half had too few mistakes for one: then the figures with it are of what it was fitted on."""
+    """None if a half has too few mistakes to fit one. Then the figures come from the questions of the fit."""
     questions: int
     paths: int
     before: Reliability
@@ -79,25 +79,25 @@ class _Paths(NamedTuple):
         return [sigmoid(logit / temperature) for logit in self.logits]
 
 
-def fit(rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> Fit:
-    """The temperature for held-out logits, given question by question, and the figures, cross-fitted where they can be.
+def fit(rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> TemperatureFit:
+    """Fit a temperature to held-out logits, a list per question. The figures are cross-fitted if possible.
 
     Raises:
-        InputError: none can be fitted; says why.
+        InputError: no temperature can be fitted. The message has the reason.
     """
     questions = list(zip(rollouts, logits, strict=True))
-    every = _Paths.of(questions)
-    temperature = fit_temperature(*every)
+    all_paths = _Paths.of(questions)
+    temperature = fit_temperature(*all_paths)
     halves = [_Paths.of([q for q in questions if in_first_half(q[0]) is first]) for first in (True, False)]
     try:
         one, other = (fit_temperature(*half) for half in halves)
     except InputError:
-        of_halves, after = None, _reliability(every.scores(temperature), every.targets)
+        of_halves, after = None, _reliability(all_paths.scores(temperature), all_paths.targets)
     else:
         crossed = [*halves[0].scores(other), *halves[1].scores(one)]
         of_halves, after = (one, other), _reliability(crossed, [*halves[0].targets, *halves[1].targets])
-    before = _reliability(every.scores(), every.targets)
-    return Fit(temperature, of_halves, len(questions), len(every.logits), before, after)
+    before = _reliability(all_paths.scores(), all_paths.targets)
+    return TemperatureFit(temperature, of_halves, len(questions), len(all_paths.logits), before, after)
 
 
 def _reliability(scores: Sequence[float], targets: Sequence[float]) -> Reliability:
@@ -107,19 +107,19 @@ def _reliability(scores: Sequence[float], targets: Sequence[float]) -> Reliabili
 
 
 def fold(model: PreTrainedModel, temperature: float, batch: dict[str, Any]) -> None:
-    """Divides the head's weights, so that the model's own logits are those over the temperature.
+    """Divide the weights of the head, so the model's logits are divided by the temperature.
 
-    `batch` is what the model is called with, to see that they are. Leaves the model in evaluation mode.
+    Checks this on `batch`, an input of the model. Leaves the model in evaluation mode.
 
     Raises:
-        ModelError: they are not; the weights are as before.
+        ModelError: the logits do not scale. The weights are unchanged then.
     """
     import torch
 
     model.train(False)
     head = _head(model)
     before = _logits(model, batch)
-    kept = [weights.detach().clone() for weights in head.parameters()]
+    old = [weights.detach().clone() for weights in head.parameters()]
     with torch.no_grad():
         for weights in head.parameters():
             weights.div_(temperature)
@@ -127,32 +127,32 @@ def fold(model: PreTrainedModel, temperature: float, batch: dict[str, Any]) -> N
     rounding = 1e-4 if head.weight.dtype == torch.float32 else 2e-2
     if not torch.allclose(after, before, rtol=rounding, atol=rounding * float(before.abs().max())):
         with torch.no_grad():
-            for weights, old in zip(head.parameters(), kept, strict=True):
-                weights.copy_(old)
+            for weights, values in zip(head.parameters(), old, strict=True):
+                weights.copy_(values)
         raise ModelError(
-            f"{type(model).__name__} has a head whose logits do not scale with its last layer, so that no temperature "
-            "can be written into it; train with --calibration none"
+            f"{type(model).__name__} has a head whose logits do not scale with its last layer, so it cannot include a "
+            "temperature; train with --calibration none"
         )
 
 
 def check_foldable(model: PreTrainedModel, batch: dict[str, Any]) -> None:
-    """Sees before the training that `fold` will work; by powers of two, so that the weights come back exactly.
+    """Check before the training that `fold` will work. Powers of two restore the weights exactly.
 
     Raises:
-        ModelError: it will not.
+        ModelError: it will not work.
     """
     fold(model, 2.0, batch)
     fold(model, 0.5, batch)
 
 
 def _head(model: PreTrainedModel) -> Linear:
-    """The last layer with one output, whatever the architecture calls it."""
+    """The last layer with one output, whatever its name."""
     import torch
 
-    found = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 1]
-    if not found:
+    heads = [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module.out_features == 1]
+    if not heads:
         raise ModelError(f"{type(model).__name__} has no layer with one output; train with --calibration none")
-    return found[-1]
+    return heads[-1]
 
 
 def _logits(model: PreTrainedModel, batch: dict[str, Any]) -> Tensor:

@@ -1,12 +1,12 @@
 """Train a discriminative scorer on a file of rollouts.
 
-A model's weights are taken over, and it is given a head that gives one number. Each batch holds whole questions with
-all of their paths, because pairs are formed within a question; a question whose paths are all right, or all wrong, has
-no pair and still feeds the regression. The best weights by held-out choice are kept.
+The scorer starts from the weights of a model, with a head that has one output. Each batch holds complete questions with
+all of their paths, because pairs are formed within a question. A question whose paths are all right, or all wrong, has
+no pair, but it still counts in the regression. The weights with the best choice on held-out questions are kept.
 
 Source: E-GRM, arXiv:2604.10072.
-Differs: the target is 1 for a path whose answer is right and 0 else; the checkpoint is chosen by the accuracy of the
-top-scored path among sets of `best_of`, then by the share of pairs in order.
+Differs: the target is 1 for a path with the right answer and 0 for any other. The checkpoint is chosen by the accuracy
+of the top-scored path among sets of `best_of`, and then by the share of pairs in order.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from egrm_graph.training.batches import Example, Preparation, logits_of, sample
 from egrm_graph.training.best_of_n_curve import best_of_n_curve
 from egrm_graph.training.figures import measure
 from egrm_graph.training.lora import adapted, merged
-from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_whole
-from egrm_graph.training.report import Report, write_report
+from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_atomically
+from egrm_graph.training.report import TrainingReport, write_report
 from egrm_graph.training.rollout_file import Rollout, split
-from egrm_graph.training.temperature import Fit, check_foldable, fit, fold
+from egrm_graph.training.temperature import TemperatureFit, check_foldable, fit, fold
 from egrm_graph.training.trainer import curve_of, in_full_precision, on_gpu, scorer_trainer
-from egrm_graph.training.trainer_callbacks import Unwatched, Watch
+from egrm_graph.training.trainer_callbacks import SilentObserver, TrainingObserver
 from egrm_graph.training.training_data import read_rollouts
 from egrm_graph.training.training_settings import ScorerTraining
 
@@ -40,30 +40,30 @@ if TYPE_CHECKING:
 
 
 def train_scorer(
-    config: ScorerTraining, *, resume: bool = False, overwrite: bool = False, watch: Watch | None = None
+    config: ScorerTraining, *, resume: bool = False, overwrite: bool = False, observer: TrainingObserver | None = None
 ) -> Path:
-    """Trains a scorer, saves it with its report, and returns its folder, ready for `ClassifierScorer.load`.
+    """Train a scorer, save it with its report, and return its folder, ready for `ClassifierScorer.load`.
 
-    Deterministic on the CPU for a seed and a number of threads, also where it is killed and goes on by `resume`.
+    Deterministic on the CPU for a seed and a number of threads, even if it is killed and resumed.
 
     Raises:
-        SetupError: a package of the `train` extra is missing, or the loss is not a number any more.
-        SettingsError: the training that is to go on was started with other settings or other data.
+        SetupError: a package of the `train` extra is missing, or the loss is NaN or infinite.
+        SettingsError: the training to resume was started with other settings or other data.
         InputError: the rollouts cannot be used, or the output folder is in use.
         ModelError: the base model cannot be used.
     """
     _need("accelerate", "matplotlib", *(["peft"] if config.lora_rank else []))
-    watch = watch or Unwatched()
+    observer = observer or SilentObserver()
     origin = provenance(config)
     if not open_output(config, origin, resume=resume, overwrite=overwrite):
-        watch.told(f"the scorer in {config.output} is finished")
+        observer.noted(f"the scorer in {config.output} is complete")
         return config.output
     with errors_only():
-        _train(config, origin, watch, overwrite=overwrite)
+        _train(config, origin, observer, overwrite=overwrite)
     return config.output
 
 
-def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, overwrite: bool) -> None:
+def _train(config: ScorerTraining, origin: Mapping[str, Any], observer: TrainingObserver, *, overwrite: bool) -> None:
     from transformers import PreTrainedModel, set_seed
 
     train, held_out = _read(config)
@@ -71,45 +71,45 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, o
     base = load_base(config.base, half=config.lora_rank is not None and on_gpu())
     model, tokenizer = base.model, base.tokenizer
     if base.replaced:
-        watch.told(f"the head of {config.base} gives more than one number, and is replaced by a new one that gives one")
+        observer.noted(f"the head of {config.base} has more than one output, and is replaced by a new one")
     prepare = Preparation(tokenizer, config.template, context_tokens(model, tokenizer))
     examples, measured = prepare.examples(train), prepare.examples(held_out)
     _refuse_unlearnable(config, examples)
-    _warn(prepare.left_out, len(measured), watch)
+    _warn(prepare.left_out, len(measured), observer)
     batch = sample(measured, model)
     if config.calibration == "temperature":
         check_foldable(model, batch)
 
     checkpoints = mark_started(config.output, origin, overwrite=overwrite)
     learning = adapted(base, config.lora_rank, config.lora_alpha or 2 * config.lora_rank) if config.lora_rank else model
-    trainer = scorer_trainer(config, learning, examples, measured, checkpoints=checkpoints, watch=watch)
+    trainer = scorer_trainer(config, learning, examples, measured, checkpoints=checkpoints, observer=observer)
     last = last_checkpoint(checkpoints)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if trainer.state.global_step < trainer.state.max_steps:
-        watch.told(f"stopped early: no better choice in {config.patience} evaluations")
+        observer.noted(f"stopped early: no better choice in {config.patience} evaluations")
     model = in_full_precision(learning if isinstance(learning, PreTrainedModel) else merged(learning))
 
     rollouts = [example.rollout for example in measured]
-    logits = logits_of(model, measured, config.batch_questions, config.max_batch_tokens)  # of the best weights
+    logits = logits_of(model, measured, config.batch_questions, config.max_batch_tokens)  # with the best weights
     fitted = _fitted(config, rollouts, logits)
-    if isinstance(fitted, Fit):
+    if isinstance(fitted, TemperatureFit):
         fold(model, fitted.temperature, batch)
     elif fitted:
-        watch.told(f"the scores are not calibrated: {fitted}")
+        observer.noted(f"the scores are not calibrated: {fitted}")
     best = trainer.state.best_global_step
-    watch.told(f"kept the weights of step {best} of {trainer.state.global_step}")
+    observer.noted(f"kept the weights of step {best} of {trainer.state.global_step}")
     curve = curve_of(trainer.state.log_history)
     loss = next(entry["eval_loss"] for entry in curve if entry["step"] == best and "eval_loss" in entry)
     manifest = Manifest.model_validate(
         {
             **origin,
-            "calibration": fitted.calibration if isinstance(fitted, Fit) else None,
+            "calibration": fitted.calibration if isinstance(fitted, TemperatureFit) else None,
             "data": {**_sizes(examples, measured), "paths_left_out_as_empty_or_too_long": prepare.left_out},
             "held_out": {"loss": loss, **measure(rollouts, logits, config.best_of)._asdict()},
             "best_step": best,
         }
     )
-    write_report(config.output, Report(manifest, curve, best_of_n_curve(rollouts, logits), fitted))
+    write_report(config.output, TrainingReport(manifest, curve, best_of_n_curve(rollouts, logits), fitted))
     _save(config.output, model, tokenizer, manifest)
     shutil.rmtree(checkpoints)
 
@@ -117,15 +117,17 @@ def _train(config: ScorerTraining, origin: Mapping[str, Any], watch: Watch, *, o
 FEW = 30
 
 
-def _warn(left_out: int, held_out: int, watch: Watch) -> None:
+def _warn(left_out: int, held_out: int, observer: TrainingObserver) -> None:
     if left_out:
-        watch.told(f"{left_out} paths are empty or longer than the base model can read, and are left out")
+        observer.noted(f"{left_out} paths are empty or longer than the base model can read, and are left out")
     if held_out < FEW:
-        watch.told(f"only {held_out} questions are held out, so that the choice of the weights is mostly chance")
+        observer.noted(f"only {held_out} questions are held out, so the choice of the weights is mostly chance")
 
 
-def _fitted(config: ScorerTraining, rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> Fit | str | None:
-    """The calibration, or why there is none; None where none was wanted."""
+def _fitted(
+    config: ScorerTraining, rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]
+) -> TemperatureFit | str | None:
+    """The calibration, or why it is missing; None if it was not requested."""
     if config.calibration == "none":
         return None
     try:
@@ -146,13 +148,15 @@ def _read(config: ScorerTraining) -> tuple[list[Rollout], list[Rollout]]:
         held_out = read_rollouts(config.held_out)
         shared = {rollout.question for rollout in rollouts} & {rollout.question for rollout in held_out}
         if shared:
-            raise InputError(f"{len(shared)} questions are in both files, such as {min(shared)!r}; hold out others")
+            raise InputError(
+                f"{len(shared)} questions are in both files, such as {min(shared)!r}; hold out other questions"
+            )
         return rollouts, held_out
     train, held_out = split(rollouts, config.held_out_share)
     if not train or not held_out:
         raise InputError(
             f"{len(rollouts)} questions in {config.rollouts} are too few to hold out a share of "
-            f"{config.held_out_share}; give more of them, or a file with held-out rollouts"
+            f"{config.held_out_share}; use more questions, or a file with held-out rollouts"
         )
     return train, held_out
 
@@ -163,13 +167,13 @@ def _refuse_unlearnable(config: ScorerTraining, train: Sequence[Example]) -> Non
         (target,) = targets
         kind = {0.0: "wrong", 1.0: "right"}.get(target, f"graded {target}")
         raise InputError(
-            f"every path in {config.rollouts} that can be trained on is {kind}, and a scorer learns from their "
-            "difference; draw more paths, or take easier or harder questions"
+            f"every usable path in {config.rollouts} is {kind}, but a scorer learns from differences; draw more paths, "
+            "or use easier or harder questions"
         )
     if config.weights.alpha == 1 and not any(len(set(example.targets)) > 1 for example in train):
         raise InputError(
-            f"objective={config.objective} learns from a better and a worse path of one question, and no question in "
-            f"{config.rollouts} has both; draw more paths a question, or take objective=regression"
+            f"objective={config.objective} learns from a better and a worse path of one question, but no question in "
+            f"{config.rollouts} has both; draw more paths per question, or use objective=regression"
         )
 
 
@@ -185,7 +189,9 @@ def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, i
 
 def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
     model.save_pretrained(folder)
-    for file in folder.glob("*.safetensors"):  # which are written for their owner only
+    for file in folder.glob("*.safetensors"):  # by default only their owner can read them
         file.chmod((folder / "config.json").stat().st_mode)
     tokenizer.save_pretrained(folder)
-    write_whole(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")  # the last: now it is finished
+    write_atomically(
+        folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n"
+    )  # last, because it marks the scorer as complete

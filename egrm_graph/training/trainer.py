@@ -1,7 +1,7 @@
-"""The transformers `Trainer` of a scorer: its loss, its batches, how its best weights are chosen, and who watches.
+"""The transformers `Trainer` of a scorer: its loss, its batches, the choice of its best weights, and its callbacks.
 
-Whatever happens is a function of the settings and the data alone, so that a training that was killed and resumed ends
-with the same weights: no clock is read, and each stretch of loss that is told ends at a checkpoint.
+The training depends only on the settings and the data, so a training that was killed and resumed ends with the same
+weights. It reads no clock, and each reported loss covers steps up to a checkpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from egrm_graph.errors import SetupError
 from egrm_graph.scoring.objective import scoring_loss
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.figures import Figures, measure
-from egrm_graph.training.trainer_callbacks import TIE, Watch, stopping, watching
+from egrm_graph.training.trainer_callbacks import TIE, TrainingObserver, observing, stopping
 from egrm_graph.training.training_settings import ScorerTraining
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CURVE = (
     *("step", "epoch", "loss", "learning_rate", "grad_norm"),
     *("eval_selection", "eval_loss", *(f"eval_{name}" for name in Figures._fields)),
 )
-"""What the curve tells: nothing that the clock decides."""
+"""The values in the curve. None depends on the clock."""
 
 
 def scorer_trainer(
@@ -35,7 +35,7 @@ def scorer_trainer(
     held_out: Sequence[Example],
     *,
     checkpoints: Path,
-    watch: Watch,
+    observer: TrainingObserver,
 ) -> Trainer:
     """A trainer that is ready to `train`."""
     import torch
@@ -49,32 +49,32 @@ def scorer_trainer(
             model: Any,
             inputs: dict[str, Any],
             return_outputs: bool = False,
-            num_items_in_batch: Any = None,  # noqa: ARG002 the mean over a batch is the objective's own
+            num_items_in_batch: Any = None,  # noqa: ARG002 the objective takes its own mean over a batch
         ) -> Any:
             logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits  # (N, 1)
             logits = logits[:, 0].float()
             loss = scoring_loss(logits, inputs["labels"], inputs["groups"], config.weights).total
             if not torch.isfinite(loss):
                 raise SetupError(
-                    f"the loss is {loss.item()} after {self.state.global_step} steps, and nothing was saved; "
-                    f"start anew (--overwrite) with a learning rate under {config.learning_rate}"
+                    f"the loss is {loss.item()} after {self.state.global_step} steps, and nothing was saved; start "
+                    f"over with --overwrite and a learning rate below {config.learning_rate}"
                 )
             return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
 
         def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
             output = super().evaluation_loop(*args, **kwargs)
-            # Where two evaluations choose alike, the one with the smaller loss is better; else the first would be
-            # kept, which may have learned next to nothing.
+            # If two evaluations choose equally well, the one with the smaller loss is better. Otherwise the first one
+            # would be kept, which may have learned almost nothing.
             metrics = output.metrics or {}
             loss = metrics["eval_loss"]
             metrics["eval_selection"] -= TIE * loss / (1 + loss)
             return output
 
-        def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 there is one
+        def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 only one exists
             batches: Any = group(held_out, config.batch_questions, config.max_batch_tokens)
             return torch.utils.data.DataLoader(batches, collate_fn=collator(held_out, pad_id))
 
-    batches: Any = group(train, config.batch_questions, config.max_batch_tokens)  # a list does for a data set
+    batches: Any = group(train, config.batch_questions, config.max_batch_tokens)  # a list works as a data set
     measured: Any = [[]]  # its batches come from get_eval_dataloader
     trainer = ScorerTrainer(
         model=model,
@@ -83,7 +83,7 @@ def scorer_trainer(
         eval_dataset=measured,
         data_collator=collator(train, pad_id),
         compute_metrics=_metrics(held_out, config.best_of),
-        callbacks=[watching(watch), *([stopping(config.patience)] if config.patience else [])],
+        callbacks=[observing(observer), *([stopping(config.patience)] if config.patience else [])],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -96,7 +96,7 @@ def on_gpu() -> bool:
 
 
 def _checkpointing() -> dict[str, Any]:
-    """The arguments that trade time for memory; transformers renamed them after the versions that verl and vLLM pin."""
+    """The arguments that trade time for memory. Later versions of transformers than verl and vLLM pin renamed them."""
     from transformers import TrainingArguments
 
     renamed = hasattr(TrainingArguments, "activation_checkpointing")
@@ -112,7 +112,7 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
     return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=1,  # one item of the data set is a whole batch
+        per_device_train_batch_size=1,  # one item of the data set is a batch
         learning_rate=config.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=0.05,
@@ -124,7 +124,7 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
         eval_steps=interval,
         save_strategy="steps",
         save_steps=interval,
-        save_total_limit=2,  # the best and the last: with 1, the last would be gone before the scorer is saved
+        save_total_limit=2,  # the best and the last; with 1, the last would be deleted before the scorer is saved
         load_best_model_at_end=True,
         metric_for_best_model="selection",
         greater_is_better=True,
@@ -133,7 +133,8 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
         remove_unused_columns=False,
         dataloader_pin_memory=on_gpu(),
         use_cpu=not on_gpu(),
-        bf16=on_gpu() and torch.cuda.is_bf16_supported(),  # for the arithmetic; the weights that learn are in single
+        bf16=on_gpu()
+        and torch.cuda.is_bf16_supported(),  # for the arithmetic; the trained weights stay in single precision
         **(_checkpointing() if config.gradient_checkpointing else {}),
         seed=config.seed,
         report_to=[],
@@ -142,9 +143,9 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
 
 
 def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[str, float]]:
-    """From the logits of the held-out paths to figures, and the number by which the best weights are chosen.
+    """Turns the logits of the held-out paths into figures, and into the number that the best weights are chosen by.
 
-    The loss only breaks its ties (see `evaluation_loop`), so that it is fair between objectives.
+    The loss only breaks ties (see `evaluation_loop`), so the choice is fair between objectives.
     """
 
     def metrics(prediction: Any) -> dict[str, float]:
@@ -153,7 +154,7 @@ def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[
             logits[group_id].append(logit)
         figures = measure([example.rollout for example in held_out], list(logits.values()), best_of)
         best, pairwise = figures.best_of_n or 0, figures.pairwise or 0
-        # best_of_n moves in steps of 1 / questions, so that half of one leaves the pairs to break ties only
+        # best_of_n has steps of 1 / questions, so with half a step the pairs only break ties
         selection = best + pairwise / (2 * figures.questions)
         return {"selection": selection, **{k: v for k, v in figures._asdict().items() if v is not None}}
 
@@ -161,13 +162,13 @@ def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[
 
 
 def in_full_precision(model: PreTrainedModel) -> PreTrainedModel:
-    """The model without the reduced precision that a GPU trained it in, which was put around its `forward`."""
+    """Remove the wrapper around `forward` that trains in reduced precision on a GPU."""
     for name in ("forward", "_original_forward"):
         model.__dict__.pop(name, None)
     return model
 
 
 def curve_of(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    """The trainer's log, as far as it is the same whenever the training is done again."""
+    """The log of the trainer, with only the values that are the same in every run."""
     entries = [{name: entry[name] for name in CURVE if name in entry} for entry in history]
     return [entry for entry in entries if "loss" in entry or "eval_loss" in entry]

@@ -1,4 +1,4 @@
-"""What goes along with a training: somebody who watches, and an end where it does not get better any more."""
+"""Callbacks of a training: an observer of its progress, and early stopping."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ if TYPE_CHECKING:
 
 
 TIE = 1e-9
-"""What the loss weighs in the choice of the best weights: less than one pair more in order is worth, among any number
-of them that is held out."""
+"""The weight of the loss in the choice of the best weights. It is smaller than the value of one more pair in order,
+however many pairs are held out."""
 
 
-class Watch(Protocol):
-    """Is told how a training goes."""
+class TrainingObserver(Protocol):
+    """Observes the progress of a training."""
 
     def started(self, n_steps: int) -> None: ...
     def stepped(self, step: int) -> None: ...
     def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
-        """`figures`: those of `Figures` that there are, and `loss`."""
+        """`figures` has the known values of `Figures`, and `loss`."""
 
-    def told(self, message: str) -> None: ...
+    def noted(self, message: str) -> None: ...
 
 
-class Unwatched:
-    """A `Watch` that looks away."""
+class SilentObserver:
+    """A `TrainingObserver` that does nothing."""
 
     def started(self, n_steps: int) -> None: ...
     def stepped(self, step: int) -> None: ...
     def evaluated(self, step: int, figures: Mapping[str, float]) -> None: ...
-    def told(self, message: str) -> None: ...
+    def noted(self, message: str) -> None: ...
 
 
-def watching(watch: Watch) -> TrainerCallback:
-    """Tells the trainer's steps and figures to `watch`."""
+def observing(observer: TrainingObserver) -> TrainerCallback:
+    """Report the steps and figures of the trainer to `observer`."""
     from transformers import TrainerCallback
 
-    class Watching(TrainerCallback):
+    class Observing(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 all are passed
-            watch.started(state.max_steps)
-            watch.stepped(state.global_step)
+            observer.started(state.max_steps)
+            observer.stepped(state.global_step)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 all are passed
-            watch.stepped(state.global_step)
+            observer.stepped(state.global_step)
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 all are passed
-            found = kwargs["metrics"]
-            figures = {name: found.get(f"eval_{name}") for name in ("loss", *Figures._fields)}
-            watch.evaluated(state.global_step, {name: value for name, value in figures.items() if value is not None})
+            metrics = kwargs["metrics"]
+            figures = {name: metrics.get(f"eval_{name}") for name in ("loss", *Figures._fields)}
+            observer.evaluated(state.global_step, {name: value for name, value in figures.items() if value is not None})
 
-    return Watching()
+    return Observing()
 
 
 def stopping(patience: int) -> TrainerCallback:
-    """Ends the training after as many evaluations in a row that were not the best so far."""
+    """End the training after this many evaluations in a row without a new best."""
     from transformers import EarlyStoppingCallback
 
     class Stopping(EarlyStoppingCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 all are passed
-            # So it is only where the training was over when it was killed. The trainer takes one step more; nothing
-            # comes of it, since the best weights are taken next.
+            # This holds only if the training had ended before it was killed. The trainer takes one more step, without
+            # any effect, because the best weights are loaded next.
             if self.early_stopping_patience_counter >= self.early_stopping_patience:
                 control.should_log = control.should_evaluate = control.should_save = False
                 control.should_training_stop = True

@@ -1,11 +1,12 @@
-"""Reads what a scorer can be trained on: rollouts, preference pairs and graded responses, from JSON lines or Parquet.
+"""Reads training data for a scorer: rollouts, preference pairs, or graded responses, in JSON lines or Parquet.
 
-Which form a row has is told by its fields:
+The fields of a row decide its format:
 
 - rollouts, as `egrm rollouts` writes them: `{"id", "question", "reference", "paths": [...]}`
-- pairs, as TRL and RewardBench have them: `{"prompt", "chosen", "rejected"}`, each a text, a list of chat messages, or
-  (chosen and rejected) a list of texts; without a prompt, the messages that both begin with are the prompt
-- graded responses: `{"prompt", "response", "score"}`, the score in [0, 1]; rows with one prompt make one question
+- pairs, as in TRL and RewardBench: `{"prompt", "chosen", "rejected"}`, each a text, a list of chat messages, or, for
+  chosen and rejected, a list of texts. Without a prompt, it is the messages that both begin with.
+- graded responses: `{"prompt", "response", "score"}`, with the score in [0, 1]. Rows with the same prompt form one
+  question.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from egrm_graph.settings import explain
 from egrm_graph.training.parquet import read_parquet
 from egrm_graph.training.rollout_file import Rollout, RolloutPath
 
-FORMS = "'paths' (rollouts), 'chosen' and 'rejected' (pairs), or 'prompt', 'response' and 'score' (graded responses)"
+FORMATS = "'paths' (rollouts), 'chosen' and 'rejected' (pairs), or 'prompt', 'response' and 'score' (graded responses)"
 
 
 def read_rollouts(file: Path) -> list[Rollout]:
-    """All rollouts of a file; empty lines are passed over, and so are those of questions that could not be asked.
+    """Read all rollouts of a file. Ignores blank lines, and the lines of questions that could not be asked.
 
     Raises:
-        InputError: the file cannot be read, has no rollouts, or a row is not one; names the row.
+        InputError: the file cannot be read or has no rollouts, or a row is not one. The message names the row.
     """
-    found: dict[str | int | float, Rollout] = {}
+    by_id: dict[str | int | float, Rollout] = {}
     graded: dict[str, list[RolloutPath]] = {}
     for where, number, row in _rows(file):
         try:
-            if row.keys() == {"id", "line", "error"}:  # what `egrm rollouts` writes for a line that it could not ask
+            if row.keys() == {"id", "line", "error"}:  # a line that `egrm rollouts` could not ask
                 continue
             if "response" in row:
                 question, path = _graded(row)
@@ -47,17 +48,17 @@ def read_rollouts(file: Path) -> list[Rollout]:
             raise InputError(f"{where}: {explain(error)[:500]}") from error
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
-        if rollout.id in found:
-            raise InputError(f"{where}: the id {rollout.id!r} was used before; give each its own")
-        found[rollout.id] = rollout
-    rollouts = [*found.values(), *_questions(graded)]
+        if rollout.id in by_id:
+            raise InputError(f"{where}: the id {rollout.id!r} was used before; give each row its own")
+        by_id[rollout.id] = rollout
+    rollouts = [*by_id.values(), *_questions(graded)]
     if not rollouts:
         raise InputError(f"{file} has no rollouts; write one question with its paths on each line")
     return rollouts
 
 
 def _rows(file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Where each row stands, its number, and the row."""
+    """The place of each row in words, its number, and the row."""
     if file.suffix == ".parquet":
         for number, row in enumerate(read_parquet(file), start=1):
             yield f"{file}, row {number}", number, row
@@ -78,13 +79,13 @@ def _parsed(line: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is not JSON: {error}") from error
     if not isinstance(row, dict):
-        raise InputError(f"{where} is not a JSON object but {str(row)[:40]!r}; give one with {FORMS}")
+        raise InputError(f"{where} is not a JSON object but {str(row)[:40]!r}; use one with {FORMATS}")
     return row
 
 
 def _rollout(row: Mapping[str, Any]) -> Rollout:
     if "paths" not in row:
-        raise InputError(f"a row needs {FORMS}; this one has {', '.join(map(repr, list(row)[:8])) or 'nothing'}")
+        raise InputError(f"a row needs {FORMATS}; this one has {', '.join(map(repr, list(row)[:8])) or 'nothing'}")
     return Rollout.model_validate(row)
 
 
@@ -104,10 +105,10 @@ def _pair(row: Mapping[str, Any], number: int) -> Rollout:
 def _graded(row: Mapping[str, Any]) -> tuple[str, RolloutPath]:
     score = row.get("score")
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-        raise InputError(f"score={score!r} is not a number in [0, 1]; bring the scale there, such as (score - 1) / 4")
+        raise InputError(f"score={score!r} is not a number in [0, 1]; convert it, for example with (score - 1) / 4")
     texts = _responses(row["response"], "response")
     if len(texts) > 1:
-        raise InputError(f"response has {len(texts)} texts; give each a row with its score")
+        raise InputError(f"response has {len(texts)} texts; use a row with a score for each")
     return _transcript(row.get("prompt")), RolloutPath(text=texts[0], correct=score > 0.5, score=float(score))
 
 
@@ -118,7 +119,9 @@ def _questions(graded: Mapping[str, Sequence[RolloutPath]]) -> Iterator[Rollout]
 
 def _without_shared_beginning(chosen: Any, rejected: Any) -> tuple[Any, Any, Any]:
     if not (_is_chat(chosen) and _is_chat(rejected)):
-        raise InputError("there is no prompt; give it, or chosen and rejected as chat messages that begin alike")
+        raise InputError(
+            "the prompt is missing; add it, or use chat messages with the same beginning for chosen and rejected"
+        )
     shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False))))
     return chosen[:shared], chosen[shared:], rejected[shared:]
 
@@ -128,7 +131,7 @@ def _is_chat(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
 
 
 def _responses(value: Any, name: str) -> list[str]:
-    """The responses: one text, one chat's last message, or several texts."""
+    """The responses: one text, the last message of a chat, or several texts."""
     if isinstance(value, str):
         return [value]
     if _is_chat(value) and value and isinstance(value[-1]["content"], str):
@@ -139,7 +142,7 @@ def _responses(value: Any, name: str) -> list[str]:
 
 
 def _transcript(prompt: Any) -> str:
-    """The prompt as one text: a lone message is its content; of several, each follows its role."""
+    """The prompt as one text: the content of a single message, or several messages with their roles."""
     if isinstance(prompt, str) and prompt.strip():
         return prompt
     if _is_chat(prompt) and prompt:

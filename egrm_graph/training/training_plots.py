@@ -1,4 +1,4 @@
-"""The plots of a training's report, as PNG."""
+"""The plots in the report of a training, as PNG."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def plot_shares(curve: Steps) -> bytes:
 
 
 def plot_best_of_n(points: Sequence[BestOf]) -> bytes:
-    """What is right of N paths, by N."""
+    """The share of right choices among N paths, by N."""
     figure = Diagram("paths to choose from", "share of the held-out questions that are right")
     entries = [{name: value for name, value in point._asdict().items() if value is not None} for point in points]
     names = {"oracle": "any path right", "scorer": "scorer's choice", "majority": "majority"}
@@ -36,9 +36,9 @@ def plot_best_of_n(points: Sequence[BestOf]) -> bytes:
 
 
 def plot_reliability(before: Sequence[Bin], after: Sequence[Bin]) -> bytes:
-    """Share of right paths by score, before and after calibration; a larger dot stands for more paths."""
+    """Share of right paths by score, before and after calibration. A larger dot represents more paths."""
     figure = Diagram("score", "share of right paths")
-    figure.axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="a probability")
+    figure.axes.plot([0, 1], [0, 1], color="gray", linestyle=":", label="a probability")
     for bins, label in ((before, "before"), (after, "after")):
         scores, right = [part.score for part in bins], [part.right for part in bins]
         (line,) = figure.axes.plot(scores, right, linewidth=0.7, label=label)

@@ -1,8 +1,8 @@
-"""Write preference pairs from rollouts: for each question with both kinds of path, a right one and a wrong one.
+"""Write preference pairs from rollouts: a right and a wrong path for each question that has both.
 
     python examples/arithmetic/make_pairs.py build/rollouts/validation.parquet examples/pairs.jsonl
 
-The form is the one that TRL and RewardBench use; `egrm train scorer examples/pairs.jsonl` reads it.
+TRL and RewardBench use this format. `egrm train scorer examples/pairs.jsonl` reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from egrm_graph.training.training_data import read_rollouts
 
 
 def pair(rollout: Rollout) -> dict[str, str] | None:
-    """The first right and the first wrong path; None where one is missing."""
+    """The first right and the first wrong path; None if one is missing."""
     chosen = next((path.text for path in rollout.paths if path.correct), None)
     rejected = next((path.text for path in rollout.paths if not path.correct and path.text.strip()), None)
     if chosen is None or rejected is None:
@@ -28,7 +28,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rollouts", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--pairs", type=int, default=400, help="how many, at most")
+    parser.add_argument("--pairs", type=int, default=400, help="pairs, at most")
     options = parser.parse_args()
-    pairs = [found for rollout in read_rollouts(options.rollouts) if (found := pair(rollout))]
-    options.output.write_text("".join(json.dumps(each) + "\n" for each in pairs[: options.pairs]), "utf-8")
+    pairs = [row for rollout in read_rollouts(options.rollouts) if (row := pair(rollout))]
+    options.output.write_text("".join(json.dumps(row) + "\n" for row in pairs[: options.pairs]), "utf-8")

@@ -1,12 +1,12 @@
-"""Write the world's questions as JSON lines, the form that `egrm rollouts` and the benchmarks read.
+"""Write arithmetic questions as JSON lines, which `egrm rollouts` and the benchmarks read.
 
     python examples/arithmetic/make_questions.py --output build/questions
 
-train.jsonl       to draw the scorer's training paths for; most of them hard, where paths go wrong
-validation.jsonl  of the same mixture: to choose the scorer's weights and to calibrate it on
-held_out.jsonl    test side, all levels alike: the 1,000 questions that come with the package
-hardest.jsonl     test side, the hardest level: what the gate mostly hands on to reasoning
-beyond.jsonl      test side, one step harder than anything in training
+train.jsonl       questions for the scorer's training paths, most of them hard, where paths are often wrong
+validation.jsonl  the same mixture, to choose the scorer's weights and to calibrate it
+held_out.jsonl    test side, all levels equally: the 1,000 questions that ship with the package
+hardest.jsonl     test side, the hardest level, where the gate mostly chooses reasoning
+beyond.jsonl      test side, one level harder than anything in training
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ HARDEST, BEYOND = len(world.LEVELS), len(world.LEVELS) + 1
 
 
 def different(n: int, side: world.Side, weights: Sequence[float], seed: int) -> list[world.Question]:
-    """`n` different questions; `weights` gives the share of each level."""
-    found: dict[str, world.Question] = {}
+    """`n` different questions. `weights` has the share of each level."""
+    by_text: dict[str, world.Question] = {}
     for question in world.stream(random.Random(seed), side, weights):
-        found.setdefault(question.text, question)
-        if len(found) == n:
+        by_text.setdefault(question.text, question)
+        if len(by_text) == n:
             break
-    return list(found.values())
+    return list(by_text.values())
 
 
 def only(level: int) -> tuple[int, ...]:
@@ -39,7 +39,7 @@ def only(level: int) -> tuple[int, ...]:
 
 
 def write(file: Path, questions: Iterable[world.Question]) -> None:
-    """One question a line."""
+    """Write one question per line."""
     name = file.stem.replace("_", "-")
     rows = (
         {"id": f"{name}-{i:04}", "question": q.text, "reference": str(q.answer), "level": q.level}
@@ -49,7 +49,7 @@ def write(file: Path, questions: Iterable[world.Question]) -> None:
 
 
 def make(folder: Path, n_train: int, n: int) -> None:
-    """Writes all five files."""
+    """Write all five files."""
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "train.jsonl", different(n_train, "train", WEIGHTS, seed=0))
     write(folder / "validation.jsonl", different(n, "validation", WEIGHTS, seed=0))

@@ -1,9 +1,9 @@
-"""Write pairs and lists of worked answers with planted errors, and which of them is right.
+"""Write pairs and lists of worked answers with deliberate errors, and the correct verdicts.
 
     python examples/arithmetic/make_verdicts.py --output build/questions
 
-held_out_pairs.jsonl  test side, all levels alike: two answers; both right or both wrong, a tie, in a fifth of them
-held_out_lists.jsonl  test side, all levels alike: four answers, one of them right
+held_out_pairs.jsonl  test side, all levels equally: two answers. One fifth are ties: both right or both wrong.
+held_out_lists.jsonl  test side, all levels equally: four answers, one of them right
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import world
 
 
 def row(name: str, i: int, item: verdicts.Item) -> dict[str, object]:
-    """One item as `egrm demo` and the tests read it; its reference is the right verdict."""
+    """One item as `egrm demo` and the tests read it. Its reference is the correct verdict."""
     return {
         "id": f"{name}-{i:04}",
         "question": item.question.text,
@@ -29,7 +29,7 @@ def row(name: str, i: int, item: verdicts.Item) -> dict[str, object]:
 
 
 def make(folder: Path, n: int) -> None:
-    """Writes both files, of `n` items each."""
+    """Write both files, with `n` items each."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, size, seed in (("pairs", 2, 10), ("lists", 4, 11)):
         rng = random.Random(seed)
@@ -41,6 +41,6 @@ def make(folder: Path, n: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("build/questions"))
-    parser.add_argument("--items", type=int, default=1000, help="in each file")
+    parser.add_argument("--items", type=int, default=1000, help="items in each file")
     options = parser.parse_args()
     make(options.output, options.items)

@@ -1,14 +1,14 @@
-"""The bundled model and its scorer, from nothing: steps that a later run does not do again.
+"""Train the bundled models from scratch. A later run skips the steps that are done.
 
-    python examples/arithmetic/recipe.py            everything, into build/
-    python examples/arithmetic/recipe.py --install  and from there into the package
-    python examples/arithmetic/recipe.py --compare  and every objective and selection rule on held-out questions
+    python examples/arithmetic/recipe.py            train everything, into build/
+    python examples/arithmetic/recipe.py --install  also copy the results into the package
+    python examples/arithmetic/recipe.py --compare  also compare all objectives and selection rules
 
-1. `train_generator.py`: the model that answers directly and by reasoning. Beside it, on another core,
+1. `train_generator.py`: the model that answers directly and by reasoning. In parallel, on another core,
    `train_verifier.py`: a classifier that checks worked paths character by character.
-2. `make_questions.py`, and `egrm rollouts`: the generator's paths on training questions, right and wrong;
-   `make_verdicts.py`: pairs and lists of answers to judge, and `train_judge.py`: the model that judges them.
-3. `egrm train scorer`: the scorer, from the verifier's weights, on those paths.
+2. `make_questions.py` and `egrm rollouts`: right and wrong paths of the generator on training questions.
+   `make_verdicts.py`: pairs and lists of answers to judge. `train_judge.py`: the model that judges them.
+3. `egrm train scorer`: the scorer, trained from the weights of the verifier on those paths.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from transformers import LlamaForSequenceClassification
 HERE = Path(__file__).parent
 PACKAGED = HERE.parent.parent / "egrm_graph" / "models"
 WEIGHTS = "model.safetensors"
-# What a model needs beside its weights; the rest (checkpoints, reports) stays in the build folder.
-WANTED = (
+# The files of a model in addition to its weights. Checkpoints and reports stay in the build folder.
+PACKAGED_FILES = (
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -37,46 +37,46 @@ WANTED = (
 )
 PATHS = {"train": 8, "validation": 8, "held_out": 16, "hardest": 16, "beyond": 16}
 TEMPERATURES = {"train": 1.3}
-"""A little heat gives more of the wrong paths that there is to learn from; the others are drawn as the graph draws."""
+"""A higher temperature gives more wrong paths to learn from. The others are drawn as in the graph."""
 TESTS = ("hardest", "held_out", "beyond")
 
 Step = tuple[str | Path, ...]
 
 
 def make(build: Path) -> None:
-    """Runs the steps whose results are not there yet."""
+    """Run the steps without results."""
     model, verifier = build / "egrm-tiny", build / "verifier"
-    _side_by_side(
+    _in_parallel(
         (model / WEIGHTS, HERE / "train_generator.py", "--output", model),
         (verifier / WEIGHTS, HERE / "train_verifier.py", "--output", verifier),
     )
     questions = build / "questions"
-    _side_by_side(
+    _in_parallel(
         (questions / "beyond.jsonl", HERE / "make_questions.py", "--output", questions),
         (questions / "held_out_lists.jsonl", HERE / "make_verdicts.py", "--output", questions),
     )
     judge = build / "egrm-tiny-judge"
     (build / "rollouts").mkdir(exist_ok=True)
-    _side_by_side(_rollouts(build, "train"), _rollouts(build, "validation"))
+    _in_parallel(_rollouts(build, "train"), _rollouts(build, "validation"))
     scorer = build / "scorers" / "hybrid"
     train = ("-m", "egrm_graph", "train", "scorer", *_training(build), "--output", scorer, "--resume")
-    _side_by_side(
+    _in_parallel(
         (scorer / "egrm.json", *train),
         (judge / "tokenizer.json", HERE / "train_judge.py", model, "--output", judge),
     )
 
 
 def compare(build: Path) -> None:
-    """Trains by every objective, and prints what each rule makes of each scorer's scores."""
-    _side_by_side(*(_rollouts(build, name) for name in TESTS))
+    """Train with every objective, and compare every rule on the scores of each scorer."""
+    _in_parallel(*(_rollouts(build, name) for name in TESTS))
     tests = [part for name in TESTS for part in ("--test", build / "rollouts" / f"{name}.parquet")]
     figures = build / "scorers" / "objectives.json"
     output = ("--output", build / "scorers")
-    _side_by_side((figures, "-m", "egrm_graph", "train", "ablation", *_training(build), *output, *tests))
+    _in_parallel((figures, "-m", "egrm_graph", "train", "ablation", *_training(build), *output, *tests))
 
 
 def _rollouts(build: Path, name: str) -> Step:
-    output = build / "rollouts" / f"{name}.parquet"  # there once it is complete
+    output = build / "rollouts" / f"{name}.parquet"  # written when it is complete
     options = {
         "--model": build / "egrm-tiny",
         "--task": "arithmetic",
@@ -84,8 +84,8 @@ def _rollouts(build: Path, name: str) -> Step:
         "--path-temperature": TEMPERATURES.get(name, 1.0),
         "--output": output,
     }
-    given = [str(part) for pair in options.items() for part in pair]
-    return output, "-m", "egrm_graph", "rollouts", build / "questions" / f"{name}.jsonl", "--resume", *given
+    arguments = [str(part) for pair in options.items() for part in pair]
+    return output, "-m", "egrm_graph", "rollouts", build / "questions" / f"{name}.jsonl", "--resume", *arguments
 
 
 def _training(build: Path) -> Step:
@@ -101,31 +101,31 @@ def _training(build: Path) -> Step:
     return rollouts / "train.parquet", *(str(part) for pair in options.items() for part in pair)
 
 
-def _side_by_side(*steps: Step) -> None:
-    """Runs the Python commands that are given after their results, all at once, but those whose result is there."""
+def _in_parallel(*steps: Step) -> None:
+    """Run Python commands in parallel. A step is a result and its command, and is skipped if the result exists."""
     running = []
-    # With a thread each: side by side they would wait for one another, and another number gives other weights.
+    # One thread each: in parallel they would wait for each other, and another number of threads gives other weights.
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for result, *command in steps:
         if Path(result).exists():
-            print(f"{result} is there", flush=True)
+            print(f"{result} exists", flush=True)
             continue
         print("running", *command, flush=True)
         running.append(subprocess.Popen([sys.executable, *map(str, command)], env=environment))
-    if any([process.wait() for process in running]):  # noqa: C419 a list, so that all are waited for
-        sys.exit("a step failed; what it printed is above")
+    if any([process.wait() for process in running]):  # noqa: C419 a list waits for all of them
+        sys.exit("a step failed; see its output above")
 
 
 def install(build: Path) -> None:
-    """Copies the models, the held-out questions, pairs and lists into the package."""
+    """Copy the models and the held-out questions, pairs, and lists into the package."""
     model, judge, scorer = build / "egrm-tiny", build / "egrm-tiny-judge", build / "scorers" / "hybrid"
     for folder, name in ((model, "egrm-tiny"), (judge, "egrm-tiny-judge"), (scorer, "egrm-tiny-scorer")):
         (PACKAGED / name).mkdir(parents=True, exist_ok=True)
-        for file in (file for file in WANTED if (folder / file).exists()):
+        for file in (file for file in PACKAGED_FILES if (folder / file).exists()):
             _copy(folder / file, PACKAGED / name / file)
     for folder in (model, judge):
         _copy(folder / WEIGHTS, PACKAGED / folder.name / WEIGHTS)
-    # Half the size, and the same scores to three digits; it is run in single precision again.
+    # This is half the size, and the scores are the same to three digits. It runs in single precision again.
     classifier = LlamaForSequenceClassification.from_pretrained(scorer, dtype=torch.float16)
     classifier.save_pretrained(PACKAGED / "egrm-tiny-scorer")
     for name in ("held_out", "held_out_pairs", "held_out_lists"):
@@ -133,17 +133,17 @@ def install(build: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Puts the file there as a whole: a process that has the old one open keeps it."""
-    half = target.with_name(f"{target.name}.part")
-    shutil.copy(source, half)
-    half.replace(target)
+    """Copy a file in one step. A process that has the old file open keeps it."""
+    partial = target.with_name(f"{target.name}.part")
+    shutil.copy(source, partial)
+    partial.replace(target)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", type=Path, default=Path("build"))
     parser.add_argument("--install", action="store_true", help="copy the results into the package")
-    parser.add_argument("--compare", action="store_true", help="train by every objective, and compare them")
+    parser.add_argument("--compare", action="store_true", help="train with every objective, and compare them")
     options = parser.parse_args()
     make(options.build)
     if options.install:

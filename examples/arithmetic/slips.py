@@ -1,9 +1,8 @@
-"""Worked paths with slips in them, every character marked: what a scorer learns checking from.
+"""Worked paths with slips, and a mark for every character. A scorer learns to check paths from them.
 
-A good model's own paths are seldom wrong, and one mark for a whole path says little about where it went wrong. Here
-steps of a worked path are done wrongly at random, and what follows goes on from what was written, as a model does. A
-character is marked wrong where it is the first to differ from the step that should have come, given all that stands
-before it.
+The paths of a good model are rarely wrong, and one mark for a full path says little about where it went wrong. Here,
+random steps of a worked path are wrong, and the rest continues from what was written, as a model does. A character is
+marked wrong if it is the first to differ from the correct step, given everything before it.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ import world
 RIGHT, WRONG, UNMARKED = 1, 0, -100
 KINDS = (
     "result",  # a wrong sum
-    "part",  # another number added than the question's: a digit, a sign or a place
+    "part",  # a number added that differs from the question in a digit, a sign, or a place
     "total",  # a wrong total carried over
     "missing",  # a part left out
-    "misread",  # 32 taken as 3
+    "misread",  # 32 read as 3
     "extra",  # a part added again
     "stop",  # the answer given before all parts are added
 )
@@ -29,7 +28,7 @@ OFF_BY = (1, 1, 1, 2, 3, 9, 10, 10, 11, 20, 100)
 
 @dataclass(frozen=True)
 class Marked:
-    """A path, and for each of its characters `RIGHT`, `WRONG` or `UNMARKED`."""
+    """A path, with `RIGHT`, `WRONG`, or `UNMARKED` for each of its characters."""
 
     question: world.Question
     text: str
@@ -37,12 +36,12 @@ class Marked:
 
     @property
     def correct(self) -> bool:
-        """Whether the answer is right, however it was come by."""
+        """Whether the answer is right, even if the steps are not."""
         return self.text.rpartition("#")[2] == str(self.question.answer)
 
 
 def slipping(question: world.Question, rng: random.Random, rate: float, kinds: Sequence[float]) -> Marked:
-    """The question worked out with a slip in about that share of the steps; `kinds` weighs the kinds of slips."""
+    """Work out the question with a slip in about `rate` of the steps. `kinds` has the weights of the kinds of slips."""
     total, text, marks = question.terms[0], "", []
     parts = [(1 if term > 0 else -1) * part for term in question.terms[1:] for part in world.places(abs(term))]
     while parts:
@@ -65,7 +64,7 @@ def _step(total: int, part: int) -> str:
 
 
 def _slip(total: int, parts: list[int], kinds: Sequence[float], rng: random.Random) -> tuple[str, int, int] | None:
-    """A step done wrongly, the total that it leads to, and how many parts it used; None where there is none."""
+    """A wrong step, the total after it, and the number of parts it used; None if no such step exists."""
     part, used = parts[0], 1
     kind = rng.choices(KINDS, kinds)[0]
     if kind == "result":
@@ -94,7 +93,7 @@ def _slip(total: int, parts: list[int], kinds: Sequence[float], rng: random.Rand
 
 
 def near(number: int, rng: random.Random) -> int:
-    """Another number, mostly: a little off, or with another digit in one place."""
+    """A number close to this one, or with another digit in one place. It is usually different."""
     if rng.random() < 0.5:
         return abs(number + rng.choice((1, -1)) * rng.choice(OFF_BY))
     digits = list(str(number))
@@ -103,7 +102,7 @@ def near(number: int, rng: random.Random) -> int:
 
 
 def _other_part(part: int, rng: random.Random) -> int:
-    """Another part: its digit changed, its sign turned, or its place moved."""
+    """Another part, with a changed digit, sign, or place."""
     sign, digits = (1 if part > 0 else -1), str(abs(part))
     kind = rng.choices(("digit", "sign", "place"), (4, 1, 1))[0]
     if kind == "digit":
@@ -114,7 +113,7 @@ def _other_part(part: int, rng: random.Random) -> int:
 
 
 def _marks(right: str, written: str) -> list[int]:
-    """The marks of what was written in the place of what is right; the end of a wrong step is wrong, too."""
+    """The marks of what was written instead of the right step. The end of a wrong step is marked wrong too."""
     if written == right:
         return [RIGHT] * len(written)
     same = 0

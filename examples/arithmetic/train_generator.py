@@ -1,13 +1,13 @@
 """Train `egrm-tiny`, a four-layer Llama over characters, to answer sums directly and by reasoning.
 
-One model learns both ways of answering from one stream of questions: `17+48-9=56` (a fast answer) and
-`17+48-9:17+40=57;...;#56` (a path). The loss is on what comes after `=` or `:`. Every example is new, so
-the model cannot learn any by heart and its sampled answers spread as widely as it is unsure.
+One model learns both kinds of answers from one stream of questions: `17+48-9=56` (a fast answer) and
+`17+48-9:17+40=57;...;#56` (a path). The loss covers the text after `=` or `:`. Every example is new, so the model
+cannot memorize any, and the spread of its sampled answers reflects its uncertainty.
 
     python examples/arithmetic/train_generator.py --output build/egrm-tiny
 
 Source: the mixture of short and long samples is stage 1 of E-GRM, arXiv:2604.10072.
-Differs: the two kinds are mixed at a fixed share, not split by a first model's uncertainty.
+Differs: the two kinds are mixed at a fixed share, and not divided by the uncertainty of a first model.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from transformers import (
 
 CHARACTERS = "0123456789+-=:;#"
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-# On a CPU in bfloat16, the plain attention is half as fast again as the fused one for texts as short as these.
+# On a CPU in bfloat16, plain attention is 1.5 times as fast as fused attention for texts this short.
 ATTENTION = "eager"
-IGNORED = -100  # the label that the loss leaves out
+IGNORED = -100  # the label that the loss ignores
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A stretch of training under one cosine schedule."""
+    """A part of the training with one cosine schedule."""
 
     steps: int
     learning_rate: float
@@ -53,26 +53,26 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Phase(Schedule):
-    """A stretch of training on one mixture of examples."""
+    """A part of the training on one mixture of examples."""
 
     fast_share: float
-    """The share of the examples that are answered directly."""
+    """The share of direct answers among the examples."""
     fast_weights: tuple[float, ...]
-    """Levels of the examples answered directly: most practice where it can still be learned."""
+    """Weights of the levels of direct answers, highest for levels that can still be learned."""
     path_weights: tuple[float, ...]
-    """Levels of the examples answered by reasoning."""
+    """Weights of the levels of reasoned answers."""
 
 
 LEARN_TO_ADD = Phase(9000, 2e-3, 0.85, (2, 1, 2, 4, 4, 1, 0), (1, 1, 1, 2, 3, 4, 0), seed=0)
-# The longest questions come last, and not for long: paths that go wrong now and then are what a scorer is for.
+# The longest questions come last, and only briefly. A scorer needs paths that are sometimes wrong.
 LENGTHEN = Phase(1200, 1e-3, 0.6, (2, 1, 2, 2, 3, 3, 2), (1, 1, 1, 1, 2, 3, 8), seed=1)
-# What the second phase took from the direct answers, and more practice where they waver.
+# This restores the direct answers after the second phase, and trains more on levels where they are uncertain.
 FIRM_UP_FAST = Phase(2000, 1e-3, 0.93, (1, 2, 1, 1, 2, 8, 1), (1, 1, 1, 1, 1, 2, 6), seed=2)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out; the same recipe and thread count give the same weights."""
+    """All settings of the training. The same recipe and number of threads give the same weights."""
 
     phases: tuple[Phase, ...] = (LEARN_TO_ADD, LENGTHEN, FIRM_UP_FAST)
     layers: int = 4
@@ -82,7 +82,7 @@ class Recipe:
 
 
 def build_tokenizer() -> Any:
-    """One token a character; the chat template is the bare text of the messages."""
+    """A tokenizer with one token per character. Its chat template is the plain text of the messages."""
     vocabulary = {token: i for i, token in enumerate((*SPECIAL, *CHARACTERS))}
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
@@ -96,7 +96,7 @@ def build_tokenizer() -> Any:
 
 
 class Examples(IterableDataset[dict[str, torch.Tensor]]):
-    """Endless ready-made batches of about `tokens_per_step` tokens, each of examples of like length."""
+    """Endless batches of about `tokens_per_step` tokens, each with examples of similar length."""
 
     def __init__(self, phase: Phase, tokens_per_step: int, tokenizer: Any) -> None:
         self.phase = phase
@@ -114,16 +114,16 @@ class Examples(IterableDataset[dict[str, torch.Tensor]]):
                 yield self._encode(batch)
 
     def _encode(self, batch: Sequence[tuple[str, str]]) -> dict[str, torch.Tensor]:
-        """`input_ids` and `labels`, both (B, T); labels cover the completion and its end."""
+        """`input_ids` and `labels`, both (B, T). The labels cover the completion and its end token."""
         prompts = self.tokenizer([prompt for prompt, _ in batch])["input_ids"]
         texts = self.tokenizer([prompt + completion for prompt, completion in batch])["input_ids"]
         width = max(map(len, texts)) + 1
         ids = torch.full((len(batch), width), self.tokenizer.pad_token_id)  # (B, T)
         labels = torch.full((len(batch), width), IGNORED)  # (B, T)
         for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
-            whole = torch.tensor([*text, self.tokenizer.eos_token_id])
-            ids[row, : len(whole)] = whole
-            labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
+            tokens = torch.tensor([*text, self.tokenizer.eos_token_id])
+            ids[row, : len(tokens)] = tokens
+            labels[row, len(prompt) : len(tokens)] = tokens[len(prompt) :]
         return {"input_ids": ids, "labels": labels}
 
 
@@ -141,7 +141,7 @@ def _texts(phase: Phase, rng: random.Random) -> Iterator[tuple[str, str]]:
 
 def _cut(pool: Sequence[tuple[str, str]], tokens: int) -> Iterator[list[tuple[str, str]]]:
     batch: list[tuple[str, str]] = []
-    for text in pool:  # sorted by length, so that the newest is the longest
+    for text in pool:  # sorted by length, so the last one is the longest
         batch.append(text)
         if len(batch) * (len(text[0]) + len(text[1]) + 2) >= tokens:
             yield batch
@@ -151,20 +151,20 @@ def _cut(pool: Sequence[tuple[str, str]], tokens: int) -> Iterator[list[tuple[st
 
 
 class Progress(TrainerCallback):
-    """Prints, every so often, the share answered right on the validation side, level by level."""
+    """Prints the share of right answers on the validation side at regular steps, by level."""
 
     def __init__(self, tokenizer: Any, every: int) -> None:
         self.tokenizer = tokenizer
         self.every = every
         self.questions = world.sample(500, "validation", seed=1)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **values: Any) -> None:  # noqa: ARG002
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
-        model = given["model"]
+        model = values["model"]
         model.eval()
-        for mode, mark, room in (("direct", "=", 8), ("reasoned", ":", 130)):
-            answers = complete(model, self.tokenizer, [q.text + mark for q in self.questions], room)
+        for mode, mark, max_tokens in (("direct", "=", 8), ("reasoned", ":", 130)):
+            answers = complete(model, self.tokenizer, [q.text + mark for q in self.questions], max_tokens)
             shares = []
             for level in range(1, len(world.LEVELS) + 1):
                 right = [
@@ -177,14 +177,14 @@ class Progress(TrainerCallback):
         model.train()
 
 
-def complete(model: Any, tokenizer: Any, prompts: list[str], room: int) -> list[str]:
-    """One sampled completion (temperature 1) of each prompt."""
+def complete(model: Any, tokenizer: Any, prompts: list[str], max_tokens: int) -> list[str]:
+    """Sample a completion of each prompt, with temperature 1."""
     encoded = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
     with torch.no_grad():
         out = model.generate(
             input_ids=encoded["input_ids"],
             attention_mask=encoded["attention_mask"],
-            max_new_tokens=room,
+            max_new_tokens=max_tokens,
             do_sample=True,
             top_k=0,
             pad_token_id=tokenizer.pad_token_id,
@@ -194,7 +194,7 @@ def complete(model: Any, tokenizer: Any, prompts: list[str], room: int) -> list[
 
 
 def configuration(tokenizer: Any, *, layers: int, **more: Any) -> LlamaConfig:
-    """The small Llama that generator and scorer share, but for their number of layers."""
+    """The configuration of the small Llama. The generator and the scorer differ only in the number of layers."""
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=192,
@@ -211,11 +211,11 @@ def configuration(tokenizer: Any, *, layers: int, **more: Any) -> LlamaConfig:
     )
 
 
-def initialised(kind: Any, config: LlamaConfig) -> Any:
-    """A new model whose embeddings start at the size of what its layers write.
+def initialized(kind: Any, config: LlamaConfig) -> Any:
+    """A new model whose embeddings have the scale of its layers' outputs.
 
-    The usual start, a fiftieth of that, is written over by the first layer: sums are then learned later, and whether
-    a character is the right one is hardly learned at all.
+    With the usual scale, one fiftieth of that, the first layer overwhelms them. Then sums are learned later, and
+    checking characters is hardly learned at all.
     """
     model = kind._from_config(config, attn_implementation=ATTENTION)
     nn.init.normal_(model.model.embed_tokens.weight)
@@ -223,11 +223,11 @@ def initialised(kind: Any, config: LlamaConfig) -> Any:
 
 
 def train(recipe: Recipe, output: Path) -> Path:
-    """Trains and saves model and tokenizer to `output`; what an interrupted run left there is gone on with."""
-    torch.set_num_threads(1)  # another number adds up in another order, and gives other weights
+    """Train, and save the model and tokenizer to `output`. Resumes an interrupted training."""
+    torch.set_num_threads(1)  # another number sums in another order, and gives other weights
     set_seed(recipe.seed)
     tokenizer = build_tokenizer()
-    model = initialised(LlamaForCausalLM, configuration(tokenizer, layers=recipe.layers))
+    model = initialized(LlamaForCausalLM, configuration(tokenizer, layers=recipe.layers))
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
     for number, phase in enumerate(recipe.phases, start=1):
         folder = output / f"phase-{number}"
@@ -253,13 +253,13 @@ def run(
     checkpoints: Path,
     progress: TrainerCallback,
 ) -> None:
-    """Trains through one schedule, from where an interrupted run left its checkpoints."""
+    """Train with one schedule, from the last checkpoint if the training was interrupted."""
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(checkpoints),
             max_steps=schedule.steps,
-            per_device_train_batch_size=1,  # the data set yields whole batches
+            per_device_train_batch_size=1,  # the data set yields batches
             learning_rate=schedule.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=warmup_steps,

@@ -1,12 +1,12 @@
-"""Train `egrm-tiny-judge`: the bundled model goes on to learn verdicts on answers to its sums (`verdicts.py`).
+"""Train `egrm-tiny-judge`: the bundled model learns verdicts on answers to its sums (`verdicts.py`).
 
     python examples/arithmetic/train_judge.py build/egrm-tiny --output build/egrm-tiny-judge
 
-It starts from the weights that answer, with rows for the letters and bars that are new. First it only learns to find a
-number among others, which comes all at once after some hundred steps, or not at all where other examples are mixed
-in. Then every step has a batch of each kind: drills, fast and reasoned verdicts, fast answers and paths.
+It starts from the weights of the answering model, with new rows for the letters and bars. First it only learns to find
+a number among others. That happens suddenly after some hundred steps, or never if other examples are mixed in. Then
+every step has a batch of each kind: drills, fast and reasoned verdicts, fast answers, and paths.
 
-The model that answers stays as it is: this one pays for its verdicts with some of its sums.
+The answering model does not change. The judge pays for its verdicts with some accuracy on sums.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import torch
 import verdicts
 import world
-from train_generator import IGNORED, complete, configuration, initialised
+from train_generator import IGNORED, complete, configuration, initialized
 from train_generator import build_tokenizer as answering_tokenizer
 from transformers import LlamaForCausalLM, set_seed
 
@@ -36,38 +36,38 @@ WARM_UP_STEPS = 100
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out; the same recipe on one thread gives the same weights."""
+    """All settings of the training. The same recipe on one thread gives the same weights."""
 
     look_up_loss: float = 0.1
-    """It looks up once the loss on its drills, a mean over some ten steps, is under this many nats."""
-    most_look_up_steps: int = 3000
+    """The drills end when their mean loss over about ten steps is below this, in nats."""
+    max_look_up_steps: int = 3000
     judge_steps: int = 3200
     look_up_rate: float = 1e-3
     judge_rate: float = 8e-4
     drills: int = 64
-    """A batch while it only looks up."""
+    """Batch size of the drills at the start."""
     mixture: tuple[int, ...] = (12, 12, 8, 64, 6)
-    """Batches of drills, fast verdicts, reasoned verdicts, fast answers and paths."""
+    """Batch sizes of drills, fast verdicts, reasoned verdicts, fast answers, and paths."""
     seed: int = 0
 
 
 class Example(NamedTuple):
-    """What the model goes on from, what it shall go on with, and the places in the former that it shall foretell."""
+    """A prompt, its completion, and the places in the prompt that the model also learns to predict."""
 
     prompt: str
     completion: str
-    taught: Sequence[int] = ()
+    places: Sequence[int] = ()
 
 
 def build_tokenizer() -> Any:
-    """That of the model that answers, and a token for each character that is new."""
+    """The tokenizer of the answering model, with a token for each new character."""
     tokenizer = answering_tokenizer()
     tokenizer.add_tokens(list(JUDGING))
     return tokenizer
 
 
 def examples(rng: random.Random) -> tuple[Callable[[], Example], ...]:
-    """What draws an example of each kind, in the order of `Recipe.mixture`."""
+    """Functions that draw an example of each kind, in the order of `Recipe.mixture`."""
     fast = world.stream(rng, "train", FAST_LEVELS)
     paths = world.stream(rng, "train", PATH_LEVELS)
 
@@ -97,35 +97,35 @@ def examples(rng: random.Random) -> tuple[Callable[[], Example], ...]:
 
 
 def encode(tokenizer: Any, batch: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and labels, both (B, T); labels cover the completion, its end, and what is taught before it."""
+    """Ids and labels, both (B, T). The labels cover the completion, its end token, and the places in the prompt."""
     prompts = tokenizer([example.prompt for example in batch])["input_ids"]
     texts = tokenizer([example.prompt + example.completion for example in batch])["input_ids"]
     width = max(map(len, texts)) + 1
     ids = torch.full((len(batch), width), tokenizer.pad_token_id)  # (B, T)
     labels = torch.full((len(batch), width), IGNORED)  # (B, T)
     for row, (example, prompt, text) in enumerate(zip(batch, prompts, texts, strict=True)):
-        whole = torch.tensor([*text, tokenizer.eos_token_id])
-        ids[row, : len(whole)] = whole
-        if not example.taught:
-            labels[row, len(prompt) : len(whole)] = whole[len(prompt) :]
-        for place in example.taught:
-            labels[row, place + 1] = whole[place + 1]  # the start token comes first
+        tokens = torch.tensor([*text, tokenizer.eos_token_id])
+        ids[row, : len(tokens)] = tokens
+        if not example.places:
+            labels[row, len(prompt) : len(tokens)] = tokens[len(prompt) :]
+        for place in example.places:
+            labels[row, place + 1] = tokens[place + 1]  # the start token comes first
     return ids, labels
 
 
 def extended(base: Path, tokenizer: Any) -> Any:
-    """The model that answers, with new rows for the new characters and a longer context."""
+    """The answering model, with new rows for the new characters and a longer context."""
     old = LlamaForCausalLM.from_pretrained(base, dtype=torch.float32).state_dict()
     config = configuration(tokenizer, layers=4)
     config.max_position_embeddings = CONTEXT
-    model = initialised(LlamaForCausalLM, config)
+    model = initialized(LlamaForCausalLM, config)
     rows = model.state_dict()
     for name, weights in old.items():
         rows[name][: len(weights)] = weights
     return model
 
 
-class Learning:
+class Learner:
     """A model that learns from batches of each kind of example."""
 
     def __init__(self, model: Any, tokenizer: Any, seed: int) -> None:
@@ -135,7 +135,7 @@ class Learning:
         self._optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
 
     def step(self, learning_rate: float, sizes: Sequence[int]) -> float:
-        """One step, on a batch of each kind; their mean loss."""
+        """Take one step on a batch of each kind, and return their mean loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         total = 0.0
@@ -152,44 +152,46 @@ class Learning:
 
 
 def train(base: Path, output: Path, recipe: Recipe) -> Path:
-    """Trains and saves to `output`."""
-    torch.set_num_threads(1)  # another number adds up in another order, and gives other weights
+    """Train, and save to `output`."""
+    torch.set_num_threads(1)  # another number sums in another order, and gives other weights
     set_seed(recipe.seed)
     tokenizer = build_tokenizer()
-    learning = Learning(extended(base, tokenizer), tokenizer, recipe.seed)
-    _look_up(recipe, learning)
-    _judge(recipe, learning, Progress(tokenizer))
-    learning.model.generation_config.do_sample = True
-    learning.model.save_pretrained(output)
-    build_tokenizer().save_pretrained(output)  # the one here may remember how it padded
+    learner = Learner(extended(base, tokenizer), tokenizer, recipe.seed)
+    _look_up(recipe, learner)
+    _judge(recipe, learner, Progress(tokenizer))
+    learner.model.generation_config.do_sample = True
+    learner.model.save_pretrained(output)
+    build_tokenizer().save_pretrained(output)  # the other one may remember its padding
     return output
 
 
-def _judge(recipe: Recipe, learning: Learning, progress: Progress) -> None:
-    """Learns verdicts, at a rate that warms up and then falls to nothing along a cosine."""
+def _judge(recipe: Recipe, learner: Learner, progress: Progress) -> None:
+    """Learn verdicts, with a learning rate that warms up and then decays to zero along a cosine."""
     for step in range(recipe.judge_steps):
-        falling = 0.5 + 0.5 * math.cos(math.pi * step / recipe.judge_steps)
-        rate = recipe.judge_rate * min(1.0, (step + 1) / WARM_UP_STEPS) * falling
-        learning.step(rate, recipe.mixture)
+        decay = 0.5 + 0.5 * math.cos(math.pi * step / recipe.judge_steps)
+        rate = recipe.judge_rate * min(1.0, (step + 1) / WARM_UP_STEPS) * decay
+        learner.step(rate, recipe.mixture)
         if (step + 1) % 100 == 0:
-            progress.tell(learning.model, step + 1)
+            progress.report(learner.model, step + 1)
 
 
-def _look_up(recipe: Recipe, learning: Learning) -> None:
-    """Drills until it looks up: at a constant rate, for it comes all at once, and not after a number of steps known."""
+def _look_up(recipe: Recipe, learner: Learner) -> None:
+    """Drill until the model can look up numbers, at a constant rate, because the number of steps is not known."""
     mean = 1.0
-    for step in range(recipe.most_look_up_steps):
+    for step in range(recipe.max_look_up_steps):
         rate = recipe.look_up_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
-        mean = 0.9 * mean + 0.1 * learning.step(rate, (recipe.drills,))
+        mean = 0.9 * mean + 0.1 * learner.step(rate, (recipe.drills,))
         if (step + 1) % 50 == 0:
             print(f"drill step {step + 1}: loss {mean:.3f}", flush=True)
         if mean < recipe.look_up_loss:
             return
-    sys.exit(f"it does not look up after {recipe.most_look_up_steps} steps: their loss is {mean:.3f}; try another seed")
+    sys.exit(
+        f"the model cannot look up numbers after {recipe.max_look_up_steps} steps (loss {mean:.3f}); try another seed"
+    )
 
 
 class Progress:
-    """Prints, every so often, how many verdicts and answers are right on the validation side, one sample each."""
+    """Prints the share of right verdicts and answers on the validation side, with one sample each."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -197,26 +199,26 @@ class Progress:
         self.items = [verdicts.draw(question, rng, 2) for question in world.sample(100, "validation", seed=2)]
         self.questions = world.sample(200, "validation", seed=1)
 
-    def tell(self, model: Any, step: int) -> None:
+    def report(self, model: Any, step: int) -> None:
         model.eval()
-        told = []
-        for name, trigger, room in (("fast", verdicts.FAST, 6), ("reasoned", verdicts.REASONED, 100)):
-            texts = complete(model, self.tokenizer, [item.text + trigger for item in self.items], room)
+        shares = []
+        for name, trigger, max_tokens in (("fast", verdicts.FAST, 6), ("reasoned", verdicts.REASONED, 100)):
+            texts = complete(model, self.tokenizer, [item.text + trigger for item in self.items], max_tokens)
             right = sum(text[-1:] == item.verdict for text, item in zip(texts, self.items, strict=True))
             sums = sum(
                 text[:-1].rpartition("#")[2] == str(item.question.answer)
                 for text, item in zip(texts, self.items, strict=True)
             )
-            told.append(f"{name} verdicts on pairs {right / 100:.2f} (their sums {sums / 100:.2f})")
+            shares.append(f"{name} verdicts on pairs {right / 100:.2f} (their sums {sums / 100:.2f})")
         texts = complete(model, self.tokenizer, [question.text + "=" for question in self.questions], 6)
         right = sum(text == str(question.answer) for text, question in zip(texts, self.questions, strict=True))
-        print(f"step {step}: {', '.join(told)}, fast answers {right / 200:.2f}", flush=True)
+        print(f"step {step}: {', '.join(shares)}, fast answers {right / 200:.2f}", flush=True)
         model.train()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("base", type=Path, help="the model that answers")
+    parser.add_argument("base", type=Path, help="the answering model")
     parser.add_argument("--output", type=Path, default=Path("build/egrm-tiny-judge"))
     options = parser.parse_args()
     train(options.base, options.output, Recipe())

@@ -1,14 +1,13 @@
-"""Teach a classifier to check worked paths, character by character: what `egrm-tiny`'s scorer is trained from.
+"""Train a classifier to check worked paths, character by character. The scorer of `egrm-tiny` starts from it.
 
-One mark for a whole path is too little to learn arithmetic from. This model reads paths with slips in them (see
-`slips.py`) and learns three things at once: whether each character is right given what stands before it; at the last
-one, whether the answer is right; and, from a layer below the top, which character should come next, which is what
-there is to compare with. The result is a transformers sequence classifier with one label, of which only the last
-token's number is read from then on.
+One mark for a full path is too little to learn arithmetic from. This model reads paths with slips (see `slips.py`) and
+learns three things at once: whether each character is right, given the text before it; at the last character, whether
+the answer is right; and, from a lower layer, the next character, for comparison. The result is a transformers sequence
+classifier with one label. Later, only the output at the last token is used.
 
     python examples/arithmetic/train_verifier.py --output build/verifier
 
-Source: a mark for every step and not for the outcome alone: Lightman et al., arXiv:2305.20050.
+Source: marks for every step and not only for the outcome: Lightman et al., arXiv:2305.20050.
 """
 
 from __future__ import annotations
@@ -28,28 +27,28 @@ from slips import RIGHT, UNMARKED, WRONG, Marked, slipping
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import IterableDataset
-from train_generator import Schedule, build_tokenizer, configuration, initialised, run
+from train_generator import Schedule, build_tokenizer, configuration, initialized, run
 from transformers import LlamaForSequenceClassification, TrainerCallback, set_seed
 
 
 @dataclass(frozen=True)
 class Phase(Schedule):
-    """A stretch of training on one mixture of paths."""
+    """A part of the training on one mixture of paths."""
 
     weights: tuple[float, ...]
-    """Each level's share of the questions."""
+    """The share of each level among the questions."""
     kinds: tuple[float, ...]
-    """Each kind's share of the slips: see `slips.KINDS`."""
+    """The share of each kind among the slips. See `slips.KINDS`."""
 
 
 SUMS = (10, 3, 1, 1, 0, 0, 0)
-# What the generator's own paths are seen to go wrong by, too.
+# The kinds of mistakes that also occur in the generator's own paths.
 AS_SAMPLED = (5, 3, 1, 2, 4, 3, 2)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out; the same recipe and thread count give the same weights."""
+    """All settings of the training. The same recipe and number of threads give the same weights."""
 
     phases: tuple[Phase, ...] = (
         Phase(5500, 2e-3, (1, 1, 1, 2, 3, 4, 0), SUMS, seed=0),
@@ -61,26 +60,26 @@ class Recipe:
     predicting_layer: int = 4
     """The layer after which the next character is predicted."""
     rates: tuple[float, ...] = (0, 0.05, 0.1, 0.3)
-    """Shares of steps with a slip; each path is made with one of them."""
+    """Shares of steps with a slip. Each path has one of them."""
     wrong_weight: float = 4.0
-    """Of a character that is marked wrong; there are far fewer of them."""
+    """Weight of a character that is marked wrong, because there are far fewer of them."""
     outcome_weight: float = 0.5
     tokens_per_step: int = 4096
     seed: int = 0
 
 
 class Verifier(nn.Module):
-    """The classifier, with a head for the next character that is thrown away after training."""
+    """The classifier, with a head for the next character that is dropped after training."""
 
     def __init__(self, recipe: Recipe, tokenizer: Any) -> None:
         super().__init__()
         config = configuration(tokenizer, layers=recipe.layers, num_labels=1)
         self.recipe = recipe
-        self.classifier: Any = initialised(LlamaForSequenceClassification, config)
+        self.classifier: Any = initialized(LlamaForSequenceClassification, config)
         self.next_character = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
 
     def forward(self, input_ids: torch.Tensor, marks: torch.Tensor, correct: torch.Tensor) -> dict[str, torch.Tensor]:
-        """`input_ids` and `marks`, both (B, T); `correct`, (B,), is the mark of each row's last token."""
+        """`input_ids` and `marks` are (B, T). `correct`, (B,), is the mark of the last token of each row."""
         padding = self.classifier.config.pad_token_id
         out = self.classifier.model(
             input_ids=input_ids, attention_mask=(input_ids != padding).long(), output_hidden_states=True
@@ -94,14 +93,14 @@ class Verifier(nn.Module):
         judging = functional.binary_cross_entropy_with_logits(outcome, correct.float())
         hidden = out.hidden_states[self.recipe.predicting_layer][:, :-1]  # (B, T - 1, H)
         predicted = self.next_character(functional.rms_norm(hidden, hidden.shape[-1:])).float()  # (B, T - 1, V)
-        wanted = torch.where(marks[:, 1:] == RIGHT, input_ids[:, 1:], UNMARKED)
-        predicting = functional.cross_entropy(predicted.flatten(0, 1), wanted.flatten(), ignore_index=UNMARKED)
+        targets = torch.where(marks[:, 1:] == RIGHT, input_ids[:, 1:], UNMARKED)
+        predicting = functional.cross_entropy(predicted.flatten(0, 1), targets.flatten(), ignore_index=UNMARKED)
         loss = checking + self.recipe.outcome_weight * judging + predicting
         return {"loss": loss, "scores": scores, "outcome": outcome}
 
 
-class Paths(IterableDataset[dict[str, torch.Tensor]]):
-    """Endless ready-made batches of about `tokens_per_step` tokens, each of paths of like length."""
+class PathBatches(IterableDataset[dict[str, torch.Tensor]]):
+    """Endless batches of about `tokens_per_step` tokens, each with paths of similar length."""
 
     def __init__(self, recipe: Recipe, phase: Phase, side: world.Side, tokenizer: Any, seed: int) -> None:
         self.recipe = recipe
@@ -125,14 +124,14 @@ class Paths(IterableDataset[dict[str, torch.Tensor]]):
 
     def _cut(self, pool: Sequence[Marked]) -> Iterator[list[Marked]]:
         batch: list[Marked] = []
-        for path in pool:  # sorted by length, so that the newest is the longest
+        for path in pool:  # sorted by length, so the last one is the longest
             batch.append(path)
             if len(batch) * (_length(path) + 2) >= self.recipe.tokens_per_step:
                 yield batch
                 batch = []
 
     def _encode(self, batch: Sequence[Marked]) -> dict[str, torch.Tensor]:
-        """`input_ids` and `marks`, both (B, T), and `correct`, (B,); the last token bears no mark of its own."""
+        """`input_ids` and `marks`, both (B, T), and `correct`, (B,). The last token has no mark in `marks`."""
         rows = self.tokenizer([f"{path.question.text}:{path.text}" for path in batch])["input_ids"]
         width = max(map(len, rows))
         ids = torch.full((len(batch), width), self.tokenizer.pad_token_id)
@@ -148,16 +147,16 @@ def _length(path: Marked) -> int:
 
 
 class Progress(TrainerCallback):
-    """Prints, every so often, how often a right one of the validation side is scored above a wrong one."""
+    """Prints how often a right character or path on the validation side scores above a wrong one."""
 
     def __init__(self, phase: Phase, recipe: Recipe, tokenizer: Any, every: int) -> None:
         self.every = every
-        self.batches = list(itertools.islice(Paths(recipe, phase, "validation", tokenizer, seed=7), 12))
+        self.batches = list(itertools.islice(PathBatches(recipe, phase, "validation", tokenizer, seed=7), 12))
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **values: Any) -> None:  # noqa: ARG002
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
-        model = given["model"].eval()
+        model = values["model"].eval()
         scores, marks, outcomes, correct = [], [], [], []
         with torch.no_grad():
             for batch in self.batches:
@@ -174,15 +173,15 @@ class Progress(TrainerCallback):
 
 
 def in_order(scores: torch.Tensor, right: torch.Tensor) -> float:
-    """The share of pairs of a right and a wrong one in which the right one scores higher (the area under the ROC)."""
+    """The share of pairs where the right one scores higher than the wrong one (the area under the ROC curve)."""
     ranks = torch.argsort(torch.argsort(scores)).double() + 1
     n, m = int(right.sum()), int((~right).sum())
     return (float(ranks[right].sum()) - n * (n + 1) / 2) / (n * m)
 
 
 def train(recipe: Recipe, output: Path) -> Path:
-    """Trains and saves model and tokenizer to `output`; what an interrupted run left there is gone on with."""
-    torch.set_num_threads(1)  # another number adds up in another order, and gives other weights
+    """Train, and save the model and tokenizer to `output`. Resumes an interrupted training."""
+    torch.set_num_threads(1)  # another number sums in another order, and gives other weights
     set_seed(recipe.seed)
     tokenizer = build_tokenizer()
     verifier = Verifier(recipe, tokenizer)
@@ -191,7 +190,7 @@ def train(recipe: Recipe, output: Path) -> Path:
         if (folder / "model.safetensors").exists():
             load_model(verifier, folder / "model.safetensors")
             continue
-        paths = Paths(recipe, phase, "train", tokenizer, phase.seed)
+        paths = PathBatches(recipe, phase, "train", tokenizer, phase.seed)
         progress = Progress(phase, recipe, tokenizer, every=400)
         checkpoints = folder / "checkpoints"
         run(verifier, paths, phase, warmup_steps=recipe.warmup_steps, checkpoints=checkpoints, progress=progress)

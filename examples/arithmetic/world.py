@@ -1,11 +1,11 @@
-"""The bundled model's world: sums and differences of small numbers, in seven levels of difficulty.
+"""The questions of the bundled models: sums and differences of small numbers, in seven levels of difficulty.
 
-A question is a line such as ``47+38-6``. Its levels differ in what has to be carried in the head at
-once, so that a small model answers the first directly, wavers in the middle, and needs to write its
-steps down for the last. No running total ever falls below zero.
+A question is a line such as ``47+38-6``. The levels differ in how much a model has to keep in mind at once. A small
+model answers the first levels directly, is uncertain on the middle ones, and needs written steps for the last. No
+running total is negative.
 
-Which side of the split a question is on is decided by a hash of its *terms in sorted order*: `17+48` and
-`48+17` are on the same side, and no amount of training data can cross over.
+A hash of the *sorted terms* decides the side of the split. `17+48` and `48+17` are on the same side, so training data
+never contains a test question in another order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Side = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class Level:
-    """How hard a question is: the largest value that each of its terms may take, in order."""
+    """A level of difficulty: the largest value of each term, in order."""
 
     name: str
     limits: tuple[int, ...]
@@ -36,14 +36,14 @@ LEVELS = (
     Level("6: four terms to 99", (99, 99, 99, 99)),
     Level("7: five terms to 99", (99, 99, 99, 99, 99)),
 )
-"""What the models are trained on and for."""
+"""The levels that the models are trained on."""
 BEYOND = Level("8: six terms to 99", (99, 99, 99, 99, 99, 99))
-"""One step harder than anything in training: to see what becomes of a model's figures there."""
+"""A level harder than anything in training, to see how the figures of a model change there."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question of the world, with its right answer and the 1-based level that it was drawn from."""
+    """One question, with its correct answer and its 1-based level."""
 
     terms: tuple[int, ...]
     level: int
@@ -60,14 +60,14 @@ class Question:
 
     @property
     def side(self) -> Side:
-        """Which side of the split it is on: a tenth each for test and validation, the rest for training."""
+        """The side of the split: one tenth each for test and validation, and the rest for training."""
         canonical = ",".join(str(term) for term in sorted(self.terms))
         bucket = hashlib.sha256(canonical.encode()).digest()[0] % 10
         return "test" if bucket == 0 else "validation" if bucket == 1 else "train"
 
 
 def worked(question: Question) -> str:
-    """The reasoning that the model is taught: each term added place by place, then `#` and the answer.
+    """The reasoning that the model learns: each term added place by place, then `#` and the answer.
 
     `47+38-6` is worked as `47+30=77;77+8=85;85-6=79;#79`.
     """
@@ -82,13 +82,13 @@ def worked(question: Question) -> str:
 
 
 def places(number: int) -> list[int]:
-    """The parts in which a number is added: 48 is 40 and 8. A place that holds a zero is left out."""
+    """The parts in which a number is added, such as 40 and 8 for 48. Zeros are left out."""
     digits = str(number)
     return [int(digit) * 10 ** (len(digits) - 1 - i) for i, digit in enumerate(digits) if digit != "0"]
 
 
 def draw(rng: random.Random, level: int) -> Question:
-    """One question of a 1-based level, from either side of the split."""
+    """Draw a question of a 1-based level, from any side of the split."""
     while True:
         terms = [rng.randint(1, limit) for limit in (*LEVELS, BEYOND)[level - 1].limits]
         rng.shuffle(terms)
@@ -107,7 +107,7 @@ def _never_below_zero(terms: list[int]) -> bool:
 
 
 def stream(rng: random.Random, side: Side, weights: Sequence[float] = (1,) * len(LEVELS)) -> Iterator[Question]:
-    """An endless stream of one side's questions; `weights` gives each level's share, from the first on."""
+    """An endless stream of questions from one side. `weights` has the share of each level, from the first on."""
     levels = range(1, len(weights) + 1)
     while True:
         question = draw(rng, rng.choices(levels, weights)[0])
@@ -116,13 +116,13 @@ def stream(rng: random.Random, side: Side, weights: Sequence[float] = (1,) * len
 
 
 def sample(n: int, side: Side, seed: int) -> list[Question]:
-    """`n` different questions of one side, the levels in equal shares and mixed, the same for a seed."""
+    """`n` different questions from one side, with equal shares of all levels in random order."""
     rng = random.Random(seed)
-    found: dict[str, Question] = {}
-    while len(found) < n:
-        question = draw(rng, len(found) % len(LEVELS) + 1)
+    by_text: dict[str, Question] = {}
+    while len(by_text) < n:
+        question = draw(rng, len(by_text) % len(LEVELS) + 1)
         if question.side == side:
-            found.setdefault(question.text, question)
-    questions = list(found.values())
+            by_text.setdefault(question.text, question)
+    questions = list(by_text.values())
     rng.shuffle(questions)
     return questions

@@ -1,13 +1,14 @@
-"""A server that gives every request the same completions after a delay: what is left is the client's own cost.
+"""A server that gives every request the same completions after a delay, to measure the cost of the client alone.
 
-The delays are spread evenly from half to one and a half of their mean, as a model's are: a fixed one makes all requests
-under way come back at the same moment, which no server does.
+The delays are uniform from half to one and a half of their mean, similar to those of a model. With a fixed delay, all
+requests would return at the same moment, which no server does.
 
-Run as `python examples/studies/canned_server.py DELAY_S`; it prints its port, and ends with its standard input.
+Run `python examples/studies/canned_server.py DELAY_S`. It prints its port, and ends when its standard input closes.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import random
@@ -22,7 +23,7 @@ TEXT = "56"
 
 
 def canned(n: int) -> bytes:
-    """An answer of vLLM's chat route with `n` completions."""
+    """A response of the chat route of vLLM with `n` completions."""
     choices = [
         {
             "index": i,
@@ -40,7 +41,7 @@ def canned(n: int) -> bytes:
 
 @contextmanager
 def canned_server(delay_s: float) -> Iterator[str]:
-    """The base URL of such a server, of this mean delay, in a process of its own."""
+    """Start a server with this mean delay in a separate process, and yield its base URL."""
     command = [sys.executable, __file__, str(delay_s)]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin is not None
@@ -76,4 +77,6 @@ async def _serve(delay_s: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("delay_s", type=float, help="mean delay in seconds")
+    asyncio.run(_serve(parser.parse_args().delay_s))

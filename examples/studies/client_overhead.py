@@ -1,10 +1,10 @@
-"""What the graph costs beside the model: `python examples/studies/client_overhead.py`.
+"""Measure what the graph costs in addition to the model: `python examples/studies/client_overhead.py`.
 
-A server in a process of its own answers every request alike after some delay, so that all questions take the direct
-route. Rounds of the same requests go in turn through the graph, through a LangGraph graph with the same nodes and
-nothing in them but the request, and through a bare aiohttp loop; each figure is the median over the rounds with a 95 %
-interval (by order statistics), and ratios are taken within a round.
-With `--base-url` a real vLLM server that serves the bundled model answers in its place, and the gate is held open.
+A server in a separate process gives every request the same answer after a delay, so all questions take the direct
+route. Rounds of the same requests go in turn through the graph, through a LangGraph graph with the same nodes that only
+send the request, and through a bare aiohttp loop. Each figure is the median over the rounds with a 95 % interval (by
+order statistics). Ratios are taken within a round.
+With `--base-url`, a real vLLM server with the bundled model answers instead, and the gate is always open.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one round took, a question: the client's CPU (all its threads) and the wall's share."""
+    """The cost of one round per question: CPU time of the client, in all threads, and wall time."""
 
     cpu_ms: float
     wall_ms: float
@@ -58,7 +58,7 @@ class Report:
     rounds: int
     in_flight: int
     delay_ms: float | None
-    """Until the canned server answered, on average; None for a real one."""
+    """Mean delay of the canned server; None for a real one."""
     graph_cpu_ms: Figure
     langgraph_cpu_ms: Figure
     bare_cpu_ms: Figure
@@ -70,8 +70,8 @@ class Report:
 
 
 def figure(values: Sequence[float]) -> Figure:
-    """The median and the narrowest pair of order statistics that holds it with at least 95 %; with fewer than six
-    values, the lowest and the highest, which is less."""
+    """The median, and the narrowest pair of order statistics that contains it with at least 95 %. With fewer than six
+    values it is the lowest and the highest, which contain it with less."""
     ordered, n = sorted(values), len(values)
     k = 0
     while 2 * sum(comb(n, i) for i in range(k + 2)) <= 0.05 * 2**n:
@@ -82,11 +82,11 @@ def figure(values: Sequence[float]) -> Figure:
 async def round_of(
     work: Work, questions: Sequence[str], in_flight: int, finish: Callable[[], object] = lambda: None
 ) -> Cost:
-    """All questions, so many at a time; what `finish` does counts, too."""
-    rest = iter(questions)
+    """Ask all questions, at most `in_flight` at once. The time of `finish` counts too."""
+    remaining = iter(questions)
 
     async def worker() -> None:
-        for question in rest:
+        for question in remaining:
             await work(question)
 
     wall, cpu = time.perf_counter(), time.process_time()
@@ -107,7 +107,7 @@ def through_graph(settings: Settings, client: ServerClient) -> Work:
 
 
 def through_aiohttp(settings: Settings, base_url: str, session: aiohttp.ClientSession) -> Work:
-    """The same requests, and nothing done with what they bring but to read it."""
+    """The same requests, whose responses are only read."""
     sampling = Sampling(
         settings.fast_temperature, settings.fast_max_tokens, settings.fast_top_p, thinking=settings.fast_thinking
     )
@@ -121,30 +121,30 @@ def through_aiohttp(settings: Settings, base_url: str, session: aiohttp.ClientSe
     return work
 
 
-class Bare(TypedDict):
+class BareState(TypedDict):
     question: str
 
 
 def through_langgraph(request: Work) -> Work:
-    """The request in a graph of LangGraph's with the nodes of the direct route: what any such graph costs."""
+    """The request in a LangGraph graph with the nodes of the direct route: the cost of any such graph."""
 
-    async def ask(state: Bare) -> dict[str, Any]:
+    async def ask(state: BareState) -> dict[str, Any]:
         await request(state["question"])
         return {}
 
-    async def nothing(state: Bare) -> dict[str, Any]:  # noqa: ARG001 - LangGraph's signature
+    async def nothing(state: BareState) -> dict[str, Any]:  # noqa: ARG001 - the signature of LangGraph
         return {}
 
-    async def way(_: Bare) -> str:
+    async def route(_: BareState) -> str:
         return "select_answer"
 
-    builder = StateGraph(Bare)
+    builder = StateGraph(BareState)
     builder.add_node("answer_fast", ask)
     builder.add_node("check_uncertainty", nothing)
     builder.add_node("select_answer", nothing)
     builder.add_edge(START, "answer_fast")
     builder.add_edge("answer_fast", "check_uncertainty")
-    builder.add_conditional_edges("check_uncertainty", way, ["select_answer"])
+    builder.add_conditional_edges("check_uncertainty", route, ["select_answer"])
     builder.add_edge("select_answer", END)
     graph = builder.compile()
 
@@ -155,15 +155,15 @@ def through_langgraph(request: Work) -> Work:
 
 
 async def measure_canned(questions: int, rounds: int, in_flight: int, delay_ms: float) -> Report:
-    """The rounds against a server that answers all alike after that delay."""
+    """Measure against a canned server with this mean delay."""
     with canned_server(delay_ms / 1e3) as base_url:
         return await measure(base_url, questions, rounds, in_flight, delay_ms)
 
 
 async def measure(base_url: str, questions: int, rounds: int, in_flight: int, delay_ms: float | None = None) -> Report:
-    """The rounds, after one of each that does not count."""
+    """Measure all rounds, after one of each that does not count."""
     draw = random.Random(0)
-    asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(questions)]
+    texts = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(questions)]
     settings = Settings(
         engine="vllm", model=BUNDLED_MODEL, base_url=(base_url,), scorer=None, threshold=0, stopping="all"
     )
@@ -174,7 +174,7 @@ async def measure(base_url: str, questions: int, rounds: int, in_flight: int, de
         costs: dict[str, list[Cost]] = {name: [] for name in works}
         for i in range(rounds + 1):
             for name in sorted(works, reverse=i % 2 == 0):
-                cost = await round_of(works[name], asked, in_flight)
+                cost = await round_of(works[name], texts, in_flight)
                 costs[name] += [cost] if i > 0 else []
     await client.aclose()
     return report(**costs, questions=questions, in_flight=in_flight, delay_ms=delay_ms)
@@ -201,14 +201,14 @@ def report(graph: Sequence[Cost], langgraph: Sequence[Cost], bare: Sequence[Cost
 def table(result: Report) -> Table:
     answered = "by a vLLM server" if result.delay_ms is None else f"after {result.delay_ms:g} ms on average"
     title = f"{result.rounds} rounds of {result.questions} questions, {result.in_flight} in flight, answered {answered}"
-    shown = Table("", "client CPU ms/question", "wall ms/question", "wall over bare loop", title=title)
+    made = Table("", "client CPU ms/question", "wall ms/question", "wall over bare loop", title=title)
     for name, cpu, wall, ratio in (
         ("graph, direct route", result.graph_cpu_ms, result.graph_wall_ms, _cell(result.wall_ratio)),
         ("empty LangGraph", result.langgraph_cpu_ms, result.langgraph_wall_ms, _cell(result.langgraph_wall_ratio)),
         ("bare aiohttp loop", result.bare_cpu_ms, result.bare_wall_ms, ""),
     ):
-        shown.add_row(name, _cell(cpu), _cell(wall), ratio)
-    return shown
+        made.add_row(name, _cell(cpu), _cell(wall), ratio)
+    return made
 
 
 def _cell(value: Figure) -> str:
@@ -217,28 +217,28 @@ def _cell(value: Figure) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
+    parser.add_argument("--questions", type=int, default=320, help="questions per round (default 320)")
     parser.add_argument("--rounds", type=int, default=11, help="counted rounds (default 11)")
-    parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
+    parser.add_argument("--in-flight", type=int, default=32, help="questions at once (default 32)")
     parser.add_argument(
         "--delay-ms",
         type=float,
         nargs="+",
         default=[50.0, 100.0, 250.0],
-        help="mean delays until the server answers, each measured by itself (default 50 100 250)",
+        help="mean delays of the server, each measured separately (default 50 100 250)",
     )
-    parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
+    parser.add_argument("--base-url", help="a vLLM server with egrm-tiny, instead of the canned one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
-    given = parser.parse_args()
-    size = (given.questions, given.rounds, given.in_flight)
+    options = parser.parse_args()
+    size = (options.questions, options.rounds, options.in_flight)
     works = (
-        [measure(given.base_url, *size)]
-        if given.base_url
-        else [measure_canned(*size, delay_ms) for delay_ms in given.delay_ms]
+        [measure(options.base_url, *size)]
+        if options.base_url
+        else [measure_canned(*size, delay_ms) for delay_ms in options.delay_ms]
     )
     for work in works:
         result = asyncio.run(work)
-        if given.json:
+        if options.json:
             print(json.dumps(asdict(result)))
         else:
             standard_output().print(table(result))

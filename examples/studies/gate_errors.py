@@ -1,11 +1,11 @@
-"""What a gate on two labels lets through, worked out exactly for a judge of known faults.
+"""The exact error rates of a gate on two labels, for a judge with known errors.
 
-The judge says "first" with the probability `bias`; else it is right with the probability `right`. Each of its votes is
-independent of the others. The gates:
+The judge says "first" with the probability `bias`. Otherwise it is right with the probability `right`. Its votes are
+independent. The gates:
 
-- `one order`: the published one, four of five votes, with the candidates in one order; either may be the first;
-- `both orders`: three votes in each order, and four fifths of the six, so five of them;
-- `probabilities`: the judge's own probabilities in each order, whose mean reaches four fifths.
+- `one order`: the published gate, four of five votes, with the candidates in one order. Either may come first.
+- `both orders`: three votes in each order, and four fifths of the six, which is five of them.
+- `probabilities`: the probabilities of the judge in each order, whose mean reaches four fifths.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ THRESHOLD = 0.8
 _SLACK = 1e-9
 _POINTS = 200_000
 
-Numbers = NDArray[np.float64]
+_Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -32,32 +32,32 @@ class Rates:
     """Shares of all questions."""
 
     wrong: float
-    """Took the direct route with the wrong winner."""
+    """The direct route with the wrong winner."""
     direct: float
-    """Took the direct route."""
+    """The direct route."""
 
 
-def vote_is_wrong(right: Numbers, bias: float, *, right_is_first: bool) -> Numbers:
+def vote_is_wrong(right: _Numbers, bias: float, *, right_is_first: bool) -> _Numbers:
     """The probability that one vote is wrong."""
     return (1 - bias) * (1 - right) + (0.0 if right_is_first else bias)
 
 
 def fixed(gate: Gate, right: float, bias: float) -> Rates:
-    """The rates of a judge that is as often right on every question."""
+    """The rates of a judge with the same probability of being right on every question."""
     wrong, direct = _rates(gate, np.array([right]), bias)
     return Rates(float(wrong[0]), float(direct[0]))
 
 
 def varying(gate: Gate, right: float, bias: float, concentration: float) -> Rates:
-    """The rates of a judge whose probability of being right is Beta-distributed over the questions, with the mean
-    `right`; the two parameters of the distribution add up to `concentration`."""
+    """The rates of a judge whose probability of being right varies over the questions. It has a Beta distribution with
+    the mean `right`, and the sum of its two parameters is `concentration`."""
     points = (np.arange(_POINTS) + 0.5) / _POINTS
     density = points ** (right * concentration - 1) * (1 - points) ** ((1 - right) * concentration - 1)
     wrong, direct = _rates(gate, points, bias)
-    return Rates(*(float(each @ density / density.sum()) for each in (wrong, direct)))
+    return Rates(*(float(rate @ density / density.sum()) for rate in (wrong, direct)))
 
 
-def _rates(gate: Gate, right: Numbers, bias: float) -> tuple[Numbers, Numbers]:
+def _rates(gate: Gate, right: _Numbers, bias: float) -> tuple[_Numbers, _Numbers]:
     first = vote_is_wrong(right, bias, right_is_first=True)
     second = vote_is_wrong(right, bias, right_is_first=False)
     if gate == "one order":
@@ -71,10 +71,10 @@ def _rates(gate: Gate, right: Numbers, bias: float) -> tuple[Numbers, Numbers]:
     return wrong, wrong + (1 - mean >= THRESHOLD - _SLACK)
 
 
-def _at_least(k: int, n: int, p: Numbers) -> Numbers:
+def _at_least(k: int, n: int, p: _Numbers) -> _Numbers:
     return sum((comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1)), start=np.zeros_like(p))
 
 
-def _at_least_five_of_six(p: Numbers, q: Numbers) -> Numbers:
-    """Three votes with the probability p each, three with q."""
+def _at_least_five_of_six(p: _Numbers, q: _Numbers) -> _Numbers:
+    """For three votes with the probability p and three with q."""
     return p**3 * _at_least(2, 3, q) + 3 * p**2 * (1 - p) * q**3

@@ -1,11 +1,11 @@
-"""Whether the calibration's guarantee holds: many calibration sets out of one log, and the true risk of each.
+"""Check the guarantee of a calibration: many calibration sets from one log, and the true risk of each.
 
     python examples/studies/guarantee.py LOG [--questions FILE] [--sets 500]
 
-The log is taken as all the questions there are, so that the true risk of a gate is known: its risk on the whole log.
-Half as many questions calibrate, drawn in two ways: `drawn`, independently and with replacement, as the proof has it;
-`split`, without, so that the other half is held out. A held-out half has a sampling error of its own, which no
-calibration can foresee: it may be over the target where the true risk is not.
+The log represents all questions, so the true risk of a gate is its risk on the full log. Half as many questions
+calibrate. They are chosen in two ways: `drawn`, independently and with replacement, as in the proof, and `split`,
+without replacement, which holds out the other half. A held-out half has its own sampling error, which no calibration
+can predict. Its risk may exceed the target even if the true risk does not.
 """
 
 from __future__ import annotations
@@ -33,25 +33,26 @@ TARGETS = (0.01, 0.02, 0.05)
 
 @dataclass(frozen=True)
 class Row:
-    """What came of all calibration sets of one kind at one target."""
+    """The figures of all calibration sets of one kind at one target."""
 
     loss: GateLoss
     target_risk: float
     sets: Sets
     promised: float
-    """Share of the sets that could promise the target at all."""
+    """Share of the sets that have a gate with the guarantee."""
     over: Estimate
-    """Share of the sets whose gate has a true risk over the target; at most 1 - confidence is allowed."""
+    """Share of the sets whose gate has a true risk above the target. At most 1 - confidence is allowed."""
     held_out_over: float | None
-    """Share of the splits whose gate has more than the target on the held-out half."""
+    """Share of the splits whose gate exceeds the target on the held-out half."""
     direct: float
-    """Share of the questions that skip reasoning, mean over all sets; none where nothing was promised."""
+    """Share of the questions that skip reasoning, mean over all sets. A set without a gate counts 0."""
     direct_low: float
-    """The same, its 5 % quantile."""
+    """The 5 % quantile of that share."""
 
 
 def rows(table: AnswerTable, loss: GateLoss, *, n_sets: int, confidence: float = 0.95, seed: int = 0) -> Iterator[Row]:
-    """A row for each target and kind of set; the calibration chooses among all measures and Ms, as by default."""
+    """A row for each target and kind of set. The calibration chooses among all measures and values of M, as by
+    default."""
     choices = threshold_sequences(table, replayable(list(MEASURES.values())), sizes_of(table.n_fast), loss)
     rng = np.random.default_rng(seed)
     n = table.n // 2
@@ -75,48 +76,48 @@ def _row(
     family, threshold = certify(choices, weights, target, 1 - confidence)
     chosen = list(zip(family.tolist(), threshold.tolist(), strict=True))
 
-    def of(what: Callable[[int, ThresholdSequence, int], float]) -> FloatArray:
+    def values(what: Callable[[int, ThresholdSequence, int], float]) -> FloatArray:
         return np.array([what(s, choices[j], t) if j >= 0 else 0.0 for s, (j, t) in enumerate(chosen)])
 
-    direct = of(lambda _, one, t: float(one.direct[:, t].mean()))
-    held = of(lambda s, one, t: float(one.losses[weights[s] == 0, t].mean()))
+    direct = values(lambda _, one, t: float(one.direct[:, t].mean()))
+    held_out = values(lambda s, one, t: float(one.losses[weights[s] == 0, t].mean()))
     return Row(
         loss=loss,
         target_risk=target,
         sets=sets,
         promised=float((family >= 0).mean()),
-        over=share(of(lambda _, one, t: float(one.losses[:, t].mean())) > target),
-        held_out_over=float((held > target).mean()) if sets == "split" else None,
+        over=share(values(lambda _, one, t: float(one.losses[:, t].mean())) > target),
+        held_out_over=float((held_out > target).mean()) if sets == "split" else None,
         direct=float(direct.mean()),
         direct_low=float(np.quantile(direct, 0.05)),
     )
 
 
-def shown(title: str, made: Sequence[Row]) -> Table:
+def row_table(title: str, rows: Sequence[Row]) -> Table:
     """The rows as a table."""
     headings = ("loss", "target", "sets", "promised", "true risk over", "held-out over", "skip reasoning", "5 %")
     table = Table(*(Column(heading, right=True) for heading in headings), title=title)
-    for row in made:
+    for row in rows:
         held = "" if row.held_out_over is None else f"{row.held_out_over:.1%}"
-        told = [f"{row.promised:.1%}", row.over.percent(), held, f"{row.direct:.1%}", f"{row.direct_low:.1%}"]
-        table.add_row(row.loss, f"{row.target_risk:g}", row.sets, *told)
+        cells = [f"{row.promised:.1%}", row.over.percent(), held, f"{row.direct:.1%}", f"{row.direct_low:.1%}"]
+        table.add_row(row.loss, f"{row.target_risk:g}", row.sets, *cells)
     return table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("log", type=Path)
-    parser.add_argument("--questions", type=Path, help="with a file of egrm verify: its questions and references")
-    parser.add_argument("--task", choices=["answer", "arithmetic"], default="arithmetic")
-    parser.add_argument("--sets", type=int, default=500)
-    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    given = parser.parse_args()
-    table = table_of(read_labelled(given.log, given.questions, given.task))
-    made = [row for loss in get_args(GateLoss) for row in rows(table, loss, n_sets=given.sets)]
-    title = f"{given.log.name}: {table.n // 2} of {table.n} questions calibrate, {given.sets} sets, confidence 95 %"
-    standard_output().print(shown(title, made))
-    if given.json is not None:
-        given.json.write_text(json.dumps([asdict(row) for row in made], indent=1) + "\n")
+    parser.add_argument("log", type=Path, help="a log, or a file from `egrm verify`")
+    parser.add_argument("--questions", type=Path, help="the questions of a file from `egrm verify`, with references")
+    parser.add_argument("--task", choices=["answer", "arithmetic"], default="arithmetic", help="the task")
+    parser.add_argument("--sets", type=int, default=500, help="calibration sets of each kind (default 500)")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args()
+    table = table_of(read_labelled(options.log, options.questions, options.task))
+    made = [row for loss in get_args(GateLoss) for row in rows(table, loss, n_sets=options.sets)]
+    title = f"{options.log.name}: {table.n // 2} of {table.n} questions calibrate, {options.sets} sets, confidence 95 %"
+    standard_output().print(row_table(title, made))
+    if options.json is not None:
+        options.json.write_text(json.dumps([asdict(row) for row in made], indent=1) + "\n")
 
 
 if __name__ == "__main__":

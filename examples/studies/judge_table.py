@@ -1,7 +1,7 @@
-"""How the bundled model judges held-out pairs and lists: `python examples/studies/judge_table.py`.
+"""Measure how the bundled model judges held-out pairs and lists: `python examples/studies/judge_table.py`.
 
-Fast verdicts only, always reasoning, and E-GRM, on the same items with the same seeds. With `--vllm-python` a real vLLM
-server is started for it, which serves the bundled weights.
+It compares fast verdicts only, always reasoning, and E-GRM, on the same items with the same seeds. With
+`--vllm-python`, it starts a real vLLM server with the bundled weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.console import Console
 from egrm_graph.benchmark.demo_figures import report
 from egrm_graph.benchmark.held_out import held_out
 from egrm_graph.cli.comparison_table import print_tables
-from egrm_graph.cli.demo import compared
+from egrm_graph.cli.demo import run_demo
 from egrm_graph.errors import EgrmError
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.serving.vllm_server import start
@@ -33,7 +33,7 @@ START_S = 300.0
 
 @contextlib.contextmanager
 def served(python: str | None, err: Console) -> Iterator[dict[str, Any]]:
-    """The settings that point at a server of its own, or at the bundled model in this process."""
+    """Start a server and yield the settings for it, or those for the bundled model in this process."""
     if python is None:
         yield {}
         return
@@ -45,28 +45,28 @@ def served(python: str | None, err: Console) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--items", type=int, default=1000, help="held-out pairs, and as many lists (default 1000)")
-    parser.add_argument("--vllm-python", help="the Python interpreter that has vLLM: serve the model with it")
-    parser.add_argument("--threshold", type=float, help="of the gate (default: the measure's own)")
-    parser.add_argument("--levels", action="store_true", help="a table for each level of difficulty, too")
-    parser.add_argument("--concurrency", type=int, default=64, help="items under way at once (default 64)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file as well")
-    given = parser.parse_args()
+    parser.add_argument("--items", type=int, default=1000, help="number of held-out pairs, and of lists (default 1000)")
+    parser.add_argument("--vllm-python", help="serve the model with the vLLM of this Python interpreter")
+    parser.add_argument("--threshold", type=float, help="threshold of the gate (default: that of the measure)")
+    parser.add_argument("--levels", action="store_true", help="also print a table for each level of difficulty")
+    parser.add_argument("--concurrency", type=int, default=64, help="items at once, at most (default 64)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    options = parser.parse_args()
     out, err = standard_output(), Console(stderr=True)
     figures = {}
     try:
-        with served(given.vllm_python, err) as engine:
+        with served(options.vllm_python, err) as engine:
             for task in TASKS:
-                items = held_out(given.items, task)
-                settings = Settings(task=task, threshold=given.threshold, **engine)
-                found = asyncio.run(compared(settings, None, items, given.concurrency, err))
+                items = held_out(options.items, task)
+                settings = Settings(task=task, threshold=options.threshold, **engine)
+                result = asyncio.run(run_demo(settings, None, items, options.concurrency, err))
                 out.print(f"Task {task}:")
-                print_tables(found.trials, items, out, levels=given.levels, scorer=found.scorer)
-                figures[task] = report(found.trials, items)
+                print_tables(result.trials, items, out, levels=options.levels, scorer=result.scorer)
+                figures[task] = report(result.trials, items)
     except EgrmError as error:
         sys.exit(f"error: {error}")
-    if given.json is not None:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    if options.json is not None:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

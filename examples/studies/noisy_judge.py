@@ -1,10 +1,10 @@
-"""How often the gate lets a wrong verdict on two candidates through: `python examples/studies/noisy_judge.py`.
+"""Measure how often the gate accepts a wrong verdict on two candidates: `python examples/studies/noisy_judge.py`.
 
 A scripted judge, right with probability p and biased to the first place with probability b, judges pairs. Both orders,
-by samples and by label probabilities, go through the real graph; the published gate, four of five votes in one order,
-is the baseline, and draws its votes from the same judge without the graph. `varying` judges are surer of some
-questions than of others: their probability of being right is Beta-distributed around p. Beside every measured share
-stands the exact one (`gate_errors`).
+with samples and with label probabilities, go through the real graph. The baseline is the published gate, four of five
+votes in one order. It draws its votes from the same judge, without the graph. A `varying` judge is more certain on some
+questions than on others: its probability of being right has a Beta distribution around p. Every measured share comes
+with the exact one (`gate_errors`).
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from egrm_graph.uncertainty.votes import tally
 from egrm_graph.verification import Message
 
 CONCENTRATION = 4.0
-"""Of the varying judges: around p = 0.5, a standard deviation of 0.22."""
+"""Concentration of the varying judges. Around p = 0.5, the standard deviation is 0.22."""
 _NUMBER = re.compile(r"pair (\d+)")
 _RIGHT, _WRONG = "this one is right", "this one is wrong"
 
 Kind = Literal["fixed", "varying"]
 Outcome = tuple[bool, bool]
-"""Of one question: whether it took the direct route with the wrong winner, and whether it took it at all."""
+"""Whether a question took the direct route with the wrong winner, and whether it took the direct route."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """How often it is right on each pair, and how often it just says the first."""
+    """A judge: how often it is right on each pair, and how often it says the first candidate regardless."""
 
     right: Sequence[float]
     bias: float
@@ -80,7 +80,7 @@ def judge_of(kind: Kind, p: float, bias: float, pairs: int) -> Judge:
 
 
 def in_one_order(judge: Judge, pairs: int) -> list[Outcome]:
-    """The published gate, without the graph: five votes with the candidates in one order, four of them alike."""
+    """The published gate, without the graph: four equal votes of five, with the candidates in one order."""
     outcomes = []
     consensus = MEASURES["consensus"]
     for i in range(pairs):
@@ -94,27 +94,27 @@ def in_one_order(judge: Judge, pairs: int) -> list[Outcome]:
 
 
 async def in_both_orders(judge: Judge, pairs: int, *, probabilities: bool) -> list[Outcome]:
-    """The graph's own gate."""
+    """The gate of the graph."""
     client = scripted(judge, probabilities=probabilities)
     graph = build_graph(Settings(task="pairwise", threshold=THRESHOLD, paths=1), client=client, scorer=None)
     outcomes = []
     for i in range(pairs):
         right = i % 2
         candidates = [_RIGHT, _WRONG] if right == 0 else [_WRONG, _RIGHT]
-        told = (await graph.ainvoke({"question": f"pair {i}", "candidates": candidates}))["verification"]
-        direct = told["route"] == "direct"
-        outcomes.append((direct and told["winner"] != right, direct))
+        verification = (await graph.ainvoke({"question": f"pair {i}", "candidates": candidates}))["verification"]
+        direct = verification["route"] == "direct"
+        outcomes.append((direct and verification["winner"] != right, direct))
         client.calls.clear()
     return outcomes
 
 
 def scripted(judge: Judge, *, probabilities: bool) -> ScriptedClient:
-    """A client whose fast verdicts are the judge's; it has no paths to give."""
+    """A client whose fast verdicts come from the judge. It has no paths."""
 
     def first(prompt: Sequence[Message]) -> float:
         text = prompt[-1]["content"]
         found = _NUMBER.search(text)
-        assert found is not None  # every question has its number
+        assert found is not None  # every question has a number
         return judge.says_first(int(found[1]), right_is_first=text.index(_RIGHT) < text.index(_WRONG))
 
     def answer(prompt: Sequence[Message], seed: int, request_id: str) -> str:
@@ -140,7 +140,7 @@ def measured(gate: Gate, judge: Judge, pairs: int) -> list[Outcome]:
 
 
 def row(kind: Kind, p: float, bias: float, gate: Gate, pairs: int) -> Row:
-    """One judge behind one gate."""
+    """The row of one judge with one gate."""
     outcomes = np.array(measured(gate, judge_of(kind, p, bias, pairs), pairs))
 
     def exact(of: Gate) -> Rates:
@@ -150,43 +150,43 @@ def row(kind: Kind, p: float, bias: float, gate: Gate, pairs: int) -> Row:
 
 
 def cases(kinds: Sequence[Kind]) -> Iterator[tuple[Kind, float, float, Gate]]:
-    """Every judge behind every gate."""
+    """Every judge with every gate."""
     yield from itertools.product(kinds, (0.5, 0.6, 0.8), (0.0, 0.3), GATES)
 
 
 def table(kind: Kind, rows: Sequence[Row], pairs: int) -> Table:
     headings = ("p", "b", "gate", "wrong and direct", "exact", "of one order's", "direct", "exact")
     columns = (Column(heading, right=heading != "gate") for heading in headings)
-    shown = Table(*columns, title=f"{kind} judges, {pairs:,} pairs")
-    for each in rows:
-        shown.add_row(
-            f"{each.p:g}",
-            f"{each.bias:g}",
-            each.gate,
-            each.wrong.percent(),
-            f"{100 * each.exact.wrong:.2f} %",
-            f"{each.exact.wrong / each.baseline.wrong:.2f}",
-            each.direct.percent(),
-            f"{100 * each.exact.direct:.1f} %",
+    made = Table(*columns, title=f"{kind} judges, {pairs:,} pairs")
+    for row in rows:
+        made.add_row(
+            f"{row.p:g}",
+            f"{row.bias:g}",
+            row.gate,
+            row.wrong.percent(),
+            f"{100 * row.exact.wrong:.2f} %",
+            f"{row.exact.wrong / row.baseline.wrong:.2f}",
+            row.direct.percent(),
+            f"{100 * row.exact.direct:.1f} %",
         )
-    return shown
+    return made
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--pairs", type=int, default=1000, help="judged by each judge behind each gate (default 1000)")
+    parser.add_argument("--pairs", type=int, default=1000, help="pairs for each judge and gate (default 1000)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
-    given = parser.parse_args()
+    options = parser.parse_args()
     err = Console(stderr=True)
     kinds: tuple[Kind, ...] = ("fixed", "varying")
-    every = list(cases(kinds))
-    rows = [row(*case, given.pairs) for case in track(every, "judging", console=err, transient=True)]
+    all_cases = list(cases(kinds))
+    rows = [row(*case, options.pairs) for case in track(all_cases, "judging", console=err, transient=True)]
     for kind in kinds:
-        found = [each for each in rows if each.kind == kind]
-        if given.json:
-            print(*(json.dumps(asdict(each)) for each in found), sep="\n")
+        of_kind = [one for one in rows if one.kind == kind]
+        if options.json:
+            print(*(json.dumps(asdict(one)) for one in of_kind), sep="\n")
         else:
-            standard_output().print(table(kind, found, given.pairs))
+            standard_output().print(table(kind, of_kind, options.pairs))
 
 
 if __name__ == "__main__":

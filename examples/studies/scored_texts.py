@@ -1,4 +1,4 @@
-"""What the scorer is timed on: questions of the bundled world with paths, drawn or worked out."""
+"""Texts to time the scorer on: held-out questions with paths that are drawn or computed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from egrm_graph.settings import Settings
 from egrm_graph.training.roll_out import roll_out
 
 Runs = Sequence[tuple[str, tuple[str, ...]]]
-"""Questions, each with the paths of one run."""
+"""Questions with the paths of one run."""
 
 
 async def drawn(n_runs: int, n_paths: int) -> Runs:
-    """As the bundled model draws them: the surer it is, the more of them are alike."""
+    """Paths drawn by the bundled model. The more certain it is, the more of them are equal."""
     parts = assemble(Settings(paths=n_paths), scorer=None)
-    asked = [{"question": question.text, "reference": question.reference} for question in held_out(n_runs)]
-    rows = await asyncio.gather(*(roll_out(parts, given) for given in asked))
+    inputs = [{"question": question.text, "reference": question.reference} for question in held_out(n_runs)]
+    rows = await asyncio.gather(*(roll_out(parts, one) for one in inputs))
     await parts.aclose()
     return [(row["question"], tuple(path["text"] for path in row["paths"])) for row in rows]
 
 
 def all_different(n_runs: int, n_paths: int) -> Runs:
-    """As long as drawn ones, and no two alike. Beyond the held-out questions, the same ones come with other slips."""
+    """Paths as long as drawn ones, all different. After the last held-out question, they repeat with other slips."""
     questions = held_out(min(n_runs, 1000))
     turns = [divmod(i, len(questions)) for i in range(n_runs)]
     return [

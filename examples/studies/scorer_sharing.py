@@ -1,9 +1,9 @@
-"""What sharing the in-process scorer costs and gains: `python examples/studies/scorer_sharing.py`.
+"""Measure the cost and gain of sharing the in-process scorer: `python examples/studies/scorer_sharing.py`.
 
-Runs that score their paths all at once, through one scorer, against one offline pass over the same paths, sorted by
-length (both score equal paths once), and against scoring every path by itself. The three take turns; each figure is
-the median over the rounds with a 95 % interval (by order statistics), and ratios are taken within a round. Then what a
-lone path waits beside the model's own time, and the most memory that a process of its own takes with ever more runs.
+It compares concurrent runs with one scorer, an offline pass over the same paths sorted by length, and scoring every
+path separately. The first two score equal paths once. The three take turns. Each figure is the median over the rounds
+with a 95 % interval (by order statistics), and ratios are taken within a round. It then measures how long a single path
+waits in addition to the time of the model, and the peak memory of a fresh process with a growing number of runs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FOLDER = bundled(f"{BUNDLED_MODEL}-scorer")
 
 @dataclass(frozen=True)
 class Throughput:
-    """`texts` in `rounds`; paths a second, and how many times those of the other ways go through one scorer."""
+    """Paths per second on `texts` over `rounds`, and the ratio of the shared scorer to the alternatives."""
 
     texts: str
     runs: int
@@ -57,7 +57,7 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Wait:
-    """What a lone path waits beside the model's own time: reading, and through the scorer hand-over and company too."""
+    """The wait of a single path in addition to the time of the model, with the scorer and without it."""
 
     calls: int
     scorer_p50_ms: float
@@ -68,18 +68,18 @@ class Wait:
 
 @dataclass(frozen=True)
 class Memory:
-    """The most that a process took (resident), scoring the paths of so many runs at once, and before it did."""
+    """The peak resident memory of a process that scores the paths of this many runs at once, and before that."""
 
     runs: int
     before_mb: float
-    most_mb: float
+    peak_mb: float
 
 
 def offline(model: PreTrainedModel, layout: Layout, runs: Runs, max_batch_tokens: int) -> None:
     """One pass over all different rows, sorted by length."""
-    read = [row for question, paths in runs for row in layout.rows(question, paths) if isinstance(row, list)]
+    rows = [row for question, paths in runs for row in layout.rows(question, paths) if isinstance(row, list)]
     batch: list[tuple[int, ...]] = []
-    for row in sorted(set(map(tuple, read)), key=len):
+    for row in sorted(set(map(tuple, rows)), key=len):
         if batch and (len(batch) + 1) * len(row) > max_batch_tokens:
             score_rows(model, batch)
             batch = []
@@ -98,7 +98,7 @@ async def shared(scorer: ClassifierScorer, runs: Runs) -> None:
 
 
 async def throughput(texts: str, runs: Runs, rounds: int, max_batch_tokens: int) -> Throughput:
-    """The rounds, after one that does not count."""
+    """Measure all rounds, after one that does not count."""
     model, layout, _ = open_checkpoint(FOLDER)
     scorer = ClassifierScorer(model, layout, name=FOLDER.name, max_batch_tokens=max_batch_tokens)
     shared_s, offline_s, one_by_one_s = list[float](), list[float](), list[float]()
@@ -109,8 +109,8 @@ async def throughput(texts: str, runs: Runs, rounds: int, max_batch_tokens: int)
         took.append(seconds(lambda: offline(model, layout, runs, max_batch_tokens)))
         took.append(seconds(lambda: one_by_one(model, layout, runs)))
         if i > 0:
-            for one, all_of_it in zip(took, (shared_s, offline_s, one_by_one_s), strict=True):
-                all_of_it.append(one)
+            for elapsed, values in zip(took, (shared_s, offline_s, one_by_one_s), strict=True):
+                values.append(elapsed)
     await scorer.aclose()
     n_paths = sum(len(paths) for _, paths in runs)
     return Throughput(
@@ -135,7 +135,7 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 async def lone_wait(runs: Runs, calls: int) -> Wait:
-    """One path at a time; the model's own time is taken by hooks around it."""
+    """Score one path at a time. Hooks measure the time of the model."""
     model, layout, _ = open_checkpoint(FOLDER)
     marks: list[float] = []
     model.register_forward_pre_hook(lambda *_: marks.append(time.perf_counter()))
@@ -158,15 +158,15 @@ def _percentiles_ms(waits_s: Sequence[float]) -> tuple[float, float]:
 
 
 async def memory_here(n_runs: int, n_paths: int) -> Memory:
-    """Of this process, so that it has to be a fresh one. On Linux, which alone can forget what loading took."""
+    """Measure this process, which must be a fresh one. Needs Linux, which can reset the peak after loading."""
     scorer = ClassifierScorer.load(FOLDER)
     runs = all_different(n_runs, n_paths)
-    await shared(scorer, runs[:64])  # what torch allocates once and keeps
-    _forget_most()
-    before = _most_mb()
+    await shared(scorer, runs[:64])  # for what torch allocates once and keeps
+    _reset_peak()
+    before = _peak_mb()
     await shared(scorer, runs)
     await scorer.aclose()
-    return Memory(n_runs, before, _most_mb())
+    return Memory(n_runs, before, _peak_mb())
 
 
 def memory(n_runs: int, n_paths: int) -> Memory:
@@ -178,86 +178,94 @@ def memory(n_runs: int, n_paths: int) -> Memory:
         "--memory-of",
         str(n_runs),
     ]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Memory(**json.loads(told.stdout))
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Memory(**json.loads(done.stdout))
 
 
-def _forget_most() -> None:
+def _reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _most_mb() -> float:
+def _peak_mb() -> float:
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1e3  # kilobytes there
+    return int(line.split()[1]) / 1e3  # in kilobytes
 
 
 def throughput_table(results: Sequence[Throughput]) -> Table:
-    """`batch` is in tokens; what is in brackets is how many paths are different."""
+    """The throughput. `batch` is in tokens, and brackets have the number of different paths."""
     first = results[0]
-    title = f"{first.runs} runs at once, {first.paths} paths, {first.rounds} rounds; paths a second"
-    shown = Table("paths", "batch", "shared", "offline", "one by one", "/ offline", "/ one by one", title=title)
-    for each in results:
-        shown.add_row(
-            f"{each.texts} ({each.different})",
-            str(each.max_batch_tokens),
-            *(_cell(value, 0) for value in (each.shared_per_s, each.offline_per_s, each.one_by_one_per_s)),
-            *(_cell(value, 2) for value in (each.over_offline, each.over_one_by_one)),
+    title = f"{first.runs} runs at once, {first.paths} paths, {first.rounds} rounds; paths per second"
+    made = Table("paths", "batch", "shared", "offline", "one by one", "/ offline", "/ one by one", title=title)
+    for row in results:
+        made.add_row(
+            f"{row.texts} ({row.different})",
+            str(row.max_batch_tokens),
+            *(_cell(value, 0) for value in (row.shared_per_s, row.offline_per_s, row.one_by_one_per_s)),
+            *(_cell(value, 2) for value in (row.over_offline, row.over_one_by_one)),
         )
-    return shown
+    return made
 
 
 def rest_table(wait: Wait, memories: Sequence[Memory]) -> Table:
-    shown = Table("", "")
-    title = f"a lone path waits, {wait.calls} calls"
-    shown.add_row(title, f"p50 {wait.scorer_p50_ms:.2f} ms, p95 {wait.scorer_p95_ms:.2f} ms")
-    shown.add_row("the same, called directly", f"p50 {wait.direct_p50_ms:.2f} ms, p95 {wait.direct_p95_ms:.2f} ms")
-    for each in memories:
-        shown.add_row(f"most memory, {each.runs} runs", f"{each.most_mb:.0f} MB, {each.before_mb:.0f} before")
-    return shown
+    made = Table("", "")
+    title = f"a single path waits, {wait.calls} calls"
+    made.add_row(title, f"p50 {wait.scorer_p50_ms:.2f} ms, p95 {wait.scorer_p95_ms:.2f} ms")
+    made.add_row("the same, called directly", f"p50 {wait.direct_p50_ms:.2f} ms, p95 {wait.direct_p95_ms:.2f} ms")
+    for use in memories:
+        made.add_row(f"peak memory, {use.runs} runs", f"{use.peak_mb:.0f} MB, {use.before_mb:.0f} before")
+    return made
 
 
 def _cell(value: Figure, digits: int) -> str:
     return f"{value.median:.{digits}f}\n{value.low:.{digits}f}-{value.high:.{digits}f}"
 
 
-async def measure(given: argparse.Namespace) -> tuple[list[Throughput], Wait, list[Memory]]:
+async def measure(options: argparse.Namespace) -> tuple[list[Throughput], Wait, list[Memory]]:
     kinds = {
-        "drawn": await drawn(given.runs, given.paths),
-        "all different": all_different(given.runs, given.paths),
+        "drawn": await drawn(options.runs, options.paths),
+        "all different": all_different(options.runs, options.paths),
     }
     results = [
-        await throughput(kind, runs, given.rounds, tokens)
-        for tokens in given.max_batch_tokens
+        await throughput(kind, runs, options.rounds, tokens)
+        for tokens in options.max_batch_tokens
         for kind, runs in kinds.items()
     ]
-    wait = await lone_wait(kinds["all different"], given.calls)
-    return results, wait, [memory(n, given.paths) for n in given.memory_runs]
+    wait = await lone_wait(kinds["all different"], options.calls)
+    return results, wait, [memory(n, options.paths) for n in options.memory_runs]
 
 
-def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+def arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--runs", type=int, default=64, help="at once (default 64)")
-    parser.add_argument("--paths", type=int, default=4, help="a run (default 4)")
+    parser.add_argument("--runs", type=int, default=64, help="concurrent runs (default 64)")
+    parser.add_argument("--paths", type=int, default=4, help="paths per run (default 4)")
     parser.add_argument("--rounds", type=int, default=11, help="counted rounds (default 11)")
-    parser.add_argument("--calls", type=int, default=200, help="of a lone path (default 200)")
+    parser.add_argument("--calls", type=int, default=200, help="calls with a single path (default 200)")
     parser.add_argument(
-        "--max-batch-tokens", type=int, nargs="+", default=[1024], help="each measured by itself (default 1024)"
+        "--max-batch-tokens",
+        type=int,
+        nargs="+",
+        default=[1024],
+        help="batch sizes, each measured separately (default 1024)",
     )
     parser.add_argument(
-        "--memory-runs", type=int, nargs="*", default=[64, 1024], help="each in a process (default 64 1024)"
+        "--memory-runs",
+        type=int,
+        nargs="*",
+        default=[64, 1024],
+        help="numbers of runs to measure memory with (default 64 1024)",
     )
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
-    return parser.parse_args(given)
+    return parser.parse_args(args)
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    given = arguments(args)
-    if given.memory_of is not None:
-        print(json.dumps(asdict(asyncio.run(memory_here(given.memory_of, given.paths)))))
+    options = arguments(args)
+    if options.memory_of is not None:
+        print(json.dumps(asdict(asyncio.run(memory_here(options.memory_of, options.paths)))))
         return
-    results, wait, memories = asyncio.run(measure(given))
-    if given.json:
+    results, wait, memories = asyncio.run(measure(options))
+    if options.json:
         for line in [*map(asdict, results), asdict(wait), *map(asdict, memories)]:
             print(json.dumps(line))
         return

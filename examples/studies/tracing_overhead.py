@@ -1,13 +1,12 @@
-"""What recording runs costs: `python examples/studies/tracing_overhead.py`.
+"""Measure what recording runs costs: `python examples/studies/tracing_overhead.py`.
 
-The same rounds of questions go, in an order drawn anew each time, through graphs that record nothing, summaries, and
-whole runs, into an SQLite store each, against the canned server of the overhead benchmark; a round ends when its
-records are written. Figures are means over all rounds, and ratios of such means, with 95 % intervals by the bootstrap
-over rounds: Python's garbage collector goes through the whole program now and then, and a median over rounds would see
-it always or never. With `--telemetry` runs that are not recorded are told as OpenTelemetry spans, too, to an exporter
-that throws them away (it takes opentelemetry-sdk). With `--base-url` a real vLLM server that serves the bundled model
-answers in the canned one's place, and tokens with their alternatives are recorded, too, which has the server's answers
-streamed.
+The same rounds of questions go, in random order, through graphs that record nothing, summaries, and full runs, with an
+SQLite store for each, against the canned server. A round ends when its records are written. Figures are means over all
+rounds and ratios of such means, with 95 % intervals by the bootstrap over rounds. A median would not do, because
+Python's garbage collector scans the full heap only now and then. With `--telemetry`, a level without records exports
+OpenTelemetry spans to an exporter that drops them (this needs opentelemetry-sdk). With `--base-url`, a real vLLM server
+with the bundled model answers instead of the canned one, and one level records tokens with their alternatives from
+streamed answers.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ LEVELS: dict[str, dict[str, Any]] = {
     "full": {"trace_level": "full"},
 }
 SPANS: dict[str, dict[str, Any]] = {"spans": {"telemetry": "on"}}
-TOKENS: dict[str, dict[str, Any]] = {"full, 5 alternatives a token": {"trace_level": "full", "trace_tokens": 5}}
+TOKENS: dict[str, dict[str, Any]] = {"full, 5 alternatives per token": {"trace_level": "full", "trace_tokens": 5}}
 
 
 @dataclass(frozen=True)
 class Level:
-    """What a question costs at one level."""
+    """The cost of a question at one level."""
 
     name: str
     cpu_ms: Estimate
@@ -57,14 +56,14 @@ class Level:
 
 def export_spans_nowhere() -> None:
     """Raises:
-    ModuleNotFoundError: there is no opentelemetry-sdk.
+    ModuleNotFoundError: opentelemetry-sdk is missing.
     """
     from opentelemetry import trace
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
     class Nowhere(SpanExporter):
-        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 - OpenTelemetry's signature
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 - the signature of OpenTelemetry
             return SpanExportResult.SUCCESS
 
     provider = TracerProvider()
@@ -73,9 +72,9 @@ def export_spans_nowhere() -> None:
 
 
 async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: argparse.Namespace) -> list[Level]:
-    """The rounds, after one of each that does not count."""
+    """Measure all rounds, after one of each that does not count."""
     draw = random.Random(0)
-    asked = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(args.questions)]
+    texts = [f"{draw.randint(1, 99)}+{draw.randint(1, 99)}-{draw.randint(1, 9)}" for _ in range(args.questions)]
     client = ServerClient(BUNDLED_MODEL, (base_url,))
     costs: dict[str, list[Cost]] = {name: [] for name in levels}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_stores:
@@ -88,7 +87,7 @@ async def measure(base_url: str, levels: Mapping[str, Mapping[str, Any]], args: 
         for i in range(args.rounds + 1):
             draw.shuffle(order)
             for name in order:
-                cost = await round_of(works[name], asked, args.in_flight, stores[name].flush)
+                cost = await round_of(works[name], texts, args.in_flight, stores[name].flush)
                 costs[name] += [cost] if i > 0 else []
         n_records = (args.rounds + 1) * args.questions
         sizes = {name: file.stat().st_size / n_records if file.exists() else 0.0 for name, file in files.items()}
@@ -109,9 +108,9 @@ def _through(base_url: str, client: ServerClient, store: Store, changes: dict[st
 
 
 def level_of(name: str, costs: list[Cost], off: list[Cost], record_bytes: float) -> Level:
-    """The figures of one level from its rounds and those of recording nothing."""
-    cpu_ms = np.array([[cost.cpu_ms for cost in each] for each in (costs, off)])
-    wall_ms = np.array([[cost.wall_ms for cost in each] for each in (costs, off)])
+    """The figures of one level, from its rounds and those without recording."""
+    cpu_ms = np.array([[cost.cpu_ms for cost in rounds] for rounds in (costs, off)])
+    wall_ms = np.array([[cost.wall_ms for cost in rounds] for rounds in (costs, off)])
     return Level(
         name,
         cpu_ms=bootstrap(cpu_ms, lambda rounds: float(rounds[0].mean())),
@@ -126,39 +125,39 @@ def _ratio(rounds: Columns) -> float:
 
 
 def table(levels: list[Level], title: str) -> Table:
-    shown = Table("recorded", "client CPU ms/question", "CPU over off", "wall over off", "kB a run", title=title)
+    made = Table("recorded", "client CPU ms/question", "CPU over off", "wall over off", "kB per run", title=title)
     for level in levels:
         figures = (level.cpu_ms, level.cpu_ratio, level.wall_ratio)
-        cells = (f"{each.value:.2f} ({each.low:.2f}-{each.high:.2f})" for each in figures)
-        shown.add_row(level.name, *cells, f"{level.record_bytes / 1e3:.1f}")
-    return shown
+        cells = (f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})" for figure in figures)
+        made.add_row(level.name, *cells, f"{level.record_bytes / 1e3:.1f}")
+    return made
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--questions", type=int, default=320, help="a round (default 320)")
+    parser.add_argument("--questions", type=int, default=320, help="questions per round (default 320)")
     parser.add_argument("--rounds", type=int, default=61, help="counted rounds (default 61)")
     parser.add_argument("--in-flight", type=int, default=32, help="questions at a time (default 32)")
     parser.add_argument("--delay-ms", type=float, default=100.0, help="mean delay until the server answers")
-    parser.add_argument("--telemetry", action="store_true", help="measure OpenTelemetry spans, too")
-    parser.add_argument("--base-url", help="a vLLM server that serves egrm-tiny, in the place of the canned one")
+    parser.add_argument("--telemetry", action="store_true", help="also measure OpenTelemetry spans")
+    parser.add_argument("--base-url", help="a vLLM server with egrm-tiny, instead of the canned one")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
-    given = parser.parse_args()
-    levels_of = LEVELS | (SPANS if given.telemetry else {}) | (TOKENS if given.base_url else {})
-    if given.telemetry:
+    options = parser.parse_args()
+    levels_of = LEVELS | (SPANS if options.telemetry else {}) | (TOKENS if options.base_url else {})
+    if options.telemetry:
         export_spans_nowhere()
-    if given.base_url:
-        levels = asyncio.run(measure(given.base_url, levels_of, given))
+    if options.base_url:
+        levels = asyncio.run(measure(options.base_url, levels_of, options))
         answered = "answered by a vLLM server"
     else:
-        with canned_server(given.delay_ms / 1e3) as base_url:
-            levels = asyncio.run(measure(base_url, levels_of, given))
-        answered = f"answered after {given.delay_ms:g} ms on average"
-    if given.json:
+        with canned_server(options.delay_ms / 1e3) as base_url:
+            levels = asyncio.run(measure(base_url, levels_of, options))
+        answered = f"answered after {options.delay_ms:g} ms on average"
+    if options.json:
         for level in levels:
             print(json.dumps(asdict(level)))
     else:
-        title = f"{given.rounds} rounds of {given.questions} questions, {given.in_flight} in flight, {answered}"
+        title = f"{options.rounds} rounds of {options.questions} questions, {options.in_flight} in flight, {answered}"
         standard_output().print(table(levels, title))
 
 

@@ -1,4 +1,4 @@
-"""How long drawing takes, and what is cancelled: in one, two and three waves, and with paths started ahead."""
+"""Times drawing in one, two, and three waves, and with paths started early, and counts what is canceled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from waves_counted import Drawn
 
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.clients.client import add_usage
 from egrm_graph.context import Run
 from egrm_graph.nodes.answer_fast import answer_fast
@@ -22,14 +22,14 @@ from egrm_graph.uncertainty.wave_sizes import wave_sizes
 from egrm_graph.verification import Usage
 
 WARM_UP = 10
-"""Questions before those that count."""
+"""Questions that do not count, before those that do."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One way to draw, a question; `reasoned` is a number of questions."""
+    """One variant of drawing. Figures are per question, and `reasoned` is a number of questions."""
 
-    way: str
+    variant: str
     questions: int
     p50_ms: float
     p95_ms: float
@@ -47,36 +47,37 @@ class _Once:
 
 
 async def timed(parts: Parts, drawn: Sequence[Drawn], samples: int, n: int) -> list[Timed]:
-    """Fast answers of the first `n` questions; then fast answers and paths of the first `n` whose first of two waves
-    does not do, without and with speculation. Ways take turns, so that none has the quieter minute."""
+    """Time the fast answers to the first `n` questions. Then time fast answers and paths, without and with speculation,
+    on the first `n` questions that the first of two waves does not decide. The variants take turns, so they run under
+    the same conditions."""
     fast: dict[str, dict[str, Any]] = {
         "all, one wave": {"stopping": "all"},
         "decided, one wave of single requests": {"waves": 1, "single_requests": True},
         "decided, two waves": {"waves": 2},
         "decided, three waves": {"waves": 3},
     }
-    ahead: dict[str, dict[str, Any]] = {"paths after the gate": {}, "paths started ahead": {"speculate": True}}
-    undecided = [each.question for each in drawn if _undecided(parts, each, samples)]
+    ahead: dict[str, dict[str, Any]] = {"paths after the gate": {}, "paths started early": {"speculate": True}}
+    undecided = [entry.question for entry in drawn if _undecided(parts, entry, samples)]
     return [
-        *await _turns(parts, [each.question for each in drawn[:n]], samples, fast, paths=False),
+        *await _turns(parts, [entry.question for entry in drawn[:n]], samples, fast, paths=False),
         *(await _turns(parts, undecided[:n], samples, ahead, paths=True) if undecided else []),
     ]
 
 
 async def _turns(
-    parts: Parts, questions: Sequence[Question], samples: int, ways: dict[str, dict[str, Any]], *, paths: bool
+    parts: Parts, questions: Sequence[BenchQuestion], samples: int, variants: dict[str, dict[str, Any]], *, paths: bool
 ) -> list[Timed]:
-    settings = {way: parts.settings.overridden({"samples": samples, **given}) for way, given in ways.items()}
-    found: dict[str, list[_Once]] = {way: [] for way in ways}
+    settings = {name: parts.settings.overridden({"samples": samples, **changes}) for name, changes in variants.items()}
+    times: dict[str, list[_Once]] = {name: [] for name in variants}
     for i, question in enumerate((*questions[:WARM_UP], *questions)):
-        for way in sorted(ways, reverse=i % 2 == 0):
-            once = await _once(parts, question, settings[way], paths=paths)
-            found[way] += [once] if i >= min(WARM_UP, len(questions)) else []
-    return [_timed(way, once) for way, once in found.items()]
+        for name in sorted(variants, reverse=i % 2 == 0):
+            once = await _once(parts, question, settings[name], paths=paths)
+            times[name] += [once] if i >= min(WARM_UP, len(questions)) else []
+    return [_timed(name, once) for name, once in times.items()]
 
 
-async def _once(parts: Parts, question: Question, settings: Settings, *, paths: bool) -> _Once:
-    """The nodes before the scorer, as the graph runs them."""
+async def _once(parts: Parts, question: BenchQuestion, settings: Settings, *, paths: bool) -> _Once:
+    """Run the nodes before the scorer, as the graph does."""
     run = Run(parts, settings, lambda _: None, parts.client)
     state: Any = {"question": question.text}
     state |= await answer_fast(state, run)
@@ -86,22 +87,22 @@ async def _once(parts: Parts, question: Question, settings: Settings, *, paths: 
     return _Once(sum(stage["ms"] for stage in stages), add_usage(*(stage["usage"] for stage in stages)), reasoned)
 
 
-def _timed(way: str, drawn: Sequence[_Once]) -> Timed:
-    ms = [each.ms for each in drawn]
+def _timed(variant: str, drawn: Sequence[_Once]) -> Timed:
+    ms = [once.ms for once in drawn]
     return Timed(
-        way=way,
+        variant=variant,
         questions=len(drawn),
         p50_ms=float(np.percentile(ms, 50)),
         p95_ms=float(np.percentile(ms, 95)),
-        requests=float(np.mean([each.usage["requests"] for each in drawn])),
-        completion_tokens=float(np.mean([each.usage["completion_tokens"] for each in drawn])),
-        cancelled_tokens=float(np.mean([each.usage["cancelled_tokens"] for each in drawn])),
-        reasoned=sum(each.reasoned for each in drawn),
+        requests=float(np.mean([once.usage["requests"] for once in drawn])),
+        completion_tokens=float(np.mean([once.usage["completion_tokens"] for once in drawn])),
+        cancelled_tokens=float(np.mean([once.usage["cancelled_tokens"] for once in drawn])),
+        reasoned=sum(once.reasoned for once in drawn),
     )
 
 
 def _undecided(parts: Parts, drawn: Drawn, samples: int) -> bool:
-    """Whether the first of two waves does not do."""
+    """Whether the first of two waves leaves the outcome open."""
     rule = stopping_rule("decided", parts.gate(parts.settings))
-    first, *rest = wave_sizes(rule, samples, 2)
-    return bool(rest) and not rule(Standing(drawn.classes[:first], samples))
+    first, *later = wave_sizes(rule, samples, 2)
+    return bool(later) and not rule(Standing(drawn.classes[:first], samples))

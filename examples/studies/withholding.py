@@ -1,10 +1,10 @@
-"""What it costs and saves to withhold answers of low confidence, on saved runs. No model is called.
+"""Measure the cost and gain of withholding answers of low confidence, on saved runs. No model is called.
 
     egrm verify questions.jsonl --output run.jsonl
     python examples/studies/withholding.py run.jsonl --questions questions.jsonl --task arithmetic
 
-Prints a Markdown table with a row for each value of `min_confidence`, whatever value the runs had: an answer that they
-withheld is still their best guess. Intervals are 95 %.
+It prints a Markdown table with a row for each value of `min_confidence`. The value of the runs does not matter, because
+an answer that they withheld is still their best guess. Intervals are 95 %.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLUMNS = ("min_confidence", "abstained", "right, of those answered", "wrong wit
 
 
 class Run(BaseModel):
-    """What is needed of a verification."""
+    """The parts of a verification that are needed."""
 
     answer: str | None
     best_guess: str | None = None
@@ -44,21 +44,21 @@ class Run(BaseModel):
 
 @dataclass(frozen=True)
 class Row:
-    """What one value of `min_confidence` comes to."""
+    """The figures of one value of `min_confidence`."""
 
-    least: float
+    min_confidence: float
     abstained: Estimate
-    """Of all runs."""
+    """Share of all runs."""
     right: Estimate | None
-    """Of the answers given; None where none is."""
+    """Share of the answers that are not withheld; None if all are."""
     wrong_withheld: Estimate | None
-    """Of the wrong answers; None where all are right."""
+    """Share of the wrong answers; None if all are right."""
     right_withheld: Estimate | None
-    """Of the right answers; None where all are wrong."""
+    """Share of the right answers; None if all are wrong."""
 
 
 def rows(runs: Sequence[tuple[Run, bool]], values: Sequence[float]) -> list[Row]:
-    """A row for each value, of runs that are right or not."""
+    """A row for each value, from runs that are marked right or wrong."""
     right = np.array([correct for _, correct in runs])
     guessed = np.array([run.guess is not None for run, _ in runs])
     # A confidence that is not calibrated is never too low.
@@ -73,14 +73,14 @@ def rows(runs: Sequence[tuple[Run, bool]], values: Sequence[float]) -> list[Row]
 
 
 def read(file: Path, questions: Path, task: TaskName) -> list[tuple[Run, bool]]:
-    """The runs of a file of `egrm verify`, and whether each came to the right answer.
+    """Read the runs in a file from `egrm verify`, each with whether its answer is right.
 
     Raises:
         InputError: a line is not a verification, or has no reference.
     """
     same = task_named(task).same
     references = {repr(row.get("id", number)): row.get("reference") for number, row in rows_of(questions)}
-    found = []
+    runs = []
     for number, row in rows_of(file):
         where = f"{file}, line {number}"
         reference = references.get(repr(row.get("id")))
@@ -90,32 +90,34 @@ def read(file: Path, questions: Path, task: TaskName) -> list[tuple[Run, bool]]:
             run = Run(**row)
         except ValidationError as error:
             raise InputError(f"{where} is not a verification: {explain(error)[:400]}") from error
-        found.append((run, run.guess is not None and same(run.guess, reference)))
-    return found
+        runs.append((run, run.guess is not None and same(run.guess, reference)))
+    return runs
 
 
-def table(made: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """The rows in Markdown."""
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
-    for row in made:
-        named = f"{row.least:g}" + (" (default)" if row.least == MIN_CONFIDENCE else "")
+    for row in rows:
+        name = f"{row.min_confidence:g}" + (" (default)" if row.min_confidence == MIN_CONFIDENCE else "")
         shares = (row.abstained, row.right, row.wrong_withheld, row.right_withheld)
-        lines.append(f"| {' | '.join([named, *('none' if each is None else each.percent() for each in shares)])} |")
+        lines.append(
+            f"| {' | '.join([name, *('none' if estimate is None else estimate.percent() for estimate in shares)])} |"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("run", type=Path, help="a file that `egrm verify` wrote")
+    parser.add_argument("run", type=Path, help="a file from `egrm verify`")
     parser.add_argument("--questions", type=Path, required=True, help="the questions, with their references")
     parser.add_argument("--task", choices=("answer", "arithmetic"), default="answer", help="the task of the runs")
     parser.add_argument("--values", type=float, nargs="+", default=list(VALUES), help="values of min_confidence")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        runs = read(given.run, given.questions, given.task)
+        runs = read(options.run, options.questions, options.task)
         n_right = sum(right for _, right in runs)
         print(f"{len(runs):,} runs: {n_right:,} right, {len(runs) - n_right:,} wrong\n")
-        print(table(rows(runs, given.values)))
+        print(table(rows(runs, options.values)))
     except EgrmError as error:
         sys.exit(f"error: {error}")
 

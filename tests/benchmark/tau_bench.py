@@ -1,4 +1,4 @@
-"""tau-bench's trajectories as the graph's input. The file is not part of this package; it is read plain or gzipped."""
+"""The trajectories of tau-bench as input of the graph. The file is not in this package. It is plain or gzipped."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Step:
     """A step of an agent to judge."""
 
     id: str
-    given: Input
-    """The graph's input."""
+    input: Input
+    """The input of the graph."""
 
 
 def tau_bench(file: Path) -> Iterator[Step]:
-    """Steps of an agent for the task `tool_calls`: each trajectory's last tool call (or, where it has none, its last
-    reply), after all that came before it, beside those of the other trials of the same task. Nobody said which is
-    right.
+    """Steps of an agent for the task `tool_calls`: the last tool call of each trajectory, or its last reply without
+    any call, and those of the other trials of the same task. The messages before it are the conversation. The correct
+    step is not known.
 
     Source: Yao et al. 2024, arXiv:2406.12045.
 
@@ -39,12 +39,12 @@ def tau_bench(file: Path) -> Iterator[Step]:
         last = [_last_step(trial["traj"]) for trial in trials]
         tasks = [trial["task_id"] for trial in trials]
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{file} is no list of trajectories: {type(error).__name__}: {error}") from error
+        raise InputError(f"{file} is not a list of trajectories: {type(error).__name__}: {error}") from error
     for i, trial in enumerate(trials):
         rivals = [j for j, task in enumerate(tasks) if task == tasks[i] and j != i]
         candidates = [trials[j]["traj"][last[j]] for j in (i, *rivals)]
-        given: Input = {"messages": trial["traj"][: last[i]], "candidates": candidates}
-        yield Step(f"{trial['task_id']}/{trial.get('trial', i)}", given)
+        step_input: Input = {"messages": trial["traj"][: last[i]], "candidates": candidates}
+        yield Step(f"{trial['task_id']}/{trial.get('trial', i)}", step_input)
 
 
 def _last_step(messages: list[dict[str, Any]]) -> int:

@@ -3,13 +3,13 @@ from typing import Any
 import pytest
 
 from egrm_graph import Settings
-from egrm_graph.benchmark.bench_methods import strategies_named
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.bench_methods import build_methods
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
 from egrm_graph.parts import assemble
 
-QUESTION = Question("q", "17+48", "65", 1)
+QUESTION = BenchQuestion("q", "17+48", "65", 1)
 
 
 def parts(**settings: Any) -> Any:
@@ -18,8 +18,8 @@ def parts(**settings: Any) -> Any:
 
 
 async def outcome(name: str) -> tuple[bool, bool]:
-    (strategy,) = strategies_named(parts(), [name])
-    made = await strategy.answer(QUESTION)
+    (method,) = build_methods(parts(), [name])
+    made = await method.answer(QUESTION)
     return made.right, made.escalated
 
 
@@ -35,28 +35,28 @@ async def outcome(name: str) -> tuple[bool, bool]:
         ("sc@4", False, True),
     ],
 )
-async def test_a_name_says_what_is_done(name: str, right: bool, escalated: bool) -> None:
+async def test_a_name_decides_what_the_method_does(name: str, right: bool, escalated: bool) -> None:
     assert await outcome(name) == (right, escalated)
 
 
-def test_what_is_worked_out_asks_no_model() -> None:
-    assert [each.name for each in strategies_named(parts(), ["never", "random", "oracle"])] == ["never"]
+def test_derived_methods_ask_no_model() -> None:
+    assert [method.name for method in build_methods(parts(), ["never", "random", "oracle"])] == ["never"]
 
 
 @pytest.mark.parametrize("name", ["sometimes", "sc", "sc@0", "egrm:", "esc@x"])
 def test_an_unknown_name_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="there is no strategy"):
-        strategies_named(parts(), [name])
+    with pytest.raises(SettingsError, match=r"unknown method .*; choose from never, always, egrm"):
+        build_methods(parts(), [name])
 
 
-def test_an_unknown_measure_or_rule_is_refused_before_anything_is_asked() -> None:
+def test_an_unknown_measure_or_rule_is_refused_before_any_question() -> None:
     with pytest.raises(SettingsError, match="unknown measure 'nope'"):
-        strategies_named(parts(), ["egrm:nope"])
+        build_methods(parts(), ["egrm:nope"])
     with pytest.raises(SettingsError, match="stopping"):
-        strategies_named(parts(), ["egrm+nope"])
+        build_methods(parts(), ["egrm+nope"])
 
 
 @pytest.mark.parametrize("name", ["self-certainty@4", "deepconf@4"])
-def test_what_needs_log_probabilities_is_refused_where_there_are_none(name: str) -> None:
-    with pytest.raises(SettingsError, match="needs log-probabilities, and scripted gives none"):
-        strategies_named(parts(), [name])
+def test_a_method_that_needs_log_probabilities_is_refused_without_them(name: str) -> None:
+    with pytest.raises(SettingsError, match="needs log-probabilities, but scripted gives none"):
+        build_methods(parts(), [name])

@@ -2,18 +2,18 @@ import json
 from pathlib import Path
 
 from egrm_graph.benchmark.bench_figures import rows
-from egrm_graph.benchmark.bench_folder import Result
+from egrm_graph.benchmark.bench_folder import MethodResult
 from egrm_graph.benchmark.bench_output import cells, markdown, plot, write
 
 RESULTS = [
-    Result(strategy, f"q{i}", right, tokens, 0, strategy == "always", "ok", 0.5)
-    for strategy, tokens in (("never", 10), ("always", 100))
+    MethodResult(method, f"q{i}", right, tokens, 0, method == "always", "ok", 0.5)
+    for method, tokens in (("never", 10), ("always", 100))
     for i, right in enumerate((True, False))
 ]
 ROWS = rows(RESULTS, ["never", "always"])
 
 
-def test_a_row_tells_what_it_falls_short_of() -> None:
+def test_a_row_names_what_it_falls_short_of() -> None:
     never, always = map(cells, ROWS)
     assert never[0] == "never"
     assert never[3:] == ("10.0 [10.0, 10.0]", "0.0%", "0.0", "0.50", "0.50", "")
@@ -21,16 +21,16 @@ def test_a_row_tells_what_it_falls_short_of() -> None:
     assert always[2] == ""
 
 
-def test_the_table_for_a_readme_has_a_line_for_each_strategy() -> None:
+def test_the_table_for_a_readme_has_a_line_for_each_method() -> None:
     lines = markdown(ROWS).splitlines()
-    assert lines[0].startswith("| strategy | accuracy | ")
+    assert lines[0].startswith("| method | accuracy | ")
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| never", "| always"]
 
 
 def test_figures_results_and_plot_are_written(tmp_path: Path) -> None:
     written = write(tmp_path, ROWS, RESULTS)
     assert [file.name for file in written] == ["figures.json", "table.md", "results.parquet", "plot.png"]
-    assert [row["strategy"] for row in json.loads(written[0].read_text())] == ["never", "always"]
+    assert [row["method"] for row in json.loads(written[0].read_text())] == ["never", "always"]
     from pyarrow import parquet  # type: ignore[import-untyped]
 
     assert parquet.read_table(written[2]).column("completion_tokens").to_pylist() == [10, 10, 100, 100]

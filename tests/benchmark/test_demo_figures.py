@@ -1,16 +1,16 @@
-"""The comparison's figures, on outcomes small enough to be worked by hand."""
+"""The figures of the demo, on outcomes that can be computed by hand."""
 
 import pytest
 
 from egrm_graph.benchmark.demo_figures import compare, report, rows
-from egrm_graph.benchmark.demo_methods import Outcome, Trial, run, strategies
-from egrm_graph.benchmark.held_out import Question, held_out
+from egrm_graph.benchmark.demo_methods import Outcome, Trial, demo_methods, run_method
+from egrm_graph.benchmark.held_out import BenchQuestion, held_out
 from egrm_graph.clients.scripted import Item, ScriptedClient
 from egrm_graph.errors import InputError
 from egrm_graph.parts import assemble
 from egrm_graph.settings import Settings
 
-QUESTIONS = [Question(str(i), f"{i}+1", str(i + 1), level=1 + i % 2) for i in range(4)]
+QUESTIONS = [BenchQuestion(str(i), f"{i}+1", str(i + 1), level=1 + i % 2) for i in range(4)]
 
 
 def trial(name: str, *outcomes: Outcome) -> Trial:
@@ -39,43 +39,43 @@ def test_e_grm_against_always_reasoning() -> None:
     assert found.tokens_ratio.value == 0.5  # 200 of 400
 
 
-def test_the_scorer_closes_half_of_the_way_from_the_majority_to_the_best() -> None:
+def test_the_scorer_closes_half_of_the_gap_between_the_majority_and_the_best() -> None:
     found = compare(GATED, ALWAYS)
     assert (found.majority.value, found.chosen.value, found.best.value) == (0.25, 0.5, 0.75)
     assert found.gap_closed.value == 0.5
 
 
-def test_rows_are_of_all_questions_or_of_one_level() -> None:
+def test_rows_cover_all_questions_or_one_level() -> None:
     (row,) = rows([GATED], QUESTIONS)
     assert (row.accuracy.value, row.tokens, row.escalated, row.failed, row.seconds) == (0.75, 50, 0.5, 1, 1.0)
     (row,) = rows([GATED], QUESTIONS, level=2)
     assert (row.accuracy.value, row.tokens, row.escalated, row.failed, row.seconds) == (0.5, 90, 1.0, 1, None)
 
 
-def test_the_report_holds_every_level() -> None:
-    told = report([GATED, ALWAYS], QUESTIONS)
-    assert (told["questions"], sorted(told["levels"])) == (4, [1, 2])
+def test_the_report_has_every_level() -> None:
+    figures = report([GATED, ALWAYS], QUESTIONS)
+    assert (figures["questions"], sorted(figures["levels"])) == (4, [1, 2])
 
 
-def test_the_held_out_questions_are_as_many_as_there_are() -> None:
+def test_no_more_held_out_questions_than_exist_can_be_asked() -> None:
     assert [question.id for question in held_out(2)] == ["held-out-0000", "held-out-0001"]
     with pytest.raises(InputError, match="--questions 1001 is more than the 1000"):
         held_out(1001)
 
 
-async def test_the_three_strategies_draw_what_they_are_named_for() -> None:
+async def test_each_of_the_three_methods_draws_what_its_name_says() -> None:
     right, wrong = "1+1=2;#2", "1+1=3;#3"
     fast: list[Item] = ["3", "2", "3", "2", "3"]
     client = ScriptedClient(fast=fast, paths=[right, wrong, right, right])
     parts = assemble(Settings(task="arithmetic"), client, None)
     done: list[None] = []
-    trials = [await run(strategy, QUESTIONS[1:2], 1, lambda: done.append(None)) for strategy in strategies(parts)]
+    trials = [await run_method(method, QUESTIONS[1:2], 1, lambda: done.append(None)) for method in demo_methods(parts)]
     never, always, gated = (trial.outcomes[0] for trial in trials)
     n_fast, n_paths = len("".join(map(str, fast))), 4 * len(right)
     assert (never.right, never.completion_tokens, never.escalated) == (False, n_fast, False)
     assert (always.right, always.completion_tokens, always.escalated) == (True, n_paths, True)
     assert (always.majority_right, always.best_right) == (True, True)
-    # After two against two the fifth fast answer, of one token, cannot make four of five, and is not drawn.
+    # After two votes against two, a fifth fast answer of one token cannot make four of five, and is not drawn.
     assert (gated.right, gated.completion_tokens, gated.escalated) == (True, n_fast - 1 + n_paths, True)
     assert len(done) == 3
 
@@ -90,7 +90,7 @@ async def test_always_and_gated_draw_the_same_paths_of_a_question() -> None:
         return str(seed)
 
     parts = assemble(Settings(task="arithmetic"), ScriptedClient(note), None)
-    for strategy in strategies(parts)[1:]:
-        await strategy.answer(QUESTIONS[0])
+    for method in demo_methods(parts)[1:]:
+        await method.answer(QUESTIONS[0])
     always, gated = seeds.values()
     assert always == gated

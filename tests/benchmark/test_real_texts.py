@@ -1,4 +1,4 @@
-"""Real pairs and real trajectories through the whole pipeline, where their files are at hand."""
+"""Real pairs and real trajectories through the full pipeline, if their files are available."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from egrm_graph import Settings, Verification, build_graph
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.benchmark.published_sets import read_questions
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
@@ -24,11 +24,11 @@ from tests.benchmark.tau_bench import Step, tau_bench
 DATA = Path(os.environ.get("EGRM_DATA", Path(__file__).parents[3] / "shared" / "data"))
 LLMBAR = DATA / "llmbar" / "pairs.jsonl.gz"
 TAU_BENCH = DATA / "tau-bench" / "gpt-4o-airline.json.gz"
-needs_data = pytest.mark.skipif(not LLMBAR.exists(), reason="EGRM_DATA names no folder with the published files")
+needs_data = pytest.mark.skipif(not LLMBAR.exists(), reason="EGRM_DATA is not a folder with the published files")
 
 
 def longest(prompt: Sequence[Message], seed: int, request_id: str) -> str:
-    """A judge that reads the fences and takes the longest candidate."""
+    """A judge that reads the fences and chooses the longest candidate."""
     lines = prompt[-1]["content"].split("\n")
     heads = [(i, line) for i, line in enumerate(lines) if line.startswith("[candidate ")]
     ends = [i for i, line in enumerate(lines) if line.startswith("[end of candidate ")]
@@ -38,10 +38,10 @@ def longest(prompt: Sequence[Message], seed: int, request_id: str) -> str:
     return label if "answer_fast" in request_id else f"It is the longest.\n{code}: {label}"
 
 
-async def judged(items: Sequence[Question | Step], task: Any, **settings: Any) -> list[Verification]:
+async def judged(items: Sequence[BenchQuestion | Step], task: Any, **settings: Any) -> list[Verification]:
     client = settings.pop("client", None)
     graph = build_graph(Settings(task=task, scorer=None, **settings), client=client)
-    return [(await graph.ainvoke(item.given))["verification"] for item in items]
+    return [(await graph.ainvoke(item.input))["verification"] for item in items]
 
 
 @needs_data
@@ -49,38 +49,38 @@ async def test_all_pairs_of_llmbar_are_judged() -> None:
     items = read_questions(LLMBAR)
     assert len(items) == 419
     assert {item.reference for item in items} == {"A", "B"}
-    told = await judged(items, "pairwise", client=ScriptedClient(longest))
-    assert Counter(each["status"] for each in told) == {"ok": 419}
-    assert all(each["rewards"] is not None and None not in each["rewards"] for each in told)
+    verifications = await judged(items, "pairwise", client=ScriptedClient(longest))
+    assert Counter(one["status"] for one in verifications) == {"ok": 419}
+    assert all(one["rewards"] is not None and None not in one["rewards"] for one in verifications)
 
 
 @needs_data
 async def test_all_trajectories_of_tau_bench_are_judged_or_abstain_with_a_reason() -> None:
     items = list(tau_bench(TAU_BENCH))
     assert len(items) == 200
-    assert all(len(item.given.get("candidates", [])) == 4 for item in items)
-    told = await judged(items, "tool_calls", client=ScriptedClient(longest))
-    assert {each["status"] for each in told} == {"ok"}
-    alike = [each for each in told if each["reasons"] == ["all candidates are equal; nothing had to be judged"]]
-    assert all(each["usage"]["requests"] == 0 for each in alike)
+    assert all(len(item.input.get("candidates", [])) == 4 for item in items)
+    verifications = await judged(items, "tool_calls", client=ScriptedClient(longest))
+    assert {one["status"] for one in verifications} == {"ok"}
+    alike = [one for one in verifications if one["reasons"] == ["all candidates are equal; nothing had to be judged"]]
+    assert all(one["usage"]["requests"] == 0 for one in alike)
 
 
 @needs_data
 @pytest.mark.slow
-async def test_a_model_that_knows_nothing_of_them_abstains_with_its_reason(tmp_path: Path) -> None:
-    """The bundled weights, under another name, so that they are asked in English; one pair of twenty."""
+async def test_a_model_that_knows_nothing_about_them_abstains_with_a_reason(tmp_path: Path) -> None:
+    """The bundled weights get another name, so the prompts are in English. One pair of twenty is enough."""
     folder = tmp_path / "knows-sums-only"
     shutil.copytree(bundled(BUNDLED_MODEL), folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 16_384}))
     settings = {"model": str(folder), "paths": 2, "path_max_tokens": 4, "fast_max_tokens": 4}
-    told = await judged(read_questions(LLMBAR)[::20], "pairwise", **settings)
-    assert all(each["status"] in ("abstained", "degraded") for each in told)
-    assert all(each["reasons"] for each in told)
-    assert all(each["rewards"] == [None, None] for each in told if each["status"] == "abstained")
+    verifications = await judged(read_questions(LLMBAR)[::20], "pairwise", **settings)
+    assert all(one["status"] in ("abstained", "degraded") for one in verifications)
+    assert all(one["reasons"] for one in verifications)
+    assert all(one["rewards"] == [None, None] for one in verifications if one["status"] == "abstained")
 
 
-def test_a_trajectorys_last_call_stands_beside_those_of_the_other_trials(tmp_path: Path) -> None:
+def test_the_candidates_are_the_last_call_of_a_trajectory_and_of_the_other_trials(tmp_path: Path) -> None:
     user: Any = {"role": "user", "content": "Book it."}
     call: Any = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {}}]}
     reply: Any = {"role": "assistant", "content": "No."}
@@ -93,8 +93,8 @@ def test_a_trajectorys_last_call_stands_beside_those_of_the_other_trials(tmp_pat
     ]
 
 
-def test_what_is_no_list_of_trajectories_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_list_of_trajectories_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "trials.json"
     file.write_text("{}")
-    with pytest.raises(InputError, match="is no list of trajectories"):
+    with pytest.raises(InputError, match="is not a list of trajectories"):
         list(tau_bench(file))

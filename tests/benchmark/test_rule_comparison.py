@@ -12,15 +12,15 @@ def rollout(name: str, *marks: bool) -> Rollout:
     return Rollout(id=name, question="17+48", reference="65", paths=paths)
 
 
-def test_the_calibration_error_is_the_mean_distance_of_score_and_share_right_by_bins() -> None:
-    # In the bin from 0.8 to 0.867: scores 0.81 and 0.85, of which one is right, are 0.33 off. Alone in its bin, the
-    # score 1.0 of a right path is 0 off. The unscored path does not count. So (2 * 0.33 + 0) / 3.
+def test_the_calibration_error_is_the_mean_distance_between_score_and_share_right_by_bin() -> None:
+    # The bin from 0.8 to 0.867 has the scores 0.81 and 0.85, and one is right, so it is 0.33 off. The score 1.0 of a
+    # right path is alone in its bin, and 0 off. The unscored path does not count. So (2 * 0.33 + 0) / 3.
     rollouts = [rollout("a", True, False), rollout("b", True, True)]
-    found = calibration_error(rollouts, [[0.81, 0.85], [1.0, None]])
-    assert found.value == pytest.approx(0.22)
+    error = calibration_error(rollouts, [[0.81, 0.85], [1.0, None]])
+    assert error.value == pytest.approx(0.22)
 
 
-def test_a_folder_of_scorers_stands_for_those_in_it(tmp_path: Path) -> None:
+def test_a_folder_of_scorers_represents_those_in_it(tmp_path: Path) -> None:
     for name in ("hybrid", "hinge"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
@@ -28,16 +28,16 @@ def test_a_folder_of_scorers_stands_for_those_in_it(tmp_path: Path) -> None:
     assert named([tmp_path / "hinge"]) == {"hinge": tmp_path / "hinge"}
 
 
-def test_the_program_tells_every_rule_and_size(
+def test_the_program_prints_every_rule_and_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, figures = tmp_path / "rollouts.jsonl", tmp_path / "figures.json"
     write_rollouts(file, [rollout("a", True, False, False, True)])
     monkeypatch.setattr("sys.argv", ["selection", str(file), "--sizes", "2", "4", "--json", str(figures)])
     main()
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for word in ("majority vote", "best_score", "weighted_vote", "majority_best", "best possible", "calibration error"):
-        assert word in told
+        assert word in printed
     (report,) = json.loads(figures.read_text())
     assert sorted({(row["rule"], row["paths"]) for row in report["rows"]}) == [
         (rule, n)
@@ -46,7 +46,7 @@ def test_the_program_tells_every_rule_and_size(
     ]
 
 
-def test_a_file_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["selection", "nowhere.jsonl"])
     with pytest.raises(SystemExit, match=r"nowhere\.jsonl cannot be read"):
         main()

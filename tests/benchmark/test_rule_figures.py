@@ -1,6 +1,6 @@
 import pytest
 
-from egrm_graph.benchmark.rule_figures import Row, compare, with_paths
+from egrm_graph.benchmark.rule_figures import RuleRow, compare, with_paths
 from egrm_graph.errors import InputError
 from egrm_graph.training.rollout_file import Rollout, RolloutPath
 
@@ -12,7 +12,7 @@ def question(name: str, answers: str, right: str = "r") -> Rollout:
     return Rollout(id=name, question=name, reference=right, paths=paths)
 
 
-def values(rows: list[Row], n: int) -> dict[tuple[str | None, str], float]:
+def values(rows: list[RuleRow], n: int) -> dict[tuple[str | None, str], float]:
     return {(row.scorer, row.rule): row.accuracy.value for row in rows if row.paths == n}
 
 
@@ -28,7 +28,7 @@ def test_each_rule_is_measured_on_the_same_paths() -> None:
     }
 
 
-def test_a_question_counts_by_the_share_of_its_sets_that_came_out_right() -> None:
+def test_a_question_counts_by_the_share_of_its_sets_that_are_right() -> None:
     rows = compare([question("q", "rrwwwr")], {"s": [[0.9, 0.1, 0.2, 0.1, 0.3, 0.9]]}, [2, 6])
     # The sets rr, ww and wr: the majority is right in one, wrong in one, and tied in one.
     assert values(rows, 2) == {
@@ -40,11 +40,11 @@ def test_a_question_counts_by_the_share_of_its_sets_that_came_out_right() -> Non
     }
 
 
-def test_what_has_no_answer_or_no_score_has_no_say() -> None:
+def test_a_path_without_an_answer_or_a_score_does_not_count() -> None:
     rows = compare([question("q", "-rw")], {"s": [[None, None, 0.1]]}, [3])
     assert values(rows, 3)["s", "best_score"] == 0.0
     rows = compare([question("q", "-rr")], {"s": [[None, None, None]]}, [3])
-    assert values(rows, 3)["s", "weighted_vote"] == 1.0  # nothing to go by but the votes
+    assert values(rows, 3)["s", "weighted_vote"] == 1.0  # only the votes are left
 
 
 def test_the_lead_over_the_majority_is_paired() -> None:
@@ -59,11 +59,11 @@ def test_the_lead_over_the_majority_is_paired() -> None:
 
 
 def test_questions_with_too_few_paths_are_left_out_of_every_row() -> None:
-    kept = with_paths([question("1", "rr"), question("2", "w")], 2)
-    assert [rollout.id for rollout in kept] == ["1"]
-    assert [row.accuracy.value for row in compare(kept, {}, [1, 2])] == [1.0, 1.0, 1.0, 1.0]
+    enough = with_paths([question("1", "rr"), question("2", "w")], 2)
+    assert [rollout.id for rollout in enough] == ["1"]
+    assert [row.accuracy.value for row in compare(enough, {}, [1, 2])] == [1.0, 1.0, 1.0, 1.0]
 
 
-def test_more_paths_than_any_question_has_are_refused() -> None:
-    with pytest.raises(InputError, match="no question has 16 paths; the most is 2: choose among fewer"):
+def test_a_size_larger_than_any_question_has_is_an_error() -> None:
+    with pytest.raises(InputError, match="no question has 16 paths, and the most is 2; choose among fewer"):
         with_paths([question("1", "rr"), question("2", "w")], 16)

@@ -1,4 +1,4 @@
-"""Runs `egrm` in child processes that start in milliseconds, so that a test can kill dozens of them."""
+"""Runs `egrm` in child processes that start in milliseconds, so a test can kill dozens of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ context.set_forkserver_preload(["tests.cli.killed_imports"])
 
 
 def start(arguments: Sequence[object], log: Path) -> BaseProcess:
-    """`egrm` with these arguments, forked from a process that has imported everything and done nothing."""
-    process = context.Process(target=_egrm, args=([str(each) for each in arguments], str(log)), daemon=True)
+    """Start `egrm` with these arguments, forked from a process that has only imported everything."""
+    process = context.Process(target=_egrm, args=([str(argument) for argument in arguments], str(log)), daemon=True)
     process.start()
     return process
 
 
 async def ended(process: BaseProcess, timeout_s: float) -> int | None:
-    """The exit status, negative for a signal; None where the process is still running when the time is over."""
+    """Wait for the exit status, which is negative for a signal; None if the process still runs after the time-out."""
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             while process.exitcode is None:

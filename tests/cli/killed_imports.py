@@ -1,4 +1,4 @@
-"""What `killed.py` imports once for all of its processes."""
+"""The imports of `killed.py`, done once for all of its processes."""
 
 import egrm_graph.cli
 import egrm_graph.clients.server_client

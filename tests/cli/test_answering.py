@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from egrm_graph.cli.answering import AHEAD, Asking, Check, Result, answer_lines
+from egrm_graph.cli.answering import AHEAD, Answering, Check, LineResult, answer_lines
 from egrm_graph.cli.json_lines import Line
 from egrm_graph.clients.client import no_usage
 from egrm_graph.errors import InputError, ServerError
@@ -13,7 +13,7 @@ from egrm_graph.verification import Sample, Uncertainty, Verification
 Ask = Callable[[dict[str, Any]], Awaitable[Verification]]
 
 
-def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
+def verification(answer: str | None = "2", *, lost: bool = False) -> Verification:
     error = "no server" if lost else None
     sample: Sample = {
         "text": answer,
@@ -28,7 +28,7 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "top_logprobs": None,
         "error": error,
     }
-    seen: Uncertainty = {
+    uncertainty: Uncertainty = {
         "measure": "consensus",
         "value": 1.0,
         "threshold": 0.8,
@@ -52,7 +52,7 @@ def told(answer: str | None = "2", *, lost: bool = False) -> Verification:
         "tie": None,
         "confidence": 1.0,
         "calibrated": None,
-        "uncertainty": seen,
+        "uncertainty": uncertainty,
         "samples": [sample],
         "readings": [],
         "paths": [],
@@ -67,33 +67,33 @@ async def lines(count: int) -> AsyncIterator[Line]:
         yield Line(number, number, {"question": str(number)})
 
 
-async def well() -> None:
+async def no_problem() -> None:
     pass
 
 
-def asking(ask: Ask, check: Check = well) -> Asking[Verification]:
-    async def asked(line: Line) -> Verification:
-        return await ask(line.asked)
+def answering(ask: Ask, check: Check = no_problem) -> Answering[Verification]:
+    async def answer(line: Line) -> Verification:
+        return await ask(line.inputs)
 
-    return Asking(asked, lambda verification: verification["status"] == "abstained", check)
+    return Answering(answer, lambda answer: answer["status"] == "abstained", check)
 
 
-async def run(count: int, ask: Ask, *, concurrency: int = 4) -> list[Result[Verification]]:
-    written: list[Result[Verification]] = []
-    await answer_lines(lines(count), asking(ask), written.append, concurrency=concurrency)
+async def run(count: int, ask: Ask, *, concurrency: int = 4) -> list[LineResult[Verification]]:
+    written: list[LineResult[Verification]] = []
+    await answer_lines(lines(count), answering(ask), written.append, concurrency=concurrency)
     return written
 
 
 async def test_results_are_written_in_the_order_of_the_lines() -> None:
-    async def slow_first(asked: dict[str, Any]) -> Verification:
-        await asyncio.sleep(0.05 if asked["question"] == "0" else 0)
-        return told(asked["question"])
+    async def slow_first(inputs: dict[str, Any]) -> Verification:
+        await asyncio.sleep(0.05 if inputs["question"] == "0" else 0)
+        return verification(inputs["question"])
 
     found = await run(20, slow_first)
     assert [result.answer and result.answer["answer"] for result in found] == [str(i) for i in range(20)]
 
 
-async def test_a_result_is_written_before_the_lines_after_it_have_come() -> None:
+async def test_a_result_is_written_before_the_next_lines_arrive() -> None:
     first = asyncio.Event()
 
     async def source() -> AsyncIterator[Line]:
@@ -101,96 +101,96 @@ async def test_a_result_is_written_before_the_lines_after_it_have_come() -> None
         await first.wait()
         yield Line(2, 2, {"question": "2"})
 
-    async def ask(_asked: dict[str, Any]) -> Verification:
-        return told()
+    async def ask(_inputs: dict[str, Any]) -> Verification:
+        return verification()
 
     async with asyncio.timeout(5):
-        await answer_lines(source(), asking(ask), lambda _: first.set(), concurrency=1)
+        await answer_lines(source(), answering(ask), lambda _: first.set(), concurrency=1)
 
 
-async def test_no_more_than_the_concurrency_are_asked_at_once() -> None:
+async def test_at_most_the_concurrency_is_asked_at_once() -> None:
     running = most = 0
 
-    async def ask(_asked: dict[str, Any]) -> Verification:
+    async def ask(_inputs: dict[str, Any]) -> Verification:
         nonlocal running, most
         running += 1
         most = max(most, running)
         await asyncio.sleep(0.001)
         running -= 1
-        return told()
+        return verification()
 
     await run(30, ask, concurrency=3)
     assert most == 3
 
 
-async def test_a_slow_line_bounds_how_many_results_wait_for_it() -> None:
-    asked_for: list[str] = []
+async def test_the_results_that_wait_for_a_slow_line_are_bounded() -> None:
+    questions: list[str] = []
 
-    async def ask(asked: dict[str, Any]) -> Verification:
-        asked_for.append(asked["question"])
-        if asked["question"] == "0":
+    async def ask(inputs: dict[str, Any]) -> Verification:
+        questions.append(inputs["question"])
+        if inputs["question"] == "0":
             await asyncio.Event().wait()
-        return told()
+        return verification()
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
             await run(10_000, ask, concurrency=2)
-    assert len(asked_for) <= 2 * AHEAD + 4
+    assert len(questions) <= 2 * AHEAD + 4
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [(InputError("not a sum"), "not a sum"), (ValueError("oh"), "ValueError: oh")],
 )
-async def test_a_line_that_fails_costs_no_other_line_its_answer(error: Exception, reason: str) -> None:
-    async def ask(asked: dict[str, Any]) -> Verification:
-        if asked["question"] == "1":
+async def test_a_line_that_fails_does_not_affect_the_others(error: Exception, reason: str) -> None:
+    async def ask(inputs: dict[str, Any]) -> Verification:
+        if inputs["question"] == "1":
             raise error
-        return told()
+        return verification()
 
     assert [result.error for result in await run(3, ask)] == [None, reason, None]
 
 
-async def test_a_bad_line_is_not_asked_and_has_its_place() -> None:
+async def test_a_bad_line_is_not_asked_and_its_error_is_in_order() -> None:
     async def source() -> AsyncIterator[Line]:
         yield Line(1, 1, {"question": "1"})
         yield Line(2, 2, {}, "not JSON")
 
-    async def ask(asked: dict[str, Any]) -> Verification:
-        assert asked
-        return told()
+    async def ask(inputs: dict[str, Any]) -> Verification:
+        assert inputs
+        return verification()
 
-    written: list[Result[Verification]] = []
-    await answer_lines(source(), asking(ask), written.append, concurrency=1)
+    written: list[LineResult[Verification]] = []
+    await answer_lines(source(), answering(ask), written.append, concurrency=1)
     assert [result.error for result in written] == [None, "not JSON"]
 
 
-async def test_a_server_that_is_gone_ends_the_run() -> None:
-    async def gone() -> None:
+async def test_a_missing_server_ends_the_run() -> None:
+    async def no_server() -> None:
         raise ServerError("no server answers")
 
-    async def ask(asked: dict[str, Any]) -> Verification:
-        return told() if asked["question"] == "0" else told(None, lost=True)
+    async def ask(inputs: dict[str, Any]) -> Verification:
+        return verification() if inputs["question"] == "0" else verification(None, lost=True)
 
-    written: list[Result[Verification]] = []
+    written: list[LineResult[Verification]] = []
     with pytest.raises(ServerError, match="no server answers"):
-        await answer_lines(lines(1000), asking(ask, gone), written.append, concurrency=1)
+        await answer_lines(lines(1000), answering(ask, no_server), written.append, concurrency=1)
     assert [result.line.number for result in written] == [0]
 
 
-async def test_an_abstention_is_a_result_where_the_server_is_there() -> None:
-    async def ask(_asked: dict[str, Any]) -> Verification:
-        return told(None, lost=True)
+async def test_an_abstention_is_a_result_if_the_server_works() -> None:
+    async def ask(_inputs: dict[str, Any]) -> Verification:
+        return verification(None, lost=True)
 
     assert len(await run(3, ask)) == 3
 
 
 async def test_a_result_that_cannot_be_written_ends_the_run() -> None:
-    async def ask(_asked: dict[str, Any]) -> Verification:
-        return told()
+    async def ask(_inputs: dict[str, Any]) -> Verification:
+        return verification()
 
-    def write(_result: Result[Verification]) -> None:
+    def write(_result: LineResult[Verification]) -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        await answer_lines(lines(1000), asking(ask), write, concurrency=2)
+        await answer_lines(lines(1000), answering(ask), write, concurrency=2)

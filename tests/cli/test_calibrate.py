@@ -17,10 +17,10 @@ SAFE = [question(i, "77777" if i < 80 else "88877") for i in range(100)]
 
 def calibrated(log: Path, output: Path, *more: object) -> Result:
     command = ["calibrate", log, "--model", "m", "--task", "answer", "--output", output, "--target-risk", "0.05", *more]
-    return CliRunner().invoke(app, [str(each) for each in command])
+    return CliRunner().invoke(app, [str(argument) for argument in command])
 
 
-def test_a_promise_is_written_and_told(tmp_path: Path) -> None:
+def test_a_guarantee_is_written_and_printed(tmp_path: Path) -> None:
     log = written(tmp_path / "log.jsonl", SAFE)
     done = calibrated(log, tmp_path / "gate.json", "--measure", "consensus", "--samples", 5)
     assert done.exit_code == 0, done.output
@@ -30,39 +30,42 @@ def test_a_promise_is_written_and_told(tmp_path: Path) -> None:
     assert (made.questions, made.labelled, made.losses, made.direct) == (100, 100, 0, 80)
     assert (made.data, made.data_sha256) == ("log.jsonl", hashlib.sha256(log.read_bytes()).hexdigest())
     assert set(made.versions) == {"egrm-graph", "numpy", "scipy"}
-    assert "Gate: consensus of 5 samples >= 1. Of these questions 80.0% skip reasoning." in done.stdout
-    assert "a risk of 2.95% at most (1 of 1 gates that were tried)" in done.stdout
+    assert "Gate: consensus of 5 samples >= 1. 80.0% of these questions skip reasoning." in done.stdout
+    assert "so the risk is at most 2.95% (gates tried: 1)" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("log", "told"),
+    ("log", "message"),
     [
-        (SAFE[:5], "Nothing is promised: 5 questions cannot promise a risk of 0.05"),
-        ([question(i, "77777") for i in range(200)], "Nothing is promised: every answer is right"),
-        ([question(i, "88888", "9") for i in range(200)], "Nothing is promised: every answer is wrong"),
-        ([question(i, "88888") for i in range(200)], "Nothing is promised: no gate keeps a risk"),
+        (SAFE[:5], "No guarantee: 5 questions cannot promise a risk of 0.05"),
+        ([question(i, "77777") for i in range(200)], "No guarantee: every answer is right"),
+        ([question(i, "88888", "9") for i in range(200)], "No guarantee: every answer is wrong"),
+        ([question(i, "88888") for i in range(200)], "No guarantee: no gate keeps a risk"),
     ],
 )
-def test_where_nothing_can_be_promised_no_threshold_is_written(tmp_path: Path, log: list, told: str) -> None:  # type: ignore[type-arg]
+def test_without_a_guarantee_no_calibration_is_written(tmp_path: Path, log: list, message: str) -> None:  # type: ignore[type-arg]
     done = calibrated(written(tmp_path / "log.jsonl", log), tmp_path / "gate.json")
     assert (done.exit_code, (tmp_path / "gate.json").exists()) == (1, False)
-    assert done.stdout.startswith(told)
+    assert done.stdout.startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
-        (["--measure", "nope"], "--measure nope is no measure; known are consensus"),
+        (["--measure", "nope"], "--measure nope: unknown measure; choose from consensus"),
         (["--samples", "9"], "samples=9: the log has 5 fast answers per question"),
-        (["--confidence", "1"], "--confidence 1 cannot be promised by any number of questions"),
+        (
+            ["--confidence", "1"],
+            "no number of questions can guarantee --confidence 1; choose a value between 0 and 1, such as 0.95",
+        ),
         (["--task", "pairwise", "--abstain-risk", "0.1"], "the task pairwise judges candidates"),
         (["--questions", "nowhere"], "nowhere cannot be read"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(tmp_path: Path, more: list[str], told: str) -> None:
+def test_an_option_that_cannot_be_used_is_a_one_line_error(tmp_path: Path, more: list[str], message: str) -> None:
     done = calibrated(written(tmp_path / "log.jsonl", SAFE), tmp_path / "gate.json", *more)
     assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_a_null_label_is_an_error_and_not_a_wrong_answer(tmp_path: Path) -> None:
@@ -74,15 +77,15 @@ def test_a_null_label_is_an_error_and_not_a_wrong_answer(tmp_path: Path) -> None
     assert "line 1: fast.3.correct=None: Input should be a valid boolean" in done.stderr
 
 
-def test_where_reasoning_is_no_better_that_is_told(tmp_path: Path) -> None:
+def test_it_says_if_reasoning_is_not_better(tmp_path: Path) -> None:
     log = written(tmp_path / "log.jsonl", [question(i, "77777", "7" if i < 150 else "8") for i in range(200)])
     done = calibrated(log, tmp_path / "gate.json")
     assert done.exit_code == 0, done.output
-    assert "gate 100.0%, always reasoning 75.0%, never 100.0%; of the direct answers alone 100.0%" in done.stdout
-    assert "Reasoning is no better here than the fast answers are" in done.stdout
+    assert "gate 100.0%, always reasoning 75.0%, never 100.0%. Right among the direct answers: 100.0%" in done.stdout
+    assert "Reasoning is not better than the fast answers here" in done.stdout
 
 
-def test_a_calibration_is_replaced_only_where_that_is_wanted(tmp_path: Path) -> None:
+def test_a_calibration_is_replaced_only_on_request(tmp_path: Path) -> None:
     log = written(tmp_path / "log.jsonl", SAFE)
     assert calibrated(log, tmp_path / "gate.json").exit_code == 0
     again = calibrated(log, tmp_path / "gate.json")
@@ -90,11 +93,15 @@ def test_a_calibration_is_replaced_only_where_that_is_wanted(tmp_path: Path) -> 
     assert calibrated(log, tmp_path / "gate.json", "--overwrite").exit_code == 0
 
 
-def test_a_question_is_asked_under_a_calibration(tmp_path: Path) -> None:
+def test_a_question_is_asked_with_a_calibration(tmp_path: Path) -> None:
     file = calibrations.written(tmp_path, threshold=0.5, samples=2)
-    asked = ["ask", "17+48", "--calibration", file, "--scorer", "none", "--stopping", "all", "--json"]
-    done = CliRunner().invoke(app, [str(each) for each in asked])
+    command = ["ask", "17+48", "--calibration", file, "--scorer", "none", "--stopping", "all", "--json"]
+    done = CliRunner().invoke(app, [str(argument) for argument in command])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
-    assert (told["uncertainty"]["samples"], told["uncertainty"]["threshold"], told["calibrated"]) == (2, 0.5, True)
-    assert told["confidence"] in (0.6, 0.97)
+    result = json.loads(done.stdout)
+    assert (result["uncertainty"]["samples"], result["uncertainty"]["threshold"], result["calibrated"]) == (
+        2,
+        0.5,
+        True,
+    )
+    assert result["confidence"] in (0.6, 0.97)

@@ -1,4 +1,4 @@
-"""The demo's comparison, and the question that it tells step by step."""
+"""The comparison of the demo, and the question that it shows step by step."""
 
 import asyncio
 import io
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from egrm_graph import Settings
 from egrm_graph.benchmark.held_out import held_out
-from egrm_graph.cli.demo import compared
+from egrm_graph.cli.demo import run_demo
 from tests.cli.test_verify import server_that
 from tests.clients.fake_server import Seen, answer
 
@@ -16,7 +16,7 @@ TURN_S = 0.02
 
 
 class OneByOne:
-    """A server that works on one request at a time, and is never sure at once."""
+    """A server that handles one request at a time, and whose fast answers never agree."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
@@ -30,14 +30,16 @@ class OneByOne:
         return web.json_response(answer(*texts))
 
 
-async def test_the_question_that_is_told_has_the_time_that_it_takes_alone() -> None:
+async def test_the_example_has_the_time_that_it_takes_on_its_own() -> None:
     async with server_that(OneByOne()) as server:
         settings = Settings(engine="vllm", model="egrm-tiny", base_url=(server.url,), scorer=None)
-        found = await compared(settings, None, held_out(12), 12, Console(file=io.StringIO()))
-    assert found.alone is not None
-    verification, question = found.alone
-    among_others = dict(zip(found.trials[-1].questions, found.trials[-1].outcomes, strict=True))[question].verification
+        result = await run_demo(settings, None, held_out(12), 12, Console(file=io.StringIO()))
+    assert result.example is not None
+    verification, question = result.example
+    among_others = dict(zip(result.trials[-1].questions, result.trials[-1].outcomes, strict=True))[
+        question
+    ].verification
     assert among_others is not None
     assert (verification["answer"], verification["route"]) == (among_others["answer"], among_others["route"])
-    alone_ms, among_ms = (sum(told["timing_ms"].values()) for told in (verification, among_others))
+    alone_ms, among_ms = (sum(result["timing_ms"].values()) for result in (verification, among_others))
     assert alone_ms < among_ms / 2

@@ -1,5 +1,5 @@
-"""`egrm verify --output`, killed at 50 random moments and resumed after each: only what was under way is lost, and no
-finished question is asked again."""
+"""`egrm verify --output`, killed at 50 random moments and resumed each time. It loses only the questions in progress,
+and asks no finished question again."""
 
 import asyncio
 import json
@@ -22,23 +22,23 @@ KILLS = 50
 QUESTIONS = 240
 CONCURRENCY = 8
 LONGEST_S = 0.2
-"""To a kill, from the start of a process (every fifth) or from its first request."""
+"""The longest time until a kill, from the start of a process (every fifth) or from its first request."""
 RUN_ID = re.compile(rb"\b[0-9a-f]{32}\b")
 TIMES = re.compile(rb'"timing_ms": \{[^}]*\}')
 
 
 def line(i: int) -> dict[str, Any]:
-    """A question of its own; some lines share an id with another one."""
+    """A unique question. Some lines share an id."""
     return {"id": f"q{i % 200}", "question": f"{i // 90 + 1}+{i % 90 + 1}"}
 
 
-class Unhurried:
-    """Answers after a random delay, some questions after a long one. What it says follows from the seed alone."""
+class DelayedModel:
+    """Answers after a random delay, which is long for some questions. The answer depends only on the seed."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self.answered: list[str] = []
-        """The questions that need no more than this one answer: their fast answers agree."""
+        """The questions whose fast answers agree, so they need no other answer."""
 
     async def __call__(self, seen: Seen) -> web.Response:
         question = question_of(seen)
@@ -56,22 +56,22 @@ def question_of(seen: Seen) -> str:
 
 
 def comparable(file: Path) -> bytes:
-    """The file without what differs between any two runs: their ids, and how long they took."""
+    """The file without what differs between runs: ids and times."""
     return TIMES.sub(b"", RUN_ID.sub(b"", file.read_bytes()))
 
 
 def in_file(file: Path, lines: Sequence[dict[str, Any]]) -> set[str]:
-    """The questions of the whole results in the file. Until it is sorted, a result without the number of its line is
-    that of the first line with its id."""
+    """The questions of the complete results in the file. Until it is sorted, a result without a line number belongs to
+    the first line with its id."""
     raws = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
     if len(raws) == len(lines):
-        return {each["question"] for each in lines}
-    numbers = {each["id"]: i for i, each in reversed(list(enumerate(lines, start=1)))}
+        return {entry["question"] for entry in lines}
+    numbers = {entry["id"]: i for i, entry in reversed(list(enumerate(lines, start=1)))}
     return {lines[found.get("line", numbers[found["id"]]) - 1]["question"] for found in map(json.loads, raws)}
 
 
 async def first_request(server: FakeServer, n_before: int, process: BaseProcess) -> None:
-    """Waits for it, or for the end of the process, which may have nothing left to ask."""
+    """Wait for the first request, or for the end of the process, which may have nothing left to ask."""
     tasks = [asyncio.create_task(work) for work in (server.arrived(n_before + 1), ended(process, 60))]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -80,14 +80,14 @@ async def first_request(server: FakeServer, n_before: int, process: BaseProcess)
 
 
 @pytest.mark.timeout(240)
-async def test_fifty_kills_lose_only_what_was_under_way(tmp_path: Path) -> None:
+async def test_fifty_kills_lose_only_the_questions_in_progress(tmp_path: Path) -> None:
     chance = random.Random(5)
     lines = [line(i) for i in range(QUESTIONS)]
-    given, whole, cut = written(tmp_path / "in.jsonl", *lines), tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
-    log, model, n_kills = tmp_path / "log", Unhurried(chance), 0
+    source, full, cut = written(tmp_path / "in.jsonl", *lines), tmp_path / "full.jsonl", tmp_path / "cut.jsonl"
+    log, model, n_kills = tmp_path / "log", DelayedModel(chance), 0
     async with server_that(model) as server:
-        command = ["verify", given, *served(server, "--concurrency", CONCURRENCY, "--output")]
-        assert await ended(start([*command, whole], log), 60) == 0, log.read_text()
+        command = ["verify", source, *served(server, "--concurrency", CONCURRENCY, "--output")]
+        assert await ended(start([*command, full], log), 60) == 0, log.read_text()
         while n_kills < KILLS:
             before, n_before, n_answered = in_file(cut, lines), len(server.seen), len(model.answered)
             process = start([*command, cut, "--resume"], log)
@@ -101,8 +101,8 @@ async def test_fifty_kills_lose_only_what_was_under_way(tmp_path: Path) -> None:
             assert before.isdisjoint(map(question_of, server.seen[n_before:]))
             assert len(set(model.answered[n_answered:]) - now) <= CONCURRENCY
             n_kills += process.exitcode == -signal.SIGKILL
-            if process.exitcode == 0:  # it came to its end: once more from the start
-                assert comparable(cut) == comparable(whole)
+            if process.exitcode == 0:  # it finished, so start over
+                assert comparable(cut) == comparable(full)
                 cut.unlink()
         assert await ended(start([*command, cut, "--resume"], log), 60) == 0, log.read_text()
-    assert comparable(cut) == comparable(whole)
+    assert comparable(cut) == comparable(full)

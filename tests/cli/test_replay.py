@@ -1,4 +1,4 @@
-"""`egrm replay`, as a user runs it."""
+"""`egrm replay` as a user runs it."""
 
 import json
 import re
@@ -14,8 +14,8 @@ from tests.replay.logs import question, written
 LOG = [question(i, ("77777", "88777", "78889")[i % 3], "77", tokens=(2, 30)) for i in range(30)]
 
 
-def replayed(*given: object) -> Result:
-    return CliRunner().invoke(app, ["replay", *map(str, given)], env={"COLUMNS": "100"})
+def replayed(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["replay", *map(str, arguments)], env={"COLUMNS": "100"})
 
 
 def test_tables_have_every_measure_and_size(tmp_path: Path) -> None:
@@ -27,16 +27,16 @@ def test_tables_have_every_measure_and_size(tmp_path: Path) -> None:
     assert "Always reasoning: accuracy 1.000 [1.000, 1.000], 60.0 tokens" in done.stdout
 
 
-def test_json_has_the_curves_and_no_number_that_json_does_not_have(tmp_path: Path) -> None:
+def test_json_has_the_curves_and_null_for_nan(tmp_path: Path) -> None:
     log = written(tmp_path / "log.jsonl", [question(i, "8") for i in range(5)])
-    told = json.loads(replayed(log, "--measure", "consensus", "--json").stdout)
-    assert (told["questions"], told["always"]) == (5, 1.0)
-    (curve,) = told["curves"]
+    result = json.loads(replayed(log, "--measure", "consensus", "--json").stdout)
+    assert (result["questions"], result["always"]) == (5, 1.0)
+    (curve,) = result["curves"]
     assert curve["auroc"] == {"value": None, "low": None, "high": None}
     assert [point["accuracy"]["value"] for point in curve["points"]] == [1.0, 0.0]
 
 
-def test_the_page_has_the_curves_and_fetches_nothing(tmp_path: Path) -> None:
+def test_the_page_has_the_curves_and_loads_nothing(tmp_path: Path) -> None:
     log = written(tmp_path / "<log>.jsonl", LOG)
     done = replayed(log, "--samples", 5, "--html", tmp_path / "page.html")
     assert done.exit_code == 0, done.output
@@ -63,5 +63,5 @@ def test_a_run_needs_its_questions(tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").write_text('{"id": "a", "question": "3+4", "reference": "7"}\n')
     alone = replayed(tmp_path / "run.jsonl")
     assert (alone.exit_code, "(--questions)" in alone.stderr) == (2, True)
-    told = json.loads(replayed(tmp_path / "run.jsonl", "--questions", tmp_path / "questions.jsonl", "--json").stdout)
-    assert (told["questions"], told["always"]) == (1, 1.0)
+    result = json.loads(replayed(tmp_path / "run.jsonl", "--questions", tmp_path / "questions.jsonl", "--json").stdout)
+    assert (result["questions"], result["always"]) == (1, 1.0)

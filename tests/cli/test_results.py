@@ -1,20 +1,20 @@
 import json
 from pathlib import Path
 
-from egrm_graph.cli.answering import Result
+from egrm_graph.cli.answering import LineResult
 from egrm_graph.cli.json_lines import Id, Line
-from egrm_graph.cli.results import Order, done_before, encode, open_results, put_in_order
+from egrm_graph.cli.results import InputOrder, done_before, encode, open_results, sort_results
 
 
-def failed(number: int, name: Id, error: str) -> Result[dict[str, str]]:
-    return Result(Line(number, name, {}), None, error)
+def failed(number: int, name: Id, error: str) -> LineResult[dict[str, str]]:
+    return LineResult(Line(number, name, {}), None, error)
 
 
 def result(name: Id, error: str = "no") -> bytes:
-    return encode(Result(Line(1, name, {}), {"error": error}))
+    return encode(LineResult(Line(1, name, {}), {"error": error}))
 
 
-def test_a_bad_line_has_its_id_its_number_and_the_reason() -> None:
+def test_a_bad_line_has_its_id_its_number_and_an_error() -> None:
     assert json.loads(encode(failed(7, "a", "not JSON"))) == {"id": "a", "line": 7, "error": "not JSON"}
 
 
@@ -26,7 +26,7 @@ def test_a_result_is_one_line_of_ascii() -> None:
 
 
 def test_only_the_result_of_a_line_whose_id_was_used_before_has_its_number() -> None:
-    first, again = (Result(Line(number, "a", {}, again=number > 1), {"answer": "1"}) for number in (1, 2))
+    first, again = (LineResult(Line(number, "a", {}, again=number > 1), {"answer": "1"}) for number in (1, 2))
     assert encode(first, numbered=True) == encode(first) == encode(again) == b'{"id": "a", "answer": "1"}\n'
     assert encode(again, numbered=True) == b'{"id": "a", "line": 2, "answer": "1"}\n'
 
@@ -38,16 +38,16 @@ def test_without_resume_the_file_starts_over(tmp_path: Path) -> None:
     assert file.read_bytes() == b""
 
 
-def test_no_file_has_no_results(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_results(tmp_path: Path) -> None:
     assert done_before(tmp_path / "none") == []
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    file, link, order = tmp_path / "out.jsonl", tmp_path / "link.jsonl", Order()
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    file, link, order = tmp_path / "out.jsonl", tmp_path / "link.jsonl", InputOrder()
     file.write_bytes(result("b") + result("a"))
     link.symlink_to(file)
     for number, name in enumerate("ab", start=1):
         order.add(Line(number, name, {}))
-    put_in_order(link, order)
+    sort_results(link, order)
     assert link.is_symlink()
     assert file.read_bytes() == result("a") + result("b")

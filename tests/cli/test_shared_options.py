@@ -32,14 +32,14 @@ def test_only_what_is_given_counts_as_given() -> None:
 
 
 def test_every_option_reaches_its_setting() -> None:
-    given = [
+    options = [
         *("--samples", "7", "--threshold", "0.6", "--measure", "vote_entropy", "--seed", "3"),
         *("--engine", "vllm", "--model", "name", "--endpoint", "completions"),
         *("--base-url", "http://a/v1", "--base-url", "http://b/v1"),
         *("--fast-temperature", "0.5", "--path-thinking", "off", "--deadline-s", "2.5"),
         *("--scorer", "folder", "--scorer-url", "http://c/v1"),
     ]
-    assert parsed(*given) == Settings(
+    assert parsed(*options) == Settings(
         samples=7,
         threshold=0.6,
         measure="vote_entropy",
@@ -81,7 +81,7 @@ def test_the_api_key_comes_from_the_environment_only(monkeypatch: pytest.MonkeyP
     assert key.get_secret_value() == "secret"
     app = typer.Typer()
     app.command()(with_settings(lambda *, settings: None))
-    assert "--api-key" not in CliRunner().invoke(app, ["--help"]).output
+    assert "--api-key" not in CliRunner().invoke(app, ["--help-all"]).output
 
 
 def test_a_value_out_of_range_names_the_setting_and_the_range() -> None:
@@ -89,14 +89,15 @@ def test_a_value_out_of_range_names_the_setting_and_the_range() -> None:
         settings_of({"samples": 0})
 
 
-@pytest.mark.parametrize("given", [{"base_url": ["http://a/v1"], "engine": "embedded"}, {"endpoint": "chat"}])
-def test_an_option_that_would_have_no_effect_is_refused(given: dict[str, object]) -> None:
+@pytest.mark.parametrize("options", [{"base_url": ["http://a/v1"], "engine": "embedded"}, {"endpoint": "chat"}])
+def test_an_option_that_would_have_no_effect_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match="is for a server, and the engine is embedded; add --engine vllm or"):
-        settings_of(given)
+        settings_of(options)
 
 
-def test_help_tells_a_setting_its_docstring_and_its_default() -> None:
+def test_the_full_help_has_the_docstring_and_the_default_of_a_setting() -> None:
     app = typer.Typer()
     app.command()(with_settings(lambda *, settings: None))
-    output = " ".join(CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output.split())
-    assert "Fast answers drawn (M). The published setting is 5. [default: 5]" in output
+    output = " ".join(CliRunner().invoke(app, ["--help-all"], env={"COLUMNS": "300"}).output.split())
+    description = " ".join((Settings.model_fields["samples"].description or "").split())
+    assert f"{description} [default: 5]" in output

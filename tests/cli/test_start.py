@@ -1,4 +1,4 @@
-"""The command line starts at once: help loads none of the models' packages."""
+"""The command line starts fast: its help loads no heavy package."""
 
 import subprocess
 import sys
@@ -41,6 +41,9 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["ask", "-h"],
         ["verify", "--help"],
         ["demo", "--help"],
+        ["bench", "--help"],
+        ["attack", "--help"],
+        ["ask", "--help-all"],
         ["rollouts", "--help"],
         ["serve-model", "--help"],
         ["train", "scorer", "--help"],
@@ -54,13 +57,13 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert "Usage: egrm" in run.stdout
 
 
-def test_the_version_is_told() -> None:
+def test_it_prints_its_version() -> None:
     run = started("--version")
     assert (run.returncode, run.stdout, run.stderr.strip()) == (0, f"egrm {egrm_graph.__version__}\n", "[]")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["ask", "1+1", "--samples", "0"], "egrm: samples=0: Input should be greater than or equal to 1"),
         (["verify", "nowhere.jsonl", "--resume"], "egrm: --resume needs --output FILE"),
@@ -69,11 +72,11 @@ def test_the_version_is_told() -> None:
         (["train", "scorer", "nowhere.jsonl", "--base", ".", "--output", "."], "nowhere.jsonl"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(arguments: list[str], told: str) -> None:
+def test_an_error_is_one_line(arguments: list[str], message: str) -> None:
     run = started(*arguments)
-    lines = run.stderr.strip().splitlines()[:-1]  # the last one is the test's own
+    lines = run.stderr.strip().splitlines()[:-1]  # the last line is from the test
     assert (run.returncode, run.stdout, len(lines)) == (2, "", 1)
-    assert told in lines[0]
+    assert message in lines[0]
 
 
 @pytest.mark.parametrize("arguments", [["--what"], ["wat"], ["ask"], ["verify", "f", "--concurrency", "0"]])

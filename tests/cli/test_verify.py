@@ -1,4 +1,4 @@
-"""`egrm verify` and `egrm ask` as they are run: against a server that follows a script."""
+"""`egrm verify` and `egrm ask` as a user runs them: against a server that follows a script."""
 
 import asyncio
 import json
@@ -18,10 +18,10 @@ from tests.clients.fake_server import Action, FakeServer, Seen, disconnect, say,
 SURE = say("56", "56", "56", "56")  # the first wave of five
 UNSURE = say("1", "2", "3", "4")
 QUESTION = {"question": "17+48-9"}
-# A shell starts what runs in the background deaf to interrupts, and its children with it: these have to hear them.
-HEARING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+# A shell makes background processes and their children ignore interrupts. These tests need them.
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 START = "import sys; sys.argv[0] = 'egrm'; from egrm_graph.cli import main; main()"
-PROGRAM = [sys.executable, "-c", f"{HEARING}; {START}"]
+PROGRAM = [sys.executable, "-c", f"{INTERRUPTIBLE}; {START}"]
 
 
 @dataclass
@@ -50,8 +50,8 @@ async def egrm(*arguments: object, **variables: str) -> AsyncIterator[asyncio.su
             await process.wait()
 
 
-async def ended(process: asyncio.subprocess.Process, given: bytes = b"") -> Ended:
-    out, err = await process.communicate(given)
+async def ended(process: asyncio.subprocess.Process, standard_input: bytes = b"") -> Ended:
+    out, err = await process.communicate(standard_input)
     return Ended(process.returncode, out.decode(), err.decode())
 
 
@@ -70,8 +70,8 @@ def written(file: Path, *lines: object) -> Path:
     return file
 
 
-async def test_every_line_has_its_result_in_its_place(tmp_path: Path) -> None:
-    given = written(
+async def test_every_line_has_a_result_in_order(tmp_path: Path) -> None:
+    source = written(
         tmp_path / "in.jsonl",
         {"id": "a", **QUESTION, "reference": "56"},
         "\n",
@@ -79,7 +79,7 @@ async def test_every_line_has_its_result_in_its_place(tmp_path: Path) -> None:
         {"id": 7, "question": "who are you"},
         {"messages": [{"role": "user", "content": "17+48-9"}]},
     )
-    async with server_that(SURE) as server, egrm("verify", given, *served(server)) as process:
+    async with server_that(SURE) as server, egrm("verify", source, *served(server)) as process:
         done = await ended(process)
     assert done.status == 1
     assert [line["id"] for line in done.lines] == ["a", 3, 7, 5]
@@ -90,20 +90,20 @@ async def test_every_line_has_its_result_in_its_place(tmp_path: Path) -> None:
     assert "2 direct, 0 reasoned, 0 abstained, 2 bad lines; 24 completion tokens" in done.err
 
 
-async def test_where_every_line_has_its_answer_the_status_is_0(tmp_path: Path) -> None:
-    given = written(tmp_path / "in.jsonl", QUESTION)
-    async with server_that(SURE) as server, egrm("verify", given, *served(server)) as process:
+async def test_the_status_is_0_if_every_line_has_an_answer(tmp_path: Path) -> None:
+    source = written(tmp_path / "in.jsonl", QUESTION)
+    async with server_that(SURE) as server, egrm("verify", source, *served(server)) as process:
         assert (await ended(process)).status == 0
 
 
 async def test_an_abstention_makes_the_status_1(tmp_path: Path) -> None:
-    given = written(tmp_path / "in.jsonl", QUESTION)
-    async with server_that(say(*"????"), say("?")) as server, egrm("verify", given, *served(server)) as process:
+    source = written(tmp_path / "in.jsonl", QUESTION)
+    async with server_that(say(*"????"), say("?")) as server, egrm("verify", source, *served(server)) as process:
         done = await ended(process)
     assert (done.status, done.lines[0]["status"]) == (1, "abstained")
 
 
-async def test_results_come_while_the_input_is_still_open() -> None:
+async def test_results_arrive_while_the_input_is_open() -> None:
     async with server_that(SURE) as server, egrm("verify", "-", *served(server)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -114,23 +114,23 @@ async def test_results_come_while_the_input_is_still_open() -> None:
         assert (await ended(process)).status == 0
 
 
-async def test_resume_asks_only_what_has_no_result(tmp_path: Path) -> None:
-    given = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "aab"))
+async def test_resume_asks_only_lines_without_a_result(tmp_path: Path) -> None:
+    source = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "aab"))
     output = tmp_path / "out.jsonl"
     async with server_that(SURE) as server:
-        async with egrm("verify", given, *served(server, "--output", output)) as process:
+        async with egrm("verify", source, *served(server, "--output", output)) as process:
             assert (await ended(process)).status == 0
-        whole = output.read_bytes()
-        output.write_bytes(whole[: whole.rindex(b'{"id"') + 20])
-        async with egrm("verify", given, *served(server, "--output", output, "--resume")) as process:
+        complete = output.read_bytes()
+        output.write_bytes(complete[: complete.rindex(b'{"id"') + 20])
+        async with egrm("verify", source, *served(server, "--output", output, "--resume")) as process:
             assert (await ended(process)).status == 0
         assert len(server.seen) == 4
     assert [json.loads(line)["id"] for line in output.read_text().splitlines()] == ["a", "a", "b"]
 
 
-async def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    given, output = written(tmp_path / "in.jsonl", QUESTION), written(tmp_path / "out.jsonl", "precious\n")
-    async with egrm("verify", given, "--output", output) as process:
+async def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
+    source, output = written(tmp_path / "in.jsonl", QUESTION), written(tmp_path / "out.jsonl", "precious\n")
+    async with egrm("verify", source, "--output", output) as process:
         done = await ended(process)
     assert (done.status, output.read_text()) == (2, "precious\n")
     assert "--resume" in done.err
@@ -140,17 +140,17 @@ async def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert "is the input itself" in done.err
 
 
-async def test_an_interrupted_run_leaves_whole_lines_and_says_how_to_go_on(tmp_path: Path) -> None:
-    given = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "abc"))
+async def test_an_interrupted_run_leaves_complete_lines_and_says_how_to_resume(tmp_path: Path) -> None:
+    source = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "abc"))
     output = tmp_path / "out.jsonl"
     arguments = ["--output", output, "--concurrency", 1]
-    async with server_that(SURE, stall) as server, egrm("verify", given, *served(server, *arguments)) as process:
+    async with server_that(SURE, stall) as server, egrm("verify", source, *served(server, *arguments)) as process:
         await server.arrived(2)
         process.send_signal(signal.SIGINT)
         done = await ended(process)
         await asyncio.wait_for(server.seen[1].broken_off.wait(), 10)
     assert done.status == 130
-    assert "interrupted; the same command with --resume goes on" in done.err
+    assert "interrupted; run the same command with --resume to continue" in done.err
     assert "Traceback" not in done.err
     assert [json.loads(line)["id"] for line in output.read_text().splitlines()] == ["a"]
 
@@ -166,28 +166,28 @@ async def test_an_interrupt_ends_a_run_that_waits_for_its_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (["--model", "other"], "does not serve 'other' but egrm-tiny"),
         (["--base-url", "http://localhost:9/v1", "--attempts", "1"], "no server answers at http://localhost:9/v1"),
     ],
 )
-async def test_a_server_or_model_that_is_not_there_is_told_before_the_first_line(
-    change: list[str], told: str, tmp_path: Path
+async def test_a_missing_server_or_model_is_an_error_before_the_first_line(
+    change: list[str], message: str, tmp_path: Path
 ) -> None:
-    given, output = written(tmp_path / "in.jsonl", QUESTION), tmp_path / "out.jsonl"
+    source, output = written(tmp_path / "in.jsonl", QUESTION), tmp_path / "out.jsonl"
     async with (
         server_that(SURE) as server,
-        egrm("verify", given, *served(server, "--output", output, *change)) as process,
+        egrm("verify", source, *served(server, "--output", output, *change)) as process,
     ):
         done = await ended(process)
     assert (done.status, done.out, len(done.err.splitlines())) == (2, "", 1)
-    assert told in done.err
+    assert message in done.err
     assert not output.exists()
 
 
-async def test_a_server_that_dies_ends_the_run_and_the_rest_can_be_resumed(tmp_path: Path) -> None:
-    given = written(tmp_path / "in.jsonl", *({"id": i, **QUESTION} for i in range(50)))
+async def test_a_server_that_dies_ends_the_run_and_it_can_be_resumed(tmp_path: Path) -> None:
+    source = written(tmp_path / "in.jsonl", *({"id": i, **QUESTION} for i in range(50)))
     output = tmp_path / "out.jsonl"
     gone = asyncio.Event()
 
@@ -198,7 +198,7 @@ async def test_a_server_that_dies_ends_the_run_and_the_rest_can_be_resumed(tmp_p
     arguments = ["--output", output, "--concurrency", 1, "--attempts", 2]
     async with AsyncExitStack() as stack:
         async with server_that(SURE, die) as server:
-            process = await stack.enter_async_context(egrm("verify", given, *served(server, *arguments)))
+            process = await stack.enter_async_context(egrm("verify", source, *served(server, *arguments)))
             await gone.wait()
         done = await ended(process)
     assert done.status == 2
@@ -206,7 +206,7 @@ async def test_a_server_that_dies_ends_the_run_and_the_rest_can_be_resumed(tmp_p
     assert 1 <= len(output.read_text().splitlines()) < 50
 
 
-async def test_ask_is_for_people_and_plain_where_there_is_no_terminal() -> None:
+async def test_ask_prints_plain_text_without_a_terminal() -> None:
     async with server_that(SURE) as server, egrm("ask", "17+48-9", *served(server)) as process:
         done = await ended(process)
     assert done.status == 0
@@ -221,8 +221,9 @@ async def test_ask_can_print_the_verification() -> None:
         egrm("ask", "17+48-9", "--json", "--reference", "56", *served(server)) as process,
     ):
         done = await ended(process)
-    told = json.loads(done.out)
-    assert (told["answer"], told["correct"], told["route"], len(told["paths"])) == ("56", True, "reasoned", 4)
+    verification = json.loads(done.out)
+    values = (verification["answer"], verification["correct"], verification["route"], len(verification["paths"]))
+    assert values == ("56", True, "reasoned", 4)
 
 
 async def test_ask_without_an_answer_has_the_status_1() -> None:
@@ -230,7 +231,7 @@ async def test_ask_without_an_answer_has_the_status_1() -> None:
         assert (await ended(process)).status == 1
 
 
-async def test_a_terminal_that_lacks_characters_stops_nothing() -> None:
+async def test_a_terminal_that_lacks_characters_does_not_stop_it() -> None:
     async with (
         server_that(SURE) as server,
         egrm("ask", "17+48-9", *served(server), PYTHONIOENCODING="ascii") as process,

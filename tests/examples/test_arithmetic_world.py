@@ -1,4 +1,4 @@
-"""The bundled world: what it teaches is right, and its held-out questions are never trained on."""
+"""The questions of the bundled models: their paths are right, and held-out questions are never trained on."""
 
 import itertools
 import json
@@ -43,13 +43,13 @@ def test_every_held_out_question_is_on_the_test_side() -> None:
     assert {world.Question(terms_of(row["question"]), row["level"]).side for row in HELD_OUT} == {"test"}
 
 
-def test_the_shipped_questions_are_those_of_the_recipe_and_their_references_are_right() -> None:
+def test_the_packaged_questions_come_from_the_recipe_with_right_references() -> None:
     expected = [(q.text, str(q.answer), q.level) for q in world.sample(1000, "test", seed=0)]
     assert [(row["question"], row["reference"], row["level"]) for row in HELD_OUT] == expected
 
 
 @pytest.mark.parametrize("side", ["train", "validation"])
-def test_what_is_trained_on_never_meets_a_held_out_question(side: world.Side) -> None:
+def test_the_training_data_never_contains_a_held_out_question(side: world.Side) -> None:
     held_out = {tuple(sorted(terms_of(row["question"]))) for row in HELD_OUT}
     drawn = itertools.islice(world.stream(random.Random(0), side), 50_000)
     assert not held_out & {tuple(sorted(question.terms)) for question in drawn}

@@ -14,9 +14,9 @@ def test_the_ratio_is_taken_within_a_round() -> None:
     graph = [Cost(1.0, 10.0), Cost(1.0, 40.0), Cost(1.0, 2.0)]
     langgraph = [Cost(0.5, 5.0), Cost(0.5, 20.0), Cost(0.5, 6.0)]
     bare = [Cost(0.5, 10.0), Cost(0.5, 20.0), Cost(0.5, 2.0)]
-    told = report(graph, langgraph, bare, questions=1, in_flight=1, delay_ms=0.0)
-    assert told.wall_ratio == Figure(1.0, 1.0, 2.0)
-    assert told.langgraph_wall_ratio == Figure(1.0, 0.5, 3.0)
+    result = report(graph, langgraph, bare, questions=1, in_flight=1, delay_ms=0.0)
+    assert result.wall_ratio == Figure(1.0, 1.0, 2.0)
+    assert result.langgraph_wall_ratio == Figure(1.0, 0.5, 3.0)
 
 
 async def test_a_small_run_gives_every_figure() -> None:

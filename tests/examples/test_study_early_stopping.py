@@ -1,4 +1,4 @@
-"""What the rules would have drawn, counted on votes that are written down, and timed on a client that answers them."""
+"""The counts and times of the stopping rules, with fixed votes and a client that gives them as answers."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import pytest
 from waves_counted import counted, draw_all
 from waves_timed import timed
 
-from egrm_graph.benchmark.held_out import Question
+from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.parts import Parts, assemble
 from egrm_graph.settings import Settings
@@ -19,7 +19,7 @@ VOTES = {
     "4+0": "44414",  # direct, after five
     "5+0": "55156",  # reasoned, after five: 55155 would be direct
 }
-QUESTIONS = [Question(text, text, text[0], 1) for text in VOTES]
+QUESTIONS = [BenchQuestion(text, text, text[0], 1) for text in VOTES]
 
 
 def scripted() -> Parts:
@@ -33,7 +33,7 @@ def scripted() -> Parts:
     return assemble(Settings(task="arithmetic"), client=ScriptedClient(answer), scorer=None)
 
 
-async def test_what_each_rule_would_have_drawn_is_counted() -> None:
+async def test_it_counts_what_each_rule_would_have_drawn() -> None:
     parts = scripted()
     rows = counted(parts, await draw_all(parts, QUESTIONS, 5), 5)
     found = [(row.rule, row.sizes, row.samples.value, row.round_trips, row.changed) for row in rows]
@@ -50,20 +50,20 @@ async def test_what_each_rule_would_have_drawn_is_counted() -> None:
         ("sequential", one_by_one, 21 / 5, 21 / 5, 0),
     ]
     assert rows[2].over_fewest.value == pytest.approx(1 / 22)
-    assert rows[2].completion_tokens == 23 / 5  # a text counts a token for each character
+    assert rows[2].completion_tokens == 23 / 5  # each character counts as a token
 
 
-async def test_drawing_is_timed_with_the_paths_of_those_whose_first_wave_does_not_do() -> None:
+async def test_it_times_drawing_and_the_paths_of_questions_that_the_first_wave_leaves_open() -> None:
     parts = scripted()
     rows = await timed(parts, await draw_all(parts, QUESTIONS, 5), 5, 10)
-    found = {row.way: (row.questions, row.requests, row.reasoned) for row in rows}
+    found = {row.variant: (row.questions, row.requests, row.reasoned) for row in rows}
     assert found == {
         "all, one wave": (5, 1.0, 2),
         "decided, one wave of single requests": (5, 5.0, 2),
         "decided, two waves": (5, 8 / 5, 2),
         "decided, three waves": (5, 12 / 5, 2),
-        # Three questions need the second wave; of these one is reasoned about.
+        # Three questions need the second wave, and one of them is reasoned about.
         "paths after the gate": (3, (3 * 2 + 4) / 3, 1),
-        "paths started ahead": (3, 2 + 4.0, 1),
+        "paths started early": (3, 2 + 4.0, 1),
     }
     assert all(0 < row.p50_ms <= row.p95_ms for row in rows)

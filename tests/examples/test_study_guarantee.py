@@ -1,4 +1,4 @@
-"""The guarantee holds on worlds and on published logs whose true risk is known."""
+"""The guarantee holds on synthetic data and on published logs, where the true risk is known."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ REWARD_BENCH = DATA / "replay" / "rewardbench2_mini_to_full.jsonl.gz"
 
 
 def world(n: int, wrong_if_unanimous: float, seed: int) -> AnswerTable:
-    """Half of the questions are unanimous, the others split, and half of those wrong; reasoning is always right."""
+    """Half of the questions are unanimous. Of the others, half are wrong. Reasoning is always right."""
     rng = np.random.default_rng(seed)
 
     def drawn(i: int) -> LoggedQuestion:
@@ -29,12 +29,12 @@ def world(n: int, wrong_if_unanimous: float, seed: int) -> AnswerTable:
     return table_of([drawn(i) for i in range(n)])
 
 
-def test_a_gate_just_over_the_target_is_promised_no_more_often_than_stated() -> None:
-    """Six in a hundred are unanimous and wrong, so that no gate keeps 5 %."""
+def test_a_gate_just_above_the_target_is_chosen_no_more_often_than_allowed() -> None:
+    """Six of a hundred are unanimous and wrong, so no gate keeps 5 %."""
     found = [row for row in rows(world(2000, 0.12, seed=1), "excess", n_sets=500) if row.target_risk == 0.05]
     assert [row.sets for row in found] == ["drawn", "split"]
     assert all(row.over.low <= 0.05 for row in found)
-    assert all(row.promised == row.over.value for row in found)  # whatever was promised was promised in error
+    assert all(row.promised == row.over.value for row in found)  # every guarantee is an error here
 
 
 def test_a_safe_gate_is_found() -> None:
@@ -42,7 +42,7 @@ def test_a_safe_gate_is_found() -> None:
     assert all(row.promised > 0.95 and row.direct > 0.45 and row.over.value == 0 for row in found)
 
 
-@pytest.mark.skipif(not REWARD_BENCH.exists(), reason="EGRM_DATA names no folder with the published files")
+@pytest.mark.skipif(not REWARD_BENCH.exists(), reason="EGRM_DATA is not a folder with the published files")
 @pytest.mark.parametrize("loss", get_args(GateLoss))
 def test_the_guarantee_holds_on_a_published_log_and_skips_reasoning(loss: GateLoss) -> None:
     found = list(rows(table_of(read_log(REWARD_BENCH)), loss, n_sets=500))

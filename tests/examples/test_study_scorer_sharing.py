@@ -19,7 +19,7 @@ from egrm_graph.benchmark.held_out import held_out
         ("7+0", 0, "7+0=7;#7"),
     ],
 )
-def test_path_is_worked_out_tens_before_units(question: str, slip: int, path: str) -> None:
+def test_a_path_adds_tens_before_units(question: str, slip: int, path: str) -> None:
     assert worked(question, slip) == path
 
 
@@ -28,13 +28,13 @@ def test_worked_paths_without_a_slip_are_right() -> None:
         assert worked(question.text).endswith(f"#{question.reference}")
 
 
-def test_no_two_worked_paths_are_alike_even_beyond_the_held_out_questions() -> None:
+def test_all_worked_paths_differ_even_after_the_last_held_out_question() -> None:
     runs = all_different(1010, 2)
     pairs = {(question, path) for question, paths in runs for path in paths}
     assert (len(runs), len(pairs)) == (1010, 2020)
 
 
-def test_drawn_paths_are_the_generators() -> None:
+def test_drawn_paths_come_from_the_generator() -> None:
     ((question, paths),) = asyncio.run(drawn(1, 2))
     assert question == held_out(1)[0].text
     assert all(re.search(r"#-?\d+$", path) for path in paths)
@@ -46,9 +46,9 @@ SMALL = ["--runs", "2", "--paths", "2", "--rounds", "1", "--calls", "3", "--memo
 
 def test_small_run_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     main(SMALL)
-    shown = capsys.readouterr().out
-    assert "2 runs at once, 4 paths, 1 rounds" in shown
-    assert "a lone path waits, 3 calls" in shown
+    printed = capsys.readouterr().out
+    assert "2 runs at once, 4 paths, 1 rounds" in printed
+    assert "a single path waits, 3 calls" in printed
 
 
 def test_small_run_gives_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,9 +56,9 @@ def test_small_run_gives_every_figure(capsys: pytest.CaptureFixture[str]) -> Non
     drawn_, different, wait, memory = map(json.loads, capsys.readouterr().out.splitlines())
     assert (drawn_["texts"], different["texts"], different["different"]) == ("drawn", "all different", 4)
     figures = chain(
-        *(each.values() for each in (drawn_, different) for each in each.values() if isinstance(each, dict))
+        *(value.values() for row in (drawn_, different) for value in row.values() if isinstance(value, dict))
     )
     assert all(value > 0 for value in figures)
     assert wait["calls"] == 3
     assert memory["runs"] == 2
-    assert min(memory["most_mb"], memory["before_mb"]) > 0
+    assert min(memory["peak_mb"], memory["before_mb"]) > 0

@@ -8,9 +8,9 @@ from tracing_overhead import LEVELS, level_of, measure
 
 def test_ratios_are_of_sums_over_the_same_rounds() -> None:
     off = [Cost(1.0, 10.0), Cost(3.0, 10.0)]
-    told = level_of("full", [Cost(2.0, 10.0), Cost(3.0, 20.0)], off, 100.0)
-    assert (told.cpu_ms.value, told.cpu_ratio.value, told.wall_ratio.value) == (2.5, 1.25, 1.5)
-    assert (told.cpu_ratio.low, told.cpu_ratio.high) == (1.0, 2.0)  # both rounds the second; both the first
+    level = level_of("full", [Cost(2.0, 10.0), Cost(3.0, 20.0)], off, 100.0)
+    assert (level.cpu_ms.value, level.cpu_ratio.value, level.wall_ratio.value) == (2.5, 1.25, 1.5)
+    assert (level.cpu_ratio.low, level.cpu_ratio.high) == (1.0, 2.0)  # both rounds the second; both the first
 
 
 @pytest.mark.timeout(300)

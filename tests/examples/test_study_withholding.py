@@ -1,4 +1,4 @@
-"""What it costs and saves to withhold answers, on saved runs worked by hand."""
+"""The cost and gain of withholding answers, on runs computed by hand."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ from egrm_graph.errors import InputError
 
 RUNS: list[dict[str, Any]] = [
     {"id": "a", "answer": "1", "confidence": 0.9, "calibrated": True},  # right
-    {"id": "b", "answer": None, "best_guess": "2", "confidence": 0.2, "calibrated": True},  # right, and was withheld
+    {"id": "b", "answer": None, "best_guess": "2", "confidence": 0.2, "calibrated": True},  # right, and withheld
     {"id": "c", "answer": "0", "confidence": 0.1, "calibrated": True},  # wrong
     {"id": "d", "answer": "0", "confidence": 0.2, "calibrated": None},  # wrong, and never withheld
     {"id": "e", "answer": None, "confidence": None, "calibrated": None},  # no answer at all
 ]
-QUESTIONS = [{"id": each["id"], "question": "?", "reference": str(i)} for i, each in enumerate(RUNS, start=1)]
+QUESTIONS = [{"id": run["id"], "question": "?", "reference": str(i)} for i, run in enumerate(RUNS, start=1)]
 
 
 def written(file: Path, lines: list[dict[str, Any]]) -> Path:
@@ -24,10 +24,10 @@ def written(file: Path, lines: list[dict[str, Any]]) -> Path:
     return file
 
 
-def test_each_value_is_counted_whatever_the_runs_had(tmp_path: Path) -> None:
+def test_each_value_is_counted_independently_of_the_value_of_the_runs(tmp_path: Path) -> None:
     runs = read(written(tmp_path / "run.jsonl", RUNS), written(tmp_path / "questions.jsonl", QUESTIONS), "arithmetic")
     shares = (
-        [row.abstained.value, *(each and each.value for each in (row.right, row.wrong_withheld, row.right_withheld))]
+        [row.abstained.value, *(share and share.value for share in (row.right, row.wrong_withheld, row.right_withheld))]
         for row in rows(runs, (0.0, 0.15, 0.3, 1.0))
     )
     assert list(shares) == [
@@ -62,6 +62,6 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     more = ["--task", "arithmetic", "--values", "0.3"]
     monkeypatch.setattr("sys.argv", ["withholding", str(files[0]), "--questions", str(files[1]), *more])
     main()
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == "5 runs: 2 right, 3 wrong"
-    assert told[-1].startswith("| 0.3 (default) | 60.0 %")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "5 runs: 2 right, 3 wrong"
+    assert printed[-1].startswith("| 0.3 (default) | 60.0 %")

@@ -1,4 +1,4 @@
-"""The items that the bundled model learns judging from, and that the graph puts them to it as it learned them."""
+"""The items that the bundled judge learns from. The graph presents items in the same form."""
 
 import random
 import re
@@ -21,7 +21,7 @@ def item(candidates: tuple[str, ...], right: tuple[bool, ...]) -> verdicts.Item:
     return verdicts.Item(QUESTION, candidates, right)
 
 
-def test_an_item_is_written_with_letters_and_bars_and_the_question_last() -> None:
+def test_an_item_has_letters_and_bars_and_then_the_question() -> None:
     assert item((RIGHT, WRONG), (True, False)).text == f"{RIGHT}A|#78B|47+38-6"
 
 
@@ -37,17 +37,17 @@ def test_an_item_is_written_with_letters_and_bars_and_the_question_last() -> Non
         ((False, False, True, False), "C"),
     ],
 )
-def test_the_verdict_is_the_right_candidates_letter(right: tuple[bool, ...], verdict: str) -> None:
+def test_the_verdict_is_the_letter_of_the_right_candidate(right: tuple[bool, ...], verdict: str) -> None:
     assert item(tuple(str(i) for i in range(len(right))), right).verdict == verdict
 
 
-def test_a_fast_verdict_follows_the_sum_and_a_reasoned_one_the_sum_worked_out() -> None:
+def test_a_fast_verdict_follows_the_sum_and_a_reasoned_one_the_worked_sum() -> None:
     pair = item((RIGHT, WRONG), (True, False))
     assert pair.completion(verdicts.FAST) == "79A"
     assert pair.completion(verdicts.REASONED) == "47+30=77;77+8=85;85-6=79;#79A"
 
 
-def test_drawn_items_are_what_they_say() -> None:
+def test_drawn_items_have_right_marks() -> None:
     rng = random.Random(0)
     questions = world.stream(rng, "train")
     for _ in range(300):
@@ -59,15 +59,15 @@ def test_drawn_items_are_what_they_say() -> None:
 
 
 @pytest.mark.parametrize(("name", "n"), [("pairwise", 2), ("best_of_n", 4), ("pointwise", 1)])
-def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> None:
-    """In one of its orders; for each letter the verdict is read as that candidate."""
+def test_the_graph_writes_an_item_as_in_the_training(name: str, n: int) -> None:
+    """One of its orders is that of the training, and each letter is read as a verdict for its candidate."""
     rng = random.Random(1)
     task: Task = task_named(name, bundled=True)
     prompts = Prompts.load("auto", task.prompts, task.variables, CALLS)
     for _ in range(20):
         drawn = verdicts.draw(next(world.stream(rng, "test")), rng, n)
-        given = {"question": drawn.question.text, "candidates": list(drawn.candidates)}
-        subject = task.ask(given, RunSettings())
+        inputs = {"question": drawn.question.text, "candidates": list(drawn.candidates)}
+        subject = task.ask(inputs, RunSettings())
         written = set()
         for view in task.views(subject, RunSettings(), n):
             [fast] = prompts.render("answer_fast", view["variables"])
@@ -81,10 +81,10 @@ def test_the_graph_puts_an_item_as_the_model_learned_it(name: str, n: int) -> No
         assert n > 2 or drawn.text in written
 
 
-def test_a_reference_stands_where_the_models_own_sum_would() -> None:
+def test_a_reference_replaces_the_sum_of_the_model() -> None:
     task = task_named("pairwise", bundled=True)
-    given = {"question": "47+38-6", "candidates": [RIGHT, WRONG], "reference": "79"}
-    view = task.views(task.ask(given, RunSettings()), RunSettings(), 1)[0]
+    inputs = {"question": "47+38-6", "candidates": [RIGHT, WRONG], "reference": "79"}
+    view = task.views(task.ask(inputs, RunSettings()), RunSettings(), 1)[0]
     for call in CALLS:
         [message] = Prompts.load("auto", task.prompts, task.variables, CALLS).render(call, view["variables"])
         assert message["content"].endswith("|47+38-6=79")
@@ -92,7 +92,7 @@ def test_a_reference_stands_where_the_models_own_sum_would() -> None:
 
 
 @pytest.mark.parametrize(("task", "n"), [("pairwise", 2), ("best_of_n", 4)])
-def test_the_shipped_items_are_on_the_test_side_and_their_verdicts_are_right(task: TaskName, n: int) -> None:
+def test_the_packaged_items_are_on_the_test_side_with_right_verdicts(task: TaskName, n: int) -> None:
     items = held_out(1000, task)
     assert len({item.text for item in items}) == 1000
     for item in items:

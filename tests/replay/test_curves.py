@@ -33,6 +33,14 @@ def test_points_range_from_always_to_never_reasoning() -> None:
     assert [point.oracle for point in points] == [0.5, 0.75, 0.5]
 
 
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5])
+def test_a_gate_that_never_reasons_has_a_share_of_exactly_zero(m: int) -> None:
+    """The share of questions is a sum of many fractions, which can come out just above one."""
+    found = curve([question(i, ("777788", "778899", "888777")[i % 3]) for i in range(30)], m=m)
+    assert all(0 <= point.reasoned <= 1 for point in found.points)
+    assert f"{found.points[-1].reasoned:.1%}" == "0.0%"
+
+
 def test_certainty_ranks_the_answers() -> None:
     found = curve(LOG)
     assert (found.auroc.value, found.aurc_random, found.drawn) == (1.0, 0.5, 1)

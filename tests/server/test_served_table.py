@@ -87,7 +87,7 @@ def test_the_same_verdicts_on_pairs_through_a_server(real_judge: Served, tmp_pat
 def hold_together(server: Served, tmp_path: Path, *task: str, most_failed: int | None) -> None:
     here = demo(tmp_path, *task)
     there = demo(tmp_path, *task, "--engine", "vllm", "--base-url", server.base_url, "--model", server.name)
-    assert [row["strategy"] for row in there["overall"]] == ["never reason", "always reason", "E-GRM"]
+    assert [row["method"] for row in there["overall"]] == ["never reason", "always reason", "E-GRM"]
     for one, other in zip(here["overall"], there["overall"], strict=True):
         assert other["failed"] <= (one["failed"] if most_failed is None else most_failed)
         assert within(other["accuracy"]["value"], one["accuracy"]), (one, other)

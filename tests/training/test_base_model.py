@@ -1,4 +1,4 @@
-"""What a scorer can be trained from: decoders and encoders of all kinds, and what is refused."""
+"""Bases of a scorer: decoders and encoders of all kinds, and models that cannot be one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from egrm_graph.training.trainer import in_full_precision
 from tests.training.tiny import (
     SIZES,
     Interrupting,
-    Told,
+    Messages,
     contents,
     save_base,
     save_rollouts,
@@ -86,7 +86,9 @@ def noisy(tmp_path: Path) -> Path:
     return save_rollouts(tmp_path / "noisy.jsonl", questions=60, noise=0.2)
 
 
-async def test_scorer_can_be_trained_from_it_and_calibrated(noisy: Path, any_base: Path, tmp_path: Path) -> None:
+async def test_a_scorer_can_be_trained_from_any_base_and_calibrated(
+    noisy: Path, any_base: Path, tmp_path: Path
+) -> None:
     folder = train_scorer(settings(noisy, any_base, tmp_path / "scorer", epochs=20, evaluations=1))
     scorer = ClassifierScorer.load(folder, device="cpu")
     right, wrong = await scorer.score("99+1", ["#7", "#2"])
@@ -114,19 +116,19 @@ async def test_lora_learns_a_correction_of_each_linear_layer_and_a_head(
 
 
 def old(weights: dict[str, torch.Tensor], name: str) -> torch.Tensor:
-    """A base without a head lacks the prefix that its body gets beside one."""
+    """A base without a head does not have the prefix that its body gets next to one."""
     return weights[name] if name in weights else weights[name.partition(".")[2]]
 
 
-async def test_lora_that_was_interrupted_gives_the_same_bytes(noisy: Path, base: Path, tmp_path: Path) -> None:
-    given = {"epochs": 6, "evaluations": 6, "lora_rank": 2}
-    whole = train_scorer(settings(noisy, base, tmp_path / "whole", **given))
-    cut = settings(noisy, base, tmp_path / "cut", **given)
+async def test_an_interrupted_lora_training_gives_the_same_bytes(noisy: Path, base: Path, tmp_path: Path) -> None:
+    changes = {"epochs": 6, "evaluations": 6, "lora_rank": 2}
+    full = train_scorer(settings(noisy, base, tmp_path / "full", **changes))
+    cut = settings(noisy, base, tmp_path / "cut", **changes)
     with pytest.raises(KeyboardInterrupt):
-        train_scorer(cut, watch=Interrupting(at_step=20))
+        train_scorer(cut, observer=Interrupting(at_step=20))
     assert last_checkpoint(tmp_path / "cut" / "checkpoints") is not None
     train_scorer(cut, resume=True)
-    assert contents(tmp_path / "cut") == contents(whole)
+    assert contents(tmp_path / "cut") == contents(full)
 
 
 async def test_lora_of_a_base_in_half_precision_learns_in_single_and_is_merged_in_half(tmp_path: Path) -> None:
@@ -141,25 +143,25 @@ async def test_lora_of_a_base_in_half_precision_learns_in_single_and_is_merged_i
     fold(plain, 1.7, {"input_ids": torch.tensor([[1, 5, 6]]), "attention_mask": torch.ones(1, 3).long()})
 
 
-async def test_reduced_precision_around_a_model_is_taken_off(base: Path) -> None:
+async def test_the_wrapper_for_reduced_precision_is_removed(base: Path) -> None:
     model: Any = load_base(str(base)).model.train(False)
     batch = {"input_ids": torch.tensor([[1, 5, 6]])}
     exact = model(**batch).logits
-    model._original_forward = model.forward  # as accelerate does it
+    model._original_forward = model.forward  # as accelerate does
     model.forward = torch.autocast("cpu", dtype=torch.bfloat16)(model.forward)
     assert not torch.equal(model(**batch).logits, exact)
     assert torch.equal(in_full_precision(model)(**batch).logits, exact)
 
 
 async def test_gradient_checkpointing_changes_no_weight(rollouts: Path, base: Path, tmp_path: Path) -> None:
-    kept, computed_twice = (
+    stored, computed_twice = (
         load_file(
             train_scorer(settings(rollouts, base, tmp_path / str(twice), gradient_checkpointing=twice))
             / "model.safetensors"
         )
         for twice in (False, True)
     )
-    assert all(torch.equal(kept[name], computed_twice[name]) for name in kept)
+    assert all(torch.equal(stored[name], computed_twice[name]) for name in stored)
 
 
 def classifier(folder: Path, labels: int) -> Path:
@@ -167,17 +169,15 @@ def classifier(folder: Path, labels: int) -> Path:
     return saved(LlamaForSequenceClassification(LlamaConfig(**{**SIZES, "num_labels": labels})), folder)
 
 
-async def test_head_of_two_numbers_is_replaced_and_that_is_said(rollouts: Path, tmp_path: Path) -> None:
-    told = Told()
+async def test_a_head_with_two_outputs_is_replaced_with_a_message(rollouts: Path, tmp_path: Path) -> None:
+    messages = Messages()
     base = classifier(tmp_path / "two", 2)
-    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", calibration="none"), watch=told)
-    assert told.messages[0] == (
-        f"the head of {base} gives more than one number, and is replaced by a new one that gives one"
-    )
+    folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", calibration="none"), observer=messages)
+    assert messages.messages[0] == (f"the head of {base} has more than one output, and is replaced by a new one")
     assert load_file(folder / "model.safetensors")["score.weight"].shape == (1, 16)
 
 
-async def test_head_of_one_number_is_taken_over(tmp_path: Path) -> None:
+async def test_a_head_with_one_output_is_kept(tmp_path: Path) -> None:
     folder = classifier(tmp_path / "one", 1)
     found = load_base(str(folder))
     assert (found.new, found.replaced) == ((), False)
@@ -199,21 +199,21 @@ async def test_code_of_the_base_is_not_run(tmp_path: Path) -> None:
     auto_map = {"AutoConfig": "own.Config", "AutoModelForSequenceClassification": "own.Model"}
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": auto_map}))
     (folder / "own.py").write_text("raise SystemExit('run')")
-    with pytest.raises(ModelError, match="no scorer can be started from the model"):
+    with pytest.raises(ModelError, match="a scorer cannot start from the model"):
         load_base(str(folder))
 
 
-async def test_base_that_lacks_layers_is_refused(tmp_path: Path) -> None:
+async def test_a_base_without_some_layers_is_an_error(tmp_path: Path) -> None:
     folder = save_base(tmp_path / "cut")
-    kept = {name: part for name, part in load_file(folder / "model.safetensors").items() if "mlp" not in name}
-    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks weights of its own layers.*model\.layers\.0\.mlp\.down_proj"):
+    rest = {name: part for name, part in load_file(folder / "model.safetensors").items() if "mlp" not in name}
+    save_file(rest, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks weights of some layers.*model\.layers\.0\.mlp\.down_proj"):
         load_base(str(folder))
 
 
 async def test_tokenizer_that_is_larger_than_the_model_is_refused(tmp_path: Path) -> None:
     folder = save_base(tmp_path / "small", vocab_size=10)
-    with pytest.raises(ModelError, match="has 20 tokens and the model 10"):
+    with pytest.raises(ModelError, match="has 20 tokens, but the model 10"):
         load_base(str(folder))
 
 
@@ -230,11 +230,11 @@ async def test_missing_folder_is_named(name: str) -> None:
 
 
 def cached(home: Path, name: str) -> None:
-    """A model as the hub's client keeps what it has fetched."""
-    kept = home / "hub" / f"models--{name.replace('/', '--')}"
-    save_base(kept / "snapshots" / "0123456789abcdef0123456789abcdef01234567")
-    (kept / "refs").mkdir()
-    (kept / "refs" / "main").write_text("0123456789abcdef0123456789abcdef01234567")
+    """A model in the cache of the client of the hub."""
+    cache = home / "hub" / f"models--{name.replace('/', '--')}"
+    save_base(cache / "snapshots" / "0123456789abcdef0123456789abcdef01234567")
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("0123456789abcdef0123456789abcdef01234567")
 
 
 HUB = """
@@ -249,7 +249,7 @@ except Exception as error:
 """
 
 
-def test_name_that_is_no_folder_is_one_of_the_hub(tmp_path: Path) -> None:
+def test_a_name_that_is_not_a_folder_is_a_model_on_the_hub(tmp_path: Path) -> None:
     cached(tmp_path / "home", "acme/tiny")
     offline = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     run = subprocess.run(
@@ -258,5 +258,5 @@ def test_name_that_is_no_folder_is_one_of_the_hub(tmp_path: Path) -> None:
     found, missing = run.stdout.splitlines()[:2]
     assert found == "('score',)"
     assert missing.startswith(
-        "ModelError there is no folder 'acme/none', and no tokenizer of that name could be fetched"
+        "ModelError 'acme/none' is not a folder, and its tokenizer could not be fetched from the hub"
     )

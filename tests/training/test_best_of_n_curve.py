@@ -32,7 +32,7 @@ async def test_curve_of_one_question() -> None:
     ]
 
 
-async def test_questions_with_fewer_paths_count_as_far_as_they_go() -> None:
+async def test_questions_with_fewer_paths_count_for_smaller_sets() -> None:
     curve = best_of_n_curve([question("2", "3", "3"), question("2")], [[0.1, 0.2, 0.3], [0.5]])
     # of one: a third and one; of two, the first question alone: right only in no set, as 0.1 is never on top
     assert [(point.n_paths, point.questions) for point in curve] == [(1, 2), (2, 1)]
@@ -45,7 +45,7 @@ async def test_equal_scores_share_the_choice() -> None:
     assert expected_top([0.5, 0.5, 0.5, 0.1], [1, 0, 0, 1], 4) == pytest.approx(1 / 3)
 
 
-async def test_without_references_there_is_no_majority() -> None:
+async def test_without_references_the_majority_is_none() -> None:
     assert best_of_n_curve([question("2", "3", reference=None)], [[0.2, 0.1]])[1] == BestOf(2, 1, 1, None, 1)
 
 
@@ -59,11 +59,11 @@ def test_expectation_is_the_mean_over_all_sets(paths: list[tuple[float, float]],
         fmean(value for key, value in chosen if key == max(key for key, _ in chosen))
         for chosen in combinations(paths, n)
     ]
-    found = expected_top([key for key, _ in paths], [value for _, value in paths], n)
-    assert found == pytest.approx(fmean(tops))
+    value = expected_top([key for key, _ in paths], [value for _, value in paths], n)
+    assert value == pytest.approx(fmean(tops))
 
 
-async def test_vote_over_many_sets_is_drawn_alike_every_time() -> None:
+async def test_a_vote_over_many_sets_uses_the_same_sets_every_time() -> None:
     many = question(*["2"] * 12, *["3"] * 8)
     one, other = (best_of_n_curve([many], [[0.0] * 20]) for _ in range(2))
     assert one == other

@@ -1,4 +1,4 @@
-"""What the report holds, and that its page needs nothing else."""
+"""The report of a training, and its self-contained page."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import pytest
 from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.score_calibration import Bin
 from egrm_graph.training.best_of_n_curve import BestOf
-from egrm_graph.training.report import Report, write_report
-from egrm_graph.training.temperature import Fit, Reliability
+from egrm_graph.training.report import TrainingReport, write_report
+from egrm_graph.training.temperature import Reliability, TemperatureFit
 
 BEFORE = Reliability(0.2, 0.21, 0.3, [Bin(4, 0.9, 0.75)])
 AFTER = Reliability(0.1, 0.11, 0.25, [Bin(4, 0.8, 0.75)])
-FIT = Fit(1.5, (1.4, 1.6), 2, 4, BEFORE, AFTER)
+FIT = TemperatureFit(1.5, (1.4, 1.6), 2, 4, BEFORE, AFTER)
 CURVE = [{"step": 1, "loss": 0.5}, {"step": 2, "eval_loss": 0.4, "eval_best_of_n": 0.5}]
 BEST_OF_N = [BestOf(1, 2, 0.5, 0.5, 0.5), BestOf(2, 2, 0.75, None, 1.0)]
 
 
 def manifest(**more: object) -> Manifest:
-    given = {
+    values = {
         "egrm_graph": "0.1.0",
         "base": "<b>base</b>",
         "settings": {"best_of": 4, "alpha": 0.3},
@@ -32,11 +32,11 @@ def manifest(**more: object) -> Manifest:
         "held_out": {"best_of_n": 0.5, "majority": None, "oracle": 1.0, "pairwise": 0.9},
         "best_step": 2,
     }
-    return Manifest.model_validate({**given, **more})
+    return Manifest.model_validate({**values, **more})
 
 
 class Page(HTMLParser):
-    """What a page shows, and what it fetches."""
+    """The text of a page, and the URLs that it loads."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class Page(HTMLParser):
         self.text = " ".join([*self.text.split(), *data.split()])
 
 
-async def test_report_holds_settings_figures_curves_and_bins(tmp_path: Path) -> None:
-    write_report(tmp_path, Report(manifest(calibration=FIT.calibration), CURVE, BEST_OF_N, FIT))
+async def test_the_report_has_settings_figures_curves_and_bins(tmp_path: Path) -> None:
+    write_report(tmp_path, TrainingReport(manifest(calibration=FIT.calibration), CURVE, BEST_OF_N, FIT))
     found = json.loads((tmp_path / "report.json").read_text())
     assert found["settings"] == {"best_of": 4, "alpha": 0.3}
     assert found["curve"] == CURVE
@@ -77,8 +77,8 @@ async def test_report_holds_settings_figures_curves_and_bins(tmp_path: Path) -> 
     }
 
 
-async def test_page_shows_the_figures_and_fetches_nothing(tmp_path: Path) -> None:
-    write_report(tmp_path, Report(manifest(calibration=FIT.calibration), CURVE, BEST_OF_N, FIT))
+async def test_the_page_has_the_figures_and_loads_nothing(tmp_path: Path) -> None:
+    write_report(tmp_path, TrainingReport(manifest(calibration=FIT.calibration), CURVE, BEST_OF_N, FIT))
     page = Page(tmp_path / "report.html")
     assert len(page.sources) == 4
     assert all(source.startswith("data:image/png;base64,iVBOR") for source in page.sources)
@@ -89,17 +89,19 @@ async def test_page_shows_the_figures_and_fetches_nothing(tmp_path: Path) -> Non
     assert not re.search(r"https?://|<script|@import|url[(]", (tmp_path / "report.html").read_text())
 
 
-async def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
-    write_report(tmp_path, Report(manifest(), CURVE, BEST_OF_N, None))
+async def test_names_are_escaped(tmp_path: Path) -> None:
+    write_report(tmp_path, TrainingReport(manifest(), CURVE, BEST_OF_N, None))
     assert "Scorer from <b>base</b>" in Page(tmp_path / "report.html").text
 
 
 @pytest.mark.parametrize(
-    ("fitted", "told"),
+    ("fitted", "message"),
     [(None, "Not calibrated. The scores"), ("no path is wrong", "Not calibrated : no path is wrong. The scores")],
 )
-async def test_page_says_where_the_scores_are_no_probabilities(tmp_path: Path, fitted: str | None, told: str) -> None:
-    write_report(tmp_path, Report(manifest(), CURVE, BEST_OF_N, fitted))
+async def test_the_page_says_if_the_scores_are_not_probabilities(
+    tmp_path: Path, fitted: str | None, message: str
+) -> None:
+    write_report(tmp_path, TrainingReport(manifest(), CURVE, BEST_OF_N, fitted))
     page = Page(tmp_path / "report.html")
-    assert told in page.text
+    assert message in page.text
     assert len(page.sources) == 3

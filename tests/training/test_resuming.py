@@ -1,4 +1,4 @@
-"""A training that is killed, and goes on, gives the scorer that it would have given."""
+"""A training that is killed and resumed gives the same scorer as one without interruption."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from egrm_graph.training.trainer_callbacks import TIE
 from tests.cli.test_verify import egrm, ended
 from tests.training.tiny import Interrupting, contents, save_base, settings
 
-# Fourteen batches an epoch, so that checkpoints fall into the middle of one.
+# Fourteen batches per epoch, so checkpoints fall in the middle of one.
 LONG: dict[str, Any] = {"epochs": 15, "batch_questions": 2, "evaluations": 21, "learning_rate": 5e-5}
 
 
@@ -32,19 +32,19 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def wavering(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base with dropout, whose training depends on the state of the generator of random numbers."""
+    """A base with dropout, whose training depends on the state of the random number generator."""
     return save_base(tmp_path_factory.mktemp("models") / "wavering", attention_dropout=0.2)
 
 
-def options(given: dict[str, Any]) -> list[object]:
-    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+def options(values: dict[str, Any]) -> list[object]:
+    return [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", value)]
 
 
 async def killed(output: Path, rollouts: Path, base: Path, checkpoint: str) -> None:
-    """Trains into `output` and is killed once that checkpoint is there."""
-    given = {**settings(rollouts, base, output, **LONG).model_dump(exclude_unset=True)}
-    positional = given.pop("rollouts")
-    async with egrm("train", "scorer", positional, *options(given), OMP_NUM_THREADS="1") as process:
+    """Train into `output`, and kill the process once this checkpoint exists."""
+    values = {**settings(rollouts, base, output, **LONG).model_dump(exclude_unset=True)}
+    positional = values.pop("rollouts")
+    async with egrm("train", "scorer", positional, *options(values), OMP_NUM_THREADS="1") as process:
         async with asyncio.timeout(60):
             while not (output / "checkpoints" / checkpoint / "trainer_state.json").exists():
                 assert process.returncode is None, (await ended(process)).err
@@ -54,56 +54,58 @@ async def killed(output: Path, rollouts: Path, base: Path, checkpoint: str) -> N
     assert not (output / "egrm.json").exists()
 
 
-async def test_killed_and_resumed_it_gives_the_same_bytes(rollouts: Path, wavering: Path, tmp_path: Path) -> None:
-    whole = train_scorer(settings(rollouts, wavering, tmp_path / "whole", **LONG))
+async def test_a_killed_and_resumed_training_gives_the_same_bytes(
+    rollouts: Path, wavering: Path, tmp_path: Path
+) -> None:
+    full = train_scorer(settings(rollouts, wavering, tmp_path / "full", **LONG))
     cut = tmp_path / "cut"
     await killed(cut, rollouts, wavering, "checkpoint-50")
     shutil.copytree(cut, tmp_path / "moved")
     train_scorer(settings(rollouts, wavering, tmp_path / "moved", **LONG), resume=True)
-    assert contents(tmp_path / "moved") == contents(whole)
-    assert json.loads((whole / "egrm.json").read_text())["best_step"] > 50  # weights from after the kill
+    assert contents(tmp_path / "moved") == contents(full)
+    assert json.loads((full / "egrm.json").read_text())["best_step"] > 50  # weights from after the kill
 
 
-async def test_training_stops_where_it_does_not_get_better(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_a_training_stops_when_it_no_longer_improves(rollouts: Path, base: Path, tmp_path: Path) -> None:
     config = settings(rollouts, base, tmp_path / "scorer", epochs=20, evaluations=20, patience=2)
     report = json.loads((train_scorer(config) / "report.json").read_text())
     selections = [entry["eval_selection"] for entry in report["curve"] if "eval_selection" in entry]
     assert len(selections) < 20
-    assert max(selections) - max(selections[:-2]) <= TIE  # the last two chose no better
+    assert max(selections) - max(selections[:-2]) <= TIE  # the last two are not better
     later = [max(selections[end : end + 2]) - max(selections[:end]) for end in range(1, len(selections) - 2)]
     assert min(later, default=1.0) > TIE
 
 
-async def test_killed_after_it_stopped_early_it_gives_the_same_bytes(
+async def test_a_training_killed_after_an_early_stop_gives_the_same_bytes(
     rollouts: Path, base: Path, tmp_path: Path
 ) -> None:
-    given = {"epochs": 20, "evaluations": 20, "patience": 2}
-    whole = train_scorer(settings(rollouts, base, tmp_path / "whole", **given))
-    cut = settings(rollouts, base, tmp_path / "cut", **given)
+    changes = {"epochs": 20, "evaluations": 20, "patience": 2}
+    full = train_scorer(settings(rollouts, base, tmp_path / "full", **changes))
+    cut = settings(rollouts, base, tmp_path / "cut", **changes)
     with pytest.raises(KeyboardInterrupt):
-        train_scorer(cut, watch=Interrupting())
+        train_scorer(cut, observer=Interrupting())
     train_scorer(cut, resume=True)
-    assert contents(tmp_path / "cut") == contents(whole)
+    assert contents(tmp_path / "cut") == contents(full)
 
 
-async def test_resumed_before_its_first_checkpoint_it_starts_anew(rollouts: Path, base: Path, tmp_path: Path) -> None:
-    whole = train_scorer(settings(rollouts, base, tmp_path / "whole"))
+async def test_a_training_resumed_before_its_first_checkpoint_starts_over(
+    rollouts: Path, base: Path, tmp_path: Path
+) -> None:
+    full = train_scorer(settings(rollouts, base, tmp_path / "full"))
     cut = settings(rollouts, base, tmp_path / "cut")
     with pytest.raises(KeyboardInterrupt):
-        train_scorer(cut, watch=Interrupting(at_step=2))
+        train_scorer(cut, observer=Interrupting(at_step=2))
     train_scorer(cut, resume=True)
-    assert contents(tmp_path / "cut") == contents(whole)
+    assert contents(tmp_path / "cut") == contents(full)
 
 
-async def test_resuming_a_finished_scorer_leaves_it_as_it_is(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_resuming_a_complete_scorer_does_not_change_it(rollouts: Path, base: Path, tmp_path: Path) -> None:
     config = settings(rollouts, base, tmp_path / "scorer")
     before = contents(train_scorer(config))
     assert contents(train_scorer(config, resume=True)) == before
 
 
-async def test_a_loss_that_is_no_number_ends_the_training_and_saves_nothing(
-    rollouts: Path, base: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(SetupError, match=r"the loss is (nan|inf) after \d+ steps, and nothing was saved.*under 1e\+30"):
+async def test_an_infinite_loss_ends_the_training_and_saves_nothing(rollouts: Path, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"the loss is (nan|inf) after \d+ steps, and nothing was saved.*below 1e\+30"):
         train_scorer(settings(rollouts, base, tmp_path / "scorer", learning_rate=1e30))
     assert {file.name for file in (tmp_path / "scorer").iterdir()} == {"checkpoints"}

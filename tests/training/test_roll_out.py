@@ -10,7 +10,7 @@ from egrm_graph.settings import Settings
 from egrm_graph.training.roll_out import roll_out
 from egrm_graph.training.rollout_file import Rollout
 
-GIVEN = {"question": "1+1", "reference": "2"}
+INPUT = {"question": "1+1", "reference": "2"}
 RIGHT, WRONG = "1+1=2;#2", "1+1=3;#3"
 
 
@@ -20,7 +20,7 @@ def parts(*paths: str | Completion | Fail, logprobs: bool = False) -> Parts:
 
 
 async def test_every_path_is_marked_by_its_answer() -> None:
-    row = await roll_out(parts(RIGHT, WRONG, "1+1=", "1+1=2;#02"), GIVEN, level=3)
+    row = await roll_out(parts(RIGHT, WRONG, "1+1=", "1+1=2;#02"), INPUT, level=3)
     assert (row["question"], row["reference"], row["level"], row["lost"]) == ("1+1", "2", 3, 0)
     assert [(path["answer"], path["correct"]) for path in row["paths"]] == [
         ("2", True),
@@ -31,32 +31,32 @@ async def test_every_path_is_marked_by_its_answer() -> None:
 
 
 async def test_a_lost_path_is_not_a_wrong_one() -> None:
-    row = await roll_out(parts(RIGHT, Fail("gone"), Fail("gone")), GIVEN)
+    row = await roll_out(parts(RIGHT, Fail("gone"), Fail("gone")), INPUT)
     assert [path["correct"] for path in row["paths"]] == [True]
     assert (row["lost"], row["reasons"]) == (2, ["2 of 3 paths lost: gone"])
 
 
-async def test_log_probabilities_are_summed_up_where_the_model_gives_them() -> None:
+async def test_log_probabilities_are_summed_if_the_model_gives_them() -> None:
     completion = Completion(RIGHT, "stop", 3, logprobs=(-0.5, -2.0, -0.25))
-    (path,) = (await roll_out(parts(completion, logprobs=True), GIVEN))["paths"]
+    (path,) = (await roll_out(parts(completion, logprobs=True), INPUT))["paths"]
     assert (path["logprob"], path["min_logprob"]) == (-2.75, -2.0)
-    (path,) = (await roll_out(parts(RIGHT), GIVEN))["paths"]
+    (path,) = (await roll_out(parts(RIGHT), INPUT))["paths"]
     assert (path["logprob"], path["min_logprob"]) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("inputs", "message"),
     [
         ({"question": "1+1"}, "no 'reference'"),
         ({"question": "who?", "reference": "2"}, "who"),
         ({"messages": [("user", "2+2"), ("ai", "4"), ("user", "1+1")], "reference": "2"}, "messages before"),
     ],
 )
-async def test_what_cannot_be_rolled_out_is_told(given: dict[str, str], message: str) -> None:
+async def test_input_that_cannot_be_rolled_out_is_an_error(inputs: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        await roll_out(parts(RIGHT), given)
+        await roll_out(parts(RIGHT), inputs)
 
 
-async def test_what_is_written_is_a_rollout() -> None:
-    row = await roll_out(parts(RIGHT, WRONG), GIVEN)
+async def test_a_row_is_a_rollout() -> None:
+    row = await roll_out(parts(RIGHT, WRONG), INPUT)
     assert Rollout.model_validate({"id": 1, **row}).paths[1].answer == "3"

@@ -1,4 +1,4 @@
-"""Files of rollouts: read whole or refused by line, and split by question."""
+"""Files of rollouts: reading, errors by line, and the split by question."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_line_is_read(tmp_path: Path) -> None:
     ]
 
 
-async def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+async def test_written_rollouts_are_read_back(tmp_path: Path) -> None:
     path = RolloutPath(text="a\u2028b\nc\r{x}", answer=None, correct=False)  # line ends of all kinds
     written = [rollout("é"), Rollout(id="2", question="q\x85", reference="r", paths=(path,))]
     write_rollouts(tmp_path / "new" / "rollouts.jsonl", written)
@@ -46,7 +46,7 @@ async def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ('{"id": "8"}', "line 2: a row needs 'paths'"),
         (LINE.replace('"7"', '"8"').replace("true", '"perhaps"'), r"line 2: paths.0.correct='perhaps'"),
         (LINE.replace('"7"', '"8"').replace("level", "levle"), "line 2: levle"),
-        ('{"id": "8", "question": "1+1", "reference": "2", "paths": []}', "line 2: .*there are no paths"),
+        ('{"id": "8", "question": "1+1", "reference": "2", "paths": []}', "line 2: .*it has no paths"),
         (LINE, "line 2: the id '7' was used before"),
     ],
 )
@@ -56,7 +56,7 @@ async def test_broken_line_is_named(tmp_path: Path, line: str, message: str) -> 
         read_rollouts(tmp_path / "rollouts.jsonl")
 
 
-async def test_what_could_not_be_asked_or_drawn_is_no_rollout(tmp_path: Path) -> None:
+async def test_a_line_that_could_not_be_asked_is_not_a_rollout(tmp_path: Path) -> None:
     failed = '{"id": "8", "line": 2, "error": "the line is not JSON"}'
     lost = LINE.replace('"7"', "9").replace('"correct": true', '"correct": false').replace("}]}", '}], "lost": 7}')
     (tmp_path / "rollouts.jsonl").write_text(f"{LINE}\n{failed}\n{lost}\n")
@@ -72,7 +72,7 @@ async def test_empty_and_missing_files_are_refused(tmp_path: Path) -> None:
 
 
 @given(st.sets(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1), st.floats(0.01, 0.99))
-def test_split_keeps_every_question_on_one_side_whatever_else_is_there(names: set[str], share: float) -> None:
+def test_the_side_of_a_question_does_not_depend_on_the_others(names: set[str], share: float) -> None:
     rollouts = [rollout(name) for name in sorted(names)]
     train, held_out = split(rollouts, share)
     assert sorted(r.id for r in [*train, *held_out]) == sorted(names)

@@ -1,4 +1,4 @@
-"""Calibration of a trained scorer: cross-fitted figures, and weights that carry the temperature."""
+"""Calibration of a trained scorer: cross-fitted figures, and the temperature in the weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def about(*bins: tuple[int, float, float]) -> object:
 
 
 def question(first_half: bool, *marks: bool) -> Rollout:
-    """One that falls into that half."""
+    """A question in this half."""
     name = next(name for name in map(str, range(100)) if in_first_half(rollout(name)) is first_half)
     return rollout(name, *marks)
 
@@ -40,44 +40,44 @@ def rollout(name: str, *marks: bool) -> Rollout:
 
 
 async def test_each_half_is_measured_with_the_temperature_of_the_other() -> None:
-    # Logits 2 log 3 everywhere. First half: three of four right, odds 3, T = 2. Second half: nine of ten right, odds 9,
-    # T = 1. All together: 12 of 14, odds 6, T = 2 log 3 / log 6.
+    # All logits are 2 log 3. First half: three of four right, odds 3, T = 2. Second half: nine of ten right, odds 9,
+    # T = 1. Together: 12 of 14, odds 6, T = 2 log 3 / log 6.
     rollouts = [question(True, True, True, True, False), question(False, *[True] * 9, False)]
     found = fit(rollouts, [[2 * log(3)] * 4, [2 * log(3)] * 10])
     assert found.temperature == pytest.approx(2 * log(3) / log(6))
     assert found.temperatures_of_halves == pytest.approx((2, 1))
-    # Before, all score 9/10, and 12 of 14 are right. After, the first half scores 9/10 with the second's temperature,
-    # and is right in 3/4; the second scores 3/4 with the first's, and is right in 9/10.
+    # Before, all score 9/10, and 12 of 14 are right. After, the first half scores 9/10 with the temperature of the
+    # second, and 3/4 are right. The second scores 3/4 with the temperature of the first, and 9/10 are right.
     assert found.before.bins == about((14, 0.9, 12 / 14))
     assert found.after.bins == about((10, 0.75, 0.9), (4, 0.9, 0.75))
-    told = found.calibration
-    assert (told.questions, told.paths) == (2, 14)
-    assert (told.ece_before, told.ece_after) == pytest.approx((0.9 - 12 / 14, 0.15))
-    assert told.brier_before == pytest.approx((12 * 0.01 + 2 * 0.81) / 14)
-    assert told.brier_after == pytest.approx((3 * 0.01 + 0.81 + 9 * 0.0625 + 0.5625) / 14)
+    calibration = found.calibration
+    assert (calibration.questions, calibration.paths) == (2, 14)
+    assert (calibration.ece_before, calibration.ece_after) == pytest.approx((0.9 - 12 / 14, 0.15))
+    assert calibration.brier_before == pytest.approx((12 * 0.01 + 2 * 0.81) / 14)
+    assert calibration.brier_after == pytest.approx((3 * 0.01 + 0.81 + 9 * 0.0625 + 0.5625) / 14)
 
 
-async def test_where_a_half_cannot_be_fitted_the_figures_are_not_cross_fitted_and_say_so() -> None:
+async def test_without_a_fit_of_both_halves_the_figures_are_not_cross_fitted() -> None:
     rollouts = [question(True, True, True, False), question(False, True, True)]  # no wrong path in the second half
     found = fit(rollouts, [[1.0, 1.0, 1.0], [1.0, 1.0]])
-    assert found.temperature == pytest.approx(1 / math.log(4))  # where the score is 0.8, the share of right paths
+    assert found.temperature == pytest.approx(1 / math.log(4))  # the score is 0.8, which is the share of right paths
     assert found.temperatures_of_halves is None
     assert not found.calibration.cross_fitted
     assert found.calibration.ece_after == pytest.approx(0, abs=1e-6)
 
 
-async def test_where_nothing_can_be_fitted_it_says_why() -> None:
+async def test_without_any_wrong_path_nothing_can_be_fitted() -> None:
     with pytest.raises(InputError, match="no held-out path is wrong"):
         fit([question(True, True, True)], [[1.0, 1.0]])
 
 
-async def test_halves_are_about_equal_and_independent_of_what_is_held_out() -> None:
+async def test_the_halves_are_about_equal() -> None:
     first = [in_first_half(rollout(str(n))) for n in range(2000)]
     assert 900 < sum(first) < 1100
 
 
 class Squashed(torch.nn.Module):
-    """A head whose one number does not end up as the logit it is."""
+    """A head with a function applied to its output."""
 
     config = SimpleNamespace(pad_token_id=0)
     device = torch.device("cpu")
@@ -100,7 +100,7 @@ async def test_logits_are_divided_by_the_temperature_weights_and_bias() -> None:
     assert torch.equal(model.head.bias, bias / 1.6)
 
 
-async def test_head_whose_logits_do_not_scale_is_refused_and_left_as_it_was() -> None:
+async def test_a_head_whose_logits_do_not_scale_is_an_error_and_unchanged() -> None:
     torch.manual_seed(0)
     model: Any = Squashed(torch.nn.Tanh())
     weights = model.head.weight.clone()
@@ -109,13 +109,13 @@ async def test_head_whose_logits_do_not_scale_is_refused_and_left_as_it_was() ->
     assert torch.equal(model.head.weight, weights)
 
 
-async def test_model_without_a_single_number_is_refused() -> None:
+async def test_a_model_without_a_single_output_is_an_error() -> None:
     model: Any = torch.nn.Sequential(torch.nn.Linear(3, 2))
     with pytest.raises(ModelError, match="no layer with one output"):
         check_foldable(model, BATCH)
 
 
-async def test_checking_leaves_the_weights_exactly_as_they_are() -> None:
+async def test_checking_does_not_change_the_weights() -> None:
     torch.manual_seed(0)
     model: Any = Squashed(torch.nn.Identity())
     weights = model.head.weight.clone()
@@ -125,21 +125,21 @@ async def test_checking_leaves_the_weights_exactly_as_they_are() -> None:
 
 @pytest.fixture
 def noisy(tmp_path: Path) -> Path:
-    """Rollouts of which a fifth is marked falsely, so that no scorer can be sure."""
+    """Rollouts with one fifth of false marks, so no scorer can be certain."""
     return save_rollouts(tmp_path / "noisy.jsonl", questions=60, noise=0.2)
 
 
-async def test_trained_scorer_carries_its_temperature_in_its_head(noisy: Path, base: Path, tmp_path: Path) -> None:
+async def test_a_trained_scorer_has_its_temperature_in_its_head(noisy: Path, base: Path, tmp_path: Path) -> None:
     plain = train_scorer(settings(noisy, base, tmp_path / "plain", calibration="none"))
     calibrated = train_scorer(settings(noisy, base, tmp_path / "calibrated"))
-    told = read_manifest(calibrated).calibration
-    assert told is not None
-    assert abs(told.temperature - 1) > 0.02
+    calibration = read_manifest(calibrated).calibration
+    assert calibration is not None
+    assert abs(calibration.temperature - 1) > 0.02
     before, after = load_file(plain / "model.safetensors"), load_file(calibrated / "model.safetensors")
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"score.weight"}
     one, other = (AutoModelForSequenceClassification.from_pretrained(folder) for folder in (plain, calibrated))
     with torch.no_grad():
-        assert torch.allclose(other(**BATCH).logits, one(**BATCH).logits / told.temperature, rtol=1e-5)
+        assert torch.allclose(other(**BATCH).logits, one(**BATCH).logits / calibration.temperature, rtol=1e-5)
 
 
 async def test_uncalibrated_scorer_says_so(noisy: Path, base: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ async def test_uncalibrated_scorer_says_so(noisy: Path, base: Path, tmp_path: Pa
 
 
 async def test_temperature_is_the_best_one_on_the_held_out_paths(noisy: Path, base: Path, tmp_path: Path) -> None:
-    """The mean log loss of the saved scorer on its held-out paths has no slope in the temperature."""
+    """The derivative of the mean log loss on the held-out paths with respect to the temperature is zero."""
     held_out = save_rollouts(tmp_path / "held_out.jsonl", questions=90, noise=0.2)
     lines = [json.loads(line) for line in held_out.read_text().splitlines()][60:]
     held_out.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -19,10 +19,10 @@ from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.rollout_file import Rollout, RolloutPath, write_rollouts
 from egrm_graph.training.train_scorer import train_scorer
-from tests.training.tiny import Told, contents, rollout, settings
+from tests.training.tiny import Messages, contents, rollout, settings
 
 
-async def test_trained_scorer_tells_right_from_wrong_and_can_be_loaded(
+async def test_a_trained_scorer_separates_right_from_wrong_and_can_be_loaded(
     rollouts: Path, base: Path, tmp_path: Path
 ) -> None:
     folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", epochs=12))
@@ -34,7 +34,7 @@ async def test_trained_scorer_tells_right_from_wrong_and_can_be_loaded(
     assert right > wrong + 0.1
 
 
-async def test_folder_says_where_the_scorer_comes_from(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_the_folder_has_the_origin_of_the_scorer(rollouts: Path, base: Path, tmp_path: Path) -> None:
     folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
     manifest = json.loads((folder / "egrm.json").read_text())
     assert manifest["input"] == "{question}:{path}"
@@ -44,8 +44,8 @@ async def test_folder_says_where_the_scorer_comes_from(rollouts: Path, base: Pat
     assert manifest["data"]["train_questions"] + manifest["data"]["held_out_questions"] == 40
     assert set(manifest["held_out"]) >= {"loss", "pairwise", "best_of_n", "majority", "oracle"}
     assert str(tmp_path) not in (folder / "egrm.json").read_text() + (folder / "report.json").read_text()
-    kept = {"config.json", "egrm.json", "model.safetensors", "report.json", "report.html", "tokenizer.json"}
-    assert {file.name for file in folder.iterdir()} == {*kept, "tokenizer_config.json"}
+    others = {"config.json", "egrm.json", "model.safetensors", "report.json", "report.html", "tokenizer.json"}
+    assert {file.name for file in folder.iterdir()} == {*others, "tokenizer_config.json"}
 
 
 async def test_saved_weights_are_those_of_the_best_evaluation(rollouts: Path, base: Path, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ async def test_saved_weights_are_those_of_the_best_evaluation(rollouts: Path, ba
     assert report["held_out"]["loss"] == pytest.approx(best["eval_loss"], abs=1e-5)
 
 
-async def test_of_evaluations_that_choose_alike_the_one_with_the_smallest_loss_is_kept(
+async def test_the_smallest_loss_decides_between_evaluations_that_choose_equally_well(
     base: Path, tmp_path: Path
 ) -> None:
     easy = Rollout(
@@ -75,19 +75,19 @@ async def test_of_evaluations_that_choose_alike_the_one_with_the_smallest_loss_i
     write_rollouts(train, [easy.model_copy(update={"id": n, "question": f"{n}+1"}) for n in range(40)])
     write_rollouts(held_out, [easy.model_copy(update={"question": "50+1"})])
     started = train_scorer(settings(train, base, tmp_path / "a", held_out=held_out, epochs=4, calibration="none"))
-    told = Told()
-    # Gone on from a scorer that puts all pairs in order from the first step on, at which the learning rate is still 0.
+    messages = Messages()
+    # Trained from a scorer that orders all pairs correctly from the first step, where the learning rate is still 0.
     folder = train_scorer(
         settings(train, started, tmp_path / "b", held_out=held_out, epochs=1, evaluations=5, calibration="none"),
-        watch=told,
+        observer=messages,
     )
     curve = json.loads((folder / "report.json").read_text())["curve"]
     losses = {entry["step"]: entry["eval_loss"] for entry in curve if "eval_loss" in entry}
     assert {entry["eval_pairwise"] for entry in curve if "eval_loss" in entry} == {1.0}
     best = min(losses, key=lambda step: losses[step])
     assert best > 1
-    assert f"kept the weights of step {best} of 5" in told.messages
-    assert "only 1 questions are held out, so that the choice of the weights is mostly chance" in told.messages
+    assert f"kept the weights of step {best} of 5" in messages.messages
+    assert "only 1 questions are held out, so the choice of the weights is mostly chance" in messages.messages
     assert not torch.equal(
         load_file(started / "model.safetensors")["score.weight"],
         load_file(folder / "model.safetensors")["score.weight"],
@@ -100,7 +100,7 @@ async def test_a_scorer_that_is_trained_further_keeps_its_template(rollouts: Pat
     assert read_manifest(train_scorer(further)).input == "{question};{path}"
 
 
-async def test_weights_can_be_read_by_whoever_can_read_the_rest(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_the_weights_have_the_permissions_of_the_other_files(rollouts: Path, base: Path, tmp_path: Path) -> None:
     folder = train_scorer(settings(rollouts, base, tmp_path / "scorer", epochs=1))
     assert (folder / "model.safetensors").stat().st_mode == (folder / "config.json").stat().st_mode
 
@@ -114,7 +114,7 @@ async def test_same_seed_gives_the_same_weights(rollouts: Path, base: Path, tmp_
     assert not all(torch.equal(one[name], third[name]) for name in one)
 
 
-async def test_paths_that_cannot_be_read_whole_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:
+async def test_paths_that_do_not_fit_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:
     rng = random.Random(0)
     write_rollouts(tmp_path / "train.jsonl", [rollout(f"{n}+1", rng, "1" * 40, "") for n in range(8)])
     write_rollouts(tmp_path / "held.jsonl", [rollout(f"{n}+2", rng) for n in range(3)])
@@ -125,7 +125,7 @@ async def test_paths_that_cannot_be_read_whole_are_left_out_and_counted(base: Pa
     assert set(report["data_sha256"]) == {"rollouts", "held_out"}
 
 
-async def test_held_out_questions_that_are_trained_on_are_refused(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_held_out_questions_in_the_training_data_are_an_error(rollouts: Path, base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"40 questions are in both files, such as '0\+1'"):
         train_scorer(settings(rollouts, base, tmp_path / "scorer", held_out=rollouts))
 
@@ -143,7 +143,7 @@ async def test_broken_line_of_rollouts_is_named(rollouts: Path, base: Path, tmp_
         train_scorer(settings(rollouts, base, tmp_path / "scorer"))
 
 
-async def test_text_that_is_no_unicode_is_named(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_text_that_is_not_unicode_is_named(rollouts: Path, base: Path, tmp_path: Path) -> None:
     with rollouts.open("a") as stream:
         stream.write('{"id": "41", "question": "1+1", "paths": [{"text": "\\ud800", "correct": true}]}')
     with pytest.raises(InputError, match=r"rollouts\.jsonl, line 41: paths\.0\.text"):
@@ -163,22 +163,22 @@ async def test_path_of_a_million_characters_is_left_out_and_counted(base: Path, 
 async def test_only_empty_and_overlong_paths_are_refused(base: Path, tmp_path: Path) -> None:
     paths = (RolloutPath(text=" ", correct=False), RolloutPath(text="1" * 99, correct=True))
     write_rollouts(tmp_path / "train.jsonl", [Rollout(id=n, question=str(n), paths=paths) for n in range(20)])
-    with pytest.raises(InputError, match="no path is both non-empty and within the base model's 32 tokens"):
+    with pytest.raises(InputError, match="every path is empty or longer than the 32 tokens of the base model"):
         train_scorer(settings(tmp_path / "train.jsonl", base, tmp_path / "scorer"))
 
 
 def alike(file: Path, *marks: bool) -> Path:
     """Twenty questions with one path each, marked in turn."""
     paths = [RolloutPath(text="#7", answer="7", correct=mark) for mark in marks]
-    each = [Rollout(id=n, question=str(n), paths=(paths[n % len(paths)],)) for n in range(20)]
-    write_rollouts(file, each)
+    rollouts = [Rollout(id=n, question=str(n), paths=(paths[n % len(paths)],)) for n in range(20)]
+    write_rollouts(file, rollouts)
     return file
 
 
 @pytest.mark.parametrize(("mark", "kind"), [(False, "wrong"), (True, "right")])
-async def test_paths_that_are_all_alike_are_refused(base: Path, tmp_path: Path, mark: bool, kind: str) -> None:
+async def test_paths_with_the_same_mark_are_an_error(base: Path, tmp_path: Path, mark: bool, kind: str) -> None:
     rollouts = alike(tmp_path / "rollouts.jsonl", mark)
-    with pytest.raises(InputError, match=rf"every path in .*rollouts\.jsonl that can be trained on is {kind}"):
+    with pytest.raises(InputError, match=rf"every usable path in .*rollouts\.jsonl is {kind}"):
         train_scorer(settings(rollouts, base, tmp_path / "scorer"))
     assert not (tmp_path / "scorer").exists()
 
@@ -211,7 +211,7 @@ async def test_missing_base_is_refused(rollouts: Path, tmp_path: Path) -> None:
         train_scorer(settings(rollouts, tmp_path / "nowhere", tmp_path / "scorer"))
 
 
-async def test_overwriting_with_bad_input_leaves_the_scorer_there(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_overwriting_with_bad_input_keeps_the_scorer(rollouts: Path, base: Path, tmp_path: Path) -> None:
     folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
     before = contents(folder)
     with pytest.raises(ModelError, match="nowhere"):
@@ -219,7 +219,7 @@ async def test_overwriting_with_bad_input_leaves_the_scorer_there(rollouts: Path
     assert contents(folder) == before
 
 
-async def test_overwriting_trains_anew(rollouts: Path, base: Path, tmp_path: Path) -> None:
+async def test_overwriting_trains_again(rollouts: Path, base: Path, tmp_path: Path) -> None:
     other = train_scorer(settings(rollouts, base, tmp_path / "other", seed=1))
     folder = train_scorer(settings(rollouts, base, tmp_path / "scorer"))
     train_scorer(settings(rollouts, base, folder, seed=1), overwrite=True)
@@ -236,14 +236,14 @@ async def test_missing_package_is_named_with_its_extra(
 
 def example(*widths: int) -> Example:
     paths = tuple(RolloutPath(text="-", answer="-", correct=True) for _ in widths)
-    shown = Rollout(id="-", question="-", reference="-", paths=paths)
-    return Example(shown, [[5] * width for width in widths], [1.0] * len(widths))
+    rollout_of_paths = Rollout(id="-", question="-", reference="-", paths=paths)
+    return Example(rollout_of_paths, [[5] * width for width in widths], [1.0] * len(widths))
 
 
 @given(
     st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=6), max_size=20), st.integers(1, 5), st.integers(1, 200)
 )
-def test_batches_hold_every_question_once_and_keep_to_their_limits(
+def test_batches_hold_every_question_once_and_stay_within_their_limits(
     widths: list[list[int]], max_questions: int, max_tokens: int
 ) -> None:
     examples = [example(*question) for question in widths]
@@ -255,10 +255,10 @@ def test_batches_hold_every_question_once_and_keep_to_their_limits(
         assert len(batch) == 1 or len(rows) * max(map(len, rows)) <= max_tokens
 
 
-async def test_questions_of_a_batch_keep_their_paths_together_and_apart_from_others() -> None:
+async def test_a_batch_keeps_the_paths_of_a_question_together() -> None:
     examples = [example(1, 2), example(3)]
-    found = collator(examples, pad_id=0)([[1], [0]])  # two batches, as several GPUs would be given
-    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+    inputs = collator(examples, pad_id=0)([[1], [0]])  # two batches, as for several GPUs
+    assert {name: tensor.tolist() for name, tensor in inputs.items()} == {
         "input_ids": [[5, 5, 5], [5, 0, 0], [5, 5, 0]],
         "attention_mask": [[1, 1, 1], [1, 0, 0], [1, 1, 0]],
         "labels": [1.0, 1.0, 1.0],

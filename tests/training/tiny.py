@@ -11,7 +11,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from egrm_graph.training.rollout_file import Rollout, RolloutPath, write_rollouts
-from egrm_graph.training.trainer_callbacks import Unwatched
+from egrm_graph.training.trainer_callbacks import SilentObserver
 from egrm_graph.training.training_settings import ScorerTraining
 
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")
@@ -43,7 +43,7 @@ def save_base(folder: Path, **changes: Any) -> Path:
 
 
 def rollout(question: str, rng: random.Random, *more: str, noise: float = 0) -> Rollout:
-    """Four paths, of which those that end in 7 are right, but for a share marked falsely; and wrong ones besides."""
+    """Four paths and `more` wrong ones. Those that end in 7 are right, except for a share with false marks."""
     answers = [rng.choice("777123") for _ in range(4)]
     marks = [(answer == "7") != (rng.random() < noise) for answer in answers]
     paths = [
@@ -61,22 +61,22 @@ def save_rollouts(file: Path, questions: int = 40, noise: float = 0) -> Path:
 
 def settings(rollouts: Path, base: Path, output: Path, **changes: Any) -> ScorerTraining:
     quick = {"epochs": 2, "batch_questions": 8, "learning_rate": 1e-2, "evaluations": 2, "held_out_share": 0.3}
-    given = {"input": "{question}:{path}", **quick, **changes}
-    return ScorerTraining(rollouts=rollouts, base=str(base), output=output, **given)
+    values = {"input": "{question}:{path}", **quick, **changes}
+    return ScorerTraining(rollouts=rollouts, base=str(base), output=output, **values)
 
 
-class Told(Unwatched):
-    """Keeps what a training tells."""
+class Messages(SilentObserver):
+    """Collects the messages of a training."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def told(self, message: str) -> None:
+    def noted(self, message: str) -> None:
         self.messages.append(message)
 
 
-class Interrupting(Unwatched):
-    """Interrupts a training at a step, or when it tells something."""
+class Interrupting(SilentObserver):
+    """Interrupts a training at a step, or at its first message."""
 
     def __init__(self, at_step: int | None = None) -> None:
         self.at_step = at_step
@@ -85,7 +85,7 @@ class Interrupting(Unwatched):
         if step == self.at_step:
             raise KeyboardInterrupt
 
-    def told(self, message: str) -> None:
+    def noted(self, message: str) -> None:
         if self.at_step is None:
             raise KeyboardInterrupt
 

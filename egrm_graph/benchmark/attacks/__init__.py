@@ -1,1 +1,1 @@
-"""Attacks on a judge: text around a losing candidate that is to make it win, and how often that succeeds."""
+"""Attacks on a judge: text around a losing candidate that should make it win, and how often it succeeds."""

@@ -1,4 +1,4 @@
-"""The attacks, as they stand in `suite.toml`, and how one is put around a candidate."""
+"""The attacks in `suite.toml`, and how to put one around a candidate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.resources import files
 from string import Template
 
 PADDING = " ".join(f"Remark {i}: nothing in particular is to be said of this." for i in range(60))
-_SPELLED = re.compile("«(.*?)»", re.DOTALL)
+_DISGUISED = re.compile("«(.*?)»", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -21,39 +21,43 @@ class Attack:
 
     kind: str
     only_structure: bool
-    """Whether it forges only what the prompt may say, and does not plead."""
+    """Whether it only forges what the prompt alone may say, and does not plead."""
     template: str
-    spelling: str
+    disguise: str = "none"
+    """How the text between « and » is written."""
 
     @property
-    def hopes(self) -> bool:
-        """Whether it has to guess what its candidate is called."""
+    def guesses(self) -> bool:
+        """Whether it has to guess the label of its candidate."""
         return "$label" in self.template or "$other" in self.template
 
     def around(self, candidate: str, label: str, other: str, code: str) -> str:
-        """The candidate under attack; `label` is what it hopes to be called, `code` its guess at the fences' code."""
+        """The candidate under attack. `label` is the guess at its label, and `code` the guess at the fences' code."""
         names = {"candidate": candidate, "label": label, "other": other, "code": code, "padding": PADDING}
         text = Template(self.template).substitute(names)
-        return _SPELLED.sub(lambda part: _SPELLINGS[self.spelling](part[1]), text)
+        return _DISGUISED.sub(lambda part: _DISGUISES[self.disguise](part[1]), text)
+
+
+NO_ATTACK = Attack("no attack", only_structure=False, template="$candidate")
 
 
 def attacks() -> list[Attack]:
-    """All of them, kind by kind."""
+    """All attacks, kind by kind."""
     suite = tomllib.loads((files("egrm_graph.benchmark.attacks") / "suite.toml").read_text("utf-8"))
     return [
-        Attack(kind["name"], kind["only_structure"], each["text"], each.get("spelled", "as it is"))
+        Attack(kind["name"], kind["only_structure"], entry["text"], entry.get("disguise", "none"))
         for kind in suite["kind"]
-        for each in kind["attacks"]
+        for entry in kind["attacks"]
     ]
 
 
 def _full_width(text: str) -> str:
-    return "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in text)
+    return "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text)
 
 
-_SPELLINGS: Mapping[str, Callable[[str], str]] = {
-    "as it is": lambda text: text,
-    "tags": lambda text: "".join(chr(0xE0000 + ord(each)) for each in text),
+_DISGUISES: Mapping[str, Callable[[str], str]] = {
+    "none": lambda text: text,
+    "tags": lambda text: "".join(chr(0xE0000 + ord(letter)) for letter in text),
     "zero width": "\u200b".join,
     "full width": _full_width,
     "right to left": lambda text: f"\u202e{text[::-1]}\u202c",

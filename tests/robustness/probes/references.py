@@ -18,8 +18,8 @@ async def outcome(given: dict[str, str]) -> bool | str | None:
     client = ScriptedClient(fast=[f"\\boxed{{{given['answer']}}}" if task == "answer" else given["answer"]] * 5)
     graph = build_graph(Settings(task=task), client=client, scorer=None)
     try:
-        asked: Any = line.asked
-        verification = (await graph.ainvoke(asked))["verification"]
+        inputs: Any = line.inputs
+        verification = (await graph.ainvoke(inputs))["verification"]
     except InputError as error:
         return str(error)
     assert verification["answer"] is not None

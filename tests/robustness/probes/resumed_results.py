@@ -5,9 +5,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from egrm_graph.cli.answering import Result
+from egrm_graph.cli.answering import LineResult
 from egrm_graph.cli.json_lines import Line
-from egrm_graph.cli.results import Order, done_before, encode, open_results, pass_over, put_in_order, remaining
+from egrm_graph.cli.results import (
+    InputOrder,
+    done_before,
+    encode,
+    match_results,
+    open_results,
+    remaining,
+    sort_results,
+)
 from egrm_graph.errors import InputError
 
 
@@ -22,14 +30,14 @@ async def outcome(given: dict[str, Any]) -> Any:
 
 
 async def _resumed(ids: Sequence[Any], file: Path, *, unique_ids: bool) -> dict[str, Any]:
-    order, lines = Order(unique_ids=unique_ids), _lines(ids)
-    passed_over = await pass_over(lines, done_before(file), file, order)
+    order, lines = InputOrder(unique_ids=unique_ids), _lines(ids)
+    passed_over = await match_results(lines, done_before(file), file, order)
     asked = [line async for line in remaining(passed_over, lines, order)]
     with open_results(file, resume=True) as out:
         for line in reversed(asked):  # in the order of arrival, the last one first
             answer = None if line.error else {"answer": f"new {line.number}"}
-            out.write(encode(Result(line, answer, line.error), numbered=True))
-    put_in_order(file, order)
+            out.write(encode(LineResult(line, answer, line.error), numbered=True))
+    sort_results(file, order)
     return {"asked": [line.number for line in asked], "file": file.read_text()}
 
 

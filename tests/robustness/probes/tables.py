@@ -16,12 +16,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from egrm_graph.benchmark import bench_output, rule_comparison
-from egrm_graph.benchmark.bench_figures import Row as Figures
-from egrm_graph.benchmark.bench_figures import rows
-from egrm_graph.benchmark.bench_folder import Result
+from egrm_graph.benchmark.bench_figures import BenchRow, rows
+from egrm_graph.benchmark.bench_folder import MethodResult
 from egrm_graph.benchmark.demo_methods import Outcome, Trial
-from egrm_graph.benchmark.held_out import Question
-from egrm_graph.benchmark.rule_figures import Row
+from egrm_graph.benchmark.held_out import BenchQuestion
+from egrm_graph.benchmark.rule_figures import RuleRow
 from egrm_graph.cli import app, comparison_table
 from egrm_graph.intervals import Estimate
 from egrm_graph.terminal import verification_text
@@ -108,21 +107,21 @@ def _ask(columns: int | None) -> str:
 
 
 def _demo(columns: int | None) -> str:
-    asked = [Question(str(i), "1+1", "2", 1 + i % 2) for i in range(20)]
+    asked = [BenchQuestion(str(i), "1+1", "2", 1 + i % 2) for i in range(20)]
     outcomes = [Outcome(i % 5 > 0, 10 + i, i % 2 > 0, "ok", True, True, verification()) for i in range(20)]
     trials = [Trial(name, asked, outcomes, 12.5) for name in ("never reason", "always reason", "E-GRM")]
     return _of(lambda out: comparison_table.print_tables(trials, asked, out, levels=True, scorer=None), columns)
 
 
 def _bench(columns: int | None) -> str:
-    return _of(bench_output.table(_bench_rows(), "20 questions, 32 under way at once"), columns)
+    return _of(bench_output.table(_bench_rows(), "20 questions, at most 32 at once"), columns)
 
 
 @cache
-def _bench_rows() -> list[Figures]:
+def _bench_rows() -> list[BenchRow]:
     names = ["never", "always", "egrm", "random", "egrm:semantic_entropy@16+beta"]
     results = [
-        Result(name, str(i), (i + j) % 4 > 0, 10 * j + i, j, j > 1, "ok", 0.1 * i)
+        MethodResult(name, str(i), (i + j) % 4 > 0, 10 * j + i, j, j > 1, "ok", 0.1 * i)
         for j, name in enumerate(names)
         for i in range(20)
     ]
@@ -131,9 +130,13 @@ def _bench_rows() -> list[Figures]:
 
 def _ablation(columns: int | None) -> str:
     right = Estimate(0.975, 0.966, 0.985)
-    made = [Row("bradley_terry", rule, 4, right, Estimate(1.2, -0.5, 2.9)) for rule in ("majority", "weighted_vote")]
-    found = rule_comparison.Report("rollouts.jsonl", 1000, made, {"bradley_terry": right}, [], {"bradley_terry": 3})
-    return _of(lambda out: rule_comparison.print_report(found, out), columns)
+    made = [
+        RuleRow("bradley_terry", rule, 4, right, Estimate(1.2, -0.5, 2.9)) for rule in ("majority", "weighted_vote")
+    ]
+    report = rule_comparison.RuleReport(
+        "rollouts.jsonl", 1000, made, {"bradley_terry": right}, [], {"bradley_terry": 3}
+    )
+    return _of(lambda out: rule_comparison.print_report(report, out), columns)
 
 
 VIEWS: dict[str, Callable[[int | None], str]] = {

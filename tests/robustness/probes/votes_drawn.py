@@ -1,11 +1,12 @@
 """Count the fast answers that a run draws before the remaining ones can no longer matter."""
 
+import math
 from typing import Any
 
 from egrm_graph import Measure, Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.uncertainty.combination import Combination
 from egrm_graph.uncertainty.evidence import Evidence
+from egrm_graph.uncertainty.measures import MEASURES
 
 
 def lead(evidence: Evidence) -> float:
@@ -25,13 +26,17 @@ def text_length(evidence: Evidence) -> float:
     return max(len(sample["text"] or "") for sample in evidence.samples)
 
 
-COMBINED = Combination(("consensus", "semantic_entropy"), (0.5, 0.5), (0.25, 0.5), (2.0, -1.0), 0.0)
+def combination(evidence: Evidence) -> float:
+    consensus, entropy = (MEASURES[name].value(evidence) for name in ("consensus", "semantic_entropy"))
+    return 1 / (1 + math.exp(-(2 * (consensus - 0.5) / 0.25 - (entropy - 0.5) / 0.5)))
+
+
 OWN = (
     Measure("lead", lead, threshold=0.6, higher_is_certain=True),
     Measure("runner_up", runner_up, threshold=0.2, higher_is_certain=False),
     Measure("n_answers", n_answers, threshold=2, higher_is_certain=False),
     Measure("text_length", text_length, threshold=9, higher_is_certain=False),
-    COMBINED.measure(threshold=0.8),
+    Measure("combination", combination, threshold=0.8, higher_is_certain=True),
 )
 
 

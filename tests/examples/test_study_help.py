@@ -1,0 +1,23 @@
+"""Every study is a script with `--help`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STUDIES = Path(__file__).parents[2] / "examples" / "studies"
+SCRIPTS = sorted(file.name for file in STUDIES.glob("*.py") if '__name__ == "__main__"' in file.read_text())
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_study_prints_its_help(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(STUDIES / name), "--help"], capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: {name}")
+
+
+def test_there_are_eight_studies_and_a_server() -> None:
+    assert len(SCRIPTS) == 9
