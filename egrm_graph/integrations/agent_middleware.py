@@ -247,8 +247,8 @@ def _judge_input(request: ModelRequest[Any], drawn: DrawnSteps) -> dict[str, Any
 
 def _schemas(request: ModelRequest[Any]) -> list[dict[str, Any]]:
     tools = [tool if isinstance(tool, dict) else convert_to_openai_tool(tool) for tool in request.tools]
-    wanted = request.response_format
-    if isinstance(wanted, AutoStrategy):
-        wanted = ToolStrategy(wanted.schema)
-    specs = wanted.schema_specs if isinstance(wanted, ToolStrategy) else []
+    output_format = request.response_format
+    if isinstance(output_format, AutoStrategy):
+        output_format = ToolStrategy(output_format.schema)
+    specs = output_format.schema_specs if isinstance(output_format, ToolStrategy) else []
     return [*tools, *({"name": spec.name, "parameters": spec.json_schema} for spec in specs)]

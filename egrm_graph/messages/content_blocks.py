@@ -64,7 +64,7 @@ def content_of(message: BaseMessage) -> Content:
     """Return the texts and tool calls of a message, and the type of a part that is neither.
 
     Raises:
-        InputError: JSON cannot hold a JSON block.
+        InputError: a JSON block is nested too deeply.
     """
     texts, hidden = list[str](), list[str]()
     calls = list(_calls(message))

@@ -77,6 +77,14 @@ def test_reasons_for_missing_rewards_are_logged() -> None:
     assert log.metrics == {"egrm/unrewarded_share": 6 / 8}
 
 
+def test_a_prompt_that_json_cannot_hold_loses_only_its_own_reward() -> None:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    reward = as_trl_reward(judging("best_of_n", lambda text: text == "2"))
+    assert reward(prompts=[nested, "1+1", "1+1"], completions=["1", "2", "3"]) == [None, 1.0, 0.0]
+
+
 def test_a_graph_that_does_not_judge_raises_a_setup_error() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["2"] * 5), scorer=None)
     with pytest.raises(SettingsError, match="answers questions; to judge"):

@@ -32,9 +32,9 @@ async def outcome(given: dict[str, Any]) -> Any:
         middleware=[BestOfN(2, graph=graph_of(preferring("56")), max_completion_tokens=1000)],
     )
     step = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
-    usage = step["usage"]
+    step_usage = step["usage"]
     return {
         "error": completion.error,
         "tokens": [usage["prompt_tokens"], usage["cached_tokens"], usage["completion_tokens"]],
-        "step": None if usage is None else [usage["input_tokens"], usage["output_tokens"]],
+        "step": None if step_usage is None else [step_usage["input_tokens"], step_usage["output_tokens"]],
     }
