@@ -1,4 +1,4 @@
-"""Where there is a Chromium; as a script, for `make test`: fails where there is none."""
+"""Find Chromium. As a script, for `make test`, fails without one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def found() -> str | None:
-    """The one that EGRM_CHROMIUM names, one on PATH, or Playwright's own."""
+    """The Chromium in EGRM_CHROMIUM, on PATH, or installed by Playwright."""
     from playwright.sync_api import sync_playwright
 
     named = os.environ.get("EGRM_CHROMIUM")

@@ -1,4 +1,4 @@
-"""A real Chromium for the tests of the page, which opens it as a file, as its reader does."""
+"""A real Chromium that opens pages from files, like a reader."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ Open = Callable[..., Page]
 
 
 def without_browser(reason: str) -> NoReturn:
-    """No test of the page may go missing unnoticed, and none may on a machine that is to prove the work."""
+    """Skip the tests of the page with a clear reason, or fail them where every test has to run."""
     message = f"THE PAGE WAS NOT TESTED IN A BROWSER: {reason}"
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Opens a page of records. At the end nothing may have been said on the console, refused, or asked of a network."""
+    """Open a page of records. It must not log to the console, violate its policy, or use the network."""
     heard: list[str] = []
     own = {"request: data:,"}  # the icon
     contexts: list[BrowserContext] = []

@@ -1,4 +1,4 @@
-"""What a reader finds in the page."""
+"""Find parts of the page."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ def part(page: Page, title: str) -> Locator:
 
 
 def open_all(page: Page) -> None:
-    """Opens what is folded, and waits for what is in it."""
+    """Expand a collapsed element and wait for its content."""
     for summary in page.locator("summary").all():
         summary.click()
     expect(page.locator("details:not([open]), details:not(:has(> :nth-child(2)))")).to_have_count(0)
 
 
 def texts(found: Locator) -> list[str]:
-    """The text of each, its lines in one."""
-    return [" ".join(each.split()) for each in found.all_inner_texts()]
+    """The text of each element on one line."""
+    return [" ".join(text.split()) for text in found.all_inner_texts()]
 
 
 def rows(table: Locator) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Records for the page: one run with everything, and runs of every ending."""
+"""Records for the page: a run with every part, and runs with every ending."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ REASONED = Usage(requests=5, prompt_tokens=98, cached_tokens=64, completion_toke
 
 
 def tokens_of(text: str, unsure: dict[str, dict[str, float]]) -> Tokens:
-    """A token a character: surely itself, but where `unsure` gives probabilities for what follows a beginning."""
+    """One token per character, which is certain unless `unsure` has probabilities for the text before it."""
     texts, logprobs, alternatives = [], [], []
     for i, character in enumerate(text):
-        given = unsure.get(text[:i], {character: 0.97, "_": 0.02})
+        probabilities = unsure.get(text[:i], {character: 0.97, "_": 0.02})
         texts.append(character)
-        logprobs.append(math.log(given[character]))
-        alternatives.append({each: math.log(p) for each, p in given.items()})
+        logprobs.append(math.log(probabilities[character]))
+        alternatives.append({token: math.log(p) for token, p in probabilities.items()})
     return Tokens(texts=texts, logprobs=logprobs, alternatives=alternatives)
 
 
 def escalated(**changes: Any) -> Record:
-    """Three of five fast answers agree, so it reasoned; path 2 won; a call was tried twice, and another cancelled."""
+    """Three of five fast answers agree, so it reasoned. Path 2 won; one call was retried, another was cancelled."""
     carry = {"47+36=": {"8": 0.6, "7": 0.35, "9": 0.04}}
     slip = {"47+36=": {"8": 0.62, "7": 0.36}}
-    told = [("48", 0.11, slip), ("58", 0.96, carry), ("58", 0.93, carry)]
-    paths = [path(answer, score, i, text=STEPS[answer], n_tokens=40) for i, (answer, score, _) in enumerate(told)]
+    chains = [("48", 0.11, slip), ("58", 0.96, carry), ("58", 0.93, carry)]
+    paths = [path(answer, score, i, text=STEPS[answer], n_tokens=40) for i, (answer, score, _) in enumerate(chains)]
     lost = path(None, None, 3, text=STEPS["none"], n_tokens=31, finish_reason="abort")
     drawn = [
         call(
@@ -55,7 +55,7 @@ def escalated(**changes: Any) -> Record:
                 )
             ],
         )
-        for i, (answer, _, unsure) in enumerate(told)
+        for i, (answer, _, unsure) in enumerate(chains)
     ]
     drawn[2]["retries"] = [Retry(at_ms=120.0, reason="503: the server is overloaded")]
     drawn[2]["first_token_ms"] = 190.0
@@ -70,7 +70,7 @@ def escalated(**changes: Any) -> Record:
         usage=None,
         generated=[],
     )
-    whole = record(
+    complete = record(
         ms=352.0,
         ending="degraded",
         asked=Asked(
@@ -130,7 +130,7 @@ def escalated(**changes: Any) -> Record:
             },
         ),
     )
-    return Record(**{**whole, **changes})  # type: ignore[typeddict-item]
+    return Record(**{**complete, **changes})  # type: ignore[typeddict-item]
 
 
 def failed() -> Record:
@@ -154,9 +154,9 @@ def cancelled() -> Record:
 
 
 def without_texts(level: str = "full") -> Record:
-    """Texts were not captured; at level `summary` there would be none of samples and paths in any case."""
-    told = verification(answer="answer 1")
-    for each in (*told["samples"], *told["paths"]):
+    """A run at level `summary` without texts."""
+    verdict = verification(answer="answer 1")
+    for each in (*verdict["samples"], *verdict["paths"]):
         each["text"] = None
     calls = record()["calls"]
     for made in calls:
@@ -170,7 +170,7 @@ def without_texts(level: str = "full") -> Record:
         asked=None,
         prompts=[],
         calls=calls,
-        verification=told,
+        verification=verdict,
     )
 
 

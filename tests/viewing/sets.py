@@ -14,9 +14,9 @@ from tests.viewing.runs import cancelled, escalated, failed
 
 
 def direct(i: int, **changes: Any) -> Record:
-    """An easy question that needed no path."""
+    """An easy question that needed no paths."""
     ms = 40.0 + i % 17
-    told = verification(
+    verdict = verification(
         route="direct",
         answer=str(40 + i),
         best_path=None,
@@ -47,13 +47,13 @@ def direct(i: int, **changes: Any) -> Record:
             started_at=STARTED + 60 * i,
         ),
         why=["4 of 4 fast answers agree, so no path was drawn."],
-        verification=told,
+        verification=verdict,
         **changes,
     )
 
 
 def several() -> list[Record]:
-    """Twelve easy runs and six that were reasoned about, of which one is wrong; a failed, and a cancelled one."""
+    """12 direct runs, 6 reasoned runs with one wrong, a failed run, and a cancelled run."""
     hard = []
     for i in range(6):
         each = escalated(run_id=f"hard-{i}", started_at=STARTED + 100 * i, ms=352.0 + 31 * i)
@@ -64,7 +64,7 @@ def several() -> list[Record]:
 
 
 def large(paths: int = 16, n_tokens: int = 4000) -> Record:
-    """Many long paths, each token with five alternatives."""
+    """Many long paths with five alternatives per token."""
     draw = random.Random(0)
     words = ["so ", "the ", "sum ", "of ", "47 ", "and ", "36 ", "is ", "83, ", "then ", "we ", "take\n"]
     texts, calls = [], []

@@ -1,4 +1,4 @@
-"""What is marked as different, on texts of all kinds."""
+"""The marks of differences between all kinds of texts."""
 
 import difflib
 import random
@@ -14,7 +14,7 @@ WORDS = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
 
 
 def drawn(seed: int) -> tuple[str, str]:
-    """Two texts of which much is the same."""
+    """Two texts with much in common."""
     draw = random.Random(seed)
     words = [draw.choice(["so ", "it ", "is ", "47", "+", "=", "83;\n"]) for _ in range(60)]
     changed = [each if draw.random() < 0.8 else draw.choice(["not ", "", "9"]) for each in words]
@@ -22,7 +22,7 @@ def drawn(seed: int) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_is_not_marked_is_the_same_on_both_sides(opened: Open, seed: int) -> None:
+def test_unmarked_text_is_equal_on_both_sides(opened: Open, seed: int) -> None:
     record = runs.escalated()
     assert record["verification"] is not None
     paths = record["verification"]["paths"]

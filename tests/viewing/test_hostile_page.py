@@ -1,4 +1,4 @@
-"""Texts that want to be more than text stay text."""
+"""Hostile texts remain text."""
 
 from playwright.sync_api import expect
 
@@ -21,18 +21,18 @@ ATTACKS = (
     "\u2028\u2029",
 )
 UNSEEN = "a\x1b[31mred\x00\x7f\x9b\u202eevil\u2066\ud800\u200b\ufeffz"
-SPELLED = "a␛[31mred␀␡⟨U+009B⟩⟨U+202E⟩evil⟨U+2066⟩\\ud800⟨U+200B⟩⟨U+FEFF⟩z"
+ESCAPED = "a␛[31mred␀␡⟨U+009B⟩⟨U+202E⟩evil⟨U+2066⟩\\ud800⟨U+200B⟩⟨U+FEFF⟩z"
 
 
 def hostile(text: str, run_id: str) -> Record:
-    """A run in which every text is this one."""
-    told = verification(
+    """A run in which every text is `text`."""
+    verdict = verification(
         answer=text,
         samples=[sample(text, 1, text=text, thinking=text, error=text)],
         paths=[path(text, 0.5, 0, text=text), path("other", 0.4, 1, text=text[::-1])],
         reasons=[text],
     )
-    told["uncertainty"]["votes"] = [Vote(answer=text, count=5)]
+    verdict["uncertainty"]["votes"] = [Vote(answer=text, count=5)]
     asked = record()["asked"]
     assert asked is not None
     made = call("expand_cot", 0, [100], 1.0, 2.0, error=text, server=text, sampling={text: text}, ending="failed")
@@ -49,7 +49,7 @@ def hostile(text: str, run_id: str) -> Record:
         prompts=[[{"role": text, "content": text}]],
         calls=[made],
         why=[text],
-        verification=told,
+        verification=verdict,
     )
 
 
@@ -69,20 +69,20 @@ def test_no_text_becomes_markup_or_script(opened: Open) -> None:
     assert page.evaluate("window.polluted ?? ({}).polluted") is None
 
 
-def test_attacks_are_shown_as_they_were_written(opened: Open) -> None:
+def test_attacks_are_displayed_verbatim(opened: Open) -> None:
     page = opened(hostile(ATTACKS[1], "attack"))
     expect(page.get_by_role("heading", level=1)).to_have_text(ATTACKS[1])
     expect(page.locator("article .text").first).to_have_text(ATTACKS[1])
 
 
-def test_what_would_act_or_hide_is_spelled_out(opened: Open) -> None:
+def test_active_and_invisible_characters_are_escaped(opened: Open) -> None:
     page = opened(hostile(UNSEEN, "unseen"))
-    expect(page.get_by_role("heading", level=1)).to_have_text(SPELLED)
-    expect(page.locator("article .text .chunk").first).to_have_text(SPELLED)
-    expect(page.locator(".question")).to_have_text(SPELLED)
+    expect(page.get_by_role("heading", level=1)).to_have_text(ESCAPED)
+    expect(page.locator("article .text .chunk").first).to_have_text(ESCAPED)
+    expect(page.locator(".question")).to_have_text(ESCAPED)
 
 
-def test_text_that_runs_to_the_left_does_not_turn_its_neighbours(opened: Open) -> None:
+def test_right_to_left_text_does_not_affect_the_text_around_it(opened: Open) -> None:
     page = opened(hostile("שלום", "hebrew"))
     isolated = page.evaluate("getComputedStyle(document.querySelector('h1 bdi')).unicodeBidi")
     assert isolated == "isolate"
@@ -99,7 +99,7 @@ def test_ten_megabytes_are_shown_in_steps(opened: Open) -> None:
     shown.get_by_role("button", name="Show 100,000 more characters of 10,788,000 not shown").click()
     assert shown.locator(".chunk").nth(1).evaluate("each => each.textContent.length") == 100_000
     page.get_by_role("button", name="Differences").first.click()
-    expect(page.locator(".told")).to_contain_text("Compared are the first 200,000 characters.")
+    expect(page.locator(".comparison")).to_contain_text("Only the first 200,000 characters are compared.")
     expect(page.locator("article .more").first).to_have_text("Show 100,000 more characters of 188,000 not shown")
 
 

@@ -1,4 +1,4 @@
-"""Runs of which something is missing are shown, and what is missing is said."""
+"""Incomplete runs are displayed with a note about what is missing."""
 
 from playwright.sync_api import expect
 
@@ -8,7 +8,7 @@ from tests.viewing.conftest import Open
 from tests.viewing.reading import part, rows
 
 
-def test_a_failed_run_says_what_failed(opened: Open) -> None:
+def test_a_failed_run_has_its_errors(opened: Open) -> None:
     page = opened(runs.failed())
     expect(page.get_by_role("heading", level=1)).to_have_text("No answer")
     expect(page.locator(".badges")).to_have_text("✕ failed")
@@ -20,32 +20,32 @@ def test_a_failed_run_says_what_failed(opened: Open) -> None:
     ]
 
 
-def test_what_a_failed_node_cost_is_known_from_its_calls_alone(opened: Open) -> None:
+def test_the_usage_of_a_failed_node_comes_from_its_calls(opened: Open) -> None:
     record = runs.failed()
     record["calls"].append(call("answer_fast", 1, [2], 1.0, 19.0))
     usage = part(opened(record), "Usage")
     assert rows(usage) == [["answer_fast", "1", "12", "0", "4", "0", "20 ms"]]
-    expect(usage.locator("p")).to_have_text("What 1 call cost that did not come to an end is not known.")
+    expect(usage.locator("p")).to_have_text("The cost of 1 call that did not complete is unknown.")
 
 
-def test_a_cancelled_run_with_nothing_in_it_is_shown(opened: Open) -> None:
+def test_an_empty_cancelled_run_is_displayed(opened: Open) -> None:
     page = opened(runs.cancelled())
     expect(page.locator(".badges")).to_have_text("⊘ cancelled")
-    expect(page.locator(".sentences")).to_have_text("There is no verdict: the run was cancelled.")
+    expect(page.locator(".sentences")).to_have_text("The run has no verdict: it was cancelled.")
     assert "No node was recorded." in page.locator("main").inner_text()
 
 
-def test_a_summary_says_that_there_are_no_texts(opened: Open) -> None:
+def test_a_summary_states_that_it_has_no_texts(opened: Open) -> None:
     page = opened(runs.without_texts("summary"))
     texts = page.locator("article p").all_inner_texts()
-    assert texts == ["There are no texts at trace level summary."] * 2
+    assert texts == ["Trace level summary records no texts."] * 2
 
 
-def test_without_texts_the_verdict_is_shown_all_the_same(opened: Open) -> None:
+def test_without_texts_the_verdict_is_displayed(opened: Open) -> None:
     page = opened(runs.without_texts())
     expect(page.get_by_role("heading", level=1)).to_have_text("answer 1")
     expect(page.locator(".question")).to_have_text("question not recorded")
-    assert page.locator("article p").all_inner_texts() == ["Texts were not captured (trace_texts is off)."] * 2
+    assert page.locator("article p").all_inner_texts() == ["Texts were not recorded (trace_texts is off)."] * 2
 
 
 def test_judged_candidates_have_rewards_readings_and_a_winner(opened: Open) -> None:
@@ -60,15 +60,15 @@ def test_judged_candidates_have_rewards_readings_and_a_winner(opened: Open) -> N
     ]
 
 
-def test_empty_lists_are_no_failure(opened: Open) -> None:
-    told = verification(samples=[], paths=[], readings=[], timing_ms={})
-    page = opened(record(verification=told, calls=[], prompts=[], classes=[], settings={}, metadata={}, why=[]))
+def test_empty_lists_are_displayed(opened: Open) -> None:
+    verdict = verification(samples=[], paths=[], readings=[], timing_ms={})
+    page = opened(record(verification=verdict, calls=[], prompts=[], classes=[], settings={}, metadata={}, why=[]))
     assert "cannot be shown" not in page.locator("main").inner_text()
     expect(page.get_by_role("heading", level=1)).to_have_text("42")
 
 
-def test_how_a_text_was_drawn_is_noted(opened: Open) -> None:
+def test_notes_say_how_a_text_was_drawn(opened: Open) -> None:
     cut = path(None, None, 0, finish_reason="length", order=["B", "A"])
     page = opened(record(verification=verification(paths=[cut], best_path=None)))
     (row,) = rows(page.locator("table.items"))
-    assert row[-1] == "there is no answer in it; cut off at its largest number of tokens; candidates shown as B, A"
+    assert row[-1] == "it has no answer; cut off at the token limit; candidates shown as B, A"

@@ -34,14 +34,14 @@ def everything_open(page: Page) -> None:
 
 
 @pytest.mark.parametrize("records", PAGES.values(), ids=PAGES.keys())
-def test_a_phone_never_scrolls_sideways(opened: Open, records: list[Record]) -> None:
+def test_a_phone_never_scrolls_horizontally(opened: Open, records: list[Record]) -> None:
     page = opened(*records, viewport=PHONE)
     everything_open(page)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
 def violations(page: Page) -> list[tuple[str, str]]:
-    """The rules that are broken, and by what first."""
+    """The violated rules and the first element that violates each."""
     from axe_playwright_python.sync_playwright import Axe
 
     return [(each["id"], each["nodes"][0]["html"]) for each in Axe().run(page).response["violations"]]
@@ -49,7 +49,7 @@ def violations(page: Page) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("records", PAGES.values(), ids=PAGES.keys())
-def test_axe_finds_nothing(opened: Open, records: list[Record], theme: str) -> None:
+def test_axe_finds_no_violations(opened: Open, records: list[Record], theme: str) -> None:
     page = opened(*records, color_scheme=theme)
     everything_open(page)
     assert violations(page) == []
@@ -58,7 +58,7 @@ def test_axe_finds_nothing(opened: Open, records: list[Record], theme: str) -> N
     assert violations(page) == []
 
 
-def test_sixteen_paths_of_four_thousand_tokens_are_quick(opened: Open) -> None:
+def test_16_paths_of_4000_tokens_are_fast(opened: Open) -> None:
     page = opened(sets.large())
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
     shown = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd / 1000"
@@ -72,7 +72,7 @@ def test_sixteen_paths_of_four_thousand_tokens_are_quick(opened: Open) -> None:
 
 
 def timed_s(page: Page, name: str) -> float:
-    """Until the browser has drawn what a button changes."""
+    """The time until the browser has drawn the change of a button."""
     took: float = page.get_by_role("button", name=name, exact=True).first.evaluate(
         """(button) => new Promise((done) => {
             const began = performance.now();

@@ -1,4 +1,4 @@
-"""The page as a file: whole, closed, and unbroken by what it holds."""
+"""The page as a file: self-contained, locked down, and safe for any content."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.viewing import runs
 
 
 class Scripts(HTMLParser):
-    """What stands in the page's scripts and styles, and all its tags."""
+    """Collects the page's scripts, styles, and tags."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -24,11 +24,11 @@ class Scripts(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         self.tags.append(tag)
-        if tag == "meta" and given.get("http-equiv"):
-            self.policy = given["content"] or ""
-        self._in = (given.get("class") or given.get("id") or tag) if tag in ("script", "style") else None
+        if tag == "meta" and attributes.get("http-equiv"):
+            self.policy = attributes["content"] or ""
+        self._in = (attributes.get("class") or attributes.get("id") or tag) if tag in ("script", "style") else None
 
     def handle_data(self, data: str) -> None:
         if self._in:
@@ -38,18 +38,18 @@ class Scripts(HTMLParser):
         self._in = None
 
 
-def test_records_come_through_unchanged() -> None:
-    given = [runs.escalated(), record(error="</script><!--<script>&amp;\u2028\x00\x9b\u202e")]
-    found = [json.loads(text) for kind, text in Scripts(page_of(given)).texts if kind == "record"]
-    assert found == given
+def test_records_are_embedded_unchanged() -> None:
+    records = [runs.escalated(), record(error="</script><!--<script>&amp;\u2028\x00\x9b\u202e")]
+    found = [json.loads(text) for kind, text in Scripts(page_of(records)).texts if kind == "record"]
+    assert found == records
 
 
-def test_no_text_opens_or_ends_an_element() -> None:
+def test_no_text_opens_or_closes_an_element() -> None:
     plain = Scripts(page_of([record()])).tags
     assert Scripts(page_of([record(error="</script><script>1</script><!--")], title="</script><b>")).tags == plain
 
 
-def test_only_the_pages_own_script_and_style_may_act() -> None:
+def test_the_policy_allows_only_the_pages_own_script_and_style() -> None:
     page = Scripts(page_of([record()]))
     texts = dict(page.texts)
     script, style = (b64encode(sha256(texts[kind].encode()).digest()).decode() for kind in ("script", "style"))
@@ -59,14 +59,14 @@ def test_only_the_pages_own_script_and_style_may_act() -> None:
     )
 
 
-def test_nothing_is_loaded_from_anywhere() -> None:
+def test_the_page_loads_nothing() -> None:
     page = page_of([])
     assert re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(|@import", page) == ["data:,"]
 
 
-def test_every_source_is_in_the_page_after_those_that_it_needs() -> None:
+def test_every_module_comes_after_its_imports() -> None:
     sources = files("egrm_graph.viewing").joinpath("web")
-    assert {each.name for each in sources.iterdir()} == {
+    assert {file.name for file in sources.iterdir()} == {
         "page.html.jinja",
         *(f"{name}.css" for name in STYLES),
         *(f"{name}.js" for name in MODULES),

@@ -4,7 +4,7 @@ from egrm_graph.viewing.run_comparison import Difference, differences
 from tests.tracing.records import REASONING, path, record, verification
 
 
-def test_a_run_does_not_differ_from_itself_nor_by_its_time() -> None:
+def test_equal_runs_have_no_differences_apart_from_the_time() -> None:
     assert differences(record(), record(run_id="another", started_at=0.0, trace_id="x")) == []
 
 
@@ -19,14 +19,14 @@ def test_settings_differ_by_value_source_and_presence() -> None:
     ]
 
 
-def test_prompts_are_those_of_the_nodes() -> None:
+def test_prompts_are_compared_by_node() -> None:
     other = record(prompts=[[Message(role="user", content="17+25\nAnswer now.")], REASONING])
     assert differences(record(), other) == [
         Difference("prompt of answer_fast", "user: 17+25\nAnswer at once.", "user: 17+25\nAnswer now.")
     ]
 
 
-def test_a_long_text_is_told_from_where_it_differs() -> None:
+def test_a_long_text_starts_near_the_first_difference() -> None:
     one, other = ("x" * 5_000_000 + end + "y" * 200 for end in ("left", "right"))
     [found] = differences(record(error=one), record(error=other))
     assert found == Difference("error", f"…{'x' * 30}left{'y' * 66}…", f"…{'x' * 30}right{'y' * 65}…")
@@ -56,14 +56,14 @@ def test_verdicts_differ_in_votes_route_answer_paths_and_cost() -> None:
     }
 
 
-def test_things_stand_in_one_order_whichever_run_has_them() -> None:
+def test_differences_have_one_order_whichever_run_has_them() -> None:
     short = record(verification=verification(paths=[], best_path=None), calls=[])
     there, back = differences(record(), short), differences(short, record())
     assert [it.what for it in there] == [it.what for it in back]
     assert [it.what for it in there][:3] == ["prompt of answer_fast", "prompt of expand_cot", "path 1"]
 
 
-def test_a_run_without_a_verdict_differs_in_all_of_it() -> None:
+def test_a_run_without_a_verdict_differs_in_every_part_of_it() -> None:
     lost = record(verification=None, ending="failed", error="no server", asked=None, prompts=[], calls=[], nodes=[])
     found = {it.what: it.second for it in differences(record(), lost)}
     assert {found["route"], found["answer"], found["question"], found["votes"]} == {"none"}

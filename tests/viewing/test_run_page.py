@@ -1,4 +1,4 @@
-"""One run, as its reader sees it in a browser."""
+"""The page of one run in a browser."""
 
 from playwright.sync_api import expect
 
@@ -7,7 +7,7 @@ from tests.viewing.conftest import Open
 from tests.viewing.reading import part, rows
 
 
-def test_the_headline_says_what_came_out_and_why(opened: Open) -> None:
+def test_the_headline_has_the_outcome_and_its_explanation(opened: Open) -> None:
     page = opened(runs.escalated())
     expect(page.get_by_role("heading", level=1)).to_have_text("58")
     expect(page.locator(".question")).to_have_text("47+36-18-30+23")
@@ -29,7 +29,7 @@ def test_the_headline_says_what_came_out_and_why(opened: Open) -> None:
     ]
 
 
-def test_what_went_wrong_is_told_near_the_top(opened: Open) -> None:
+def test_what_went_wrong_is_near_the_top(opened: Open) -> None:
     page = opened(runs.escalated())
     assert page.get_by_role("heading", level=2).all_inner_texts()[:3] == ["WHY", "What went wrong", "Votes"]
     assert part(page, "What went wrong").get_by_role("listitem").all_inner_texts() == [
@@ -37,12 +37,12 @@ def test_what_went_wrong_is_told_near_the_top(opened: Open) -> None:
     ]
 
 
-def test_votes_stand_against_the_threshold(opened: Open) -> None:
+def test_votes_are_compared_with_the_threshold(opened: Open) -> None:
     votes = part(opened(runs.escalated()), "Votes")
     assert rows(votes) == [
         ["58", "", "3 of 5 the verdict"],
         ["48", "", "1 of 5"],
-        ["lost", "", "1 of 5 no answer to be read"],
+        ["lost", "", "1 of 5 no readable answer"],
     ]
     assert "threshold 0.8: 4 of 5 votes" in votes.inner_text()
     track = votes.locator(".track").first
@@ -55,29 +55,29 @@ def test_votes_stand_against_the_threshold(opened: Open) -> None:
     assert round(line, 2) == 0.8
 
 
-def test_a_threshold_that_no_votes_reach_is_said_to_be_one(opened: Open) -> None:
+def test_a_threshold_that_no_votes_reach_is_explained(opened: Open) -> None:
     record = runs.escalated()
     assert record["verification"] is not None
     record["verification"]["uncertainty"]["threshold"] = 2.0
     votes = part(opened(record), "Votes")
-    expect(votes.locator(".legend")).to_have_text("threshold 2: more than all votes, so it never opens")
+    expect(votes.locator(".legend")).to_have_text("threshold 2: more than all votes, so the gate never opens")
 
 
-def test_another_measure_stands_on_an_axis_with_its_certain_side(opened: Open) -> None:
+def test_another_measure_has_an_axis_with_its_certain_side(opened: Open) -> None:
     page = opened(runs.judged())
     axis = part(page, "Votes").locator("figcaption")
     expect(axis).to_have_text(
-        "● label_margin 0.6, | threshold 0.5, certain where higher (shaded), margin 0.1. The axis goes from 0 to 1.05."
+        "● label_margin 0.6, | threshold 0.5, certain if higher (shaded), margin 0.1. The axis goes from 0 to 1.05."
     )
 
 
-def test_the_paths_show_scores_and_which_won(opened: Open) -> None:
+def test_the_paths_have_scores_and_a_winner(opened: Open) -> None:
     paths = part(opened(runs.escalated()), "Paths")
     assert rows(paths) == [
         ["Path 1", "48", "0.110", "40", "left right", ""],
         ["Path 2 ★ won", "58", "0.960", "40", "left right", ""],
         ["Path 3", "58", "0.930", "40", "left right", ""],
-        ["Path 4", "no answer", "none", "31", "left right", "there is no answer in it"],
+        ["Path 4", "no answer", "none", "31", "left right", "it has no answer"],
     ]
     # The winner, and the first path with another answer.
     assert paths.locator("article h3").all_inner_texts() == ["Path 2 ★ won: 58, score 0.960", "Path 1: 48, score 0.110"]
@@ -111,51 +111,51 @@ def test_the_timeline_marks_retries_and_cancellations(opened: Open) -> None:
     ]
 
 
-def test_where_there_are_several_servers_each_call_says_which(opened: Open) -> None:
+def test_with_several_servers_each_call_names_its_server(opened: Open) -> None:
     record = runs.escalated()
     record["calls"][1]["server"] = "http://other:8000/v1"
-    told = rows(part(opened(record), "Timeline"))
-    assert [told[i][0] for i in (1, 4, 5)] == [
+    cells = rows(part(opened(record), "Timeline"))
+    assert [cells[i][0] for i in (1, 4, 5)] == [
         "fast answers 1 to 5 at http://localhost:8000/v1",
         "path 1 at http://other:8000/v1",
         "path 2 at http://localhost:8000/v1",
     ]
 
 
-def test_a_call_tells_its_first_token_and_retries_on_demand(opened: Open) -> None:
+def test_a_call_expands_to_its_first_token_and_retries(opened: Open) -> None:
     timeline = part(opened(runs.escalated()), "Timeline")
     call = timeline.get_by_role("button", name="path 3", exact=True)
     call.click()
     expect(call).to_have_attribute("aria-expanded", "true")
-    told = timeline.locator("tr.about dl").inner_text()
-    assert "after 128 ms" in told
-    assert "503: the server is overloaded" in told
+    details = timeline.locator("tr.about dl").inner_text()
+    assert "after 128 ms" in details
+    assert "503: the server is overloaded" in details
     call.click()
     expect(timeline.locator("tr.about")).to_have_count(0)
 
 
-def test_prompts_are_shown_as_they_were_sent(opened: Open) -> None:
+def test_prompts_are_displayed_as_sent(opened: Open) -> None:
     prompts = part(opened(runs.escalated()), "Prompts")
     prompts.get_by_text("Prompt 2: expand_cot, 4 calls").click()
     expect(prompts.locator(".text")).to_have_text("47+36-18-30+23\nThink step by step.")
 
 
-def test_usage_is_told_by_node_and_in_all(opened: Open) -> None:
+def test_usage_is_listed_by_node_and_in_total(opened: Open) -> None:
     usage = part(opened(runs.escalated()), "Usage")
-    told = rows(usage)
-    assert told[0] == ["answer_fast", "1", "12", "0", "20", "0", "59 ms"]
-    assert told[2] == ["expand_cot", "5", "98", "64", "151", "31", "278 ms"]
-    assert told[-1] == ["the whole run", "6", "110", "64", "171", "31", "352 ms"]
+    cells = rows(usage)
+    assert cells[0] == ["answer_fast", "1", "12", "0", "20", "0", "59 ms"]
+    assert cells[2] == ["expand_cot", "5", "98", "64", "151", "31", "278 ms"]
+    assert cells[-1] == ["total", "6", "110", "64", "171", "31", "352 ms"]
 
 
-def test_settings_that_were_chosen_come_before_the_defaults(opened: Open) -> None:
+def test_chosen_settings_come_before_the_defaults(opened: Open) -> None:
     settings = part(opened(runs.escalated()), "Settings")
     assert rows(settings) == [
         ["threshold", "0.8", "context"],
         ["model", "egrm-tiny", "build"],
         ["trace_tokens", "5", "build"],
     ]
-    settings.get_by_text("2 settings left at the default").click()
+    settings.get_by_text("2 settings with default values").click()
     expect(settings.locator("details tbody tr")).to_have_count(2)
     assert rows(settings.locator("details")) == [["samples", "5", "default"], ["paths", "4", "default"]]
 
@@ -170,12 +170,12 @@ def test_the_theme_can_be_switched(opened: Open) -> None:
     assert page.evaluate(ground) == "rgb(251, 250, 248)"
 
 
-def test_the_theme_is_the_systems_at_first(opened: Open) -> None:
+def test_the_initial_theme_is_the_systems(opened: Open) -> None:
     page = opened(runs.escalated(), color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 23, 26)"
 
 
-def test_a_long_question_is_cut_and_can_be_opened(opened: Open) -> None:
+def test_a_long_question_is_truncated_and_can_be_expanded(opened: Open) -> None:
     record = runs.escalated()
     assert record["asked"] is not None
     record["asked"]["question"] = "1+" * 400 + "1"
@@ -185,9 +185,9 @@ def test_a_long_question_is_cut_and_can_be_opened(opened: Open) -> None:
     expect(page.locator(".question .text")).to_have_text("1+" * 400 + "1")
 
 
-def test_equal_texts_are_said_to_be_the_same(opened: Open) -> None:
+def test_equal_texts_are_reported_as_equal(opened: Open) -> None:
     paths = part(opened(runs.escalated()), "Paths")
     paths.get_by_role("button", name="Show Path 3 on the right").click()
     paths.get_by_role("button", name="Differences").click()
-    expect(paths.get_by_role("status")).to_have_text("Both texts are the same.")
+    expect(paths.get_by_role("status")).to_have_text("Both texts are equal.")
     expect(paths.locator("mark")).to_have_count(0)

@@ -27,7 +27,7 @@ def test_a_period_has_the_shares_and_means_of_its_runs() -> None:
     assert [found.accuracy.low, found.accuracy.high] == pytest.approx([0.5958, 0.9821], abs=1e-4)
 
 
-def test_periods_are_days_or_hours_the_oldest_first() -> None:
+def test_periods_are_days_or_hours_oldest_first() -> None:
     rows = [replace(ROW, started_at=NOON + 3600 * hours) for hours in (30, 2, 1.5, 0)]
     assert [(found.name, found.runs) for found in periods(rows, "day")] == [("2026-03-01", 3), ("2026-03-02", 1)]
     assert [(found.name, found.runs) for found in periods(rows, "hour")] == [
@@ -39,7 +39,7 @@ def test_periods_are_days_or_hours_the_oldest_first() -> None:
     assert [(found.name, found.runs) for found in periods(rows, "all")] == [("all", 4)]
 
 
-def test_what_no_run_tells_is_none() -> None:
+def test_statistics_without_data_are_none() -> None:
     unknown = replace(summary_of(record(verification=verification(correct=None)), 100), route=None)
     [found] = periods([unknown], "all")
     assert (found.reasoned, found.tokens, found.accuracy, found.with_reference) == (None, {}, None, 0)

@@ -10,22 +10,22 @@ from egrm_graph.viewing.run_text import show
 from tests.tracing.records import call, node, path, record, sample, verification
 
 
-def shown(made: Record) -> str:
+def printed(made: Record) -> str:
     out = io.StringIO()
     show(made, Console(file=out, width=140, highlight=False))
     return out.getvalue()
 
 
 def lines_of(made: Record, part: str) -> list[str]:
-    """The lines under a heading, their spaces made one."""
-    lines = shown(made).splitlines()
+    """The lines under a heading with single spaces."""
+    lines = printed(made).splitlines()
     start = lines.index(part) + 1
     end = next((i for i in range(start, len(lines)) if not lines[i].startswith(" ")), len(lines))
     return [" ".join(line.split()) for line in lines[start:end]]
 
 
-def test_the_verdict_and_why_come_first() -> None:
-    text = shown(record())
+def test_the_verdict_and_its_explanation_come_first() -> None:
+    text = printed(record())
     assert text.startswith("Run 0123456789abcdef0123456789abcdef · 2026-")
     assert "arithmetic by egrm-tiny (vllm) · scorer egrm-tiny-scorer · server 0.32.0 · " in text
     assert "http://localhost:8000/v1 · egrm-graph 0.1.0 · recorded: full · thread_id 7" in " ".join(text.split())
@@ -35,7 +35,7 @@ def test_the_verdict_and_why_come_first() -> None:
     )
 
 
-def test_nodes_and_calls_stand_where_they_were_in_time() -> None:
+def test_nodes_and_calls_have_bars_at_their_time() -> None:
     made = record(
         ms=100.0,
         nodes=[
@@ -57,11 +57,11 @@ def test_nodes_and_calls_stand_where_they_were_in_time() -> None:
     ]
 
 
-def test_retries_and_failures_are_told() -> None:
+def test_retries_and_failures_are_listed() -> None:
     tried = call("answer_fast", 0, [1], 0.0, 25.0, retries=[Retry(at_ms=3.0, reason="503")], request_id="a")
     failed = call("expand_cot", 0, [2], 0.0, 25.0, ending="failed", error="no server", generated=[], request_id="b")
     assert lines_of(record(calls=[tried, failed]), "Retries and failures") == [
-        "- answer_fast, a: tried again at 3 ms: 503",
+        "- answer_fast, a: retried at 3 ms: 503",
         "- expand_cot, b: failed: no server",
     ]
 
@@ -73,41 +73,43 @@ def test_settings_that_are_not_the_default_have_their_source() -> None:
     ]
 
 
-def test_a_run_without_a_verdict_says_how_it_ended() -> None:
+def test_a_run_without_a_verdict_has_its_ending() -> None:
     bare: dict[str, Any] = {"verification": None, "asked": None, "nodes": [], "calls": [], "prompts": [], "why": []}
-    text = shown(record(ending="failed", error="no server", settings={}, **bare))
+    text = printed(record(ending="failed", error="no server", settings={}, **bare))
     assert "the question was not recorded" in text
     assert "no verdict, the run failed: no server" in text
     lost = record(**{**bare, "nodes": [node("answer_fast", 0.0, 1.0, reasons=["2 fast answers were lost"])]})
     assert lines_of(lost, "Retries and failures") == ["- answer_fast: 2 fast answers were lost"]
-    assert "no verdict, the run was given up" in shown(record(ending="unfinished", **bare))
+    assert "no verdict, the run was abandoned" in printed(record(ending="unfinished", **bare))
 
 
-def test_a_summary_says_what_it_does_not_have() -> None:
-    told = verification(
+def test_a_summary_states_what_is_missing() -> None:
+    verdict = verification(
         samples=[sample("42", i, text=None) for i in range(5)], paths=[path("42", 0.9, 0, text=None)], best_path=0
     )
-    text = shown(record(level="summary", texts=False, prompts=[], verification=told))
+    text = printed(record(level="summary", texts=False, prompts=[], verification=verdict))
     assert "recorded: summary · without texts" in " ".join(text.split())
     assert "0.900  42  not recorded" in text
 
 
-def test_a_judged_run_is_shown() -> None:
-    told = verification(answer="A", winner=0, rewards=[0.9, None], unrewarded=[None, "it is empty"], tie=0.1, paths=[])
-    text = shown(record(verification=told))
+def test_a_judged_run_is_printed() -> None:
+    verdict = verification(
+        answer="A", winner=0, rewards=[0.9, None], unrewarded=[None, "it is empty"], tie=0.1, paths=[]
+    )
+    text = printed(record(verification=verdict))
     assert "0.90" in text
     assert "it is empty" in text
 
 
-def test_hostile_text_is_inert_wherever_it_is() -> None:
+def test_hostile_text_is_inert_everywhere() -> None:
     hostile = "[red]\x1b]0;t\x07\u202e\x00\x9b\ud800\n" + "x" * 10_000_000
-    told = verification(
+    verdict = verification(
         answer=hostile, reasons=[hostile], paths=[path("1", 0.1, 0, text=hostile), path(hostile, 0.2, 1)]
     )
     tried = call("a", 0, [1], 0.0, 1.0, ending="failed", error=hostile, retries=[Retry(at_ms=0.0, reason=hostile)])
     made = record(
         run_id=hostile,
-        verification=told,
+        verification=verdict,
         calls=[{**tried, "node": hostile, "server": hostile}],
         error=hostile,
         why=[hostile],
@@ -118,7 +120,7 @@ def test_hostile_text_is_inert_wherever_it_is() -> None:
         nodes=[node(hostile, 0.0, 1.0, error=hostile)],
     )
     made["asked"]["question"] = hostile  # type: ignore[index]
-    text = shown(made)
+    text = printed(made)
     assert not {unicodedata.category(character) for character in text.replace("\n", "")} & {"Cc", "Cf", "Cs"}
     assert "[red]\\x1b]0;t\\x07\\u202e\\x00\\x9b\\ud800" in text
     assert len(text) < 20_000

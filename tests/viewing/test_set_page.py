@@ -1,4 +1,4 @@
-"""Many runs in one page: what became of them, and the way to each."""
+"""The page of many runs: the overview and its links."""
 
 from playwright.sync_api import expect
 
@@ -7,19 +7,19 @@ from tests.viewing.conftest import Open
 from tests.viewing.reading import column
 
 
-def test_the_overview_counts_what_became_of_the_runs(opened: Open) -> None:
+def test_the_overview_counts_the_outcomes(opened: Open) -> None:
     page = opened(*sets.several())
     expect(page.get_by_role("heading", level=1)).to_have_text("20 runs")
-    # 12 direct, 6 reasoned of which one is wrong; the 6 are degraded, one failed, one was cancelled.
+    # 12 direct runs and 6 reasoned, degraded runs with one wrong; one failed and one was cancelled.
     assert page.locator(".figures").first.locator("> div").all_inner_texts() == [
         "runs\n20",
-        "reasoned about\n33 % (6 of 18)",
+        "reasoned\n33 % (6 of 18)",
         "right, of those with a reference\n94 % (17 of 18)",
         "not ok\n40 % (8 of 20)",
     ]
 
 
-def test_distributions_are_told_in_words_too(opened: Open) -> None:
+def test_distributions_also_have_text(opened: Open) -> None:
     page = opened(*sets.several())
     figures = page.locator(".distribution")
     assert figures.locator("h3").all_inner_texts() == ["consensus", "time", "completion tokens"]
@@ -27,7 +27,7 @@ def test_distributions_are_told_in_words_too(opened: Open) -> None:
     expect(figures.nth(1).locator(".route").nth(1)).to_have_text("reasoned: 6 runs, median 445 ms, 90 % within 507 ms")
 
 
-def test_a_run_is_reached_from_its_row_and_left_by_going_back(opened: Open) -> None:
+def test_a_row_links_to_its_run_and_back_returns(opened: Open) -> None:
     page = opened(*sets.several())
     page.get_by_role("link", name="19+23").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("42")
@@ -56,7 +56,7 @@ def test_the_table_is_sorted_by_its_headings(opened: Open) -> None:
     expect(page.get_by_role("columnheader", name="took")).to_have_attribute("aria-sort", "ascending")
 
 
-def test_filters_narrow_table_and_figures(opened: Open) -> None:
+def test_filters_apply_to_the_table_and_the_figures(opened: Open) -> None:
     page = opened(*sets.several())
     page.get_by_label("route", exact=True).select_option("reasoned")
     page.get_by_label("right", exact=True).select_option("wrong")
@@ -67,31 +67,31 @@ def test_filters_narrow_table_and_figures(opened: Open) -> None:
 
 def test_a_search_finds_questions(opened: Open) -> None:
     page = opened(*sets.several())
-    page.get_by_label("question, answer or run").fill("19+23")
+    page.get_by_label("question, answer, or run").fill("19+23")
     assert column(page.locator(".runs"), "question") == ["19+23"]
 
 
-def test_filters_stay_when_one_comes_back(opened: Open) -> None:
+def test_filters_persist_after_going_back(opened: Open) -> None:
     page = opened(*sets.several())
-    page.get_by_label("question, answer or run").fill("19+23")
+    page.get_by_label("question, answer, or run").fill("19+23")
     page.get_by_role("link", name="19+23").click()
     page.go_back()
     assert column(page.locator(".runs"), "question") == ["19+23"]
 
 
-def test_a_capped_set_says_so(opened: Open) -> None:
+def test_a_partial_set_says_so(opened: Open) -> None:
     page = opened(*sets.several(), of=5000)
-    expect(page.locator(".headline p")).to_have_text("These are 20 of 5,000 runs.")
+    expect(page.locator(".headline p")).to_have_text("This page has 20 of 5,000 runs.")
 
 
-def test_long_tables_are_shown_in_steps(opened: Open) -> None:
+def test_long_tables_are_displayed_in_steps(opened: Open) -> None:
     page = opened(*(sets.direct(i) for i in range(120)))
     assert len(column(page.locator(".runs"), "question")) == 100
     page.get_by_role("button", name="Show 20 more runs").click()
     assert len(column(page.locator(".runs"), "question")) == 120
 
 
-def test_a_run_is_found_and_opened_with_the_keyboard_alone(opened: Open) -> None:
+def test_a_run_can_be_opened_with_the_keyboard(opened: Open) -> None:
     page = opened(*sets.several())
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")

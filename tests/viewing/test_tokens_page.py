@@ -1,4 +1,4 @@
-"""Paths token by token, as their reader sees them in a browser."""
+"""Paths by token in a browser."""
 
 from playwright.sync_api import expect
 
@@ -7,7 +7,7 @@ from tests.viewing.conftest import Open
 from tests.viewing.reading import part, texts
 
 
-def test_pointing_at_a_token_shows_what_else_there_might_have_been(opened: Open) -> None:
+def test_pointing_at_a_token_lists_its_alternatives(opened: Open) -> None:
     paths = part(opened(runs.escalated()), "Paths")
     paths.get_by_role("button", name="Tokens").click()
     paths.locator("article").first.locator(".tokens .token").nth(6).hover()
@@ -15,10 +15,10 @@ def test_pointing_at_a_token_shows_what_else_there_might_have_been(opened: Open)
     # -(0.6 ln 0.6 + 0.35 ln 0.35 + 0.04 ln 0.04 + 0.01 ln 0.01), the last for all that is missing.
     expect(panel.locator("p").first).to_have_text("Token 7 of 39: 8, entropy at least 0.849 nats")
     assert texts(panel.get_by_role("listitem")) == ["8 60 % chosen", "7 35 %", "9 4.0 %"]
-    expect(panel.locator("p").last).to_have_text("1.0 % is on tokens that were not recorded.")
+    expect(panel.locator("p").last).to_have_text("Tokens that were not recorded have 1.0 %.")
 
 
-def test_unsure_tokens_are_coloured_and_others_are_not(opened: Open) -> None:
+def test_only_unsure_tokens_are_colored(opened: Open) -> None:
     paths = part(opened(runs.escalated()), "Paths")
     paths.get_by_role("button", name="Tokens").click()
     tokens = paths.locator("article").first.locator(".tokens .token")
@@ -27,7 +27,7 @@ def test_unsure_tokens_are_coloured_and_others_are_not(opened: Open) -> None:
     expect(tokens.nth(0)).to_have_class("token unsure-1")
 
 
-def test_where_no_tokens_were_recorded_it_is_said_how_to_get_them(opened: Open) -> None:
+def test_missing_tokens_explain_how_to_record_them(opened: Open) -> None:
     record = runs.escalated()
     record["calls"][2]["generated"][0]["tokens"] = None
     paths = part(opened(record), "Paths")
@@ -35,7 +35,7 @@ def test_where_no_tokens_were_recorded_it_is_said_how_to_get_them(opened: Open) 
     expect(paths.locator("article").first.locator("p")).to_contain_text("--trace-tokens 5")
 
 
-def test_tokens_can_be_read_with_the_keyboard_alone(opened: Open) -> None:
+def test_tokens_can_be_read_with_the_keyboard(opened: Open) -> None:
     page = opened(runs.escalated())
     article = part(page, "Paths").locator("article").first
     for _ in range(40):

@@ -1,14 +1,14 @@
-// One call of the model.
+// The details of one model call.
 
 import { el } from "./dom.js";
 import { atLength } from "./longtext.js";
 import { count, duration, plural } from "./words.js";
 
-/** Which samples, paths or labels a call was made for. */
+/** The samples, paths, or labels that a call was made for. */
 export function calledFor(call, record) {
   if (call.kind === "labels") return `labels ${call.labels.slice(0, 6).join(", ")}`;
-  const told = record.verification;
-  const drawn = call.node === "expand_cot" ? ["path", told?.paths ?? []] : ["fast answer", told?.samples ?? []];
+  const verdict = record.verification;
+  const drawn = call.node === "expand_cot" ? ["path", verdict?.paths ?? []] : ["fast answer", verdict?.samples ?? []];
   const places = drawn[1].flatMap((each, i) =>
     each.request_id === call.request_id && call.seeds.includes(each.seed) ? [i + 1] : [],
   );
@@ -21,11 +21,11 @@ export function aboutCall(call, record) {
   const finishes = [...new Set(call.generated.map((each) => each.finish_reason ?? "unknown"))];
   const facts = [
     ["request", call.request_id],
-    ["server", call.server ?? "none: the model is in this process"],
+    ["server", call.server ?? "none, the model ran in the process"],
     [
       "first token",
       call.first_token_ms === null
-        ? "unknown: the answer was not streamed"
+        ? "unknown, the answer was not streamed"
         : `after ${duration(call.first_token_ms - call.started_ms)}`,
     ],
     [
@@ -35,7 +35,7 @@ export function aboutCall(call, record) {
     ["seeds", call.seeds.join(", ")],
     ["sampling", sampling.join(", ")],
     ["finished by", finishes.join(", ")],
-    ["spent", call.usage ? spent(call.usage) : "unknown: the call did not come to its end"],
+    ["usage", call.usage ? spent(call.usage) : "unknown, the call did not complete"],
     ...call.retries.map((retry) => [`retry at ${duration(retry.at_ms)}`, retry.reason]),
     ...(call.error === null ? [] : [["error", call.error]]),
     ...call.generated.filter((each) => each.error !== null).map((each) => [`seed ${each.seed}`, each.error]),

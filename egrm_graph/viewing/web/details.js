@@ -1,6 +1,6 @@
-// What a run was made with, and what it spent.
+// The prompts, settings, and usage of a run.
 
-import { el, folded, said, table } from "./dom.js";
+import { el, folded, isolated, table } from "./dom.js";
 import { atLength, longText } from "./longtext.js";
 import { count, duration, moment, plural } from "./words.js";
 
@@ -10,8 +10,8 @@ export function prompts(record) {
       "p",
       { class: "muted" },
       record.texts
-        ? "No prompts were recorded: they are at trace level full."
-        : "Texts were not captured (trace_texts is off).",
+        ? "No prompts were recorded. Set the trace level to full."
+        : "Texts were not recorded (trace_texts is off).",
     );
   return el(
     "div",
@@ -23,7 +23,7 @@ export function prompts(record) {
         el(
           "div",
           {},
-          messages.map((message) => el("div", {}, el("h3", {}, said(message.role, 40)), longText(message.content))),
+          messages.map((message) => el("div", {}, el("h3", {}, isolated(message.role, 40)), longText(message.content))),
         ),
       );
     }),
@@ -36,9 +36,9 @@ export function usage(record) {
   const names = [...new Set([...record.nodes.map((node) => node.name), ...record.calls.map((call) => call.node)])];
   const cells = (spent, ms) => [...SPENT.map((field) => count(spent[field])), duration(ms)];
   const found = names.map((name) => ({ name, ...spentIn(name, record) }));
-  const rows = found.map(({ name, spent, ms }) => [said(name, 60), ...cells(spent, ms)]);
-  const whole = record.verification?.usage;
-  if (whole) rows.push([el("strong", {}, "the whole run"), ...cells(whole, record.ms)]);
+  const rows = found.map(({ name, spent, ms }) => [isolated(name, 60), ...cells(spent, ms)]);
+  const total = record.verification?.usage;
+  if (total) rows.push([el("strong", {}, "total"), ...cells(total, record.ms)]);
   const lost = found.reduce((sum, each) => sum + each.lost, 0);
   const headings = ["node", ...SPENT.map((field) => field.replace("_", " ")), "time"];
   return el(
@@ -46,21 +46,21 @@ export function usage(record) {
     {},
     table("Usage by node", headings, rows, { class: "numbers" }),
     lost
-      ? el("p", { class: "muted" }, `What ${plural(lost, "call")} cost that did not come to an end is not known.`)
+      ? el("p", { class: "muted" }, `The cost of ${plural(lost, "call")} that did not complete is unknown.`)
       : null,
   );
 }
 
-/** What a node's stays cost by its own account; where it has none, its calls as far as they came to their end. */
+/** The usage that the node reported. Without a report, the usage of its completed calls. */
 function spentIn(name, record) {
-  const stays = record.nodes.filter((node) => node.name === name);
+  const executions = record.nodes.filter((node) => node.name === name);
   const calls = record.calls.filter((call) => call.node === name);
-  const told = stays.map((node) => node.usage).filter(Boolean);
-  const from = told.length ? told : calls.map((call) => call.usage).filter(Boolean);
+  const reported = executions.map((node) => node.usage).filter(Boolean);
+  const from = reported.length ? reported : calls.map((call) => call.usage).filter(Boolean);
   return {
     spent: Object.fromEntries(SPENT.map((field) => [field, from.reduce((sum, each) => sum + each[field], 0)])),
-    ms: stays.reduce((sum, node) => sum + node.ended_ms - node.started_ms, 0),
-    lost: told.length ? 0 : calls.filter((call) => call.usage === null).length,
+    ms: executions.reduce((sum, node) => sum + node.ended_ms - node.started_ms, 0),
+    lost: reported.length ? 0 : calls.filter((call) => call.usage === null).length,
   };
 }
 
@@ -68,13 +68,13 @@ export function settings(record) {
   const all = Object.entries(record.settings);
   if (all.length === 0) return el("p", { class: "muted" }, "No settings were recorded.");
   const from = (name) => (Object.hasOwn(record.sources, name) ? record.sources[name] : "default");
-  const shown = (some) =>
+  const settingsTable = (some) =>
     table(
       "Settings",
       ["setting", "value", "from"],
       some.map(([name, value]) => [
-        el("code", {}, said(name, 80)),
-        el("code", {}, atLength(spokenValue(value), 200)),
+        el("code", {}, isolated(name, 80)),
+        el("code", {}, atLength(displayValue(value), 200)),
         from(name),
       ]),
     );
@@ -83,15 +83,17 @@ export function settings(record) {
   return el(
     "div",
     {},
-    set.length ? shown(set) : el("p", { class: "muted" }, "All settings have their defaults."),
-    defaults.length ? folded(`${plural(defaults.length, "setting")} left at the default`, () => shown(defaults)) : null,
+    set.length ? settingsTable(set) : el("p", { class: "muted" }, "All settings have their default values."),
+    defaults.length
+      ? folded(`${plural(defaults.length, "setting")} with default values`, () => settingsTable(defaults))
+      : null,
   );
 }
 
 export function about(record) {
   const facts = [
     ["run", record.run_id],
-    ["began", moment(record.started_at)],
+    ["started", moment(record.started_at)],
     ["task", record.task],
     ["model", `${record.model} (${record.engine})`],
     ["scorer", record.scorer ?? "none"],
@@ -105,11 +107,11 @@ export function about(record) {
   return el(
     "dl",
     { class: "about" },
-    facts.map(([name, value]) => [el("dt", {}, said(name, 80)), el("dd", {}, atLength(value, 200))]),
+    facts.map(([name, value]) => [el("dt", {}, isolated(name, 80)), el("dd", {}, atLength(value, 200))]),
   );
 }
 
-function spokenValue(value) {
+function displayValue(value) {
   if (value === null) return "none";
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -1,4 +1,4 @@
-// How a figure is spread over the runs, by route: two histograms on one axis, each as high as its fullest bin.
+// The distribution of a figure by route: two histograms on one axis, each scaled to its own maximum.
 
 import { el, svg } from "./dom.js";
 import { known, plural, quantile } from "./words.js";
@@ -7,7 +7,7 @@ const BINS = 24;
 const WIDTH = 320;
 const HEIGHT = 44;
 
-/** A figure with both histograms; null where no run has a value. `show` makes a value a text. */
+/** Create a figure with both histograms. Null if no run has a value. `show` formats a value. */
 export function distribution(title, rows, valueOf, show) {
   const values = rows.map(valueOf).filter(known);
   if (values.length === 0) return null;

@@ -1,10 +1,10 @@
-// Elements. Text only ever becomes text: nothing in this page parses markup.
+// Create elements. Text is always inserted as text; nothing in this page parses markup.
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
-const KEPT = new Set(["\n", "\t", "\u200c", "\u200d"]); // joiners are parts of words in Persian, and of pictures
+const KEPT = new Set(["\n", "\t", "\u200c", "\u200d"]); // joiners occur within Persian words and emoji
 
-/** The text with everything spelled out that would act, or not be seen: escapes, direction marks, half characters. */
-export function spelled(text) {
+/** Escape control characters, direction marks, and unpaired surrogates, so that they are visible and have no effect. */
+export function escaped(text) {
   return text.replace(UNSAFE, (character) => {
     const code = character.codePointAt(0);
     if (KEPT.has(character)) return character;
@@ -14,7 +14,7 @@ export function spelled(text) {
   });
 }
 
-/** An element with attributes (null and false leave one out) and children: elements, texts, or lists of them. */
+/** Create an element. Null and false omit an attribute. Children are elements, texts, or lists of them. */
 export function el(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
@@ -23,15 +23,15 @@ export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-/** A place near `at` that is not in the middle of a character. */
-export function whole(text, at) {
+/** The index at or after `at` that does not split a surrogate pair. */
+export function characterEnd(text, at) {
   const code = text.charCodeAt(at - 1);
   return at < text.length && code >= 0xd800 && code < 0xdc00 ? at + 1 : at;
 }
 
-/** What somebody wrote, kept from turning the text around it. */
-export function said(text, longest = 200) {
-  return el("bdi", {}, text.length > longest ? `${text.slice(0, whole(text, longest))} …` : text);
+/** A text isolated from the direction of the text around it, truncated to `longest` characters. */
+export function isolated(text, longest = 200) {
+  return el("bdi", {}, text.length > longest ? `${text.slice(0, characterEnd(text, longest))} …` : text);
 }
 
 export function button(label, onClick, attributes = {}) {
@@ -40,13 +40,13 @@ export function button(label, onClick, attributes = {}) {
   return made;
 }
 
-/** Styles go in by property, for the page's policy forbids style attributes. */
+/** Set styles as properties, because the page's policy forbids style attributes. */
 export function styled(element, properties) {
   for (const [name, value] of Object.entries(properties)) element.style.setProperty(name, value);
   return element;
 }
 
-/** A table; `rows` are lists of cells, the first of each heads its row. */
+/** Create a table. `rows` are lists of cells, and the first cell is the header of its row. */
 export function table(caption, headings, rows, attributes = {}) {
   const head = headings.map((heading) => el("th", { scope: "col" }, heading));
   const body = rows.map(([first, ...cells]) =>
@@ -57,11 +57,11 @@ export function table(caption, headings, rows, attributes = {}) {
       cells.map((cell) => el("td", {}, cell)),
     ),
   );
-  return framed(caption, head, el("tbody", {}, body), attributes);
+  return scrollingTable(caption, head, el("tbody", {}, body), attributes);
 }
 
-/** A table of a row of headings and a body, in a frame that scrolls where it is too wide. */
-export function framed(caption, heads, body, attributes = {}) {
+/** Create a table from headings and a body, in a container that scrolls if it is too wide. */
+export function scrollingTable(caption, heads, body, attributes = {}) {
   const named = el("caption", { class: "unseen" }, caption);
   const made = el("table", attributes, named, el("thead", {}, el("tr", {}, heads)), body);
   return scrolling(el("div", { class: "wide", role: "group", "aria-label": caption }, made));
@@ -75,13 +75,13 @@ const scrollers = new ResizeObserver((changed) => {
   }
 });
 
-/** The element, which the keyboard reaches where there is something to scroll. */
+/** Make the element focusable by keyboard while it can scroll. */
 export function scrolling(element) {
   scrollers.observe(element);
   return element;
 }
 
-/** A section with a heading; one that cannot be made says so, and the others are not lost with it. */
+/** Create a section with a heading. If its content fails, it shows the error, and other sections are not affected. */
 export function section(title, make, attributes = {}) {
   let content;
   try {
@@ -93,7 +93,7 @@ export function section(title, make, attributes = {}) {
   return el("section", attributes, el("h2", {}, title), content);
 }
 
-/** Opens on demand, and is made only then. */
+/** Create a collapsed element whose content is created when it opens. */
 export function folded(summary, make) {
   const details = el("details", {}, el("summary", {}, summary));
   details.addEventListener("toggle", () => {
@@ -104,9 +104,9 @@ export function folded(summary, make) {
 
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, spelled(String(value)));
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, escaped(String(value)));
   }
   const present = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
-  element.append(...present.map((child) => (child instanceof Node ? child : spelled(String(child)))));
+  element.append(...present.map((child) => (child instanceof Node ? child : escaped(String(child)))));
   return element;
 }

@@ -1,58 +1,58 @@
-// What the model drew in a run: its reasoning paths and its fast answers.
+// The reasoning paths and fast answers of a run.
 
 import { el, folded } from "./dom.js";
 import { reader } from "./reader.js";
 import { plural } from "./words.js";
 
-function whyMissing(record) {
-  if (!record.texts) return "Texts were not captured (trace_texts is off).";
-  return record.level === "summary" ? "There are no texts at trace level summary." : "There is no text.";
+function missingReason(record) {
+  if (!record.texts) return "Texts were not recorded (trace_texts is off).";
+  return record.level === "summary" ? "Trace level summary records no texts." : "No text.";
 }
 
 export function paths(record) {
-  const told = record.verification;
-  if (!told) return null;
-  if (told.paths.length === 0)
+  const verdict = record.verification;
+  if (!verdict) return null;
+  if (verdict.paths.length === 0)
     return el(
       "p",
       { class: "muted" },
-      told.route === "direct" ? "None were needed: the fast answers converged." : "No path was drawn.",
+      verdict.route === "direct" ? "None were needed, because the fast answers converged." : "No paths were drawn.",
     );
-  const items = itemsOf(told.paths, record, "Path", (path, i) => ({
+  const items = itemsOf(verdict.paths, record, "Path", (path, i) => ({
     score: path.score,
     note: path.error ?? (path.score === null ? path.unscored : null),
-    won: i === told.best_path,
+    won: i === verdict.best_path,
   }));
-  const left = told.best_path ?? 0;
+  const left = verdict.best_path ?? 0;
   const other = items.findIndex((item, i) => i !== left && item.answer !== null && item.answer !== items[left].answer);
   const right = other >= 0 ? other : items.length > 1 ? Number(left === 0) : left;
-  const uncalibrated = told.calibrated === false && told.rewards === null; // a verdict says nothing of its scores
+  const uncalibrated = verdict.calibrated === false && verdict.rewards === null; // judged candidates have no such scores
   return el(
     "div",
     {},
     uncalibrated ? el("p", { class: "muted" }, "The scores are not calibrated.") : null,
-    reader(items, { what: "Paths", each: "path", scored: true, left, right, whyMissing: whyMissing(record) }),
+    reader(items, { what: "Paths", noun: "path", scored: true, left, right, missingReason: missingReason(record) }),
   );
 }
 
 export function samples(record) {
-  const told = record.verification;
-  if (!told || told.samples.length === 0)
-    return told?.readings.length
-      ? el("p", { class: "muted" }, "None were drawn: the labels' probabilities were read.")
+  const verdict = record.verification;
+  if (!verdict || verdict.samples.length === 0)
+    return verdict?.readings.length
+      ? el("p", { class: "muted" }, "None were drawn, because the label probabilities were used.")
       : null;
-  const items = itemsOf(told.samples, record, "Fast answer", (sample, i) => {
-    const vote = told.uncertainty.votes[record.classes[i] ?? -1];
+  const items = itemsOf(verdict.samples, record, "Fast answer", (sample, i) => {
+    const vote = verdict.uncertainty.votes[record.classes[i] ?? -1];
     return { note: sample.error ?? (vote ? `counts for ${vote.answer}` : sample.answer === null ? "lost" : null) };
   });
-  return folded(`${plural(items.length, "fast answer")}, with their texts`, () =>
+  return folded(`${plural(items.length, "fast answer")} with texts`, () =>
     reader(items, {
       what: "Fast answers",
-      each: "fast answer",
+      noun: "fast answer",
       scored: false,
       left: 0,
       right: Math.min(1, items.length - 1),
-      whyMissing: whyMissing(record),
+      missingReason: missingReason(record),
     }),
   );
 }
@@ -77,10 +77,10 @@ function itemsOf(all, record, name, more) {
   return made.map((item, i) => ({ ...item, note: [item.note, ...drawing(all[i])].filter(Boolean).join("; ") }));
 }
 
-/** What is to be known of how a text was drawn. */
+/** Notes on how a text was drawn. */
 function drawing({ finish_reason: finish, order }) {
   return [
-    finish === "length" ? "cut off at its largest number of tokens" : null,
+    finish === "length" ? "cut off at the token limit" : null,
     order.length ? `candidates shown as ${order.join(", ")}` : null,
   ];
 }

@@ -1,31 +1,31 @@
-// Texts of any length: a part is shown, and more of it on demand.
+// Texts of any length, shown in steps on demand.
 
-import { button, el, folded, said, scrolling, spelled, whole } from "./dom.js";
+import { button, el, folded, isolated, scrolling, escaped, characterEnd } from "./dom.js";
 import { count } from "./words.js";
 
 const FIRST = 12_000;
 const STEP = 100_000;
 
-/** The text, as far as it is short; buttons show the rest in steps. */
+/** Show the start of the text, with a button for the next part. */
 export function longText(text, attributes = {}) {
   return inSteps([{ text, tag: "span" }], attributes);
 }
 
-/** The same of a text in pieces, `{text, tag}`, each in an element of its own. */
+/** Like `longText`, for pieces `{text, tag}` that each get their own element. */
 export function inSteps(pieces, attributes = {}) {
   const holder = scrolling(el("div", { class: "text", role: "group", "aria-label": "Text", ...attributes }));
-  const waiting = pieces.filter((piece) => piece.text !== "").reverse();
+  const remaining = pieces.filter((piece) => piece.text !== "").reverse();
   let left = pieces.reduce((sum, piece) => sum + piece.text.length, 0);
   const more = button("", () => grow(STEP), { class: "more" });
   function grow(by) {
-    for (let room = Math.min(by, left); room > 0;) {
-      const { text, tag } = waiting.pop();
-      const end = whole(text, Math.min(text.length, room));
+    for (let space = Math.min(by, left); space > 0;) {
+      const { text, tag } = remaining.pop();
+      const end = characterEnd(text, Math.min(text.length, space));
       const part = el(tag, { class: "chunk" });
-      part.textContent = spelled(text.slice(0, end));
+      part.textContent = escaped(text.slice(0, end));
       more.before(part);
-      if (end < text.length) waiting.push({ text: text.slice(end), tag });
-      room -= end;
+      if (end < text.length) remaining.push({ text: text.slice(end), tag });
+      space -= end;
       left -= end;
     }
     if (left === 0) more.remove();
@@ -36,7 +36,7 @@ export function inSteps(pieces, attributes = {}) {
   return holder;
 }
 
-/** The text in its line where it is short; else its beginning, which opens. */
+/** A short text inline, or the start of a long one, which expands. */
 export function atLength(text, longest) {
-  return text.length <= longest ? said(text, longest) : folded([said(text, longest)], () => longText(text));
+  return text.length <= longest ? isolated(text, longest) : folded([isolated(text, longest)], () => longText(text));
 }

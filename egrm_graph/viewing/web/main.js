@@ -1,4 +1,4 @@
-// Which run is shown, and in which colours.
+// Switch between the overview and a run, and between themes.
 
 import { button, el } from "./dom.js";
 import { overview } from "./overview.js";
@@ -8,8 +8,8 @@ import { addressOf, count, shortId } from "./words.js";
 const index = JSON.parse(document.getElementById("index").textContent);
 const main = document.querySelector("main");
 const places = new Map(index.runs.map((row, i) => [addressOf(row.run_id), i]));
-let all = null; // the overview stays as it was left
-let left = 0; // and where it was scrolled to
+let all = null; // matching, so that filters persist
+let left = 0; // its scroll position
 
 function record(i) {
   return JSON.parse(document.querySelectorAll("script.record")[i].textContent);
@@ -30,7 +30,7 @@ function show(moved) {
   } else {
     if (!atRun && moved) left = scrolled;
     main.dataset.run = index.runs[i].run_id;
-    main.replaceChildren(...way(i), ...run(record(i)));
+    main.replaceChildren(...navigation(i), ...run(record(i)));
     document.title = `Run ${shortId(index.runs[i].run_id)} · egrm-graph`;
   }
   if (!moved) return;
@@ -38,8 +38,8 @@ function show(moved) {
   window.scrollTo(0, i === null ? left : 0);
 }
 
-/** The links back, and to the neighbours. */
-function way(i) {
+/** Links to the overview and to the previous and next run. */
+function navigation(i) {
   if (index.runs.length === 1) return [];
   const link = (to, label) => (index.runs[to] ? el("a", { href: addressOf(index.runs[to].run_id) }, label) : null);
   return [

@@ -1,4 +1,4 @@
-// A set of runs: what became of them, how their figures are spread, and a table that leads to each.
+// The overview of many runs: a summary, distributions, and a table with links.
 
 import { distribution } from "./distributions.js";
 import { el, section, table } from "./dom.js";
@@ -8,16 +8,17 @@ import { count, duration, figure, known, percent, plural, quantile } from "./wor
 
 export function overview(index) {
   const parts = el("div");
-  const filters = filtering(index.runs, (kept) => show(kept));
+  const filters = filtering(index.runs, (matching) => show(matching));
   const runs = runTable();
-  function show(kept) {
-    parts.replaceChildren(...[summary(kept), section("Distributions", () => distributions(kept))].filter(Boolean));
-    runs.fill(kept);
+  function show(matching) {
+    const spread = section("Distributions", () => distributions(matching));
+    parts.replaceChildren(...[summary(matching), spread].filter(Boolean));
+    runs.fill(matching);
   }
   show(index.runs);
   const capped =
     index.of > index.runs.length
-      ? el("p", { class: "muted" }, `These are ${count(index.runs.length)} of ${count(index.of)} runs.`)
+      ? el("p", { class: "muted" }, `This page has ${count(index.runs.length)} of ${count(index.of)} runs.`)
       : null;
   return [
     el(
@@ -40,7 +41,7 @@ function summary(rows) {
   const facts = [
     ["runs", count(rows.length)],
     [
-      "reasoned about",
+      "reasoned",
       share(
         decided.filter((row) => row.route === "reasoned"),
         decided,

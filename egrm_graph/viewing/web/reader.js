@@ -1,20 +1,20 @@
-// Paths, or fast answers, in a table; any two of them side by side.
+// A table of paths or fast answers, and any two of them side by side.
 
-import { button, el, said, styled, table } from "./dom.js";
+import { button, el, isolated, styled, table } from "./dom.js";
 import { differences } from "./differences.js";
 import { inSteps, longText } from "./longtext.js";
 import { tokenText } from "./tokens.js";
 import { count, fixed, plural } from "./words.js";
 
-const COMPARED = 200_000; // characters of a text, at most
+const COMPARED = 200_000; // the most characters of a text to compare
 
 const MODES = { text: "Texts", differences: "Differences", tokens: "Tokens" };
 
 /**
- * `items`: {name, answer, score, note, nTokens, text, thinking, tokens, missing, won}; `scored` says whether they have
- * scores. `left` and `right` are shown first.
+ * `items`: {name, answer, score, note, nTokens, text, thinking, tokens, missing, won}. `scored` says whether they have
+ * scores. `left` and `right` are the items to show first.
  */
-export function reader(items, { what, each, scored, left, right, whyMissing }) {
+export function reader(items, { what, noun, scored, left, right, missingReason }) {
   const chosen = { left, right };
   let mode = "text";
   const sides = el("div", { class: "sides" });
@@ -46,22 +46,22 @@ export function reader(items, { what, each, scored, left, right, whyMissing }) {
   function show() {
     for (const { made, side, i } of choosers) made.setAttribute("aria-pressed", String(chosen[side] === i));
     for (const made of switches) made.setAttribute("aria-pressed", String(made.dataset.mode === mode));
-    sides.replaceChildren(...shown(mode, items[chosen.left], items[chosen.right], whyMissing));
+    sides.replaceChildren(...shown(mode, items[chosen.left], items[chosen.right], missingReason));
   }
   const rows = items.map((item, i) => [
     [item.name, item.won ? el("strong", { class: "won" }, " ★ won") : null],
-    item.answer === null ? el("span", { class: "muted" }, "no answer") : said(item.answer, 60),
+    item.answer === null ? el("span", { class: "muted" }, "no answer") : isolated(item.answer, 60),
     ...(scored ? [scoreOf(item)] : []),
     count(item.nTokens),
     el("div", { class: "choice" }, chooser("left", i), chooser("right", i)),
-    item.note ? said(item.note, 160) : "",
+    item.note ? isolated(item.note, 160) : "",
   ]);
-  const headings = [each, "answer", ...(scored ? ["score"] : []), "tokens", "show", "note"];
+  const headings = [noun, "answer", ...(scored ? ["score"] : []), "tokens", "show", "note"];
   const made = el(
     "div",
     { class: "reader" },
     table(what, headings, rows, { class: "items" }),
-    el("div", { class: "modes", role: "group", "aria-label": `How ${what.toLowerCase()} are shown` }, switches),
+    el("div", { class: "modes", role: "group", "aria-label": `View of ${what.toLowerCase()}` }, switches),
     sides,
   );
   items.forEach((item, i) => item.won && made.querySelectorAll("tbody tr")[i].classList.add("winner"));
@@ -77,14 +77,14 @@ function scoreOf(item) {
   return el("span", { class: "scored" }, bar, el("span", { class: "number" }, fixed(item.score)));
 }
 
-function shown(mode, left, right, whyMissing) {
-  if (mode === "differences") return compared(left, right, whyMissing);
+function shown(mode, left, right, missingReason) {
+  if (mode === "differences") return compared(left, right, missingReason);
   const items = left === right ? [left] : [left, right];
-  return items.map((item) => side(item, mode === "tokens" ? byToken(item) : asText(item, whyMissing)));
+  return items.map((item) => side(item, mode === "tokens" ? byToken(item) : asText(item, missingReason)));
 }
 
 function side(item, content) {
-  const answer = item.answer === null ? "no answer" : [said(item.answer, 60)];
+  const answer = item.answer === null ? "no answer" : [isolated(item.answer, 60)];
   const score = item.score === null || item.score === undefined ? null : `, score ${fixed(item.score)}`;
   return el(
     "article",
@@ -100,12 +100,12 @@ function side(item, content) {
   );
 }
 
-function asText(item, whyMissing) {
+function asText(item, missingReason) {
   const thinking = item.thinking
-    ? [el("p", { class: "muted" }, "It thought:"), longText(item.thinking, { class: "text thinking" })]
+    ? [el("p", { class: "muted" }, "Thinking:"), longText(item.thinking, { class: "text thinking" })]
     : null;
-  if (item.text === null) return el("div", {}, thinking, el("p", { class: "muted" }, item.missing ?? whyMissing));
-  return el("div", {}, thinking, thinking ? el("p", { class: "muted" }, "It wrote:") : null, longText(item.text));
+  if (item.text === null) return el("div", {}, thinking, el("p", { class: "muted" }, item.missing ?? missingReason));
+  return el("div", {}, thinking, thinking ? el("p", { class: "muted" }, "Text:") : null, longText(item.text));
 }
 
 function byToken(item) {
@@ -115,36 +115,36 @@ function byToken(item) {
     { class: "muted" },
     "No tokens were recorded for this text. Set ",
     el("code", {}, "trace_tokens"),
-    " to the number of alternatives to keep (on the command line, --trace-tokens 5) at trace level full.",
+    " to the number of alternatives to record (on the command line, --trace-tokens 5) at trace level full.",
   );
 }
 
-function compared(left, right, whyMissing) {
+function compared(left, right, missingReason) {
   if (left === right)
     return [
-      el("p", { class: "muted" }, "Choose another one on the left or on the right."),
-      side(left, asText(left, whyMissing)),
+      el("p", { class: "muted" }, "Choose a different one on the left or the right."),
+      side(left, asText(left, missingReason)),
     ];
-  if (left.text === null || right.text === null) return shown("text", left, right, whyMissing);
+  if (left.text === null || right.text === null) return shown("text", left, right, missingReason);
   const found = differences(left.text.slice(0, COMPARED), right.text.slice(0, COMPARED));
   if (found === null)
     return [
       el("p", { class: "muted" }, "These texts are too long to compare."),
-      ...shown("text", left, right, whyMissing),
+      ...shown("text", left, right, missingReason),
     ];
   if (left.text === right.text)
     return [
-      el("p", { class: "told", role: "status" }, "Both texts are the same."),
-      ...shown("text", left, right, whyMissing),
+      el("p", { class: "comparison", role: "status" }, "Both texts are equal."),
+      ...shown("text", left, right, missingReason),
     ];
   const cut = left.text.length > COMPARED || right.text.length > COMPARED;
-  const told = [left, right].map((item, i) => alone(item, i === 0 ? found.left : found.right, found.unit));
+  const summaries = [left, right].map((item, i) => alone(item, i === 0 ? found.left : found.right, found.unit));
   return [
     el(
       "p",
-      { class: "told", role: "status" },
-      `Marked is what the other one does not have: ${told.join("; ")}.`,
-      cut ? ` Compared are the first ${count(COMPARED)} characters.` : null,
+      { class: "comparison", role: "status" },
+      `Marked text is not in the other one: ${summaries.join("; ")}.`,
+      cut ? ` Only the first ${count(COMPARED)} characters are compared.` : null,
     ),
     side(left, inSteps(found.left.map(marked))),
     side(right, inSteps(found.right.map(marked))),
@@ -154,7 +154,7 @@ function compared(left, right, whyMissing) {
 function alone(item, pieces, unit) {
   const characters = pieces.reduce((sum, piece) => (piece.common ? sum : sum + piece.text.length), 0);
   const places = pieces.filter((piece) => !piece.common).length;
-  return `${item.name} has ${plural(places, "such place")} (${plural(characters, "character")}, by ${unit})`;
+  return `${item.name} has ${plural(places, "marked part")} (${plural(characters, "character")}, by ${unit})`;
 }
 
 function marked({ text, common }) {

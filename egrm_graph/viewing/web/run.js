@@ -1,8 +1,8 @@
-// One run, from its answer down to its settings.
+// The view of one run.
 
 import { about, prompts, settings, usage } from "./details.js";
 import { candidates } from "./candidates.js";
-import { el, folded, said, section } from "./dom.js";
+import { el, folded, isolated, section } from "./dom.js";
 import { paths, samples } from "./drawn.js";
 import { atLength, longText } from "./longtext.js";
 import { timeline } from "./timeline.js";
@@ -19,13 +19,13 @@ const ENDINGS = {
 };
 
 export function run(record) {
-  const told = record.verification;
-  const judged = (told?.rewards ?? null) !== null || (record.asked?.judged ?? null) !== null;
+  const verdict = record.verification;
+  const judged = (verdict?.rewards ?? null) !== null || (record.asked?.judged ?? null) !== null;
   return [
     headline(record),
-    section("Why", () => why(record), { class: "why" }),
+    section("Why", () => explanation(record), { class: "why" }),
     section("What went wrong", () => wrong(record)),
-    section("Votes", () => (told ? votes(record) : null)),
+    section("Votes", () => (verdict ? votes(record) : null)),
     judged ? section("Candidates", () => candidates(record)) : null,
     section("Paths", () => paths(record)),
     section("Timeline", () => timeline(record)),
@@ -42,30 +42,30 @@ export function badge(ending) {
 }
 
 function headline(record) {
-  const told = record.verification;
+  const verdict = record.verification;
   const question = record.asked
     ? atLength(record.asked.question, 600)
     : el("span", { class: "muted" }, "question not recorded");
-  const answer = told?.answer ?? null;
-  const right = told?.correct === true ? "✓ right" : told?.correct === false ? "✕ wrong" : null;
+  const answer = verdict?.answer ?? null;
+  const right = verdict?.correct === true ? "✓ right" : verdict?.correct === false ? "✕ wrong" : null;
   const facts = [
     badge(record.ending),
-    told ? el("span", { class: "badge" }, told.route === "direct" ? "→ direct" : "↳ reasoned") : null,
-    right ? el("span", { class: `badge ${told.correct ? "right" : "wrong"}` }, right, " by the reference") : null,
-    told && known(told.confidence)
+    verdict ? el("span", { class: "badge" }, verdict.route === "direct" ? "→ direct" : "↳ reasoned") : null,
+    right ? el("span", { class: `badge ${verdict.correct ? "right" : "wrong"}` }, right, " by the reference") : null,
+    verdict && known(verdict.confidence)
       ? el(
           "span",
           { class: "badge" },
-          `confidence ${figure(told.confidence)}`,
-          told.calibrated === false ? ", not calibrated" : null,
+          `confidence ${figure(verdict.confidence)}`,
+          verdict.calibrated === false ? ", not calibrated" : null,
         )
       : null,
-    told && told.tie !== null && told.answer === "tie" ? el("span", { class: "badge" }, "tie") : null,
+    verdict && verdict.tie !== null && verdict.answer === "tie" ? el("span", { class: "badge" }, "tie") : null,
   ];
   const figures = [
     ["took", duration(record.ms)],
-    ["completion tokens", count(told?.usage.completion_tokens ?? null)],
-    ["requests", count(told?.usage.requests ?? null)],
+    ["completion tokens", count(verdict?.usage.completion_tokens ?? null)],
+    ["requests", count(verdict?.usage.requests ?? null)],
     ["threshold", margin(record)],
   ];
   return el(
@@ -75,12 +75,12 @@ function headline(record) {
     el(
       "h1",
       { tabindex: -1, class: answer === null ? "none" : null },
-      answer === null ? "No answer" : said(answer, 200),
+      answer === null ? "No answer" : isolated(answer, 200),
     ),
-    (told?.best_guess ?? null) === null
+    (verdict?.best_guess ?? null) === null
       ? null
-      : el("p", { class: "muted" }, "Best guess, withheld: ", said(told.best_guess, 200)),
-    answer !== null && answer.length > 200 ? folded("The whole answer", () => longText(answer)) : null,
+      : el("p", { class: "muted" }, "Withheld best guess: ", isolated(verdict.best_guess, 200)),
+    answer !== null && answer.length > 200 ? folded("Full answer", () => longText(answer)) : null,
     el("p", { class: "badges" }, facts),
     el(
       "dl",
@@ -92,11 +92,11 @@ function headline(record) {
 
 function margin({ margin: by }) {
   if (!known(by)) return "not compared";
-  return by < -1e-9 ? `missed by ${figure(-by)}` : by > 1e-9 ? `met, by ${figure(by)}` : "just met";
+  return by < -1e-9 ? `missed by ${figure(-by)}` : by > 1e-9 ? `met by ${figure(by)}` : "just met";
 }
 
-function why(record) {
-  const sentences = record.why.length ? record.why : [withoutWhy(record)];
+function explanation(record) {
+  const sentences = record.why.length ? record.why : [missingExplanation(record)];
   return el(
     "ol",
     { class: "sentences" },
@@ -104,26 +104,26 @@ function why(record) {
   );
 }
 
-function withoutWhy(record) {
-  if (record.verification) return "The record does not say.";
-  return `There is no verdict: the run was ${record.ending === "failed" ? "ended by an error" : record.ending}.`;
+function missingExplanation(record) {
+  if (record.verification) return "The record has no explanation.";
+  return `The run has no verdict: it ${record.ending === "failed" ? "failed" : `was ${record.ending}`}.`;
 }
 
-/** Everything that was lost on the way; null where nothing was. */
+/** Everything that went wrong. Null if nothing did. */
 function wrong(record) {
-  const told = record.verification;
+  const verdict = record.verification;
   const found = [
     ...(record.error === null ? [] : [["the run", record.error]]),
-    ...(told ? [] : record.nodes.flatMap((node) => node.reasons.map((reason) => [node.name, reason]))),
-    ...(told?.reasons ?? []).map((reason) => ["the verdict", reason]),
+    ...(verdict ? [] : record.nodes.flatMap((node) => node.reasons.map((reason) => [node.name, reason]))),
+    ...(verdict?.reasons ?? []).map((reason) => ["the verdict", reason]),
     ...record.nodes.filter((node) => node.error !== null).map((node) => [node.name, node.error]),
     ...record.calls
       .filter((call) => call.ending === "failed" || call.error !== null)
-      .map((call) => [call.node, call.error ?? "a call of the model failed"]),
-    ...(told?.samples ?? []).flatMap((sample, i) =>
+      .map((call) => [call.node, call.error ?? "a model call failed"]),
+    ...(verdict?.samples ?? []).flatMap((sample, i) =>
       sample.error === null ? [] : [[`fast answer ${i + 1}`, sample.error]],
     ),
-    ...(told?.paths ?? []).flatMap((path, i) => (path.error === null ? [] : [[`path ${i + 1}`, path.error]])),
+    ...(verdict?.paths ?? []).flatMap((path, i) => (path.error === null ? [] : [[`path ${i + 1}`, path.error]])),
   ];
   if (found.length === 0) return null;
   const shown = [...new Map(found.map((each) => [each.join("\n"), each])).values()];

@@ -1,17 +1,17 @@
-// The runs in a table that sorts, and leads to each.
+// A sortable table of runs with links.
 
-import { button, el, framed, said } from "./dom.js";
+import { button, el, scrollingTable, isolated } from "./dom.js";
 import { badge } from "./run.js";
 import { addressOf, count, duration, figure, moment } from "./words.js";
 
-const STEP = 100; // rows that are shown at a time
+const STEP = 100; // rows per step
 
 const COLUMNS = [
-  { key: "question", label: "question", show: (row) => linkTo(row), heads: true },
+  { key: "question", label: "question", show: (row) => runLink(row), heads: true },
   {
     key: "answer",
     label: "answer",
-    show: (row) => (row.answer === null ? el("span", { class: "muted" }, "none") : said(row.answer, 60)),
+    show: (row) => (row.answer === null ? el("span", { class: "muted" }, "none") : isolated(row.answer, 60)),
   },
   { key: "ending", label: "status", show: (row) => badge(row.ending) },
   { key: "route", label: "route", show: (row) => row.route ?? "none" },
@@ -19,7 +19,7 @@ const COLUMNS = [
   { key: "value", label: "measure", show: (row) => (row.value === null ? "" : figure(row.value)), number: true },
   { key: "ms", label: "took", show: (row) => duration(row.ms), number: true },
   { key: "completion_tokens", label: "tokens", show: (row) => count(row.completion_tokens), number: true },
-  { key: "started_at", label: "began", show: (row) => moment(row.started_at) },
+  { key: "started_at", label: "started", show: (row) => moment(row.started_at) },
 ];
 
 export function runTable() {
@@ -57,11 +57,11 @@ export function runTable() {
     more.textContent = `Show ${count(Math.min(STEP, rows.length - limit))} more runs`;
     more.hidden = rows.length <= limit;
   }
-  const element = el("div", {}, framed("Runs; the headings sort", heads, body, { class: "runs" }), more);
+  const element = el("div", {}, scrollingTable("Runs; click a heading to sort", heads, body, { class: "runs" }), more);
   return {
     element,
-    fill: (kept) => {
-      rows = kept;
+    fill: (matching) => {
+      rows = matching;
       limit = STEP;
       show();
     },
@@ -82,15 +82,15 @@ function runRow(row) {
   );
 }
 
-function linkTo(row) {
+function runLink(row) {
   return el(
     "a",
     { href: addressOf(row.run_id) },
-    row.question === null ? `run ${row.run_id.slice(0, 8)}` : said(row.question, 80),
+    row.question === null ? `run ${row.run_id.slice(0, 8)}` : isolated(row.question, 80),
   );
 }
 
-/** What is missing comes last, whichever way the rest is sorted. */
+/** Missing values come last in both directions. */
 function compared(a, b, descending) {
   if (a === null || b === null)
     return (a === null) - (b === null) ? ((a === null) - (b === null)) * (descending ? -1 : 1) : 0;

@@ -1,12 +1,12 @@
-// The run on a time axis: its nodes, and under each its calls of the model.
+// The run on a time axis: its nodes and their model calls.
 
 import { aboutCall, calledFor } from "./call.js";
-import { button, el, framed, said, styled } from "./dom.js";
+import { button, el, scrollingTable, isolated, styled } from "./dom.js";
 import { count, duration } from "./words.js";
 
-const MOST_CALLS = 40; // of a node, before a button shows the others
+const MOST_CALLS = 40; // per node, before a button shows more
 
-/** The waterfall, as a table: what is drawn in it also stands there in words. */
+/** A waterfall chart as a table, which also has the times as text. */
 export function timeline(record) {
   const end = Math.max(record.ms, ...[...record.nodes, ...record.calls].map((each) => each.ended_ms), 1);
   const body = el("tbody");
@@ -25,13 +25,14 @@ export function timeline(record) {
     el("th", { scope: "col", class: "start" }, "start"),
     el("th", { scope: "col" }, "took"),
   ];
-  const caption = "Nodes and calls of the model, in milliseconds since the run began";
-  return el("div", {}, legend(record.calls), framed(caption, heads, body, { class: "timeline" }));
+  const caption = "Nodes and model calls, in milliseconds since the run started";
+  return el("div", {}, legend(record.calls), scrollingTable(caption, heads, body, { class: "timeline" }));
 }
 
 function nodeRow(node, end) {
-  const failed = node.error === null ? null : el("span", { class: "bad" }, " ✕ ", said(node.error));
-  return row("node", [said(node.name, 60), failed], bar(node, end, [["stay", node.started_ms, node.ended_ms]]), node);
+  const failed = node.error === null ? null : el("span", { class: "bad" }, " ✕ ", isolated(node.error));
+  const drawn = bar(node, end, [["execution", node.started_ms, node.ended_ms]]);
+  return row("node", [isolated(node.name, 60), failed], drawn, node);
 }
 
 function addCalls(body, calls, record, end) {
@@ -77,10 +78,12 @@ function row(kind, what, drawn, { started_ms: start, ended_ms: ended }) {
   );
 }
 
-/** Which server it was sent to, where there are several. */
+/** The server of the call, if the run used several. */
 function server(call, record) {
   const several = new Set(record.calls.map((each) => each.server)).size > 1;
-  return several && call.server !== null ? el("span", { class: "outcome muted" }, " at ", said(call.server, 60)) : null;
+  return several && call.server !== null
+    ? el("span", { class: "outcome muted" }, " at ", isolated(call.server, 60))
+    : null;
 }
 
 function outcome(call) {
@@ -106,9 +109,9 @@ function outcome(call) {
 
 function parts(call) {
   const after = call.first_token_ms;
-  if (after === null) return [["whole", call.started_ms, call.ended_ms]];
+  if (after === null) return [["unstreamed", call.started_ms, call.ended_ms]];
   return [
-    ["waiting", call.started_ms, after],
+    ["prefill", call.started_ms, after],
     ["writing", after, call.ended_ms],
   ];
 }
@@ -142,14 +145,14 @@ function legend(calls) {
   const streamed = calls.some((call) => call.first_token_ms !== null);
   const kinds = streamed
     ? [
-        ["waiting", "until the first token"],
-        ["writing", "writing"],
+        ["prefill", "until the first token"],
+        ["writing", "generating"],
       ]
-    : [["whole", "a call of the model (not streamed)"]];
+    : [["unstreamed", "model call (not streamed)"]];
   return el(
     "p",
     { class: "legend muted" },
-    [["stay", "node"], ...kinds].map(([kind, label]) => [
+    [["execution", "node"], ...kinds].map(([kind, label]) => [
       el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
       ` ${label} `,
     ]),

@@ -1,15 +1,15 @@
-// A text token by token, each coloured by how unsure the model was there.
+// A text by token, colored by the uncertainty of the model.
 
-import { button, el, spelled, styled, whole } from "./dom.js";
+import { button, el, escaped, styled, characterEnd } from "./dom.js";
 import { count, fixed, percent } from "./words.js";
 
 const STEPS_NATS = [0.1, 0.3, 0.6, 1.0, 1.5];
 const UNSURE_NATS = 0.6;
-const STEP = 5000; // tokens that are shown at a time
+const STEP = 5000; // tokens per step
 const LONGEST = 200; // characters of a token
 const MOST_ALTERNATIVES = 20;
 
-/** The probabilities of the tokens that are known at place `i`, the chosen one's among them, the largest first. */
+/** The known tokens at position `i` and their probabilities, including the chosen one, most likely first. */
 export function likeliest(tokens, i) {
   const logprobs = { ...tokens.alternatives[i] };
   const found = Object.entries(logprobs).map(([text, logprob]) => ({ text, p: probability(logprob) }));
@@ -19,26 +19,26 @@ export function likeliest(tokens, i) {
   return found.sort((a, b) => b.p - a.p);
 }
 
-/** The least that the entropy can be, in nats: what is missing from the known tokens is taken to be one more token. */
+/** A lower bound of the entropy in nats: it treats the missing probability as one more token. */
 export function entropyNats(found) {
   const missing = 1 - found.reduce((sum, each) => sum + each.p, 0);
   const terms = [...found.map((each) => each.p), missing];
   return terms.reduce((sum, p) => (p > 1e-12 ? sum - p * Math.log(p) : sum), 0);
 }
 
-/** The tokens; hovering or the arrow keys show what else there might have been. */
+/** The tokens of a text. Hovering or the arrow keys show the alternatives. */
 export function tokenText(tokens, name) {
   const entropies = tokens.texts.map((_, i) => entropyNats(likeliest(tokens, i)));
   const panel = el(
     "div",
     { class: "panel", "aria-live": "polite" },
-    "Point at a token, or step with the arrow keys, to see its alternatives.",
+    "Point at a token or use the arrow keys to see its alternatives.",
   );
   const all = tokens.texts.length;
   const keys = {
     role: "group",
     tabindex: 0,
-    "aria-label": `Tokens of ${name}, ${count(all)}: left and right arrow keys step through them`,
+    "aria-label": `Tokens of ${name}, ${count(all)}: use the left and right arrow keys to step through them`,
   };
   const body = el("div", { class: "text tokens", ...keys });
   const more = button("", () => grow(spans.length + STEP), { class: "more" });
@@ -47,7 +47,7 @@ export function tokenText(tokens, name) {
   function grow(until) {
     while (spans.length < Math.min(until, all)) {
       const made = el("span", { class: `token unsure-${level(entropies[spans.length])}` });
-      made.textContent = seen(tokens.texts[spans.length], LONGEST);
+      made.textContent = visible(tokens.texts[spans.length], LONGEST);
       made.dataset.i = spans.length;
       spans.push(made);
     }
@@ -67,7 +67,7 @@ export function tokenText(tokens, name) {
   }
   grow(STEP);
   body.addEventListener("mousemove", (event) => {
-    const moved = event.movementX !== 0 || event.movementY !== 0; // else the text was scrolled under the pointer
+    const moved = event.movementX !== 0 || event.movementY !== 0; // otherwise the text scrolled under the pointer
     const i = Number(event.target.dataset?.i ?? current);
     if (moved && i !== current) choose(i, false);
   });
@@ -98,7 +98,7 @@ function about(tokens, i, nats) {
       el(
         "li",
         { class: each.text === tokens.texts[i] ? "chosen" : null },
-        el("code", {}, el("bdi", {}, seen(each.text, 40))),
+        el("code", {}, el("bdi", {}, visible(each.text, 40))),
         styled(el("span", { class: "bar", "aria-hidden": "true" }), { "--share": Math.min(1, each.p) }),
         el("span", { class: "number" }, percent(each.p)),
         each.text === tokens.texts[i] ? " chosen" : null,
@@ -111,14 +111,14 @@ function about(tokens, i, nats) {
       "p",
       {},
       `Token ${count(i + 1)} of ${count(tokens.texts.length)}: `,
-      el("code", {}, el("bdi", {}, seen(tokens.texts[i], 40))),
+      el("code", {}, el("bdi", {}, visible(tokens.texts[i], 40))),
       `, entropy at least ${fixed(nats)} nats`,
     ),
     el("ol", {}, bars),
     found.length > bars.length
-      ? el("p", { class: "muted" }, `${count(found.length - bars.length)} less likely ones were recorded, too.`)
+      ? el("p", { class: "muted" }, `${count(found.length - bars.length)} less likely tokens were also recorded.`)
       : null,
-    missing > 0.0005 ? el("p", { class: "muted" }, `${percent(missing)} is on tokens that were not recorded.`) : null,
+    missing > 0.0005 ? el("p", { class: "muted" }, `Tokens that were not recorded have ${percent(missing)}.`) : null,
   );
 }
 
@@ -127,7 +127,7 @@ function legend() {
   return el(
     "p",
     { class: "legend muted" },
-    "Entropy in nats, at least (only the likeliest tokens are recorded): ",
+    "Lower bound of the entropy in nats (only the most likely tokens are recorded): ",
     steps.map((label, i) => [el("span", { class: `token unsure-${i}` }, label), " "]),
   );
 }
@@ -141,7 +141,7 @@ function probability(logprob) {
   return typeof logprob === "number" ? Math.min(1, Math.exp(logprob)) : 0;
 }
 
-function seen(text, longest) {
-  const shown = text.length > longest ? `${text.slice(0, whole(text, longest))} …` : text;
-  return spelled(shown.replaceAll("\n", "↵\n"));
+function visible(text, longest) {
+  const shown = text.length > longest ? `${text.slice(0, characterEnd(text, longest))} …` : text;
+  return escaped(shown.replaceAll("\n", "↵\n"));
 }

@@ -1,33 +1,34 @@
-// The votes of the fast answers, and where they stand against the threshold.
+// The votes of the fast answers, compared with the threshold.
 
-import { el, said, styled, table } from "./dom.js";
+import { el, isolated, styled, table } from "./dom.js";
 import { count, figure, percent, plural } from "./words.js";
 
-const SHARES = new Set(["consensus"]); // the measures whose value is the first vote's share
+const SHARES = new Set(["consensus"]); // measures whose value is the share of the first vote
 
 export function votes(record) {
-  const { uncertainty: seen, answer, readings: read } = record.verification;
-  if (seen.samples === 0 && seen.votes.length === 0) return el("p", { class: "muted" }, "No fast answer was drawn.");
-  return el("div", {}, bars(seen, answer), gate(seen), axis(seen, record.margin), readings(read));
+  const { uncertainty: measured, answer, readings: read } = record.verification;
+  if (measured.samples === 0 && measured.votes.length === 0)
+    return el("p", { class: "muted" }, "No fast answers were drawn.");
+  return el("div", {}, bars(measured, answer), gate(measured), axis(measured, record.margin), readings(read));
 }
 
-function bars(seen, answer) {
-  const shared = SHARES.has(seen.measure);
-  const lost = seen.samples - seen.votes.reduce((sum, vote) => sum + vote.count, 0);
-  const rows = seen.votes.map((vote, i) =>
+function bars(measured, answer) {
+  const shared = SHARES.has(measured.measure);
+  const lost = measured.samples - measured.votes.reduce((sum, vote) => sum + vote.count, 0);
+  const rows = measured.votes.map((vote, i) =>
     voteRow(
-      said(vote.answer, 60),
+      isolated(vote.answer, 60),
       vote.count,
-      seen,
+      measured,
       `vote-${Math.min(i, 3)}`,
       vote.answer === answer ? "the verdict" : null,
     ),
   );
-  if (lost > 1e-9) rows.push(voteRow(el("em", {}, "lost"), lost, seen, "lost", "no answer to be read"));
+  if (lost > 1e-9) rows.push(voteRow(el("em", {}, "lost"), lost, measured, "lost", "no readable answer"));
   const made = table("Votes of the fast answers", ["answer", "votes", "count"], rows, { class: "votes" });
-  if (shared) styled(made, { "--at": Math.max(0, Math.min(1, seen.threshold)) });
+  if (shared) styled(made, { "--at": Math.max(0, Math.min(1, measured.threshold)) });
   if (shared) made.classList.add("with-line");
-  const undrawn = seen.planned - seen.samples;
+  const undrawn = measured.planned - measured.samples;
   return el(
     "div",
     {},
@@ -37,25 +38,25 @@ function bars(seen, answer) {
           "p",
           { class: "legend muted" },
           el("span", { class: "swatch line", "aria-hidden": "true" }),
-          ` threshold ${figure(seen.threshold)}: `,
-          seen.threshold > 1
-            ? "more than all votes, so it never opens"
-            : `${figure(seen.threshold * seen.samples)} of ${count(seen.samples)} votes`,
+          ` threshold ${figure(measured.threshold)}: `,
+          measured.threshold > 1
+            ? "more than all votes, so the gate never opens"
+            : `${figure(measured.threshold * measured.samples)} of ${count(measured.samples)} votes`,
         )
       : null,
     undrawn > 0
       ? el(
           "p",
           { class: "muted" },
-          `${plural(undrawn, "fast answer")} of ${count(seen.planned)} not drawn: drawing stopped early.`,
+          `${plural(undrawn, "fast answer")} of ${count(measured.planned)} not drawn: drawing stopped early.`,
         )
       : null,
   );
 }
 
-function voteRow(answer, n, seen, kind, note) {
+function voteRow(answer, n, measured, kind, note) {
   const bar = styled(el("span", { class: `bar ${kind}` }), {
-    "--share": seen.samples ? Math.min(1, n / seen.samples) : 0,
+    "--share": measured.samples ? Math.min(1, n / measured.samples) : 0,
   });
   return [
     answer,
@@ -63,26 +64,28 @@ function voteRow(answer, n, seen, kind, note) {
     el(
       "div",
       {},
-      el("span", { class: "number" }, `${figure(n)} of ${count(seen.samples)}`),
+      el("span", { class: "number" }, `${figure(n)} of ${count(measured.samples)}`),
       note ? [" ", el("span", { class: "muted" }, note)] : null,
     ),
   ];
 }
 
-function gate(seen) {
-  if (seen.value === null)
-    return el("p", {}, `${seen.measure} could not be measured; threshold ${figure(seen.threshold)}.`);
+function gate(measured) {
+  if (measured.value === null)
+    return el("p", {}, `${measured.measure} could not be measured; threshold ${figure(measured.threshold)}.`);
   return el(
     "p",
     {},
-    el("strong", {}, `${seen.measure} ${figure(seen.value)}`),
-    `, threshold ${figure(seen.threshold)}`,
-    seen.orders_agree === null ? null : `; the orders of the candidates ${seen.orders_agree ? "agree" : "disagree"}`,
+    el("strong", {}, `${measured.measure} ${figure(measured.value)}`),
+    `, threshold ${figure(measured.threshold)}`,
+    measured.orders_agree === null
+      ? null
+      : `; the orders of the candidates ${measured.orders_agree ? "agree" : "disagree"}`,
     ".",
   );
 }
 
-/** Value and threshold on an axis, for measures that are not shares of votes. */
+/** The value and the threshold on an axis, for measures that are not shares of votes. */
 function axis({ value, threshold, measure }, margin) {
   if (SHARES.has(measure) || typeof value !== "number" || typeof threshold !== "number") return null;
   const low = Math.min(0, value, threshold);
@@ -106,14 +109,14 @@ function axis({ value, threshold, measure }, margin) {
       "figcaption",
       { class: "muted" },
       `● ${measure} ${figure(value)}, | threshold ${figure(threshold)}`,
-      certain ? `, certain where ${certain} (shaded)` : null,
+      certain ? `, certain if ${certain} (shaded)` : null,
       typeof margin === "number" ? `, margin ${figure(margin)}` : null,
       `. The axis goes from ${figure(low)} to ${figure(high)}.`,
     ),
   );
 }
 
-/** What the probabilities of the labels were, in each order of the candidates. */
+/** The label probabilities in each order of the candidates. */
 function readings(all) {
   if (all.length === 0) return null;
   const outcomes = [...new Set(all.flatMap((each) => Object.keys(each.probabilities ?? {})))].sort();
@@ -121,7 +124,7 @@ function readings(all) {
     each.order.length ? each.order.join(" ") : "as given",
     ...outcomes.map((outcome) => (each.probabilities ? percent(each.probabilities[outcome]) : "none")),
     each.mass === null ? "none" : percent(each.mass),
-    each.error === null ? "" : said(each.error),
+    each.error === null ? "" : isolated(each.error),
   ]);
   return el(
     "div",

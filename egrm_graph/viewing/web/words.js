@@ -1,4 +1,4 @@
-// Numbers as words.
+// Format numbers.
 
 const NUMBER = new Intl.NumberFormat("en");
 const FIGURE = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
@@ -20,7 +20,7 @@ export function figure(value) {
   return known(value) ? FIGURE.format(value) : value === null ? "none" : String(value);
 }
 
-/** For what is in [0, 1] and stands below others of its kind. */
+/** Format a number in [0, 1] with fixed digits, for columns. */
 export function fixed(value) {
   return known(value) ? value.toFixed(3) : "none";
 }
@@ -39,11 +39,11 @@ export function duration(ms) {
 export function moment(seconds) {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime())
-    ? "at an unknown time"
+    ? "unknown time"
     : date.toISOString().replace("T", " ").slice(0, 19) + " UTC";
 }
 
-/** How candidate `i` of `n` is called, here as in the verification. */
+/** The name of candidate `i` of `n`, as in the verification. */
 export function candidateName(i, n) {
   return n <= 26 ? String.fromCharCode(65 + i) : String(i + 1);
 }
@@ -52,7 +52,7 @@ export function shortId(id) {
   return id.length > 12 ? id.slice(0, 8) : id;
 }
 
-/** Where in this page a run is; an id may hold half characters, of which no address can be made. */
+/** The address of a run in this page. An address cannot contain unpaired surrogates, so they are replaced. */
 export function addressOf(id) {
   return `#run=${encodeURIComponent(id.toWellFormed())}`;
 }
