@@ -146,7 +146,8 @@ def test_a_system_prompt_comes_first(tmp_path: Any) -> None:
     (tmp_path / "answer_fast.md").write_text("{% set system %}Be brief.{% endset %}{{ question }}=")
     client = ScriptedClient(fast=["65"] * 5)
     graph = build_graph(Settings(task="arithmetic", prompts=str(tmp_path)), client=client, scorer=None)
-    graph.invoke({"messages": [("system", "You add."), ("user", "17+48")]})
+    question: Any = {"messages": [("system", "You add."), ("user", "17+48")]}
+    graph.invoke(question)
     assert [(message["role"], message["content"]) for message in client.calls[0].prompt] == [
         ("system", "Be brief.\n\nYou add."),
         ("user", "17+48="),

@@ -55,7 +55,8 @@ def attack(
 
 async def _rows(options: dict[str, Any], n_items: int) -> list[AttackRow]:
     from egrm_graph.benchmark.attacks.attack_rates import JUDGED, rates_of_model, rates_of_script
-    from egrm_graph.parts import load_client, scorer_of
+    from egrm_graph.clients.engines import load_client
+    from egrm_graph.parts import scorer_of
 
     if "engine" not in options:
         return await rates_of_script(n_items)

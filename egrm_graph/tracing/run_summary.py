@@ -148,7 +148,7 @@ class RunSummary:
     )
     """Its beginning."""
     question: str | None = _column(
-        lambda record: _beginning((record.get("asked") or {}).get("question")),
+        lambda record: _beginning(asked["question"] if (asked := record.get("asked")) else None),
         "question",
         cell=lambda row: [(row.question or "", "dim")],
         default=True,

@@ -211,15 +211,14 @@ def _settled(counts: list[int], left: int) -> bool:
     return left <= most and not overtaken
 
 
-STOPPING_RULES: Mapping[str, Callable[[Gate], StoppingRule]] = {
-    "decided": lambda gate: decided(gate.measure, gate.threshold),
-    **{
-        name: lambda _, rule=rule: rule
-        for name, rule in (("beta", beta), ("windows", windows), ("sequential", sequential))
-    },
-    "all": lambda _: everything,
+STOPPING_RULES: Mapping[str, StoppingRule | None] = {
+    "decided": None,  # made for the gate of the run, by `decided`
+    "beta": beta,
+    "windows": windows,
+    "sequential": sequential,
+    "all": everything,
 }
-"""The built-in rules by name, each made for the gate of the run."""
+"""The built-in rules by name."""
 
 
 def stopping_rule(name: str, gate: Gate, own: Mapping[str, StoppingRule] = {}) -> StoppingRule:
@@ -228,8 +227,7 @@ def stopping_rule(name: str, gate: Gate, own: Mapping[str, StoppingRule] = {}) -
     Raises:
         SettingsError: there is no such rule.
     """
-    if name in own:
-        return own[name]
-    if name in STOPPING_RULES:
-        return STOPPING_RULES[name](gate)
-    raise SettingsError(f"unknown stopping rule {name!r}; known rules are {', '.join([*own, *STOPPING_RULES])}")
+    rules = {**STOPPING_RULES, **own}
+    if name not in rules:
+        raise SettingsError(f"unknown stopping rule {name!r}; known rules are {', '.join(rules)}")
+    return rules[name] or decided(gate.measure, gate.threshold)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from egrm_graph.errors import ServerError
+from egrm_graph.reasons import texts
 from egrm_graph.scoring.grading import grade
 from egrm_graph.scoring.scorer import NO_SCORER, Scorer, Unscored
 from egrm_graph.verification import Path
@@ -61,7 +62,7 @@ def path(answer: str | None = "A", error: str | None = None) -> Path:
 async def graded(scorer: Scorer | None, *paths: Path, timeout_s: float = 5) -> tuple[list[object], list[str]]:
     """Each path's score or why it has none, and the reasons."""
     found, reasons = await grade(scorer, [("q", f"text {i}") for i in range(len(paths))], paths, timeout_s)
-    return [each["unscored"] if each["score"] is None else each["score"] for each in found], reasons
+    return [each["unscored"] if each["score"] is None else each["score"] for each in found], texts(reasons)
 
 
 async def test_only_paths_with_an_answer_are_scored() -> None:

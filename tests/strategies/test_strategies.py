@@ -130,6 +130,6 @@ async def test_a_strategy_can_choose_for_each_question() -> None:
 async def test_a_run_can_name_another_strategy() -> None:
     client = ScriptedClient(fast=TORN, paths=["#65"] * 4)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None, strategies=[EachItsOwn()])
-    config = {"configurable": {"egrm": {"strategy": "mine"}}}
+    config: Any = {"configurable": {"egrm": {"strategy": "mine"}}}
     assert len((await graph.ainvoke({"question": "17+48"}))["verification"]["paths"]) == 4
-    assert len((await graph.ainvoke({"question": "17+48"}, config))["verification"]["paths"]) == 1  # type: ignore[arg-type] # LangGraph's own TypedDict
+    assert len((await graph.ainvoke({"question": "17+48"}, config))["verification"]["paths"]) == 1
