@@ -213,17 +213,3 @@ async def test_runs_at_once_in_many_loops_do_not_meet() -> None:
 
     answers = await asyncio.gather(*(asyncio.to_thread(in_a_loop_of_its_own) for _ in range(8)))
     assert answers == ["56"] * 8
-
-
-def test_the_drawing_in_the_readme_is_the_graph() -> None:
-    from pathlib import Path
-
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    drawn = {(edge.source, edge.target) for edge in sure().get_graph().edges}
-    told = set()
-    for line in readme.partition("```mermaid")[2].partition("```")[0].splitlines():
-        if "-->" in line:
-            source, _, target = line.partition("-->")
-            told.add((source.strip(), target.rpartition("|")[2].strip()))
-    names = {"START": "__start__", "END": "__end__"}
-    assert {(names.get(a, a), names.get(b, b)) for a, b in told} == drawn
