@@ -14,7 +14,7 @@ html_theme = "furo"
 html_copy_source = False
 html_show_sphinx = False
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference_pages"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "reference_pages"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3  # links to headings down to ### are checked
 myst_links_external_new_tab = False
@@ -22,6 +22,7 @@ smartquotes = False  # `--option` keeps its two hyphens
 default_role = "code"  # docstrings mark code with single backticks
 nitpicky = False
 
+autodoc_inherit_docstrings = False  # those of LangChain are in another format
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True

@@ -6,10 +6,12 @@ replaced by Markdown made from the pydantic fields, the public names, or the com
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
 import textwrap
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -23,7 +25,15 @@ from pydantic.fields import FieldInfo
 import egrm_graph
 from egrm_graph.settings import RunSettings, Settings
 
-EXTENSION_POINTS: Mapping[str, Sequence[str]] = {
+OTHER_NAMES: Mapping[str, Sequence[str]] = {
+    "Parts of a verification": [
+        "egrm_graph.verification.Uncertainty",
+        "egrm_graph.verification.Vote",
+        "egrm_graph.verification.Sample",
+        "egrm_graph.verification.Reading",
+        "egrm_graph.verification.Path",
+        "egrm_graph.verification.Usage",
+    ],
     "Tasks": ["egrm_graph.tasks.task.Task"],
     "Measures": ["egrm_graph.uncertainty.measures.Measure", "egrm_graph.uncertainty.evidence.Evidence"],
     "Scorers": ["egrm_graph.scoring.scorer.Scorer", "egrm_graph.scoring.scorer.Unscored"],
@@ -52,7 +62,7 @@ EXTENSION_POINTS: Mapping[str, Sequence[str]] = {
         "egrm_graph.integrations.verl_reward.as_async_verl_reward",
     ],
 }
-"""What a user implements or calls besides the names of the package root."""
+"""What a user reads, implements, or calls in addition to the names of the package root."""
 
 WITHOUT_OPTION = ("api_key",)
 """A command line is visible to everyone on the machine, so a secret has only its variable."""
@@ -77,7 +87,7 @@ def settings_page() -> str:
 def _setting(name: str, field: FieldInfo) -> str:
     facts = {
         "Type": f"`{_type_text(field.annotation)}`",
-        "Default": f"`{field.default!r}`",
+        "Default": f"`{default_text(field)}`",
         "Limits": _limits(field),
         "Environment": f"`EGRM_{name.upper()}`",
         "Option": "" if name in WITHOUT_OPTION else f"`--{name.replace('_', '-')}`",
@@ -85,6 +95,11 @@ def _setting(name: str, field: FieldInfo) -> str:
     listed = " · ".join(f"{what}: {text}" for what, text in facts.items() if text)
     description = " ".join((field.description or "").split())
     return f"### `{name}`\n\n{listed}\n\n{description}\n"
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default as Python; a path as text."""
+    return repr(str(field.default) if isinstance(field.default, PurePath) else field.default)
 
 
 def _type_text(annotation: Any) -> str:
@@ -106,7 +121,7 @@ def _limits(field: FieldInfo) -> str:
 def api_page() -> str:
     """The names of the package root and the extension points, for autodoc."""
     root = [f"egrm_graph.{name}" for name in egrm_graph.__all__ if not name.startswith("__")]
-    sections = {"The package root": root, **EXTENSION_POINTS}
+    sections = {"The package root": root, **OTHER_NAMES}
     documented: set[int] = set()
     lines = []
     for title, names in sections.items():
@@ -130,12 +145,12 @@ def _autodoc(dotted: str) -> str:
         kind = "autofunction" if inspect.isroutine(found) else "autodata"
         return heading + _directive(kind, dotted)
     if issubclass(found, BaseModel):  # its fields are on the settings page
-        return (
-            f"{heading}{_directive('autoclass', f'{dotted}()')}\nIts fields are listed under [settings](settings.md).\n"
-        )
+        directive = _directive("autoclass", f"{dotted}()")
+        return f"{heading}{directive}\nIts fields are listed under [settings](settings.md).\n"
     if issubclass(found, Exception):
         return f"{heading}{inspect.getdoc(found)} The full tree is under [errors](#errors).\n"
-    return heading + _directive("autoclass", dotted, "members", "undoc-members")
+    has_fields = dataclasses.is_dataclass(found) or typing.is_typeddict(found)
+    return heading + _directive("autoclass", dotted, "members", *(["undoc-members"] if has_fields else []))
 
 
 def _directive(kind: str, argument: str, *options: str) -> str:
@@ -170,15 +185,18 @@ def _is_leaf(command: click.Command) -> bool:
 
 
 def _command(command: click.Command, path: str, depth: int) -> str:
-    shown = [parameter for parameter in command.params if parameter.name not in ("help", "help_all")]
-    own = [parameter for parameter in shown if parameter.name not in Settings.model_fields]
+    listed = [parameter for parameter in command.params if parameter.name not in ("help", "help_all")]
+    settings = [parameter for parameter in listed if parameter.name in Settings.model_fields]
+    # A command such as `egrm replay` has its own --measure, but not an option for every setting.
+    takes_settings = len(settings) > len(RunSettings.model_fields) // 2
+    own = [parameter for parameter in listed if not takes_settings or parameter not in settings]
     arguments = [parameter for parameter in own if isinstance(parameter, click.Argument)]
     usage = " ".join([path, *(_metavar(argument) for argument in arguments)])
     parts = [f"{'#' * depth} `{path}`\n", f"{_help_text(command.help)}\n", f"```text\n{usage} [OPTIONS]\n```\n"]
     if own:
         rows = [f"| {_spelled(parameter)} | {_cell(getattr(parameter, 'help', None) or '')} |" for parameter in own]
         parts.append("\n".join(["| option | |", "|---|---|", *rows, ""]))
-    if len(shown) > len(own):
+    if takes_settings:
         parts.append("It also takes an option for every [setting](settings.md).\n")
     return "\n".join(parts)
 
@@ -230,13 +248,22 @@ _CODE = re.compile(r"(`[^`]+`)")
 
 def as_rest(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
     """Docstrings are written like Markdown: single backticks, and code blocks by their indent alone."""
-    text = "\n".join(lines)
+    text = _raises("\n".join(lines))
     converted, place = [], 0
     for block in _INDENTED.finditer(text):
         converted += [_prose(text[place : block.start(1)]), "::\n\n", textwrap.indent(block[1], ""), "\n"]
         place = block.end()
     converted.append(_prose(text[place:]))
     lines[:] = "".join(converted).split("\n")
+
+
+def _raises(text: str) -> str:
+    """The `Raises:` section of a docstring as a field list."""
+    before, heading, after = text.partition("\nRaises:\n")
+    if not heading:
+        return text
+    fields = re.sub(r"(?m)^ {4}(?=\w+:)", ":raises ", after).replace("\n        ", "\n    ")
+    return f"{before}\n{fields}"
 
 
 def _prose(text: str) -> str:
@@ -248,5 +275,5 @@ def _prose(text: str) -> str:
 
 def setup(app: Any) -> dict[str, Any]:
     app.connect("source-read", fill_in)
-    app.connect("autodoc-process-docstring", as_rest, priority=100)  # before napoleon
+    app.connect("autodoc-process-docstring", as_rest)
     return {"version": egrm_graph.__version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The README and the pages a newcomer reads first: their code runs, their drawing is the graph, and the README is short."""
+"""The first pages a newcomer reads: their code runs, their drawing is the graph, and the README is short."""
 
 import json
 import re
@@ -93,8 +93,8 @@ def test_the_quickstart_shows_both_routes() -> None:
     assert re.findall(r"\((direct|reasoned), ok\)", out) == ["direct", "reasoned"]
     assert len(re.findall(r"score: 0\.\d+", out)) == 4
     page = (ROOT / "docs" / "quickstart.md").read_text()
-    (shown,) = re.findall(r"(?s)```text\n(17\+48.*?)```", page)
-    exact = [line for line in shown.splitlines() if "score" not in line and line != "  ..."]
+    (output,) = re.findall(r"(?s)```text\n(17\+48.*?)```", page)
+    exact = [line for line in output.splitlines() if "score" not in line and line != "  ..."]
     assert [line for line in exact if line not in out.splitlines()] == []
 
 
