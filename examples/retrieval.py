@@ -32,13 +32,9 @@ class Answer(Request):
     reply: str
 
 
-def words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
-
-
 def retrieve(state: Request) -> dict[str, list[str]]:
-    wanted = words(state["request"]) - {"a", "an", "and", "is"}
-    return {"passages": [passage for passage in PASSAGES if wanted & words(passage)]}
+    wanted = set(re.findall(r"\w+", state["request"].lower())) - {"a", "an", "and", "is"}
+    return {"passages": [passage for passage in PASSAGES if wanted & set(re.findall(r"\w+", passage.lower()))]}
 
 
 def draft(state: Answer) -> dict[str, str | list[str]]:

@@ -98,6 +98,7 @@ def test_the_quickstart_shows_both_routes() -> None:
     assert [line for line in exact if line not in out.splitlines()] == []
 
 
+@pytest.mark.timeout(300)
 def test_the_page_about_scorers_trains_one_as_pasted(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "guides" / "train-scorer.md").read_text()
     (block,) = re.findall(r"(?s)```sh\npip install 'egrm-graph\[train\]'\n(.*?)```", page)
