@@ -10,7 +10,6 @@ import dataclasses
 import importlib
 import inspect
 import re
-import textwrap
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -34,8 +33,28 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
         "egrm_graph.verification.Path",
         "egrm_graph.verification.Usage",
     ],
-    "Tasks": ["egrm_graph.tasks.task.Task"],
-    "Measures": ["egrm_graph.uncertainty.measures.Measure", "egrm_graph.uncertainty.evidence.Evidence"],
+    "Tasks": [
+        "egrm_graph.tasks.task.Task",
+        "egrm_graph.tasks.QuestionTask",
+        "egrm_graph.tasks.Judging",
+        "egrm_graph.deciding.findings.Findings",
+        "egrm_graph.deciding.decision.Decision",
+        "egrm_graph.verification.Subject",
+        "egrm_graph.verification.View",
+    ],
+    "Path strategies": [
+        "egrm_graph.strategies.strategy.PathStrategy",
+        "egrm_graph.strategies.strategy.Known",
+        "egrm_graph.strategies.strategy.Round",
+        "egrm_graph.strategies.strategy.PathCall",
+        "egrm_graph.strategies.strategy.PathInView",
+    ],
+    "Measures": [
+        "egrm_graph.uncertainty.measures.Measure",
+        "egrm_graph.uncertainty.evidence.Evidence",
+        "egrm_graph.uncertainty.votes.Votes",
+    ],
+    "Stopping rules": ["egrm_graph.uncertainty.stopping.Standing"],
     "Scorers": ["egrm_graph.scoring.scorer.Scorer", "egrm_graph.scoring.scorer.Unscored"],
     "Clients": [
         "egrm_graph.clients.client.Client",
@@ -63,6 +82,8 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
     ],
 }
 """What a user reads, implements, or calls in addition to the names of the package root."""
+
+DRAWING = "![The graph](images/egrm.svg)"
 
 WITHOUT_OPTION = ("api_key",)
 """A command line is visible to everyone on the machine, so a secret has only its variable."""
@@ -160,61 +181,50 @@ def _directive(kind: str, argument: str, *options: str) -> str:
 
 def cli_page() -> str:
     """Every command with its own options; the options that are settings are named once, by link."""
-    return "\n".join(_commands(typer.main.get_command(_app()), "egrm", 2))
-
-
-def _app() -> typer.Typer:
     from egrm_graph.cli import app
 
-    return app
+    return "\n".join(_commands(typer.main.get_command(app), "egrm"))
 
 
-def _commands(command: click.Command, path: str, depth: int) -> Iterator[str]:
-    subcommands = getattr(command, "commands", None)
+def _commands(command: click.Command, path: str) -> Iterator[str]:
+    subcommands: Mapping[str, click.Command] | None = getattr(command, "commands", None)
     if subcommands is None:
-        yield _command(command, path, depth)
+        yield _command(command, path)
         return
-    if depth > 2:
-        yield f"{'#' * depth} `{path}`\n\n{_help_text(command.help)}\n"
     for name, child in subcommands.items():
-        yield from _commands(child, f"{path} {name}", depth if depth == 2 and _is_leaf(child) else depth + (depth > 2))
+        yield from _commands(child, f"{path} {name}")
 
 
-def _is_leaf(command: click.Command) -> bool:
-    return getattr(command, "commands", None) is None
-
-
-def _command(command: click.Command, path: str, depth: int) -> str:
+def _command(command: click.Command, path: str) -> str:
     listed = [parameter for parameter in command.params if parameter.name not in ("help", "help_all")]
     settings = [parameter for parameter in listed if parameter.name in Settings.model_fields]
     # A command such as `egrm replay` has its own --measure, but not an option for every setting.
     takes_settings = len(settings) > len(RunSettings.model_fields) // 2
     own = [parameter for parameter in listed if not takes_settings or parameter not in settings]
-    arguments = [parameter for parameter in own if isinstance(parameter, click.Argument)]
-    usage = " ".join([path, *(_metavar(argument) for argument in arguments)])
-    parts = [f"{'#' * depth} `{path}`\n", f"{_help_text(command.help)}\n", f"```text\n{usage} [OPTIONS]\n```\n"]
+    arguments = [_metavar(parameter) for parameter in own if isinstance(parameter, click.Argument)]
+    usage = " ".join([path, *arguments, "[OPTIONS]"])
+    parts = [f"## `{path}`\n", f"{_help_text(command.help)}\n", f"```text\n{usage}\n```\n"]
     if own:
-        rows = [f"| {_spelled(parameter)} | {_cell(getattr(parameter, 'help', None) or '')} |" for parameter in own]
+        rows = [f"| {_usage(parameter)} | {_cell(getattr(parameter, 'help', None) or '')} |" for parameter in own]
         parts.append("\n".join(["| option | |", "|---|---|", *rows, ""]))
     if takes_settings:
         parts.append("It also takes an option for every [setting](settings.md).\n")
     return "\n".join(parts)
 
 
-def _spelled(parameter: click.Parameter) -> str:
+def _usage(parameter: click.Parameter) -> str:
+    metavar = _metavar(parameter).replace("|", "\\|")
     if isinstance(parameter, click.Argument):
-        return f"`{_metavar(parameter)}`"
-    spelled = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
-    takes_value = not getattr(parameter, "is_flag", False) and not getattr(parameter, "count", False)
-    return f"{spelled} `{_metavar(parameter)}`" if takes_value else spelled
+        return f"`{metavar}`"
+    flags = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
+    return flags if getattr(parameter, "is_flag", False) else f"{flags} `{metavar}`"
 
 
 def _metavar(parameter: click.Parameter) -> str:
-    text = parameter.metavar or (parameter.name or "").upper()
-    if isinstance(parameter, click.Option) and not parameter.metavar:
-        choices = getattr(parameter.type, "choices", None)
-        text = "|".join(map(str, choices)) if choices else parameter.type.name.upper()
-    return text.replace("|", "\\|")
+    choices = getattr(parameter.type, "choices", None)
+    if parameter.metavar is None and choices is not None:
+        return "|".join(map(str, choices))
+    return parameter.metavar or (parameter.name or "").upper()
 
 
 def _help_text(text: str | None) -> str:
@@ -233,7 +243,9 @@ PAGES: Mapping[str, Callable[[], str]] = {"settings": settings_page, "api": api_
 
 
 def fill_in(_app: Any, docname: str, source: list[str]) -> None:
-    """Replaces the marker line of a reference page."""
+    """Replace the marker line of a reference page."""
+    if docname == "architecture":  # GitHub draws Mermaid from text; the site shows its picture of the same graph
+        source[0] = re.sub(r"(?ms)^```mermaid\n.*?^```$", DRAWING, source[0])
     name = PurePath(docname).name
     if docname == f"reference/{name}" and name in PAGES:
         marker = f"<!-- {name} -->"
@@ -247,11 +259,11 @@ _CODE = re.compile(r"(`[^`]+`)")
 
 
 def as_rest(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
-    """Docstrings are written like Markdown: single backticks, and code blocks by their indent alone."""
+    """Convert a docstring, which marks code with single backticks and code blocks by their indent alone."""
     text = _raises("\n".join(lines))
     converted, place = [], 0
     for block in _INDENTED.finditer(text):
-        converted += [_prose(text[place : block.start(1)]), "::\n\n", textwrap.indent(block[1], ""), "\n"]
+        converted += [_prose(text[place : block.start(1)]), "::\n\n", block[1], "\n"]
         place = block.end()
     converted.append(_prose(text[place:]))
     lines[:] = "".join(converted).split("\n")

@@ -63,6 +63,12 @@ def test_the_example_without_a_server_runs() -> None:
     assert printed_by(example) == "65\n"
 
 
+def test_the_example_of_a_judge_runs() -> None:
+    example = re.findall(r"(?s)```python\n(.*?)```", README)[2]
+    with canned_server(0.0) as url:
+        assert printed_by(example.replace(SERVER, url)) == "None [None, None]\n"  # this server's reply is not a label
+
+
 def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
     rows = [line for line in README.splitlines() if line.startswith("|")]
     results = (ROOT / "docs" / "results" / "bundled-model.md").read_text().splitlines()
