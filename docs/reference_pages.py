@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-import click
 import typer.main
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
@@ -186,8 +185,9 @@ def cli_page() -> str:
     return "\n".join(_commands(typer.main.get_command(app), "egrm"))
 
 
-def _commands(command: click.Command, path: str) -> Iterator[str]:
-    subcommands: Mapping[str, click.Command] | None = getattr(command, "commands", None)
+def _commands(command: Any, path: str) -> Iterator[str]:
+    """The sections of a command; Typer has its own copy of Click, so nothing here can be typed by Click's classes."""
+    subcommands = getattr(command, "commands", None)
     if subcommands is None:
         yield _command(command, path)
         return
@@ -195,14 +195,13 @@ def _commands(command: click.Command, path: str) -> Iterator[str]:
         yield from _commands(child, f"{path} {name}")
 
 
-def _command(command: click.Command, path: str) -> str:
+def _command(command: Any, path: str) -> str:
     listed = [parameter for parameter in command.params if parameter.name not in ("help", "help_all")]
     settings = [parameter for parameter in listed if parameter.name in Settings.model_fields]
     # A command such as `egrm replay` has its own --measure, but not an option for every setting.
     takes_settings = len(settings) > len(RunSettings.model_fields) // 2
     own = [parameter for parameter in listed if not takes_settings or parameter not in settings]
-    arguments = [_metavar(parameter) for parameter in own if isinstance(parameter, click.Argument)]
-    usage = " ".join([path, *arguments, "[OPTIONS]"])
+    usage = " ".join([path, *(_metavar(parameter) for parameter in own if _is_argument(parameter)), "[OPTIONS]"])
     parts = [f"## `{path}`\n", f"{_help_text(command.help)}\n", f"```text\n{usage}\n```\n"]
     if own:
         rows = [f"| {_usage(parameter)} | {_cell(getattr(parameter, 'help', None) or '')} |" for parameter in own]
@@ -212,19 +211,20 @@ def _command(command: click.Command, path: str) -> str:
     return "\n".join(parts)
 
 
-def _usage(parameter: click.Parameter) -> str:
+def _usage(parameter: Any) -> str:
     metavar = _metavar(parameter).replace("|", "\\|")
-    if isinstance(parameter, click.Argument):
+    if _is_argument(parameter):
         return f"`{metavar}`"
     flags = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
-    return flags if getattr(parameter, "is_flag", False) else f"{flags} `{metavar}`"
+    return flags if parameter.is_flag else f"{flags} `{metavar}`"
 
 
-def _metavar(parameter: click.Parameter) -> str:
-    choices = getattr(parameter.type, "choices", None)
-    if parameter.metavar is None and choices is not None:
-        return "|".join(map(str, choices))
-    return parameter.metavar or (parameter.name or "").upper()
+def _is_argument(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "argument")
+
+
+def _metavar(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
 
 
 def _help_text(text: str | None) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-import click
 import pytest
 import typer.main
 
@@ -91,7 +91,7 @@ def test_every_public_name_is_in_the_api_reference() -> None:
     assert [name for name in names if f"### `{name}`" not in page] == []
 
 
-def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     for name, child in getattr(command, "commands", {}).items():
         if hasattr(child, "commands"):
             yield from commands(child, f"{path} {name}")
@@ -112,7 +112,7 @@ def test_every_option_of_a_command_is_in_the_reference(path: str) -> None:
     section = reference_pages().cli_page().partition(f" `{path}`\n")[2].partition("\n## ")[0]
     settings = Settings.model_fields if "an option for every [setting]" in section else ()
     own = [item for item in COMMANDS[path].params if item.name not in (*settings, "help", "help_all")]
-    options = [option for item in own if isinstance(item, click.Option) for option in item.opts]
+    options = [option for item in own if item.param_type_name == "option" for option in item.opts]
     assert [option for option in options if f"`{option}`" not in section] == []
 
 
@@ -133,9 +133,10 @@ def typed(page: Path) -> Iterator[list[str]]:
 def test_every_command_on_a_page_exists(page: Path) -> None:
     unknown = []
     for words in typed(page):
-        command, rest = typer.main.get_command(app), words[1:]
+        command: Any = typer.main.get_command(app)
+        rest = words[1:]
         while rest and rest[0] in getattr(command, "commands", {}):
-            command = getattr(command, "commands")[rest.pop(0)]  # noqa: B009 - click's types do not have it
+            command = command.commands[rest.pop(0)]
         options = {option for item in command.params for option in (*item.opts, *item.secondary_opts)}
         before = rest[: rest.index("--")] if "--" in rest else rest
         used = [word.partition("=")[0] for word in before if word.startswith("--")]

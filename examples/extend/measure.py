@@ -11,7 +11,7 @@ def lead(evidence: Evidence) -> float:
     return (first - second) / evidence.votes.total
 
 
-client = ScriptedClient(fast=["65", "65", "65", "65", "55"], paths=[])
+client = ScriptedClient(fast=["65", "65", "55", "65", "65"], paths=[])
 graph = build_graph(
     Settings(task="arithmetic", measure="lead", threshold=0.6),
     client=client,
