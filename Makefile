@@ -13,7 +13,7 @@ VLLM_VENV := .venv-vllm
 PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
 
-.PHONY: demo test environments check mypy pyright bench bench-judge resolve robustness model clean
+.PHONY: demo test docs environments check mypy pyright bench bench-judge resolve robustness model clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -38,6 +38,14 @@ mypy: $(VENV)/.dev
 
 pyright: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# The site, in build/docs. `make docs LINKS=1` also checks links to other sites, which needs the network.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
+	@echo "Open build/docs/index.html"
+ifdef LINKS
+	$(BIN)/python -m sphinx --quiet -b linkcheck docs build/docs-links
+endif
 
 # The table of the README: 1,000 held-out questions.
 bench: $(VENV)/.core
@@ -73,6 +81,10 @@ $(VENV)/.core: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,train]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,docs]'
 	@touch $@
 
 # The server has an environment of its own: it pins other versions. Where no build of it can be installed, the

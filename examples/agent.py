@@ -1,8 +1,8 @@
-"""An agent whose every step is drawn three times and judged before a tool is run.
+"""An agent that draws each step three times and has the candidates judged before it runs a tool.
 
-Runs offline: model and judge answer by script. With models of your own,
+It runs offline, because model and judge are scripted. With your own models:
 
-    BestOfN(4, settings=Settings(engine="vllm", model="Qwen/Qwen3-8B", base_url=("http://gpu:8000/v1",)))
+    BestOfN(4, settings=Settings(model="Qwen/Qwen3-8B", base_url=("http://gpu:8000/v1",)))
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from egrm_graph.integrations.agent_middleware import BestOfN
 
 
 class Model(GenericFakeChatModel):
-    """Orders for the wrong table in one of three candidates, and then says what it did."""
+    """Orders for the wrong table in one of three candidates, then reports the order."""
 
     def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:
         return self.bind(tools=tools)
@@ -28,7 +28,7 @@ class Model(GenericFakeChatModel):
 
 @tool
 def order(table: int, dish: str) -> str:
-    """Orders a dish for a table."""
+    """Order a dish for a table."""
     print(f"ordered: {dish} for table {table}")
     return "ordered"
 
@@ -38,7 +38,7 @@ def step(table: int, i: int) -> AIMessage:
 
 
 def verdict(prompt: Sequence[Any], *_: Any) -> str:
-    """The label of the candidate that orders for table 4, which the judge is shown in every order."""
+    """The label of the candidate that orders for table 4. The judge sees the candidates in every order."""
     before = str(prompt[-1]["content"]).partition('"table": 4')[0]
     return before.rpartition("[candidate ")[2][0]
 

@@ -1,8 +1,8 @@
-"""A short GRPO run: the bundled model learns to add up at once what it could only work out step by step.
+"""A short GRPO run: the bundled model learns to give the sum directly instead of step by step.
 
-Its completions of one prompt are judged among each other by the graph: a completion's reward is the estimated
-probability that it is the best of its group, and a group of equal ones has none. Needs the extra `train`. For a run of
-your own, set `model`, and hand `build_graph` a judge behind a server.
+The graph compares the completions of one prompt. A completion's reward is the estimated probability that it is the best
+of its group, and a group of equal completions has no rewards. Needs the extra `train`. For your own run, set `model`
+and use a judge behind a server.
 """
 
 import json
@@ -18,7 +18,7 @@ PAIRS = Path(__file__).with_name("pairs.jsonl")
 
 
 def train(graph: Any, output: Path, steps: int = 20) -> list[dict[str, float]]:
-    """What the trainer logged at each step."""
+    """Train, and return what the trainer logged at each step."""
     from datasets import Dataset
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer

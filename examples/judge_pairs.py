@@ -1,10 +1,10 @@
-"""A judge over a file of pairs: which of two worked answers is the better one?
+"""Judge a file of pairs: which of two worked answers is better?
 
     python examples/judge_pairs.py
     EGRM_ENGINE=vllm EGRM_MODEL=Qwen/Qwen3-8B python examples/judge_pairs.py my-pairs.jsonl
 
-A line is `{"prompt", "chosen", "rejected"}`. Without a file it judges some of those in `pairs.jsonl`, which are the
-bundled model's kind.
+A line is `{"prompt", "chosen", "rejected"}`. Without a file, it judges some of the pairs in `pairs.jsonl`, which the
+bundled model can read.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from egrm_graph.settings import settings_from_environment
 
 
 def candidates(i: int, pair: dict[str, str]) -> list[str]:
-    """The better one comes second in every other pair."""
+    """Both answers, with the better one second in every other pair."""
     both = [pair["chosen"], pair["rejected"]]
     return both if i % 2 == 0 else both[::-1]
 
@@ -33,20 +33,20 @@ def outcome(i: int, verification: Verification) -> str:
 
 
 def judge(graph: Any, pairs: Sequence[dict[str, str]]) -> list[Verification]:
-    given = [{"question": pair["prompt"], "candidates": candidates(i, pair)} for i, pair in enumerate(pairs)]
-    return [out["verification"] for out in graph.batch(given, {"max_concurrency": 16})]
+    inputs = [{"question": pair["prompt"], "candidates": candidates(i, pair)} for i, pair in enumerate(pairs)]
+    return [out["verification"] for out in graph.batch(inputs, {"max_concurrency": 16})]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path, nargs="?", default=Path(__file__).with_name("pairs.jsonl"))
-    parser.add_argument("--first", type=int, default=50, help="how many pairs of the file")
+    parser.add_argument("--first", type=int, default=50, help="judge this many pairs of the file (default 50)")
     options = parser.parse_args()
     pairs = [json.loads(line) for line in options.file.read_text().strip().split("\n")[: options.first]]
     graph = build_graph(settings_from_environment().model_copy(update={"task": "pairwise"}))
     verifications = judge(graph, pairs)
-    counts = Counter(outcome(i, each) for i, each in enumerate(verifications))
-    tokens = sum(each["usage"]["completion_tokens"] for each in verifications)
+    counts = Counter(outcome(i, verification) for i, verification in enumerate(verifications))
+    tokens = sum(verification["usage"]["completion_tokens"] for verification in verifications)
     print(", ".join(f"{n} {name}" for name, n in counts.most_common()), f"({tokens} tokens)")
 
 

@@ -1,4 +1,4 @@
-"""One question that the fast answers settle, and one that needs reasoning."""
+"""Ask one question that the fast answers settle, and one that needs reasoning."""
 
 from egrm_graph import build_graph
 

@@ -1,8 +1,8 @@
-"""Retrieval with a verifier in it: finds passages by the words they share with the request, drafts two answers from
-them, and keeps the draft that the verifier comes to by itself.
+"""Retrieval with a verifier: find passages that share words with the request, draft two answers from them, and keep the
+draft that equals the verifier's own answer.
 
-The bundled model knows sums and nothing else. So the passages are prices, and the drafts stand in for a model's: one
-adds up, the other forgets to carry. With `build_graph(Settings(engine="vllm", model=...))` the question can be any.
+The bundled model can only add and subtract. So the passages are prices, and two functions replace a model that drafts:
+one adds correctly, the other forgets to carry. With a model behind a server, the question can be anything.
 """
 
 import re
@@ -34,7 +34,7 @@ class Answer(Request):
 
 def retrieve(state: Request) -> dict[str, list[str]]:
     wanted = set(re.findall(r"\w+", state["request"].lower())) - {"a", "an", "and", "is"}
-    return {"passages": [each for each in PASSAGES if wanted & set(re.findall(r"\w+", each.lower()))]}
+    return {"passages": [passage for passage in PASSAGES if wanted & set(re.findall(r"\w+", passage.lower()))]}
 
 
 def draft(state: Answer) -> dict[str, str | list[str]]:

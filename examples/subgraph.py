@@ -1,4 +1,4 @@
-"""The verifier as one node of a graph of your own: it reads `question`, and writes `verification` alone."""
+"""The verifier as a node of your own graph: it reads `question` and writes only `verification`."""
 
 from typing import TypedDict
 

@@ -213,17 +213,3 @@ async def test_concurrent_runs_in_many_event_loops_are_independent() -> None:
 
     answers = await asyncio.gather(*(asyncio.to_thread(run_in_new_loop) for _ in range(8)))
     assert answers == ["56"] * 8
-
-
-def test_the_drawing_in_the_readme_matches_the_graph() -> None:
-    from pathlib import Path
-
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    edges = {(edge.source, edge.target) for edge in sure().get_graph().edges}
-    drawn = set()
-    for line in readme.partition("```mermaid")[2].partition("```")[0].splitlines():
-        if "-->" in line:
-            source, _, target = line.partition("-->")
-            drawn.add((source.strip(), target.rpartition("|")[2].strip()))
-    names = {"START": "__start__", "END": "__end__"}
-    assert {(names.get(a, a), names.get(b, b)) for a, b in drawn} == edges

@@ -170,8 +170,8 @@ async def test_an_a2a_client_that_sends_a_picture_is_refused(dev_server: str) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_the_request_on_the_page_of_integrations_is_answered(dev_server: str) -> None:
-    page = (ROOT / "docs" / "integrations.md").read_text()
+async def test_the_request_on_the_page_about_deploying_is_answered(dev_server: str) -> None:
+    page = (ROOT / "docs" / "guides" / "deploy.md").read_text()
     [pasted] = re.findall(r"```sh\n(curl .*?)```", page, re.DOTALL)
     curl = shlex.split(pasted.replace("\\\n", ""))
     [url] = [word for word in curl if word.startswith("http://localhost:2024")]

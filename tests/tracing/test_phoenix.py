@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.timeout(600)]
 PATH = "17+48=65;65-9=56;#56"
 QUESTION: Any = {"question": "17+48-9"}
 NODES = ("answer_fast", "check_uncertainty", "expand_cot", "score_paths", "select_answer")
-PAGE = Path(__file__).parents[2] / "docs" / "telemetry.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guides" / "telemetry.md"
 
 
 @pytest.fixture(scope="module", autouse=True)

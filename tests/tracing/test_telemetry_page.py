@@ -1,4 +1,4 @@
-"""docs/telemetry.md lists exactly the spans, attributes, and metrics that exist."""
+"""docs/guides/telemetry.md names every span, attribute and metric there is, and no other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from egrm_graph.errors import ServerError
 from tests.tracing.records import PROMPT, call, record, verification
 from tests.tracing.reported_telemetry import ReportedTelemetry, attributes, changed, drive, plain
 
-PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "telemetry.md").read_text()
 PREFIXES = ("egrm.", "gen_ai.", "server.", "error.")
 
 

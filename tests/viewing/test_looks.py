@@ -1,6 +1,6 @@
 """How the page looks and to whom: small screens, both themes, screen readers, and large runs.
 
-EGRM_SCREENSHOTS=docs writes the pictures of docs/trace-page.md.
+EGRM_SCREENSHOTS=docs/images writes the pictures of docs/guides/trace-page.md.
 """
 
 import os
