@@ -6,6 +6,7 @@
     │   ├── InputError        the question or a file handed in cannot be used
     │   ├── ModelError        a model or scorer on disk cannot be loaded, or is not served
     │   ├── ContextTooLong    a prompt does not fit the model's context
+    │   ├── MissingExtra      an optional package is not installed: names the extra to install
     │   └── Unsupported       this client cannot do what was asked of it
     └── RunError              of this run: another try may go well
         ├── ServerError       the server is not there, broke off, or answered with an error
@@ -45,6 +46,15 @@ class ContextTooLong(SetupError):
         super().__init__(message)
         self.context_tokens = context_tokens
         """The model's context, where it is known."""
+
+
+class MissingExtra(SetupError):
+    """An optional package is not installed. The message names the extra that installs it."""
+
+    def __init__(self, message: str, extra: str) -> None:
+        super().__init__(message)
+        self.extra = extra
+        """The name of the extra, such as `local`."""
 
 
 class Unsupported(SetupError):

@@ -11,6 +11,7 @@ from egrm_graph.clients.client import OPTIONS, Completions, LabelLogprobs, Meter
 from egrm_graph.clients.embedded_rows import Request
 from egrm_graph.clients.embedded_worker import LabelRequest, Worker
 from egrm_graph.errors import ModelError, Unsupported
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.runtime.transformers_output import without_progress_bars
 from egrm_graph.verification import Message
 
@@ -104,6 +105,7 @@ def _load(folder: Path, device: str | None) -> tuple[Any, Any]:
         raise ModelError(f"there is no model folder {str(folder)!r}; give a folder that `save_pretrained` wrote")
     if not any(folder.glob("*.safetensors")):
         raise ModelError(f"{str(folder)!r} holds no *.safetensors weights; save the model there with `save_pretrained`")
+    require_extra("local", f"The model in {folder}, which runs in this process,")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}

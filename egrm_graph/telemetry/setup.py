@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egrm_graph.errors import SettingsError
+from egrm_graph.errors import MissingExtra, SettingsError
 from egrm_graph.records.privacy import Rewrite, scrubbed
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.progress import Spans
@@ -14,7 +14,8 @@ def telemetry(settings: Settings, redact: Rewrite | None = None, engine: str | N
     are told with `content` only, as `redact` lets them through. `engine` is the client's, if not the settings'.
 
     Raises:
-        SettingsError: OpenTelemetry is not installed, or texts are to be told and not to be told.
+        MissingExtra: OpenTelemetry is not installed.
+        SettingsError: texts are to be told and not to be told.
     """
     if settings.telemetry == "off":
         return None
@@ -23,9 +24,10 @@ def telemetry(settings: Settings, redact: Rewrite | None = None, engine: str | N
     try:
         from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
     except ImportError as error:
-        raise SettingsError(
-            f"telemetry={settings.telemetry!r} needs OpenTelemetry, which is missing ({error}): "
-            "pip install 'egrm-graph[otel]', or set telemetry='off'"
+        raise MissingExtra(
+            f"telemetry={settings.telemetry!r} needs OpenTelemetry, which is not installed ({error}). Install it: "
+            "pip install 'egrm-graph[otel]'",
+            "otel",
         ) from error
     rewrite = _scrubbing(settings, redact) if settings.telemetry == "content" else None
     return OpenTelemetrySpans(service_of(settings, engine), rewrite=rewrite)

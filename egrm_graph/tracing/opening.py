@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.tracing.limits import Pruned, limits_of
 from egrm_graph.tracing.writing import WrittenBehind
 
@@ -16,6 +17,15 @@ def is_database(path: Path) -> bool:
     return path.is_file() or (path.suffix in SUFFIXES and not path.is_dir())
 
 
+def require_sqlite(path: Path) -> None:
+    """Check that an SQLite store can be used.
+
+    Raises:
+        MissingExtra: SQLAlchemy is not installed.
+    """
+    require_extra("trace", f"The SQLite trace store {path}")
+
+
 def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> WrittenBehind:
     """A store that writes there. What is there is looked at now; what is missing is made with the first record.
 
@@ -25,6 +35,7 @@ def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> Wr
     limits = limits_of(keep_days, keep_mb)
     path = path.absolute()  # the folder that a program works in may change
     if is_database(path):
+        require_sqlite(path)
         from egrm_graph.tracing.sqlite_database import check_file
         from egrm_graph.tracing.sqlite_store import SqliteSink
 

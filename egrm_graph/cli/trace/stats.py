@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, Store, with_filter
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.tracing.filter import Filter
 
@@ -27,6 +28,7 @@ def stats(
 ) -> None:
     """See how many runs were reasoned about, what they cost, how long they took and, with references, how many were
     right."""
+    require_extra("stats", "`egrm trace stats`", "numpy")
     from egrm_graph.tracing.store_reading import runs
     from egrm_graph.viewing.run_statistics import periods
 

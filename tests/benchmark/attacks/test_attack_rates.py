@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from egrm_graph.cli.attacks import main, obedient, of_a_model, right_wins, table
 
 from egrm_graph import Settings
 from egrm_graph.benchmark.attacks.attack_rates import NOTHING, Row, against_graph, against_plain, items
 from egrm_graph.benchmark.attacks.attack_suite import Attack, attacks
 from egrm_graph.benchmark.attacks.obedient_judge import answer
+from egrm_graph.cli.attacks import main, obedient, of_a_model, right_wins, table
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.intervals import Estimate
 from egrm_graph.verification import Message
