@@ -7,7 +7,6 @@ import pytest
 from hypothesis import settings
 
 from tests.light_environment import light_environment
-from tests.training.tiny import save_base, save_rollouts
 
 # Under CI, every run tries the same examples.
 settings.register_profile("ci", derandomize=True)
@@ -42,12 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small base model."""
+    from tests.training.tiny import save_base
+
     return save_base(tmp_path_factory.mktemp("models") / "base")
 
 
 @pytest.fixture
 def rollouts(tmp_path: Path) -> Path:
     """Forty questions whose right paths end in 7 and whose wrong ones do not."""
+    from tests.training.tiny import save_rollouts
+
     return save_rollouts(tmp_path / "rollouts.jsonl")
 
 

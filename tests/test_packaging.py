@@ -28,7 +28,7 @@ def test_the_modules_of_each_extra_are_those_that_it_installs() -> None:
     distributions = packages_distributions()
     for extra, modules in EXTRAS.items():
         requirements = PROJECT["project"]["optional-dependencies"][extra]
-        named = {re.split("[[>=]", requirement)[0] for requirement in requirements} - {"egrm-graph"}
+        named = {re.split(r"[\[>=]", requirement)[0] for requirement in requirements} - {"egrm-graph"}
         installed = {name.lower() for module in modules for name in distributions[module]}
         assert installed & named, extra
         assert named <= installed | {"numpy"}, extra
