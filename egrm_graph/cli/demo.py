@@ -18,6 +18,7 @@ from rich.text import Text
 from egrm_graph.cli.interruption import interruptible
 from egrm_graph.cli.model_loading import loaded, recorded
 from egrm_graph.cli.shared_options import with_settings
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.settings import Settings
 from egrm_graph.terminal.tables import standard_output
 from egrm_graph.terminal.verification_text import show
@@ -45,6 +46,7 @@ def demo(
 
     With --task pairwise or best_of_n, the model judges held-out pairs or lists of answers.
     """
+    require_extra("stats", "`egrm demo`", "numpy")
     from egrm_graph.benchmark.demo_figures import report
     from egrm_graph.benchmark.held_out import held_out
     from egrm_graph.cli.comparison_table import print_tables

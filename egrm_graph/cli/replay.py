@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from egrm_graph.cli.calibrate import MeasuresOption, QuestionsOption, SamplesOption, measures_named, samples_named
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.settings import TaskName
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.terminal.terminal_text import inert
@@ -40,6 +41,9 @@ def replay(
     "correct", "n_tokens"}, plain or gzipped. It may also be the output of `egrm verify` with a gate that never opens
     (--measure consensus --threshold 2 --stopping all). Then --questions has the references.
     """
+    require_extra("stats", "`egrm replay`")
+    if html is not None:
+        require_extra("train", "--html", "matplotlib")
     from egrm_graph.replay.answer_table import table_of
     from egrm_graph.replay.curves import replay as curves
     from egrm_graph.replay.saved_runs import read_labelled

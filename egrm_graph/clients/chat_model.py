@@ -20,7 +20,7 @@ from egrm_graph.clients.finish import Finish, read_finish
 from egrm_graph.clients.langsmith_callbacks import tracing_only
 from egrm_graph.clients.message_metadata import response_id, usage_of
 from egrm_graph.clients.wrappers import EXTRA, SEEDS, changed, models_in
-from egrm_graph.errors import ServerError, SettingsError, SetupError, Unsupported
+from egrm_graph.errors import MissingExtra, ServerError, SettingsError, SetupError, Unsupported
 from egrm_graph.verification import Message, Usage
 
 if TYPE_CHECKING:
@@ -151,8 +151,9 @@ def _initialized(name: str) -> BaseChatModel:
     try:
         from langchain.chat_models import init_chat_model
     except ImportError as error:
-        raise SetupError(
-            f"the model {name!r} needs LangChain, which is not installed: pip install langchain"
+        raise MissingExtra(
+            f"The model {name!r} needs langchain, which is not installed. Install it: pip install 'egrm-graph[agents]'",
+            "agents",
         ) from error
     try:
         return init_chat_model(name)

@@ -17,6 +17,7 @@ from egrm_graph.clients.client import OPTIONS, Completions, LabelLogprobs, Meter
 from egrm_graph.clients.embedded_rows import SampleRequest
 from egrm_graph.clients.embedded_worker import EmbeddedWorker, LabelRequest
 from egrm_graph.errors import ModelError, Unsupported
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.runtime.transformers_output import without_progress_bars
 from egrm_graph.verification import Message
 
@@ -110,6 +111,7 @@ def _load(folder: Path, device: str | None) -> tuple[Any, Any]:
         raise ModelError(f"the model folder {str(folder)!r} does not exist; give a folder that `save_pretrained` wrote")
     if not any(folder.glob("*.safetensors")):
         raise ModelError(f"{str(folder)!r} has no *.safetensors weights; save the model there with `save_pretrained`")
+    require_extra("local", f"The model in {folder}, which runs in this process,")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}

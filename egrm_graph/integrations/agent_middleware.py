@@ -29,7 +29,7 @@ from langgraph.types import Command
 
 from egrm_graph.clients.wrappers import independent, with_seed
 from egrm_graph.drawing.calls import Limits
-from egrm_graph.errors import Abstained, InputError, SettingsError, SetupError
+from egrm_graph.errors import Abstained, InputError, MissingExtra, SettingsError
 from egrm_graph.graph import build_graph
 from egrm_graph.messages.candidates import MAX_CANDIDATES
 from egrm_graph.settings import RunSettings, Settings
@@ -53,7 +53,9 @@ try:
     )
     from egrm_graph.integrations.steps import DrawnSteps, Response, adraw_steps, draw_steps, silent_context
 except ModuleNotFoundError as error:
-    raise SetupError(f"{error}; BestOfN needs LangChain's agents: pip install 'egrm-graph[agents]'") from error
+    raise MissingExtra(
+        "BestOfN needs langchain, which is not installed. Install it: pip install 'egrm-graph[agents]'", "agents"
+    ) from error
 
 OnAbstain = Literal["first", "raise", "ask"]
 _ModelCallResult: TypeAlias = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]

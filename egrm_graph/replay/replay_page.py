@@ -9,18 +9,13 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from egrm_graph.errors import SettingsError
 from egrm_graph.intervals import Estimate
 from egrm_graph.replay.answer_table import AnswerTable
 from egrm_graph.replay.curves import Curve
 
 
 def page(name: str, table: AnswerTable, curves: Sequence[Curve]) -> str:
-    """Render the page as HTML.
-
-    Raises:
-        SettingsError: matplotlib is not installed.
-    """
+    """Render the page as HTML. Needs matplotlib."""
     plots = _plots(curves)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["interval"] = _interval
@@ -31,12 +26,9 @@ def page(name: str, table: AnswerTable, curves: Sequence[Curve]) -> str:
 def _plots(curves: Sequence[Curve]) -> list[tuple[int, str, str]]:
     """For each M, both plots as data URLs."""
     by_size = [[curve for curve in curves if curve.samples == m] for m in sorted({c.samples for c in curves})]
-    try:
-        from egrm_graph.replay.replay_plots import plot_accuracy, plot_risk_coverage
+    from egrm_graph.replay.replay_plots import plot_accuracy, plot_risk_coverage
 
-        return [(at[0].samples, _inline(plot_risk_coverage(at)), _inline(plot_accuracy(at))) for at in by_size]
-    except ImportError as error:
-        raise SettingsError(f"--html draws with matplotlib ({error}); pip install 'egrm-graph[train]'") from error
+    return [(at[0].samples, _inline(plot_risk_coverage(at)), _inline(plot_accuracy(at))) for at in by_size]
 
 
 def _inline(png: bytes) -> str:

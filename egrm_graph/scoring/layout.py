@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tokenizers import Encoding, Tokenizer
-
 from egrm_graph.errors import ModelError
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.scoring.checkpoint import read_json
 from egrm_graph.scoring.input_template import InputTemplate, Span, read_template
 from egrm_graph.scoring.scorer import Unscored
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 CHARACTERS_A_TOKEN = 8
@@ -161,6 +161,8 @@ def backend_of(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     Raises:
         ModelError: it is written in Python and has no such encoder.
     """
+    from tokenizers import Tokenizer
+
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
         kind = type(tokenizer).__name__
@@ -172,6 +174,9 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
     file = folder / "tokenizer.json"
     if not file.exists():
         raise ModelError(f"the model in {folder} has no tokenizer.json; save it there with `tokenizer.save_pretrained`")
+    require_extra("scorer", f"The scorer in {folder}")
+    from tokenizers import Tokenizer
+
     try:
         return Tokenizer.from_file(str(file))
     except Exception as error:  # the reader raises nothing more specific

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from egrm_graph.errors import ModelError
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.runtime.transformers_output import without_progress_bars
 from egrm_graph.scoring.checkpoint import (
     Manifest,
@@ -36,6 +37,7 @@ def open_checkpoint(folder: Path, device: str | None = None) -> ScorerCheckpoint
         ModelError: the folder does not exist, or does not contain a scorer that can be loaded safely.
     """
     refuse_unsafe(folder)
+    require_extra("local", f"The scorer in {folder}, which runs in this process,")
     manifest = read_manifest(folder)
     tokenizer = load_tokenizer(folder)
     model = _load_model(folder, device or best_device())

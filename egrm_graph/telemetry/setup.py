@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egrm_graph.errors import SettingsError
+from egrm_graph.errors import MissingExtra, SettingsError
 from egrm_graph.records.privacy import Redactor, scrubbed
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.progress import Spans
@@ -16,7 +16,8 @@ def telemetry(settings: Settings, redact: Redactor | None = None, engine: str | 
     `redact`. `engine` is the client's engine, if it differs from the settings.
 
     Raises:
-        SettingsError: OpenTelemetry is not installed, or the settings both request and forbid texts.
+        MissingExtra: OpenTelemetry is not installed.
+        SettingsError: The settings both request and forbid texts.
     """
     if settings.telemetry == "off":
         return None
@@ -25,9 +26,10 @@ def telemetry(settings: Settings, redact: Redactor | None = None, engine: str | 
     try:
         from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
     except ImportError as error:
-        raise SettingsError(
-            f"telemetry={settings.telemetry!r} needs OpenTelemetry, which is not installed ({error}): "
-            "pip install 'egrm-graph[otel]', or set telemetry='off'"
+        raise MissingExtra(
+            f"telemetry={settings.telemetry!r} needs OpenTelemetry, which is not installed ({error}). Install it: "
+            "pip install 'egrm-graph[otel]'",
+            "otel",
         ) from error
     redact_all = _with_secrets_removed(settings, redact) if settings.telemetry == "content" else None
     return OpenTelemetrySpans(service_of(settings, engine), redact=redact_all)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.tracing.limits import Pruned, limits_of
 from egrm_graph.tracing.writing import BackgroundStore
 
@@ -14,6 +15,15 @@ SUFFIXES = (".db", ".sqlite", ".sqlite3")
 def is_database(path: Path) -> bool:
     """Whether the store at `path` is, or would become, an SQLite file: it is a file or has one of the suffixes."""
     return path.is_file() or (path.suffix in SUFFIXES and not path.is_dir())
+
+
+def require_sqlite(path: Path) -> None:
+    """Check that an SQLite store can be used.
+
+    Raises:
+        MissingExtra: SQLAlchemy is not installed.
+    """
+    require_extra("trace", f"The SQLite trace store {path}")
 
 
 def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> BackgroundStore:
@@ -27,6 +37,7 @@ def open_store(path: Path, keep_days: float | None, keep_mb: float | None) -> Ba
     limits = limits_of(keep_days, keep_mb)
     path = path.absolute()  # the working directory may change
     if is_database(path):
+        require_sqlite(path)
         from egrm_graph.tracing.sqlite_database import check_file
         from egrm_graph.tracing.sqlite_store import SqliteSink
 

@@ -12,7 +12,7 @@ from egrm_graph.records.record import VERSION, Record
 from egrm_graph.tracing.encoding import decoded
 from egrm_graph.tracing.filter import ALL, Filter
 from egrm_graph.tracing.old_records import complete
-from egrm_graph.tracing.opening import is_database
+from egrm_graph.tracing.opening import is_database, require_sqlite
 from egrm_graph.tracing.run_summary import RunSummary
 
 LATEST = "latest"
@@ -93,6 +93,7 @@ def reading(store: Path) -> Iterator[StoreReader]:
 
 def _reader(store: Path) -> StoreReader:
     if is_database(store):
+        require_sqlite(store)
         from egrm_graph.tracing.sqlite_store import SqliteReader
 
         return SqliteReader(store)

@@ -6,17 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.errors import InputError, SetupError
-
-NEEDED = "Parquet needs pyarrow, which is not installed: pip install 'egrm-graph[train]'"
+from egrm_graph.errors import InputError
+from egrm_graph.runtime.extras import require_extra
 
 
 def require_pyarrow() -> None:
-    """Raise a `SetupError` if pyarrow is missing. Call this before anything is drawn."""
-    try:
-        import pyarrow  # type: ignore[import-untyped]  # noqa: F401
-    except ImportError as error:
-        raise SetupError(NEEDED) from error
+    """Check that Parquet can be read and written, before anything is drawn.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    require_extra("train", "Parquet", "pyarrow")
 
 
 def read_parquet(file: Path) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def read_parquet(file: Path) -> list[dict[str, Any]]:
 
     Raises:
         InputError: the file cannot be read.
-        SetupError: pyarrow is missing.
+        MissingExtra: pyarrow is not installed.
     """
     require_pyarrow()
     from pyarrow import parquet

@@ -11,13 +11,13 @@ of the top-scored path among sets of `best_of`, and then by the share of pairs i
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.errors import InputError, SetupError
+from egrm_graph.errors import InputError
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.runtime.transformers_output import errors_only
 from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
 from egrm_graph.scoring.scorer_loading import context_tokens
@@ -52,7 +52,8 @@ def train_scorer(
         InputError: the rollouts cannot be used, or the output folder is in use.
         ModelError: the base model cannot be used.
     """
-    _need("accelerate", "matplotlib", *(["peft"] if config.lora_rank else []))
+    lora = ["peft"] if config.lora_rank else []
+    require_extra("train", "Training", "accelerate", "matplotlib", "torch", "transformers", *lora)
     observer = observer or SilentObserver()
     origin = provenance(config)
     if not open_output(config, origin, resume=resume, overwrite=overwrite):
@@ -134,12 +135,6 @@ def _fitted(
         return fit(rollouts, logits)
     except InputError as error:
         return str(error)
-
-
-def _need(*packages: str) -> None:
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise SetupError(f"training needs {package}, which is not installed: pip install 'egrm-graph[train]'")
 
 
 def _read(config: ScorerTraining) -> tuple[list[Rollout], list[Rollout]]:

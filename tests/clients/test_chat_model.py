@@ -15,7 +15,7 @@ from pydantic import Field
 
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import Client, Completion, Completions, Meter, Sampling
-from egrm_graph.errors import ServerError, SettingsError, SetupError, Unsupported
+from egrm_graph.errors import MissingExtra, ServerError, SettingsError, SetupError, Unsupported
 from egrm_graph.verification import Message
 
 PROMPT: list[Message] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "17+48-9?"}]
@@ -275,7 +275,7 @@ async def test_a_host_graph_sees_nothing_of_the_calls() -> None:
 
 def test_a_name_without_langchain_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
-    with pytest.raises(SetupError, match="pip install langchain"):
+    with pytest.raises(MissingExtra, match=r"pip install 'egrm-graph\[agents\]'"):
         ChatModelClient("openai:gpt-5")
 
 

@@ -1,4 +1,4 @@
-"""Real vLLM servers for all tests of this folder: one with the bundled model, one with its scorer."""
+"""Real vLLM servers for the tests of this folder: the bundled model, its scorer, and the bundled judge."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,16 @@ import pytest
 
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
+from tests.tracing.otlp import Receiver, receiving
 
 START_S = 240.0
+SERVERS = {
+    "real_judge": BUNDLED_JUDGE,
+    "real_scorer": BUNDLED_SCORER,
+    "real_server": BUNDLED_MODEL,
+    "receiver": BUNDLED_MODEL,
+}
+"""The model behind each fixture that needs a server."""
 
 
 def model_folder() -> Path:
@@ -52,57 +60,94 @@ class Served:
     """The command that it printed."""
 
 
+@dataclass(frozen=True)
+class Starting:
+    """A server that `egrm serve-model` is starting."""
+
+    name: str
+    process: subprocess.Popen[str]
+    errors: Path
+    """The file with its standard error."""
+
+    def wait(self) -> Served:
+        """Wait until it serves. Skip the test, or fail it under CI, if it cannot."""
+        assert self.process.stdout is not None
+        served = re.match(rf"{self.name} is served at (\S+)\. To use it:", self.process.stdout.readline())
+        if served is None:
+            self.process.wait(30)
+            print(self.errors.read_text())
+            without_server(self.errors.read_text().strip().splitlines()[-1])
+            raise AssertionError
+        log = re.search(r"its log is (\S+)", self.errors.read_text())
+        assert log is not None
+        return Served(self.name, served[1], Path(log[1]), self.process.stdout.readline().strip())
+
+
 @contextmanager
-def serving(model: str, name: str, folder: Path, *vllm_options: str) -> Iterator[Served]:
-    """`egrm serve-model`, as a user starts it, with its output in `folder`."""
+def starting(model: str, name: str, folder: Path, *vllm_options: str, **variables: str) -> Iterator[Starting]:
+    """`egrm serve-model`, started as a user does, with its standard error in `folder` and these variables added."""
     python = os.environ.get("EGRM_VLLM_PYTHON")
     if not python:
         without_server("EGRM_VLLM_PYTHON names no interpreter that has vLLM; `make test` installs one")
         raise AssertionError
-    said = folder / "stderr.txt"
+    errors = folder / "stderr.txt"
     command = [sys.executable, "-m", "egrm_graph", "serve-model", model, "--port", "0", "--python", python]
     with (
-        said.open("w") as stderr,
+        errors.open("w") as stderr,
         subprocess.Popen(
             [*command, "--timeout-s", str(START_S), "--stop-with-parent", "--", *vllm_options],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            env=os.environ | variables,
         ) as process,
     ):
-        assert process.stdout is not None
-        served = re.match(rf"{name} is served at (\S+)\. To use it:", process.stdout.readline())
         try:
-            if served is None:
-                process.wait(30)
-                print(said.read_text())
-                without_server(said.read_text().strip().splitlines()[-1])
-            else:
-                log = re.search(r"its log is (\S+)", said.read_text())
-                assert log is not None
-                yield Served(name, served[1], Path(log[1]), process.stdout.readline().strip())
+            yield Starting(name, process, errors)
         finally:
             process.terminate()
 
 
 @pytest.fixture(scope="session")
-def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The bundled model behind vLLM, until the last test is done."""
-    folder = tmp_path_factory.mktemp("vllm")
-    model = with_spoiling_defaults(model_folder(), folder / BUNDLED_MODEL)
-    with serving(str(model), BUNDLED_MODEL, folder, "--enable-log-requests") as served:
-        yield served
+def receiver() -> Iterator[Receiver]:
+    """What takes the spans of the server that sends them."""
+    with receiving() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
-def real_scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The bundled scorer behind vLLM, until the last test is done."""
-    with serving(BUNDLED_SCORER, BUNDLED_SCORER, tmp_path_factory.mktemp("vllm-scorer")) as served:
-        yield served
+def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Starting]]:
+    """The servers that the collected tests use, by fixture. All start at the same time and run until the last test."""
+    used = {fixture for item in request.session.items for fixture in getattr(item, "fixturenames", ())}
+    folders = {fixture: tmp_path_factory.mktemp(fixture) for fixture in sorted(used & set(SERVERS))}
+    with ExitStack() as stack:
+        found = {}
+        for fixture, folder in folders.items():
+            name, options, environment = SERVERS[fixture], list[str](), dict[str, str]()
+            model = name
+            if fixture == "real_server":
+                model, options = str(with_spoiling_defaults(model_folder(), folder / name)), ["--enable-log-requests"]
+            elif fixture == "receiver":
+                found_receiver: Receiver = request.getfixturevalue("receiver")
+                options = ["--otlp-traces-endpoint", found_receiver.url]
+                environment = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+            found[fixture] = stack.enter_context(starting(model, name, folder, *options, **environment))
+        yield found
 
 
 @pytest.fixture(scope="session")
-def real_judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The bundled judge behind vLLM, until the last test is done."""
-    with serving(BUNDLED_JUDGE, BUNDLED_JUDGE, tmp_path_factory.mktemp("vllm-judge")) as served:
-        yield served
+def real_server(started: dict[str, Starting]) -> Served:
+    """The bundled model behind vLLM."""
+    return started["real_server"].wait()
+
+
+@pytest.fixture(scope="session")
+def real_scorer(started: dict[str, Starting]) -> Served:
+    """The bundled scorer behind vLLM."""
+    return started["real_scorer"].wait()
+
+
+@pytest.fixture(scope="session")
+def real_judge(started: dict[str, Starting]) -> Served:
+    """The bundled judge behind vLLM."""
+    return started["real_judge"].wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,13 +13,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from egrm_graph.clients.client import Sampling
 from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.records.record import NodeRun
-from egrm_graph.settings import BUNDLED_MODEL, Settings
+from egrm_graph.settings import Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
 from egrm_graph.telemetry.span_attributes import service_of
 from egrm_graph.tracing.recorded_client import CallLog, RecordedClient
 from egrm_graph.verification import Message
-from tests.server.conftest import Served, model_folder, serving, without_server
-from tests.tracing.otlp import Receiver, attributes_of, receiving
+from tests.server.conftest import Served, Starting, without_server
+from tests.tracing.otlp import Receiver, attributes_of
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
@@ -29,24 +28,13 @@ SAMPLING = Sampling(temperature=1.0, max_tokens=8, thinking="off")
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that sends its spans to the receiver, soon."""
+def server(started: dict[str, Starting]) -> Served:
+    """A server that sends its spans to the receiver within a second."""
     python = os.environ.get("EGRM_VLLM_PYTHON")
     exporter = "import opentelemetry.exporter.otlp.proto.http.trace_exporter"
     if python and subprocess.run([python, "-c", exporter], check=False, capture_output=True).returncode:
         without_server(f"{python} has no opentelemetry-exporter-otlp, so vLLM sends no spans")
-    with pytest.MonkeyPatch.context() as changed:
-        changed.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")
-        changed.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
-        folder = tmp_path_factory.mktemp("vllm-spans")
-        with serving(str(model_folder()), BUNDLED_MODEL, folder, "--otlp-traces-endpoint", receiver.url) as served:
-            yield served
+    return started["receiver"].wait()
 
 
 async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Receiver) -> None:

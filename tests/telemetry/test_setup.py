@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
-from egrm_graph.errors import ServerError, SettingsError
+from egrm_graph.errors import MissingExtra, ServerError, SettingsError
 from egrm_graph.runtime.warn_once import TelemetryWarning
 from egrm_graph.settings import Settings
 from egrm_graph.telemetry.opentelemetry_spans import OpenTelemetrySpans
@@ -99,5 +99,5 @@ def test_requesting_and_forbidding_texts_is_an_error() -> None:
 def test_a_missing_opentelemetry_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "egrm_graph.telemetry.opentelemetry_spans")
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    with pytest.raises(SettingsError, match=r"telemetry='on' needs OpenTelemetry.*egrm-graph\[otel\]"):
+    with pytest.raises(MissingExtra, match=r"telemetry='on' needs OpenTelemetry.*egrm-graph\[otel\]"):
         telemetry(Settings(telemetry="on"))

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from egrm_graph.cli.trace.trace_options import DEFAULT_STORE, StoreOption, with_filter
+from egrm_graph.runtime.extras import require_extra
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.tracing.filter import Filter
 
@@ -26,6 +27,7 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Show how many runs reasoned, what they cost, how long they took, and, with references, how many were right."""
+    require_extra("stats", "`egrm trace stats`", "numpy")
     from egrm_graph.tracing.store_reading import runs
     from egrm_graph.viewing.run_statistics import periods
 
