@@ -26,7 +26,7 @@ from egrm_graph.uncertainty.stopping import STOPPING_RULES, StoppingRule
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-Part = TypeVar("Part")
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
@@ -109,19 +109,19 @@ def as_client(value: Client | BaseChatModel) -> Client:
     return value  # type: ignore[return-value] # it has been checked
 
 
-def _known(kind: str, name: str, parts: Mapping[str, Part]) -> Part:
+def _known(kind: str, name: str, parts: Mapping[str, _Part]) -> _Part:
     if name not in parts:
         raise SettingsError(f"unknown {kind} {name!r}; known are {', '.join(parts)}")
     return parts[name]
 
 
-def _named(kind: str, parts: Iterable[tuple[str, Part]], taken: Iterable[str]) -> dict[str, Part]:
+def _named(kind: str, parts: Iterable[tuple[str, _Part]], taken: Iterable[str]) -> dict[str, _Part]:
     """The parts by name.
 
     Raises:
         SettingsError: a name occurs twice or is built in.
     """
-    named: dict[str, Part] = {}
+    named: dict[str, _Part] = {}
     taken = set(taken)
     for name, part in parts:
         if name in taken or name in named:

@@ -16,8 +16,7 @@ from egrm_graph.drawing.requirements import unmet_need
 from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
 from egrm_graph.extensions import Extensions, as_client, as_scorer
-from egrm_graph.prompting import FAST_PROMPT, Prompts
-from egrm_graph.prompting import Source as Template
+from egrm_graph.prompting import FAST_PROMPT, Prompts, PromptSource
 from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import Source
 from egrm_graph.runtime.bundled_models import bundled
@@ -209,7 +208,7 @@ def _load_prompts(settings: Settings, task: Task, extensions: Extensions) -> Pro
     chosen = extensions.strategy(settings.strategy)
     known = {FAST_PROMPT, *(name for strategy in extensions.strategies.values() for name in strategy.prompts)}
 
-    def load(own: Mapping[str, Template | None], variables: Mapping[str, Any]) -> Prompts:
+    def load(own: Mapping[str, PromptSource | None], variables: Mapping[str, Any]) -> Prompts:
         return Prompts.load(settings.prompts, task.prompts, {**task.variables, **variables}, own, known)
 
     prompts = load({FAST_PROMPT: None}, {}).merged(load(chosen.prompts, chosen.variables))

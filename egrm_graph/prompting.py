@@ -36,7 +36,7 @@ FAST_PROMPT = "answer_fast"
 DEFAULT_SET = "default"
 SHARED = "shared"
 
-Source = Traversable | str
+PromptSource = Traversable | str
 """A template: a file, or its text."""
 
 
@@ -56,7 +56,7 @@ class Prompts:
         chosen: str,
         task_set: str | Path,
         variables: Mapping[str, Any],
-        own: Mapping[str, Source | None],
+        own: Mapping[str, PromptSource | None],
         known: Collection[str] = (),
     ) -> Self:
         """The prompts named in `own`, each with its strategy's own template if it has one.
@@ -155,7 +155,7 @@ class _Included(BaseLoader):
         raise TemplateNotFound(template)
 
 
-def _compiled(name: str, source: Source, variables: Mapping[str, Any], places: Sequence[_Files]) -> Template:
+def _compiled(name: str, source: PromptSource, variables: Mapping[str, Any], places: Sequence[_Files]) -> Template:
     shared = {entry.name: entry for entry in (resources.files("egrm_graph.prompts") / SHARED).iterdir()}
     beside = _beside(source)
     environment = ImmutableSandboxedEnvironment(
@@ -179,7 +179,7 @@ def _compiled(name: str, source: Source, variables: Mapping[str, Any], places: S
     return template
 
 
-def _beside(source: Source) -> Mapping[str, Traversable]:
+def _beside(source: PromptSource) -> Mapping[str, Traversable]:
     """The files next to a template that is a file on disk."""
     if not isinstance(source, Path):
         return {}

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict  # of its own one Python 3.11 gives serv
 from egrm_graph.reasons import Reason
 from egrm_graph.verification import Asked, Path, Reading, Route, Sample, Uncertainty, Usage, Verification, View
 
-Plain = str | float | bool
+PlainValue = str | float | bool
 """A reference; a number or a boolean counts as its JSON text."""
 
 Messages: TypeAlias = Annotated[list[AnyMessage], EphemeralValue(list)]
@@ -23,7 +23,7 @@ class Input(TypedDict, total=False):
 
     question: Annotated[str, EphemeralValue(str)]
     messages: Messages
-    reference: Annotated[Plain, EphemeralValue(Plain)]
+    reference: Annotated[PlainValue, EphemeralValue(PlainValue)]
     candidates: Annotated[list[Any], EphemeralValue(list)]
     tools: Annotated[list[Any], EphemeralValue(list)]
     rubric: Annotated[str, EphemeralValue(str)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from egrm_graph.parts import bundled
+from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.runtime.extras import EXTRAS
 from egrm_graph.settings import BUNDLED_SCORER
 from tests.clients.fake_server import FakeServer, Seen, answer

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.prompting import Prompts, Source, known_sets
+from egrm_graph.prompting import Prompts, PromptSource, known_sets
 from egrm_graph.tasks import AnswerTask, Judging
 from egrm_graph.verification import Message
 
@@ -16,7 +16,7 @@ CANDIDATES = Judging.variables
 JUDGING = ("best_of_n", "pairwise", "pointwise", "tiny_judge", "tool_calls")
 
 
-def load(chosen: str, task_set: str, **own: Source | None) -> Prompts:
+def load(chosen: str, task_set: str, **own: PromptSource | None) -> Prompts:
     variables = CANDIDATES if task_set in JUDGING else QUESTION
     return Prompts.load(chosen, task_set, variables, {**dict.fromkeys(CALLS), **own})
 

@@ -19,7 +19,7 @@ from egrm_graph.verification import Judged, Path, Reading, Sample, Status
 DRAW_MARGIN = 1e-9
 UNJUDGED = "no verdict was reached"
 
-Outcomes = Callable[[Sequence[str]], Sequence[str]]
+_Outcomes = Callable[[Sequence[str]], Sequence[str]]
 """The possible outcomes when candidates appear in this order."""
 
 
@@ -35,7 +35,7 @@ class Weighed:
     """For each outcome, the index of its best-scored path."""
 
 
-def weigh(findings: Findings, judged: Judged, outcomes: Outcomes) -> Weighed:
+def weigh(findings: Findings, judged: Judged, outcomes: _Outcomes) -> Weighed:
     """The shares of the outcomes; empty if no verdict was reached."""
     grounds = grounds_of(findings)
     unfit = unfit_reasons(judged)
@@ -144,7 +144,7 @@ def _fast_evidence(samples: Sequence[Sample], readings: Sequence[Reading]) -> li
     return [*drawn, *read]
 
 
-def _path_evidence(paths: Sequence[Path], outcomes: Outcomes, *, scored: bool) -> list[OutcomeEvidence]:
+def _path_evidence(paths: Sequence[Path], outcomes: _Outcomes, *, scored: bool) -> list[OutcomeEvidence]:
     evidence = []
     for path in paths:
         answer, score, order = path["answer"], path["score"], tuple(path["order"])

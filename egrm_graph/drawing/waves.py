@@ -17,7 +17,7 @@ from egrm_graph.verification import Sample, Usage, View
 
 
 @dataclass(frozen=True)
-class Part:
+class WaveRequest:
     """One request of a wave."""
 
     call: Call
@@ -27,7 +27,7 @@ class Part:
     """Gives the answer in a text; the flag says whether the text is complete."""
 
 
-Wave = Sequence[Part]
+Wave = Sequence[WaveRequest]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def waves_of(
         # Many samples have the same text: each text is read once.
         return functools.cache(lambda text, complete: task.read(text, view, fast=True, complete=complete))
 
-    whole = [Part(call, tuple(view["order"]), reader(view)) for call, view in zip(calls, views, strict=True)]
+    whole = [WaveRequest(call, tuple(view["order"]), reader(view)) for call, view in zip(calls, views, strict=True)]
     waves: list[Wave] = []
     start, end = [0] * len(whole), [0] * len(whole)
     for size in sizes:
@@ -65,12 +65,12 @@ def waves_of(
     return [wave for wave in waves if wave]
 
 
-def _cut(part: Part, first: int, last: int, *, single: bool) -> list[Part]:
+def _cut(part: WaveRequest, first: int, last: int, *, single: bool) -> list[WaveRequest]:
     """The samples from `first` to before `last`, in one request or in one each."""
     run, _, number = part.call.request_id.rpartition(".")
     step = 1 if single else max(1, last - first)
 
-    def piece(i: int) -> Part:
+    def piece(i: int) -> WaveRequest:
         seeds = part.call.seeds[i : min(i + step, last)]
         return replace(part, call=replace(part.call, seeds=seeds, request_id=f"{run}.{int(number) + i}"))
 

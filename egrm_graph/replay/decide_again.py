@@ -39,7 +39,7 @@ NO_PATHS = "it would have reasoned, but no paths were drawn; record with a gate 
 
 
 @dataclass(frozen=True)
-class Decision:
+class ReplayDecision:
     """The outcome of a run."""
 
     value: float | None
@@ -56,10 +56,10 @@ class Decision:
     those of the drawn answers."""
 
 
-def as_recorded(verification: Verification) -> Decision:
+def as_recorded(verification: Verification) -> ReplayDecision:
     """The recorded outcome of a run."""
     seen = verification["uncertainty"]
-    return Decision(
+    return ReplayDecision(
         value=seen["value"],
         threshold=seen["threshold"],
         route=verification["route"],
@@ -70,7 +70,7 @@ def as_recorded(verification: Verification) -> Decision:
     )
 
 
-def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> Decision:
+def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> ReplayDecision:
     """Compute the outcome of the run under `changes` to its settings.
 
     Raises:
@@ -192,10 +192,12 @@ def _not_reasoned(verification: Verification, gated: Gated, *, partial: bool) ->
     return None
 
 
-def _undecided(run: Run, reason: str, gated: Gated | None = None) -> Decision:
+def _undecided(run: Run, reason: str, gated: Gated | None = None) -> ReplayDecision:
     threshold = run.parts.gate(run.settings).threshold
     value = None if gated is None else gated["uncertainty"]["value"]
-    return Decision(value, threshold, None if gated is None else "reasoned", None, None, None, None, undecided=reason)
+    return ReplayDecision(
+        value, threshold, None if gated is None else "reasoned", None, None, None, None, undecided=reason
+    )
 
 
 class _NamedAnswers:

@@ -8,7 +8,7 @@ from typing import Any
 
 from egrm_graph.errors import InputError
 from egrm_graph.records.record import Record
-from egrm_graph.replay.decide_again import Decision, as_recorded, decide_again, same_answers
+from egrm_graph.replay.decide_again import ReplayDecision, as_recorded, decide_again, same_answers
 from egrm_graph.verification import Asked
 
 
@@ -18,8 +18,8 @@ class Replayed:
 
     run_id: str
     question: str
-    before: Decision
-    after: Decision
+    before: ReplayDecision
+    after: ReplayDecision
     right_before: bool | None
     """None without a reference or an answer, and for judged candidates."""
     right_after: bool | None

@@ -1,6 +1,6 @@
 """The strategy `plain`: independent chain-of-thought paths, all from the same prompt; for candidates, in every order.
 
-Source: E-GRM, arXiv:2604.10072.
+PromptSource: E-GRM, arXiv:2604.10072.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from egrm_graph.prompting import Source
+from egrm_graph.prompting import PromptSource
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 
 
@@ -17,7 +17,7 @@ class Plain:
     """Draws every path in a call of its own, in one round."""
 
     name = "plain"
-    prompts: Mapping[str, Source | None] = MappingProxyType({"expand_cot": None})
+    prompts: Mapping[str, PromptSource | None] = MappingProxyType({"expand_cot": None})
     variables: Mapping[str, Any] = MappingProxyType({})
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:

@@ -16,7 +16,7 @@ from egrm_graph.clients.client import Completion, Sampling
 from egrm_graph.drawing.calls import Call, Lost
 from egrm_graph.drawing.samples import path_of, seeds
 from egrm_graph.drawing.sampling import sampling_of
-from egrm_graph.prompting import Prompts, Source
+from egrm_graph.prompting import Prompts, PromptSource
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks.task import Task
 from egrm_graph.verification import Asked, Message, Path, View
@@ -104,7 +104,7 @@ class PathStrategy(Protocol):
     def name(self) -> str: ...
 
     @property
-    def prompts(self) -> Mapping[str, Source | None]:
+    def prompts(self) -> Mapping[str, PromptSource | None]:
         """The prompts that it uses, by name: each with a template of its own (a file or a text), or None for the one in
         the task's set."""
         ...

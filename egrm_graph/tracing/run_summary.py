@@ -191,12 +191,11 @@ def summary_of(record: Record, n_bytes: int) -> RunSummary:
     Raises:
         KeyError: It is not a record.
     """
-    return RunSummary(
-        *[
-            n_bytes if compute is None else _computed(compute, kind, optional, record)
-            for compute, kind, optional in _COMPUTED
-        ]
-    )
+    values: list[Any] = [
+        n_bytes if compute is None else _computed(compute, kind, optional, record)
+        for compute, kind, optional in _COMPUTED
+    ]
+    return RunSummary(*values)
 
 
 def _computed(compute: Callable[[Record], Any], kind: type[Any], optional: bool, record: Record) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
-from egrm_graph.prompting import Source
+from egrm_graph.prompting import PromptSource
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 from egrm_graph.verification import Message, Verification
 
@@ -18,7 +18,7 @@ Paths = Sequence[PathInView]
 
 class _Base:
     name = "mine"
-    prompts: Mapping[str, Source | None] = MappingProxyType({"expand_cot": None})
+    prompts: Mapping[str, PromptSource | None] = MappingProxyType({"expand_cot": None})
     variables: Mapping[str, Any] = MappingProxyType({})
 
     def paths(self, known: Known) -> Paths:

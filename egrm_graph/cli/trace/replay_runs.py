@@ -22,7 +22,7 @@ from egrm_graph.tracing.filter import Filter
 from egrm_graph.tracing.run_summary import SHORT_ID_CHARACTERS
 
 if TYPE_CHECKING:
-    from egrm_graph.replay.decide_again import Decision
+    from egrm_graph.replay.decide_again import ReplayDecision
     from egrm_graph.replay.replayed_runs import Replayed, ReplayTally
 
 MAX_CHANGED = 20
@@ -129,7 +129,7 @@ def _show_all(tally: ReplayTally, changed: Sequence[Replayed], out: Console) -> 
         out.print(Text(f"... and {tally.changed - len(changed):,} more; --json prints all"))
 
 
-def _short(decision: Decision) -> Text:
+def _short(decision: ReplayDecision) -> Text:
     if decision.route is None:
         return Text("undecided", "dim")
     answer = "undecided" if decision.undecided else "no answer" if decision.answer is None else decision.answer
