@@ -1,4 +1,4 @@
-"""What all tests share: marks that follow from fixtures, a small model, and rollouts that it can learn from."""
+"""Shared by all tests: marks by fixture, a small model, and rollouts that it can learn from."""
 
 import os
 from pathlib import Path
@@ -22,9 +22,9 @@ MARKS = {
     "real_scorer": "server",
     "real_server": "server",
 }
-"""The mark of every test that uses a fixture."""
+"""The mark of the tests that use each fixture."""
 SHARED = ("server", "backend", "browser")
-"""Marks of tests that share something costly: pytest-xdist runs them in one process."""
+"""Marks of tests that share an expensive resource. pytest-xdist runs them in one process."""
 
 
 @pytest.hookimpl(tryfirst=True)

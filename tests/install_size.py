@@ -1,4 +1,4 @@
-"""Measure what an installation of this package takes: megabytes of site-packages and seconds.
+"""Measure an installation of this package: megabytes in site-packages and seconds.
 
     python -m tests.install_size                 # pip install .
     python -m tests.install_size local           # pip install '.[local]'
@@ -25,7 +25,7 @@ MB = 1e6
 
 @dataclass(frozen=True)
 class Installation:
-    """What one installation took."""
+    """The cost of one installation."""
 
     seconds: float
     sizes_mb: dict[str, float]

@@ -2,8 +2,8 @@
 
     make resolve    (or: python -m tests.resolvable, with `uv` installed)
 
-Asks the package index of today, so it is a command and not a test. Prints the versions that each combination gets, and
-exits with 1 where one cannot be installed.
+The result depends on the current package index, so this is a command and not a test. Prints the versions of each
+combination, and exits with 1 if one cannot be installed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TOGETHER = ("vllm>=0.22", "verl", "trl", "hydra-core>=1.3")
-# verl holds vLLM back, and the newest vLLM holds verl back: so each is asked for at its newest in turn.
+# verl limits vLLM's version and vice versa, so the newest version of each is requested in turn.
 NEWEST = ("vllm", "verl")
-SHOWN = ("vllm", "verl", "trl", "hydra-core", "torch", "transformers", "antlr4-python3-runtime")
+PRINTED = ("vllm", "verl", "trl", "hydra-core", "torch", "transformers", "antlr4-python3-runtime")
 
 
 def resolved(wanted: tuple[str, ...]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def main() -> None:
             print(error.stderr, file=sys.stderr)
             raise SystemExit(f"egrm-graph cannot be installed together with {', '.join(wanted)}") from error
         print(f"egrm-graph[agents,otel,train] with {', '.join(wanted)}:")
-        print("  " + ", ".join(f"{name} {versions[name]}" for name in SHOWN))
+        print("  " + ", ".join(f"{name} {versions[name]}" for name in PRINTED))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ ROOT = Path(egrm_graph.__file__).parent
 PAGE = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
 _TABLE = PAGE[PAGE.index("## Packages") : PAGE.index("## Extension points")]
 PACKAGES = re.findall(r"^\| `(\w+)` \|", _TABLE, re.MULTILINE)
-"""In the order of the page: each may import from those before it."""
+"""In the order of the page. Each may import from those before it."""
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py" or path.parent != ROOT)
 BELOW_THE_GRAPH = PACKAGES[: PACKAGES.index("context")]
 

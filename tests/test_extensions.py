@@ -1,4 +1,4 @@
-"""What `build_graph` accepts as parts of your own, and what it refuses, before anything is asked."""
+"""The extensions that `build_graph` accepts, and those it refuses at build time."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def run(fast: Sequence[str], settings: dict[str, Any], **parts: Any) -> Any:
     return graph.invoke({"question": "17+48"})["verification"]
 
 
-def test_a_function_is_a_measure_by_its_own_name() -> None:
+def test_a_function_is_a_measure_with_its_own_name() -> None:
     settings = {"measure": "top_share", "threshold": 0.6, "stopping": "all"}
     result = run(["65", "65", "65", "66", "67"], settings, measures=[top_share])
     assert (result["route"], result["uncertainty"]["measure"], result["uncertainty"]["value"]) == (
@@ -45,14 +45,14 @@ def test_a_function_is_a_measure_by_its_own_name() -> None:
     )
 
 
-def test_a_function_is_a_stopping_rule_by_its_own_name() -> None:
+def test_a_function_is_a_stopping_rule_with_its_own_name() -> None:
     settings = {"stopping": "two_votes", "single_requests": True}
     result = run(["65", "65", "66", "66", "66"], settings, stopping_rules=[two_votes])
     assert [sample["answer"] for sample in result["samples"]] == ["65", "65"]
     assert result["answer"] == "65"
 
 
-async def test_a_function_is_a_selection_rule_by_its_own_name() -> None:
+async def test_a_function_is_a_selection_rule_with_its_own_name() -> None:
     class Scores:
         name, calibrated = "scores", False
 
@@ -65,7 +65,7 @@ async def test_a_function_is_a_selection_rule_by_its_own_name() -> None:
     graph = build_graph(
         Settings(task="arithmetic", selection="last_path"),
         client=client,
-        scorer=Scores(),  # type: ignore[arg-type] # its list is of floats alone
+        scorer=Scores(),  # type: ignore[arg-type] # it returns only floats
         selection_rules=[last_path],
     )
     result = (await graph.ainvoke({"question": "17+48"}))["verification"]
@@ -103,7 +103,7 @@ def takes_nothing() -> bool:
         ({"tasks": [object()]}, "a task is a object, not a Task"),
     ],
 )
-def test_what_does_not_fit_is_refused_when_the_graph_is_built(parts: dict[str, Any], message: str) -> None:
+def test_an_extension_that_does_not_fit_is_refused_at_build_time(parts: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(message)):
         build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["1"]), scorer=None, **parts)
 

@@ -1,4 +1,4 @@
-"""The whole graph, on a client that answers from a script: what each turn of events leads to."""
+"""The full graph with a scripted client: the result of each course of events."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +15,8 @@ RIGHT, WRONG = "17+48=65;65-9=56;#56", "17+48=66;66-9=57;#57"
 GOOD_PATHS: list[Item] = [WRONG, RIGHT, WRONG, WRONG]
 
 
-class LengthScorer:
-    """Scores a path by a table of texts; what is not in it is unscored."""
+class TableScorer:
+    """Looks up the score of a path in a table. Other paths are unscored."""
 
     name = "table"
     calibrated = False
@@ -30,7 +30,7 @@ class LengthScorer:
     async def aclose(self) -> None: ...
 
 
-SCORER = LengthScorer({RIGHT: 0.9, WRONG: 0.2})
+SCORER = TableScorer({RIGHT: 0.9, WRONG: 0.2})
 
 
 async def verify(
@@ -60,115 +60,120 @@ LOST = Fail("the server went away")
         ([LOST] * 5, "reasoned", "degraded", "56", 0.0),
     ],
 )
-async def test_the_gate(fast: list[Item], route: str, status: str, answer: str, value: float) -> None:
-    told = await verify(fast, stopping="all")
-    assert (told["route"], told["status"], told["answer"]) == (route, status, answer)
-    assert told["uncertainty"]["value"] == value
-    assert told["uncertainty"]["samples"] == 5
+async def test_the_gate_chooses_the_route(fast: list[Item], route: str, status: str, answer: str, value: float) -> None:
+    result = await verify(fast, stopping="all")
+    assert (result["route"], result["status"], result["answer"]) == (route, status, answer)
+    assert result["uncertainty"]["value"] == value
+    assert result["uncertainty"]["samples"] == 5
     early = await verify(fast)
     assert (early["route"], early["status"], early["answer"]) == (route, status, answer)
 
 
-async def test_all_failed_abstains_with_the_reason() -> None:
-    told = await verify([LOST] * 5, [LOST] * 4)
-    assert (told["status"], told["answer"], told["best_path"], told["confidence"]) == ("abstained", None, None, None)
-    assert told["reasons"] == [
+async def test_a_run_without_any_answer_abstains_with_the_reasons() -> None:
+    result = await verify([LOST] * 5, [LOST] * 4)
+    assert (result["status"], result["answer"], result["best_path"], result["confidence"]) == (
+        "abstained",
+        None,
+        None,
+        None,
+    )
+    assert result["reasons"] == [
         "4 of 4 fast answers lost: the server went away",
         "4 of 4 paths lost: the server went away",
         "neither a fast answer nor a path gave an answer",
     ]
-    assert [path["score"] for path in told["paths"]] == [None] * 4
+    assert [path["score"] for path in result["paths"]] == [None] * 4
 
 
-async def test_a_server_that_dies_between_the_stages_leaves_the_fast_votes_degraded() -> None:
-    told = await verify(["57", "56", "57", "56", "57"], [LOST] * 4)
-    assert (told["status"], told["answer"], told["confidence"]) == ("degraded", "57", 0.5)
-    assert told["reasons"][0] == "4 of 4 paths lost: the server went away"
+async def test_if_the_server_dies_between_the_stages_the_fast_votes_decide() -> None:
+    result = await verify(["57", "56", "57", "56", "57"], [LOST] * 4)
+    assert (result["status"], result["answer"], result["confidence"]) == ("degraded", "57", 0.5)
+    assert result["reasons"][0] == "4 of 4 paths lost: the server went away"
 
 
-async def test_the_best_score_decides_over_the_majority() -> None:
-    told = await verify(["57", "56", "57", "56", "57"])
-    assert (told["best_path"], told["confidence"]) == (1, 0.9)
-    assert [path["score"] for path in told["paths"]] == [0.2, 0.9, 0.2, 0.2]
+async def test_the_best_score_wins_over_the_majority() -> None:
+    result = await verify(["57", "56", "57", "56", "57"])
+    assert (result["best_path"], result["confidence"]) == (1, 0.9)
+    assert [path["score"] for path in result["paths"]] == [0.2, 0.9, 0.2, 0.2]
 
 
-async def test_scores_that_are_not_calibrated_are_told_to_be_so() -> None:
-    class Calibrated(LengthScorer):
+async def test_the_result_says_whether_scores_are_calibrated() -> None:
+    class Calibrated(TableScorer):
         calibrated = True
 
     table = {RIGHT: 0.9}
-    for scorer, told in ((LengthScorer(table), False), (Calibrated(table), True), (None, None)):
-        assert (await verify(["57", "56", "57", "56", "57"], scorer=scorer))["calibrated"] is told
+    for scorer, expected in ((TableScorer(table), False), (Calibrated(table), True), (None, None)):
+        assert (await verify(["57", "56", "57", "56", "57"], scorer=scorer))["calibrated"] is expected
     assert (await verify(["56"] * 5))["calibrated"] is None  # nothing was scored
 
 
-async def test_without_a_scorer_the_paths_vote_and_the_output_says_so() -> None:
-    told = await verify(["57", "56", "57", "56", "57"], scorer=None)
-    assert (told["status"], told["answer"], told["best_path"], told["confidence"]) == ("ok", "57", None, 0.75)
-    assert told["reasons"] == ["paths voted: the graph has no scorer"]
-    assert {path["unscored"] for path in told["paths"]} == {"the graph has no scorer"}
+async def test_without_a_scorer_the_paths_vote_and_the_reason_says_so() -> None:
+    result = await verify(["57", "56", "57", "56", "57"], scorer=None)
+    assert (result["status"], result["answer"], result["best_path"], result["confidence"]) == ("ok", "57", None, 0.75)
+    assert result["reasons"] == ["paths voted: the graph has no scorer"]
+    assert {path["unscored"] for path in result["paths"]} == {"the graph has no scorer"}
 
 
-async def test_a_path_that_cannot_be_scored_is_none_with_its_reason_and_never_wins() -> None:
-    told = await verify(["57", "56", "57", "56", "57"], scorer=LengthScorer({WRONG: 0.01}))
-    assert (told["status"], told["answer"], told["best_path"]) == ("degraded", "57", 0)
-    assert (told["paths"][1]["score"], told["paths"][1]["unscored"]) == (None, "not in the table")
-    assert told["reasons"] == ["path 1 unscored: not in the table"]
+async def test_a_path_that_cannot_be_scored_has_a_reason_and_never_wins() -> None:
+    result = await verify(["57", "56", "57", "56", "57"], scorer=TableScorer({WRONG: 0.01}))
+    assert (result["status"], result["answer"], result["best_path"]) == ("degraded", "57", 0)
+    assert (result["paths"][1]["score"], result["paths"][1]["unscored"]) == (None, "not in the table")
+    assert result["reasons"] == ["path 1 unscored: not in the table"]
 
 
-async def test_a_scorer_that_fails_leaves_the_vote_degraded() -> None:
-    class Broken(LengthScorer):
+async def test_if_the_scorer_fails_the_paths_vote() -> None:
+    class Broken(TableScorer):
         async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
             raise SettingsError("out of memory")
 
-    told = await verify(["57", "56", "57", "56", "57"], scorer=Broken({}))
-    assert (told["status"], told["answer"]) == ("degraded", "57")
-    assert told["reasons"] == ["the scorer failed: out of memory", "paths voted: none of them could be scored"]
+    result = await verify(["57", "56", "57", "56", "57"], scorer=Broken({}))
+    assert (result["status"], result["answer"]) == ("degraded", "57")
+    assert result["reasons"] == ["the scorer failed: out of memory", "paths voted: none of them could be scored"]
 
 
-async def test_the_same_seed_twice_gives_the_same_output() -> None:
+async def test_the_same_seed_gives_the_same_output() -> None:
     first, second = [await verify(["57", "56", "57", "56", "57"]) for _ in range(2)]
-    for told in (first, second):
-        for sample in (*told["samples"], *told["paths"]):
-            sample["request_id"] = sample["request_id"].removeprefix(told["run_id"])
-        told["run_id"], told["timing_ms"] = "", {}
+    for result in (first, second):
+        for sample in (*result["samples"], *result["paths"]):
+            sample["request_id"] = sample["request_id"].removeprefix(result["run_id"])
+        result["run_id"], result["timing_ms"] = "", {}
     assert first == second
 
 
 async def test_no_two_samples_of_a_run_share_a_seed() -> None:
-    told = await verify(["57", "56", "57", "56", "57"], stopping="all")
-    seeds = [sample["seed"] for sample in (*told["samples"], *told["paths"])]
+    result = await verify(["57", "56", "57", "56", "57"], stopping="all")
+    seeds = [sample["seed"] for sample in (*result["samples"], *result["paths"])]
     assert len(set(seeds)) == 9
 
 
 async def test_every_request_is_named_after_its_run_and_node() -> None:
     client = ScriptedClient(fast=["1", "2", "3", "4", "5"], paths=GOOD_PATHS)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
-    told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
+    result = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
     names = ["answer_fast.0", *(f"expand_cot.{i}" for i in range(4))]
-    assert [call.request_id for call in client.calls] == [f"{told['run_id']}.{name}" for name in names]
+    assert [call.request_id for call in client.calls] == [f"{result['run_id']}.{name}" for name in names]
 
 
-async def test_the_reference_tells_whether_the_answer_is_correct() -> None:
+async def test_the_answer_is_compared_with_the_reference() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["56"] * 5), scorer=None)
     for reference, correct in (("056", True), ("57", False), (None, None)):
-        given: Any = {"question": "17+48-9"} | ({"reference": reference} if reference else {})
-        assert (await graph.ainvoke(given))["verification"]["correct"] is correct
+        inputs: Any = {"question": "17+48-9"} | ({"reference": reference} if reference else {})
+        assert (await graph.ainvoke(inputs))["verification"]["correct"] is correct
 
 
 async def test_usage_and_timing_cover_every_stage() -> None:
-    told = await verify(["1", "2", "3", "4", "5"])
-    assert told["usage"]["requests"] == 5
-    assert told["usage"]["completion_tokens"] == 4 + sum(len(str(text)) for text in GOOD_PATHS)
+    result = await verify(["1", "2", "3", "4", "5"])
+    assert result["usage"]["requests"] == 5
+    assert result["usage"]["completion_tokens"] == 4 + sum(len(str(text)) for text in GOOD_PATHS)
     nodes = ["answer_fast", "check_uncertainty", "expand_cot", "score_paths", "select_answer"]
-    assert list(told["timing_ms"]) == nodes
+    assert list(result["timing_ms"]) == nodes
 
 
-@pytest.mark.parametrize("given", [{}, {"question": ""}, {"question": "why?"}, {"messages": []}, {"question": 7}])
-async def test_bad_input_is_a_clear_error(given: Any) -> None:
+@pytest.mark.parametrize("inputs", [{}, {"question": ""}, {"question": "why?"}, {"messages": []}, {"question": 7}])
+async def test_bad_input_is_refused(inputs: Any) -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["56"] * 5), scorer=None)
     with pytest.raises(InputError):
-        await graph.ainvoke(given)
+        await graph.ainvoke(inputs)
 
 
 def agreement_needs_logprobs(evidence: Evidence) -> float:
@@ -178,7 +183,7 @@ def agreement_needs_logprobs(evidence: Evidence) -> float:
 NEEDY = Measure("needy", agreement_needs_logprobs, threshold=0.5, higher_is_certain=True, needs=("logprobs",))
 
 
-def test_a_measure_that_needs_logprobs_is_refused_at_build_time_where_there_are_none() -> None:
+def test_a_measure_that_needs_logprobs_is_refused_if_the_client_has_none() -> None:
     with pytest.raises(SettingsError, match="'needy' needs log-probabilities, and scripted gives none"):
         build_graph(Settings(measure="needy"), client=ScriptedClient(), scorer=None, measures=[NEEDY])
     client = ScriptedClient(labels={"A": -0.1})
@@ -190,7 +195,7 @@ def test_an_unknown_measure_is_refused_at_build_time() -> None:
         build_graph(Settings(measure="entropy"), client=ScriptedClient(), scorer=None)
 
 
-async def test_a_measure_of_the_users_own_decides_the_route() -> None:
+async def test_a_custom_measure_decides_the_route() -> None:
     trusting = Measure("trusting", lambda evidence: 1.0, threshold=0.5, higher_is_certain=True)
     client = ScriptedClient(fast=["1", "2", "3", "4", "5"])
     graph = build_graph(
@@ -199,7 +204,7 @@ async def test_a_measure_of_the_users_own_decides_the_route() -> None:
     assert (await graph.ainvoke({"question": "1+0"}))["verification"]["route"] == "direct"
 
 
-async def test_vote_entropy_gates_like_four_of_five() -> None:
+async def test_vote_entropy_opens_the_gate_at_four_of_five_votes() -> None:
     assert (await verify(["56", "56", "56", "56", "57"], measure="vote_entropy"))["route"] == "direct"
     assert (await verify(["56", "56", "56", "57", "57"], measure="vote_entropy"))["route"] == "reasoned"
 
@@ -218,9 +223,9 @@ async def test_a_run_overrides_settings_by_context_or_configurable() -> None:
 
 
 @pytest.mark.parametrize("how", ["context", "configurable"])
-async def test_an_unknown_override_names_the_nearest_right_one(how: str) -> None:
+async def test_an_unknown_override_names_the_nearest_setting(how: str) -> None:
     graph = build_graph(Settings(task="arithmetic"), client=ScriptedClient(fast=["56"] * 5), scorer=None)
     wrong = {"treshold": 0.6}
-    given: Any = {"context": wrong} if how == "context" else {"config": {"configurable": {"egrm": wrong}}}
+    override: Any = {"context": wrong} if how == "context" else {"config": {"configurable": {"egrm": wrong}}}
     with pytest.raises(ValueError, match="'treshold'; did you mean 'threshold'"):
-        await graph.ainvoke({"question": "1+1"}, **given)
+        await graph.ainvoke({"question": "1+1"}, **override)

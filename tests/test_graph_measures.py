@@ -1,4 +1,4 @@
-"""Each measure through the whole graph: what is asked of the client, and what comes of it."""
+"""Each measure through the full graph: what the client is asked for, and the route."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ from egrm_graph.verification import Message
 QUESTION: Any = {"question": "17+48-9"}
 PAIR: Any = {"question": "17+48-9", "candidates": ["#56", "#57"]}
 ON_ANSWERS = [name for name, measure in MEASURES.items() if not {"readings", "orders"} & set(measure.needs)]
-# Between a token with 0.99 beside one with 0.0001, and one whose two are even.
+# Between a token of 0.99 with an alternative of 0.0001 and a token whose two alternatives are equally likely.
 THRESHOLDS = {"token_entropy": 0.1, "self_certainty": 1.0} | dict.fromkeys(
     ("deepconf_mean", "deepconf_tail", "deepconf_lowest"), 4.0
 )
@@ -28,7 +28,7 @@ ON_LOGPROBS = [name for name in ON_ANSWERS if MEASURES[name].needs]
 
 
 def sure(text: str) -> Completion:
-    """An answer of one token with the probability 0.99, beside one with 0.0001."""
+    """An answer of one token with the probability 0.99 and an alternative of 0.0001."""
     return Completion(
         text,
         "stop",
@@ -39,7 +39,7 @@ def sure(text: str) -> Completion:
 
 
 def bare(text: str) -> Completion:
-    """An answer whose log-probabilities cannot be any."""
+    """An answer with invalid log-probabilities."""
     return Completion(text, "stop", 1, logprobs=(math.nan,), top_logprobs=({text: math.nan},))
 
 
@@ -60,37 +60,39 @@ def model() -> Iterator[Client]:
 
 @pytest.mark.parametrize("name", ON_ANSWERS)
 async def test_five_sure_answers_take_the_direct_route(name: str) -> None:
-    told, _ = await verify([sure("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
-    assert (told["route"], told["status"], told["reasons"]) == ("direct", "ok", [])
-    assert told["uncertainty"]["measure"] == name
-    assert told["uncertainty"]["value"] is not None
+    result, _ = await verify([sure("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
+    assert (result["route"], result["status"], result["reasons"]) == ("direct", "ok", [])
+    assert result["uncertainty"]["measure"] == name
+    assert result["uncertainty"]["value"] is not None
 
 
 @pytest.mark.parametrize("name", ON_LOGPROBS)
-async def test_where_no_logprobs_can_be_read_the_gate_stays_shut_and_says_why(name: str) -> None:
-    told, _ = await verify([bare("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
-    assert (told["route"], told["status"], told["answer"]) == ("reasoned", "degraded", "56")
-    assert told["uncertainty"]["value"] is None
-    assert told["reasons"][0] == f"5 of 5 fast answers came without the log-probabilities that the measure {name} needs"
+async def test_without_readable_logprobs_the_gate_stays_closed_and_the_reason_says_so(name: str) -> None:
+    result, _ = await verify([bare("56")] * 5, measure=name, threshold=THRESHOLDS.get(name))
+    assert (result["route"], result["status"], result["answer"]) == ("reasoned", "degraded", "56")
+    assert result["uncertainty"]["value"] is None
+    assert (
+        result["reasons"][0] == f"5 of 5 fast answers came without the log-probabilities that the measure {name} needs"
+    )
 
 
-async def test_a_sample_without_logprobs_is_a_lost_voice() -> None:
-    told, _ = await verify([sure("56")] * 3 + [bare("56"), Fail("gone")], measure="deepconf_consensus", threshold=0.6)
-    assert told["uncertainty"]["value"] == pytest.approx(0.6)
-    assert (told["route"], told["status"]) == ("direct", "degraded")
+async def test_a_sample_without_logprobs_is_a_lost_vote() -> None:
+    result, _ = await verify([sure("56")] * 3 + [bare("56"), Fail("gone")], measure="deepconf_consensus", threshold=0.6)
+    assert result["uncertainty"]["value"] == pytest.approx(0.6)
+    assert (result["route"], result["status"]) == ("direct", "degraded")
 
 
-async def test_records_carry_what_the_measure_needs_and_nothing_otherwise() -> None:
+async def test_samples_have_only_the_logprobs_that_the_measure_needs() -> None:
     for name, asked in (("consensus", 0), ("weighted_semantic_entropy", 1), ("deepconf_mean", 7)):
-        told, client = await verify([sure("56")] * 5, measure=name, threshold=0.5, top_logprobs=7)
+        result, client = await verify([sure("56")] * 5, measure=name, threshold=0.5, top_logprobs=7)
         assert {call.sampling.logprobs for call in client.calls if call.sampling} == {asked}
-    assert told["samples"][0]["logprobs"] == [math.log(0.99)]
-    assert told["samples"][0]["top_logprobs"] == [[math.log(0.99), math.log(0.0001)]]
+    assert result["samples"][0]["logprobs"] == [math.log(0.99)]
+    assert result["samples"][0]["top_logprobs"] == [[math.log(0.99), math.log(0.0001)]]
 
 
-async def test_paths_carry_none() -> None:
-    told, _ = await verify([sure("56"), sure("57")], samples=2, measure="weighted_semantic_entropy")
-    assert [path["logprobs"] for path in told["paths"]] == [None] * 4
+async def test_paths_have_no_logprobs() -> None:
+    result, _ = await verify([sure("56"), sure("57")], samples=2, measure="weighted_semantic_entropy")
+    assert [path["logprobs"] for path in result["paths"]] == [None] * 4
 
 
 @pytest.mark.parametrize("name", ON_ANSWERS)
@@ -104,32 +106,32 @@ async def test_the_bundled_model_can_be_measured(name: str, model: Client) -> No
     assert [sample["logprobs"] is not None for sample in easy["samples"]] == [name in ON_LOGPROBS] * 5
 
 
-async def test_the_bundled_judges_orders_can_be_measured() -> None:
+async def test_the_bundled_judge_can_be_measured() -> None:
     graph = build_graph(Settings(task="pairwise", measure="order_disagreement"), scorer=None)
-    told = (await graph.ainvoke(PAIR))["verification"]
-    assert told["uncertainty"]["value"] == pytest.approx(0, abs=0.34)
+    result = (await graph.ainvoke(PAIR))["verification"]
+    assert result["uncertainty"]["value"] == pytest.approx(0, abs=0.34)
 
 
 @pytest.mark.parametrize(("name", "value"), [("label_entropy", 0.325), ("label_margin", 0.8)])
-async def test_labels_are_measured_where_their_probabilities_are_read(name: str, value: float) -> None:
+async def test_measures_of_labels_use_their_probabilities(name: str, value: float) -> None:
     def labels(prompt: Sequence[Message]) -> Mapping[str, float]:
         text = prompt[-1]["content"]
         first = text.index("\n65\n") < text.index("\n66\n")
         return {"A": math.log(0.9 if first else 0.1), "B": math.log(0.1 if first else 0.9), "C": -math.inf}
 
     graph = build_graph(Settings(task="pairwise", measure=name), client=ScriptedClient(labels=labels), scorer=None)
-    given: Any = {"question": "17+48?", "candidates": ["65", "66"]}
-    told = (await graph.ainvoke(given))["verification"]
-    assert told["uncertainty"]["value"] == pytest.approx(value, abs=1e-3)
-    assert (told["route"], told["winner"]) == ("direct", 0)
+    inputs: Any = {"question": "17+48?", "candidates": ["65", "66"]}
+    result = (await graph.ainvoke(inputs))["verification"]
+    assert result["uncertainty"]["value"] == pytest.approx(value, abs=1e-3)
+    assert (result["route"], result["winner"]) == ("direct", 0)
 
 
-async def test_a_measure_of_samples_draws_them_though_labels_could_be_read() -> None:
+async def test_a_measure_of_samples_draws_them_even_if_labels_can_be_read() -> None:
     client = ScriptedClient(fast=[sure("A")] * 6, paths=["A"] * 4, labels={"A": -0.1, "B": -3.0, "C": -3.0})
     graph = build_graph(Settings(task="pairwise", measure="deepconf_mean", threshold=0.5), client=client, scorer=None)
-    told = (await graph.ainvoke(PAIR))["verification"]
-    assert (len(told["samples"]), told["readings"]) == (6, [])
-    assert told["uncertainty"]["value"] is not None
+    result = (await graph.ainvoke(PAIR))["verification"]
+    assert (len(result["samples"]), result["readings"]) == (6, [])
+    assert result["uncertainty"]["value"] is not None
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ async def test_a_measure_of_samples_draws_them_though_labels_could_be_read() -> 
         ({"measure": "self_certainty", "task": "pairwise", "label_probabilities": "always"}, "'always' draws none"),
     ],
 )
-def test_what_does_not_fit_the_measure_is_refused_at_build_time(settings: dict[str, Any], message: str) -> None:
+def test_settings_that_do_not_fit_the_measure_are_refused_at_build_time(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         build_graph(Settings(**{"task": "arithmetic", **settings}), client=ScriptedClient(labels={}), scorer=None)
 

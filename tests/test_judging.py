@@ -1,4 +1,4 @@
-"""Through the whole graph: whoever judges, and however badly, the order of the candidates never decides."""
+"""Through the full graph: the order of the candidates never decides, however bad the judge is."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from tests.judges import chance, first, longest, noisy, script, torn
 
 
 class Whimsical:
-    """Scores that follow from the question, its order of candidates included, and the path."""
+    """Scores that depend on the question, with its order of candidates, and on the path."""
 
     name = "whimsical"
     calibrated = False
@@ -57,14 +57,14 @@ def identity(text: str) -> str:
 
 
 async def verdict(task: str, judge: str, scorer: str, candidates: Sequence[str]) -> tuple[Any, ...]:
-    """What was decided, by what the candidates say in the place of where they stand."""
+    """The decision, with candidates identified by their text and not by their position."""
     CLIENTS[judge].calls.clear()
     graph = GRAPHS[task, judge, scorer]
-    told: Verification = (await graph.ainvoke({"question": "17+48?", "candidates": list(candidates)}))["verification"]
-    assert told["rewards"] is not None
-    rewards = dict(zip(map(identity, candidates), told["rewards"], strict=True))
-    winner = None if told["winner"] is None else identity(candidates[told["winner"]])
-    return told["status"], told["route"], winner, told["answer"] == "tie", rewards, told["tie"]
+    result: Verification = (await graph.ainvoke({"question": "17+48?", "candidates": list(candidates)}))["verification"]
+    assert result["rewards"] is not None
+    rewards = dict(zip(map(identity, candidates), result["rewards"], strict=True))
+    winner = None if result["winner"] is None else identity(candidates[result["winner"]])
+    return result["status"], result["route"], winner, result["answer"] == "tie", rewards, result["tie"]
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ async def verdict(task: str, judge: str, scorer: str, candidates: Sequence[str])
 async def test_swapping_two_candidates_never_changes_the_verdict(
     judge: str, scorer: str, pair: tuple[str, str]
 ) -> None:
-    # 8 x 130 pairs, each in both orders
+    # 8 x 130 pairs in both orders
     assert await verdict("pairwise", judge, scorer, pair) == await verdict("pairwise", judge, scorer, pair[::-1])
 
 
@@ -84,9 +84,11 @@ async def test_swapping_two_candidates_never_changes_the_verdict(
 @pytest.mark.parametrize("judge", CLIENTS)
 @settings(often, max_examples=15)
 @given(several=st.lists(texts, min_size=3, max_size=3))
-async def test_no_order_of_three_changes_the_verdict(judge: str, scorer: str, several: list[str]) -> None:
-    told = [await verdict("best_of_n", judge, scorer, order) for order in permutations(several)]
-    assert told == [told[0]] * 6
+async def test_reordering_three_candidates_never_changes_the_verdict(
+    judge: str, scorer: str, several: list[str]
+) -> None:
+    verdicts = [await verdict("best_of_n", judge, scorer, order) for order in permutations(several)]
+    assert verdicts == [verdicts[0]] * 6
 
 
 @pytest.mark.slow
@@ -94,14 +96,14 @@ async def test_no_order_of_three_changes_the_verdict(judge: str, scorer: str, se
 @settings(often, max_examples=25)
 @given(several=st.lists(texts, min_size=2, max_size=12), draw=st.randoms(use_true_random=False))
 async def test_shuffling_a_list_never_changes_the_verdict(judge: str, several: list[str], draw: Any) -> None:
-    mixed = list(several)
-    draw.shuffle(mixed)
-    assert await verdict("best_of_n", judge, "scores", mixed) == await verdict("best_of_n", judge, "scores", several)
+    shuffled = list(several)
+    draw.shuffle(shuffled)
+    assert await verdict("best_of_n", judge, "scores", shuffled) == await verdict("best_of_n", judge, "scores", several)
 
 
 @settings(often, max_examples=30)
 @given(pair=st.tuples(texts, texts))
-async def test_a_judge_that_always_takes_the_first_never_makes_a_winner(pair: tuple[str, str]) -> None:
+async def test_a_judge_that_always_takes_the_first_of_a_pair_has_no_winner(pair: tuple[str, str]) -> None:
     _, _, winner, tie, rewards, _ = await verdict("pairwise", "first", "votes", pair)
     same = identity(pair[0]) == identity(pair[1])
     assert (winner, tie, set(rewards.values())) == (None, True, {None} if same else {0.5})
@@ -109,7 +111,7 @@ async def test_a_judge_that_always_takes_the_first_never_makes_a_winner(pair: tu
 
 @settings(often, max_examples=30)
 @given(several=st.lists(texts, min_size=2, max_size=4, unique_by=identity))
-async def test_in_a_list_it_makes_none_either(several: list[str]) -> None:
+async def test_a_judge_that_always_takes_the_first_of_a_list_has_no_winner(several: list[str]) -> None:
     status, _, winner, tie, rewards, _ = await verdict("best_of_n", "first", "votes", several)
     assert (status, winner, tie) == ("ok", None, True)
     assert list(rewards.values()) == pytest.approx([1 / len(several)] * len(several))
@@ -120,7 +122,7 @@ words = st.text("abcdefgh", min_size=1, max_size=12)
 
 @settings(often, max_examples=30)
 @given(several=st.lists(words, min_size=2, max_size=4, unique_by=len))
-async def test_a_judge_that_looks_at_the_candidates_finds_its_winner(several: list[str]) -> None:
+async def test_a_judge_that_compares_the_candidates_has_a_winner(several: list[str]) -> None:
     _, route, winner, _, rewards, _ = await verdict("best_of_n", "longest", "votes", several)
     assert (route, winner) == ("direct", max(several, key=len))
     assert rewards == {text: float(text == winner) for text in several}
@@ -133,11 +135,11 @@ CALLS = [
 
 
 @pytest.mark.parametrize("votes", get_args(ToolVotes))
-async def test_no_order_of_tool_calls_changes_the_verdict(votes: ToolVotes) -> None:
+async def test_reordering_tool_calls_never_changes_the_verdict(votes: ToolVotes) -> None:
     graph = build_graph(Settings(task="tool_calls", tool_votes=votes), client=CLIENTS["noisy"], scorer=Whimsical())
     found = []
     for order in permutations(CALLS):
-        told = (await graph.ainvoke({"question": "17+48?", "candidates": list(order)}))["verification"]
-        by_text = dict(zip([message.text for message in order], told["rewards"] or [], strict=True))
-        found.append((None if told["winner"] is None else order[told["winner"]].text, by_text))
+        result = (await graph.ainvoke({"question": "17+48?", "candidates": list(order)}))["verification"]
+        by_text = dict(zip([message.text for message in order], result["rewards"] or [], strict=True))
+        found.append((None if result["winner"] is None else order[result["winner"]].text, by_text))
     assert found == [found[0]] * 24

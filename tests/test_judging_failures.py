@@ -1,4 +1,4 @@
-"""Whatever is lost on the way, a candidate that was not judged has no reward, and the run does not say it was ok."""
+"""Whatever is lost, an unjudged candidate has no reward, and the run does not report the status ok."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from egrm_graph.errors import ContextTooLong, EgrmError, ServerError, Unsupporte
 from egrm_graph.scoring.scorer import NO_SCORER, Unscored
 from egrm_graph.settings import TaskName
 from egrm_graph.verification import Message
-from tests.judges import chance, noisy, shown
+from tests.judges import chance, noisy, read_prompt
 
 GRADES = ("1", "2", "3", "4", "5")
 
 
 @dataclass
 class Trouble:
-    """What goes wrong in a run: each thing at this rate, by chances that follow from `seed`."""
+    """The failures of a run. Each kind has this rate, and `seed` determines which occur."""
 
     seed: int
     rate: float
@@ -53,7 +53,7 @@ class Trouble:
 
     def _verdict(self, prompt: Sequence[Message], seed: int, stage: str) -> str:
         if "[candidate A " in prompt[-1]["content"]:
-            seen = shown(prompt)
+            seen = read_prompt(prompt)
             label, code = noisy(seen, seed), seen.code
         else:
             label, code = GRADES[seed % 5], prompt[-1]["content"].split("]")[0].rpartition(" ")[2]
@@ -72,7 +72,7 @@ class Trouble:
 
 
 class Scoring:
-    """A scorer in trouble."""
+    """A scorer with failures."""
 
     name = "scoring"
     calibrated = False
@@ -106,7 +106,7 @@ troubles = st.builds(
 
 
 async def run(
-    task: TaskName, given_candidates: Sequence[Any], trouble: Trouble, *, probabilities: bool, scores: bool, tokens: int
+    task: TaskName, candidates_in: Sequence[Any], trouble: Trouble, *, probabilities: bool, scores: bool, tokens: int
 ) -> Verification:
     labels = trouble.labels if probabilities else None
     limits: dict[str, Any] = {"max_completion_tokens": tokens} if tokens else {}
@@ -116,61 +116,61 @@ async def run(
         client=ScriptedClient(trouble.item, labels=labels),
         scorer=Scoring(trouble) if scores else None,
     )
-    shown_candidates = {"pairwise": given_candidates[:2], "pointwise": given_candidates[:1]}.get(task, given_candidates)
-    told: Verification = (await graph.ainvoke({"question": "17+48?", "candidates": list(shown_candidates)}))[
-        "verification"
-    ]
-    check(told, [_identity(each) for each in shown_candidates], task, trouble)
-    return told
+    judged = {"pairwise": candidates_in[:2], "pointwise": candidates_in[:1]}.get(task, candidates_in)
+    result: Verification = (await graph.ainvoke({"question": "17+48?", "candidates": list(judged)}))["verification"]
+    check(result, [_identity(each) for each in judged], task, trouble)
+    return result
 
 
 def _identity(candidate: Any) -> str | None:
-    """The same for equal candidates; None for those that cannot be shown."""
+    """The same text for equal candidates, or None for an unfit one."""
     if candidate is IMAGE:
         return None
     return "call" if candidate is CALL else candidate.strip() or None
 
 
-def check(told: Verification, identities: Sequence[str | None], task: TaskName, trouble: Trouble) -> None:
-    rewards, unrewarded = told["rewards"], told["unrewarded"]
+def check(result: Verification, identities: Sequence[str | None], task: TaskName, trouble: Trouble) -> None:
+    rewards, unrewarded = result["rewards"], result["unrewarded"]
     assert rewards is not None
     assert unrewarded is not None
     assert [reward is None for reward in rewards] == [reason is not None for reason in unrewarded]
     numbers = {identity: reward for identity, reward in zip(identities, rewards, strict=True) if reward is not None}
-    heard = _heard(told, identities, task)
+    heard = _heard(result, identities, task)
     assert set(numbers) <= heard
     assert all(math.isfinite(number) and 0 <= number <= 1 for number in numbers.values())
     if numbers and task != "pointwise":
-        assert sum(numbers.values()) + (told["tie"] or 0.0) == pytest.approx(1)
-    if told["status"] == "abstained":
-        assert (numbers, told["winner"], told["answer"], told["confidence"]) == ({}, None, None, None)
-    if told["winner"] is not None and numbers:
-        assert rewards[told["winner"]] is not None
-    struck = {what for what in trouble.happened if told["readings"] or what not in READINGS}
-    if struck or _losses(told) or None in identities:
-        assert told["status"] != "ok"
-        assert told["reasons"] != []
+        assert sum(numbers.values()) + (result["tie"] or 0.0) == pytest.approx(1)
+    if result["status"] == "abstained":
+        assert (numbers, result["winner"], result["answer"], result["confidence"]) == ({}, None, None, None)
+    if result["winner"] is not None and numbers:
+        assert rewards[result["winner"]] is not None
+    struck = {what for what in trouble.happened if result["readings"] or what not in READINGS}
+    if struck or _losses(result) or None in identities:
+        assert result["status"] != "ok"
+        assert result["reasons"] != []
 
 
-READINGS = {"reading", "mass", "not a number"}  # where there are none, the model was sampled in their place
+READINGS = {"reading", "mass", "not a number"}  # without readings, the model is sampled
 SAMPLES = {"stall", "whole call", "disconnect", "sample"}
 SCORES = {"scorer", "too few scores", "unscored", "no score"}
 
 
-def _heard(told: Verification, identities: Sequence[str | None], task: TaskName) -> set[str | None]:
-    """The candidates that were shown where a verdict was read, whatever it was."""
-    answered = [each for each in (*told["samples"], *told["paths"]) if each["answer"] is not None]
+def _heard(result: Verification, identities: Sequence[str | None], task: TaskName) -> set[str | None]:
+    """The candidates in the views that gave a verdict."""
+    answered = [each for each in (*result["samples"], *result["paths"]) if each["answer"] is not None]
     orders = [each["order"] for each in answered]
-    orders += [each["order"] for each in told["readings"] if each["probabilities"] is not None]
+    orders += [each["order"] for each in result["readings"] if each["probabilities"] is not None]
     if task == "pointwise":
         return set(identities) if orders else set()
     return {identities[ord(name) - ord("A")] for order in orders for name in order}
 
 
-def _losses(told: Verification) -> list[str]:
-    """Everything that the output itself says was lost."""
-    lost = [each["error"] for each in (*told["samples"], *told["readings"], *told["paths"])]
-    lost += [path["unscored"] for path in told["paths"] if path["answer"] is not None and path["unscored"] != NO_SCORER]
+def _losses(result: Verification) -> list[str]:
+    """All losses that the output reports."""
+    lost = [each["error"] for each in (*result["samples"], *result["readings"], *result["paths"])]
+    lost += [
+        path["unscored"] for path in result["paths"] if path["answer"] is not None and path["unscored"] != NO_SCORER
+    ]
     return [each for each in lost if each is not None]
 
 
@@ -191,13 +191,13 @@ async def test_no_reward_without_a_verdict(
     await run(task, several, trouble, probabilities=probabilities, scores=scores, tokens=tokens)
 
 
-async def test_every_kind_of_trouble_strikes_and_every_status_comes_about() -> None:
+async def test_every_kind_of_failure_and_every_status_occurs() -> None:
     happened: set[str] = set()
     statuses: set[str] = set()
     for seed in range(60):
         trouble = Trouble(seed, (0.0, 0.1, 0.5, 0.9)[seed % 4], stalls=seed % 10 == 0)
-        told = await run("best_of_n", ["65", "66", "67"], trouble, probabilities=seed % 3 == 0, scores=True, tokens=0)
+        result = await run("best_of_n", ["65", "66", "67"], trouble, probabilities=seed % 3 == 0, scores=True, tokens=0)
         happened |= set(trouble.happened)
-        statuses.add(told["status"])
+        statuses.add(result["status"])
     assert happened == READINGS | SAMPLES | SCORES
     assert statuses == {"ok", "degraded", "abstained"}

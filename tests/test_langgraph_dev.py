@@ -1,4 +1,4 @@
-"""The graph behind the real `langgraph dev`: asked over HTTP, MCP, and A2A."""
+"""The graph behind a real `langgraph dev`, over HTTP, MCP, and A2A."""
 
 import ast
 import json
@@ -83,7 +83,7 @@ async def test_a_question_is_answered_over_http(dev_server: str) -> None:
 
 
 async def mcp(url: str, method: str, **params: Any) -> Any:
-    """The result of a request as an MCP client makes it over streamable HTTP."""
+    """The result of a request that an MCP client sends over streamable HTTP."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     headers = {"Accept": "application/json, text/event-stream"}
     async with aiohttp.ClientSession(headers=headers) as session, session.post(f"{url}/mcp", json=body) as answer:
@@ -93,20 +93,25 @@ async def mcp(url: str, method: str, **params: Any) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_candidates_are_judged_over_http_by_a_server_that_is_set_up_to(tmp_path: Path) -> None:
+async def test_a_server_with_a_judging_task_judges_candidates_over_http(tmp_path: Path) -> None:
     said = {"role": "assistant", "content": [{"type": "text", "text": " 65 "}]}
-    given = {"question": "17+48", "candidates": ["65", said]}
+    inputs = {"question": "17+48", "candidates": ["65", said]}
     store = tmp_path / "runs.db"
     with serving(
         tmp_path / "dev.log", EGRM_TASK="pairwise", EGRM_TRACE_LEVEL="full", EGRM_TRACE_STORE=str(store)
     ) as url:
-        out = await post(f"{url}/runs/wait", {"assistant_id": "egrm", "input": given})
-    told = out["verification"]
+        out = await post(f"{url}/runs/wait", {"assistant_id": "egrm", "input": inputs})
+    result = out["verification"]
     (record,) = records(store)
-    assert record["verification"] == told
+    assert record["verification"] == result
     assert (record["settings"]["task"], record["sources"]["task"]) == ("pairwise", "build")
-    assert (told["answer"], told["winner"], told["rewards"], told["status"]) == ("tie", None, [None, None], "ok")
-    assert told["reasons"] == ["all candidates are equal; nothing had to be judged"]
+    assert (result["answer"], result["winner"], result["rewards"], result["status"]) == (
+        "tie",
+        None,
+        [None, None],
+        "ok",
+    )
+    assert result["reasons"] == ["all candidates are equal; nothing had to be judged"]
 
 
 @pytest.mark.slow
@@ -119,7 +124,7 @@ async def test_an_mcp_client_finds_the_graph_as_a_tool(dev_server: str) -> None:
     assert tool["name"] == "egrm"
     assert tool["description"].startswith("Answers a question with a verified answer")
     fields = tool["inputSchema"]["properties"]
-    assert {each["type"] for each in fields.pop("reference")["anyOf"]} == {"string", "number", "boolean"}
+    assert {kind["type"] for kind in fields.pop("reference")["anyOf"]} == {"string", "number", "boolean"}
     texts = {"question": "string", "messages": "string", "rubric": "string"}
     assert {name: field["type"] for name, field in fields.items()} == {**texts, "candidates": "array", "tools": "array"}
 
@@ -130,19 +135,19 @@ async def test_an_mcp_client_finds_the_graph_as_a_tool(dev_server: str) -> None:
 async def test_a_question_is_answered_over_mcp(dev_server: str, name: str) -> None:
     called = await mcp(dev_server, "tools/call", name="egrm", arguments={name: "17+48"})
     [content] = called["content"]
-    # The server writes the output as Python does, and not as JSON.
+    # The server writes the output as a Python literal, not as JSON.
     assert ast.literal_eval(content["text"])["verification"]["answer"] == "65"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_over_mcp_a_question_that_cannot_be_asked_is_an_error(dev_server: str) -> None:
+async def test_a_bad_question_over_mcp_is_an_error(dev_server: str) -> None:
     called = await mcp(dev_server, "tools/call", name="egrm", arguments={"question": "who?"})
     assert called == {"isError": True, "content": [{"type": "text", "text": "InputError"}]}
 
 
 async def a2a(url: str, *parts: dict[str, Any], context: str | None = None) -> Any:
-    """The task that comes of a message, as an A2A client sends it."""
+    """The task that results from a message of an A2A client."""
     [assistant] = await post(f"{url}/assistants/search", {"graph_id": "egrm"})
     message = {"role": "user", "messageId": "1", "parts": parts, **({"contextId": context} if context else {})}
     body = {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": message}}
@@ -151,7 +156,7 @@ async def a2a(url: str, *parts: dict[str, Any], context: str | None = None) -> A
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_an_a2a_client_is_answered_and_each_of_its_messages_is_a_question_of_its_own(dev_server: str) -> None:
+async def test_each_message_of_an_a2a_client_is_a_separate_question(dev_server: str) -> None:
     first = await a2a(dev_server, {"kind": "text", "text": "17+48"})
     second = await a2a(dev_server, {"kind": "text", "text": "17+48-9"}, context=first["contextId"])
     for task, answer in ((first, "65"), (second, "56")):
@@ -176,5 +181,5 @@ async def test_the_request_on_the_page_about_deploying_is_answered(dev_server: s
     curl = shlex.split(pasted.replace("\\\n", ""))
     [url] = [word for word in curl if word.startswith("http://localhost:2024")]
     body = json.loads(curl[curl.index("-d") + 1])
-    told = (await post(url.replace("http://localhost:2024", dev_server), body))["verification"]
-    assert (told["answer"], told["correct"], told["uncertainty"]["planned"]) == ("65", True, 7)
+    result = (await post(url.replace("http://localhost:2024", dev_server), body))["verification"]
+    assert (result["answer"], result["correct"], result["uncertainty"]["planned"]) == ("65", True, 7)

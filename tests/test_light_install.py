@@ -1,4 +1,4 @@
-"""What `pip install egrm-graph` can do without its extras, in a real environment that holds nothing else."""
+"""`pip install egrm-graph` without extras, in a real environment with nothing else."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ SERVED = "engine='vllm', model='tiny'"
 
 @pytest.fixture
 async def half_server() -> AsyncIterator[FakeServer]:
-    """A server whose samples give one value in several spellings, which only a parser of mathematics finds equal."""
-    spellings = (
+    """A server whose samples write one value in several forms, which only a math parser finds equal."""
+    forms = (
         r"\boxed{\frac{\sqrt{2}}{2}}",
         r"\boxed{\frac{1}{\sqrt{2}}}",
         r"\boxed{\sin(\pi/4)}",
@@ -35,13 +35,13 @@ async def half_server() -> AsyncIterator[FakeServer]:
 
     async def act(seen: Seen) -> web.Response:
         n = seen.body["n"]
-        return web.json_response(answer(*(spellings * n)[:n]))
+        return web.json_response(answer(*(forms * n)[:n]))
 
     async with FakeServer(act).running() as server:
         yield server
 
 
-async def test_none_of_the_optional_packages_is_installed(light_python: Path) -> None:
+async def test_no_optional_package_is_installed(light_python: Path) -> None:
     code = f"from importlib.util import find_spec; print([m for m in {OPTIONAL} if find_spec(m)])"
     assert await output(light_python, code) == "[]"
 
@@ -68,10 +68,10 @@ async def test_a_question_is_answered_behind_a_server(light_python: Path, half_s
 async def test_a_missing_extra_is_named_when_the_graph_is_built(
     light_python: Path, settings: str, extra: str, missing: str
 ) -> None:
-    told = await output(light_python, BUILD.format(settings), fails=True)
-    assert told.startswith("egrm_graph.errors.MissingExtra: ")
-    assert missing in told
-    assert told.endswith(f"pip install 'egrm-graph[{extra}]'")
+    message = await output(light_python, BUILD.format(settings), fails=True)
+    assert message.startswith("egrm_graph.errors.MissingExtra: ")
+    assert missing in message
+    assert message.endswith(f"pip install 'egrm-graph[{extra}]'")
 
 
 async def test_runs_are_recorded_as_json_lines_without_an_extra(

@@ -1,4 +1,4 @@
-"""A run's deadline and its budget of tokens: what still runs is cancelled, and the best known comes back."""
+"""The deadline and the token budget of a run: open requests are cancelled, and the best result so far is returned."""
 
 import asyncio
 import time
@@ -18,34 +18,34 @@ PATH = "17+48=65;65-9=56;#56"
 async def verify(client: ScriptedClient, scorer: Scorer | None = None, **settings: Any) -> tuple[Verification, float]:
     graph = build_graph(Settings(task="arithmetic", **settings), client=client, scorer=scorer)
     started = time.perf_counter()
-    told = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
-    return told, time.perf_counter() - started
+    result = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
+    return result, time.perf_counter() - started
 
 
-async def test_a_deadline_cancels_the_paths_that_still_run_and_keeps_those_that_are_there() -> None:
+async def test_a_deadline_cancels_the_running_paths_and_keeps_the_finished_ones() -> None:
     client = ScriptedClient(fast=WAVERING, paths=[PATH, Stall(), PATH, Stall()])
-    told, seconds = await verify(client, deadline_s=0.3)
+    result, seconds = await verify(client, deadline_s=0.3)
     assert seconds < 5
-    assert (told["status"], told["route"], told["answer"]) == ("degraded", "reasoned", "56")
-    assert told["reasons"][0] == "2 of 4 paths lost: the deadline was reached"
+    assert (result["status"], result["route"], result["answer"]) == ("degraded", "reasoned", "56")
+    assert result["reasons"][0] == "2 of 4 paths lost: the deadline was reached"
     assert [call.state for call in client.calls[1:]] == ["answered", "cancelled", "answered", "cancelled"]
 
 
-async def test_a_deadline_during_the_fast_answers_abstains_without_reasoning_at_all() -> None:
+async def test_a_deadline_during_the_fast_answers_abstains_without_reasoning() -> None:
     client = ScriptedClient(fast=[Stall()] * 5, paths=[PATH] * 4)
-    told, _ = await verify(client, deadline_s=0.2)
-    assert (told["status"], told["answer"]) == ("abstained", None)
-    assert "4 of 4 fast answers lost: the deadline was reached" in told["reasons"]
+    result, _ = await verify(client, deadline_s=0.2)
+    assert (result["status"], result["answer"]) == ("abstained", None)
+    assert "4 of 4 fast answers lost: the deadline was reached" in result["reasons"]
     assert [call.state for call in client.calls] == ["cancelled"]
 
 
-async def test_a_deadline_before_the_paths_gives_the_fast_votes() -> None:
+async def test_if_no_path_meets_the_deadline_the_fast_votes_decide() -> None:
     client = ScriptedClient(fast=WAVERING, paths=[Stall()] * 4)
-    told, _ = await verify(client, deadline_s=0.2)
-    assert (told["status"], told["answer"], told["confidence"]) == ("degraded", "57", 0.5)
+    result, _ = await verify(client, deadline_s=0.2)
+    assert (result["status"], result["answer"], result["confidence"]) == ("degraded", "57", 0.5)
 
 
-async def test_a_deadline_while_scoring_lets_the_paths_vote() -> None:
+async def test_if_scoring_misses_the_deadline_the_paths_vote() -> None:
     class Slow:
         name = "slow"
         calibrated = False
@@ -56,33 +56,33 @@ async def test_a_deadline_while_scoring_lets_the_paths_vote() -> None:
 
         async def aclose(self) -> None: ...
 
-    told, _ = await verify(ScriptedClient(fast=WAVERING, paths=[PATH] * 4), Slow(), deadline_s=0.3)
-    assert (told["status"], told["answer"], told["best_path"]) == ("degraded", "56", None)
-    assert told["reasons"][0].startswith("the scorer failed: no score within")
+    result, _ = await verify(ScriptedClient(fast=WAVERING, paths=[PATH] * 4), Slow(), deadline_s=0.3)
+    assert (result["status"], result["answer"], result["best_path"]) == ("degraded", "56", None)
+    assert result["reasons"][0].startswith("the scorer failed: no score within")
 
 
-async def test_a_budget_cancels_what_still_runs_and_counts_its_tokens_as_spent() -> None:
-    slow: Item = Delay(60, "x" * 6000)  # a token every ten milliseconds
+async def test_a_spent_budget_cancels_running_paths_and_counts_their_tokens() -> None:
+    slow: Item = Delay(60, "x" * 6000)  # one token every ten milliseconds
     client = ScriptedClient(fast=WAVERING, paths=[PATH, slow, slow, slow])
-    told, seconds = await verify(client, max_completion_tokens=60)
+    result, seconds = await verify(client, max_completion_tokens=60)
     assert seconds < 30
-    assert (told["status"], told["answer"]) == ("degraded", "56")
-    assert told["reasons"][0] == "3 of 4 paths lost: the budget of completion tokens was spent"
-    usage = told["usage"]
+    assert (result["status"], result["answer"]) == ("degraded", "56")
+    assert result["reasons"][0] == "3 of 4 paths lost: the budget of completion tokens was spent"
+    usage = result["usage"]
     assert usage["cancelled_tokens"] > 0
     assert usage["completion_tokens"] == len("".join(WAVERING[:4])) + len(PATH) + usage["cancelled_tokens"]
-    assert 60 <= usage["completion_tokens"] <= 70  # what was under way when the budget ran out
+    assert 60 <= usage["completion_tokens"] <= 70  # including tokens in flight when the budget ran out
 
 
-async def test_a_budget_that_the_fast_answers_spend_leaves_nothing_for_paths() -> None:
+async def test_if_the_fast_answers_spend_the_budget_no_path_is_drawn() -> None:
     client = ScriptedClient(fast=WAVERING, paths=[PATH] * 4)
-    told, _ = await verify(client, max_completion_tokens=8)
-    assert (told["status"], told["answer"], len(client.calls)) == ("degraded", "57", 1)
+    result, _ = await verify(client, max_completion_tokens=8)
+    assert (result["status"], result["answer"], len(client.calls)) == ("degraded", "57", 1)
 
 
 async def test_a_limit_that_is_not_reached_changes_nothing() -> None:
-    told, _ = await verify(ScriptedClient(fast=["56"] * 5), deadline_s=60, max_completion_tokens=1000)
-    assert (told["status"], told["reasons"]) == ("ok", [])
+    result, _ = await verify(ScriptedClient(fast=["56"] * 5), deadline_s=60, max_completion_tokens=1000)
+    assert (result["status"], result["reasons"]) == ("ok", [])
 
 
 async def test_cancelling_the_run_leaves_no_request_running() -> None:

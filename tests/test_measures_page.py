@@ -8,7 +8,7 @@ from egrm_graph.uncertainty.measures import MEASURES, Need
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "reference" / "measures.md").read_text()
-NEEDS: dict[str, tuple[Need, ...]] = {
+EVIDENCE: dict[str, tuple[Need, ...]] = {
     "": (),
     "chosen tokens": ("logprobs",),
     "top k": ("top_logprobs",),
@@ -19,7 +19,9 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 
 def test_the_table_describes_every_measure() -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in PAGE.splitlines() if line.startswith("| `")]
-    described = {row[0].strip("`"): (NEEDS[row[2]], row[4], row[5].partition(",")[0].partition(":")[0]) for row in rows}
+    described = {
+        row[0].strip("`"): (EVIDENCE[row[2]], row[4], row[5].partition(",")[0].partition(":")[0]) for row in rows
+    }
     assert described == {
         name: (
             measure.needs,

@@ -1,4 +1,4 @@
-"""What is installed is what is here: every folder with code is listed, and its data goes along."""
+"""The installation is complete: every folder with code is listed, and its data is included."""
 
 import re
 import tomllib
@@ -13,18 +13,20 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_every_folder_with_code_is_a_listed_package() -> None:
-    linked = [ROOT / "egrm_graph" / name / "__init__.py" for name in ("nodes", "prompts")]  # rglob follows no links
+    linked = [
+        ROOT / "egrm_graph" / name / "__init__.py" for name in ("nodes", "prompts")
+    ]  # rglob does not follow links
     folders = {path.parent for path in (*(ROOT / "egrm_graph").rglob("__init__.py"), *linked)}
     found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
 
-def test_the_two_top_folders_are_linked_into_the_package_by_relative_links() -> None:
+def test_relative_links_put_the_top_level_folders_into_the_package() -> None:
     for name in ("nodes", "prompts"):
         assert (ROOT / "egrm_graph" / name).readlink() == Path("..") / name
 
 
-def test_the_modules_of_each_extra_are_those_that_it_installs() -> None:
+def test_each_extra_installs_its_modules() -> None:
     distributions = packages_distributions()
     for extra, modules in EXTRAS.items():
         requirements = PROJECT["project"]["optional-dependencies"][extra]
@@ -34,11 +36,11 @@ def test_the_modules_of_each_extra_are_those_that_it_installs() -> None:
         assert named <= installed | {"numpy"}, extra
 
 
-def test_the_version_is_recorded_once() -> None:
+def test_all_version_numbers_agree() -> None:
     assert egrm_graph.__version__ == version("egrm-graph") == PROJECT["project"]["version"]
 
 
-def test_the_wheel_holds_the_nodes_the_prompts_and_the_models(tmp_path: Path) -> None:
+def test_the_wheel_contains_the_nodes_the_prompts_and_the_models(tmp_path: Path) -> None:
     import subprocess
     import sys
     import zipfile

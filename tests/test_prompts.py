@@ -27,11 +27,11 @@ def rendered(prompts: Prompts, call: str, question: str) -> str:
     return message["content"]
 
 
-async def test_these_sets_come_with_the_package() -> None:
+async def test_the_package_has_these_prompt_sets() -> None:
     assert known_sets() == sorted((*SETS, *JUDGING))
 
 
-async def test_the_tiny_prompts_are_the_bundled_models_language() -> None:
+async def test_the_tiny_prompts_use_the_bundled_models_syntax() -> None:
     tiny = load("tiny", "tiny")
     assert rendered(tiny, "answer_fast", "17+48-9") == "17+48-9="
     assert rendered(tiny, "expand_cot", "17+48-9") == "17+48-9:"
@@ -48,7 +48,7 @@ async def test_the_default_prompts_ask_for_a_box(call: str) -> None:
 @pytest.mark.parametrize("name", SETS)
 @settings(deadline=None)
 @given(question=st.text(min_size=1))
-async def test_both_stages_share_the_question_as_their_prefix(name: str, question: str) -> None:
+async def test_both_stages_start_with_the_question(name: str, question: str) -> None:
     prompts = load(name, name)
     assert all(rendered(prompts, call, question).startswith(question) for call in CALLS)
 
@@ -56,26 +56,26 @@ async def test_both_stages_share_the_question_as_their_prefix(name: str, questio
 @pytest.mark.parametrize(
     "question", ["{{ 7*7 }}", "{% for x in y %}", "{# hidden #}", "{{ question }}", "<b>&'\"", "#}"]
 )
-async def test_a_question_is_text_and_never_template(question: str) -> None:
+async def test_a_question_is_never_a_template(question: str) -> None:
     for name in SETS:
         for call in CALLS:
             assert rendered(load(name, name), call, question).startswith(question)
 
 
-async def test_the_history_comes_first_and_is_left_as_it_is() -> None:
+async def test_the_history_comes_first_and_is_unchanged() -> None:
     history = [Message(role="system", content="{{ x }}"), Message(role="assistant", content="Hello")]
     messages = load("tiny", "tiny").render("answer_fast", {"question": "1+1"}, history)
     assert messages == [*history, Message(role="user", content="1+1=")]
     assert len(history) == 2
 
 
-async def test_auto_is_the_tasks_own_set() -> None:
+async def test_auto_is_the_prompt_set_of_the_task() -> None:
     assert load("auto", "tiny").name == "tiny"
 
 
 @pytest.mark.parametrize("name", [*SETS, *JUDGING])
 @pytest.mark.parametrize("call", CALLS)
-async def test_each_file_says_its_purpose_and_its_variables(name: str, call: str) -> None:
+async def test_each_file_states_its_purpose_and_variables(name: str, call: str) -> None:
     from importlib import resources
 
     source = (resources.files("egrm_graph.prompts") / name / f"{call}.md").read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ async def test_each_file_says_its_purpose_and_its_variables(name: str, call: str
     assert all(variable in header for variable in names)
 
 
-async def test_a_folders_file_replaces_one_of_the_set_and_the_others_stay(tmp_path: Path) -> None:
+async def test_a_file_in_a_folder_replaces_one_prompt_of_the_set(tmp_path: Path) -> None:
     (tmp_path / "answer_fast.md").write_text("{# mine #}\nQ: {{ question }}\n\nA:\n", encoding="utf-8")
     (tmp_path / ".hidden").write_text("", encoding="utf-8")
     prompts = load(str(tmp_path), "tiny")
@@ -94,13 +94,13 @@ async def test_a_folders_file_replaces_one_of_the_set_and_the_others_stay(tmp_pa
     assert rendered(prompts, "expand_cot", "1+1") == "1+1:"
 
 
-async def test_an_unknown_set_is_named_with_the_known_ones() -> None:
+async def test_an_unknown_set_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="'defalt' is neither a folder nor a known set; known sets are best"):
         load("defalt", "default")
 
 
 @pytest.mark.parametrize("name", ["fast.md", "answer_fast.txt", "README.md"])
-async def test_a_file_of_an_unknown_name_is_refused(tmp_path: Path, name: str) -> None:
+async def test_a_file_with_an_unknown_name_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("{{ question }}", encoding="utf-8")
     with pytest.raises(SettingsError, match=rf"{name} is not a known prompt.*answer_fast\.md, expand_cot\.md"):
         load(str(tmp_path), "default")
@@ -116,13 +116,13 @@ async def test_a_file_of_an_unknown_name_is_refused(tmp_path: Path, name: str) -
         ("one\n{{ question.__class__.__mro__ }}", "line 2.*unsafe"),
     ],
 )
-async def test_a_wrong_template_is_refused_when_it_is_loaded(tmp_path: Path, source: str, message: str) -> None:
+async def test_a_broken_template_is_refused_when_it_is_loaded(tmp_path: Path, source: str, message: str) -> None:
     (tmp_path / "expand_cot.md").write_text(source, encoding="utf-8")
     with pytest.raises(SettingsError, match=rf"(?s)expand_cot\.md, {message}"):
         load(str(tmp_path), "default")
 
 
-async def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "expand_cot.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match=r"expand_cot\.md cannot be read as UTF-8"):
         load(str(tmp_path), "default")
@@ -130,13 +130,13 @@ async def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["default", *(name for name in JUDGING if name != "tiny_judge")])
 @pytest.mark.parametrize("call", CALLS)
-async def test_generation_stops_where_the_prompt_s_own_pattern_starts_again(name: str, call: str) -> None:
+async def test_generation_stops_where_the_pattern_of_the_prompt_repeats(name: str, call: str) -> None:
     prompts = load(name, name)
     text = rendered(prompts, call, "Why?") if name == "default" else prompts.render(call, CANDIDATES)[0]["content"]
     [stop] = prompts.stop[call]
     assert text.count(stop) == 1
 
 
-async def test_stop_texts_may_be_made_of_variables(tmp_path: Path) -> None:
+async def test_stop_texts_can_use_variables(tmp_path: Path) -> None:
     (tmp_path / "answer_fast.md").write_text("{% set name = 'Q' %}{% set stop = [name ~ ':'] %}Q: {{ question }}")
     assert load(str(tmp_path), "default").stop["answer_fast"] == ("Q:",)

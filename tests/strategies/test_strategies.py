@@ -1,4 +1,4 @@
-"""What the Protocol of path strategies can carry: trees, stages, early stops, a strategy for each question."""
+"""The path strategies that the Protocol allows: trees, stages, early stops, and a choice for each question."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -36,12 +36,12 @@ async def verify(strategy: Any, script: Sequence[Item], **settings: Any) -> tupl
 
 
 def texts_of(known: Known) -> list[str]:
-    outcomes = [outcome for each in known.rounds[-1].outcomes for outcome in each]
+    outcomes = [outcome for of_call in known.rounds[-1].outcomes for outcome in of_call]
     return [outcome.text for outcome in outcomes if isinstance(outcome, Completion)]
 
 
 class Tree(_Base):
-    """Branches every path once: two calls that share the first steps as the start of the assistant's turn."""
+    """Branches every path once: two calls continue the same first step as the start of the assistant's turn."""
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         views = known.path_views()
@@ -79,7 +79,7 @@ class Merging(_Base):
         return []
 
 
-async def test_stages_work_on_what_came_before_with_prompts_of_their_own() -> None:
+async def test_a_stage_uses_the_results_of_the_previous_one_in_its_own_prompt() -> None:
     result, client = await verify(Merging(), ["#1", Fail("lost"), "#65", "#65"], paths=3)
     assert client.calls[-1].prompt[-1]["content"] == "17+48|#1|#65:"
     assert [path["answer"] for path in result["paths"]] == ["65"]
@@ -88,7 +88,7 @@ async def test_stages_work_on_what_came_before_with_prompts_of_their_own() -> No
 
 
 class UntilTwoAgree(_Base):
-    """Draws one path after another, until two of them give the same answer."""
+    """Draws one path at a time until two of them have the same answer."""
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         answers = [path["answer"] for path, _ in self.paths(known)]
@@ -96,7 +96,7 @@ class UntilTwoAgree(_Base):
         return [] if enough else known.calls("expand_cot", known.path_views()[:1])
 
     def paths(self, known: Known) -> Paths:
-        return [known.read(each.calls[0], each.outcomes[0][0]) for each in known.rounds]
+        return [known.read(drawn.calls[0], drawn.outcomes[0][0]) for drawn in known.rounds]
 
 
 async def test_rounds_stop_early() -> None:
@@ -113,8 +113,8 @@ async def test_a_spent_budget_ends_the_rounds() -> None:
     assert "paths_lost" in result["reason_codes"]
 
 
-class EachItsOwn(_Base):
-    """Leaves long questions to a tree, and draws one path for the others."""
+class ByLength(_Base):
+    """Uses a tree for long questions, and draws one path for the others."""
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         if len(known.asked["question"]) > 10:
@@ -123,13 +123,13 @@ class EachItsOwn(_Base):
 
 
 async def test_a_strategy_can_choose_for_each_question() -> None:
-    result, _ = await verify(EachItsOwn(), ["#65"])
+    result, _ = await verify(ByLength(), ["#65"])
     assert [path["answer"] for path in result["paths"]] == ["65"]
 
 
 async def test_a_run_can_name_another_strategy() -> None:
     client = ScriptedClient(fast=TORN, paths=["#65"] * 4)
-    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None, strategies=[EachItsOwn()])
+    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None, strategies=[ByLength()])
     config: Any = {"configurable": {"egrm": {"strategy": "mine"}}}
     assert len((await graph.ainvoke({"question": "17+48"}))["verification"]["paths"]) == 4
     assert len((await graph.ainvoke({"question": "17+48"}, config))["verification"]["paths"]) == 1

@@ -18,7 +18,7 @@ from egrm_graph.benchmark.attacks.attack_suite import NO_ATTACK, Attack, attacks
 from egrm_graph.benchmark.attacks.obedient_judge import answer
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.verification import Message
-from tests.judges import shown
+from tests.judges import read_prompt
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ async def test_every_attack_is_tried_on_every_item_with_both_guesses() -> None:
 
 def gullible(prompt: Sequence[Message], seed: int, request_id: str) -> str:
     """Choose the candidate that says please, or the first one."""
-    seen = shown(prompt)
+    seen = read_prompt(prompt)
     polite = [label for label, text in zip(seen.labels, seen.texts, strict=True) if "please" in text]
     return (polite or list(seen.labels))[0]
 
