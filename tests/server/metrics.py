@@ -1,4 +1,4 @@
-"""What a real vLLM server counts."""
+"""The metrics of a real vLLM server."""
 
 import re
 import time
@@ -10,7 +10,7 @@ from tests.server.conftest import Served
 
 
 async def metric(server: Served, name: str) -> float:
-    """The sum over one metric's label sets."""
+    """The sum of a metric over its label sets."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(server.base_url.removesuffix("/v1") + "/metrics") as answer,

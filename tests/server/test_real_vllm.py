@@ -1,4 +1,4 @@
-"""What a fake server cannot show: that vLLM does what the client relies on."""
+"""The behavior of a real vLLM server that the client relies on."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from tests.server.metrics import metric, until
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
 EASY = [Message(role="user", content="7+8=")]
-# Far too long a sum to be had without reasoning: every sample is another guess.
+# A sum that is too long without reasoning, so every sample is a different guess.
 HARD = [Message(role="user", content="57+48-29+38+46-17=")]
 SAMPLING = Sampling(temperature=1.0, max_tokens=40, thinking="off")
 DIGITS = tuple("0123456789")
@@ -59,7 +59,7 @@ async def test_the_same_seed_gives_the_same_text(client: ServerClient) -> None:
     assert texts(first) == texts(again) != texts(other)
 
 
-async def test_one_request_with_n_draws_the_seeds_that_follow(client: ServerClient) -> None:
+async def test_one_request_for_n_samples_uses_consecutive_seeds(client: ServerClient) -> None:
     together = await draw(client, 7, 8, 9)
     alone = [await draw(client, seed) for seed in (7, 8, 9)]
     assert texts(together) == [text for drawn in alone for text in texts(drawn)]
@@ -78,7 +78,7 @@ async def test_tokens_and_finish_reasons_add_up(client: ServerClient) -> None:
 
 
 @pytest.mark.parametrize("logprobs", [0, 3])
-async def test_streaming_gives_the_same_as_not_streaming(client: ServerClient, logprobs: int) -> None:
+async def test_streaming_gives_the_same_completions(client: ServerClient, logprobs: int) -> None:
     sampling = Sampling(temperature=1.0, max_tokens=40, logprobs=logprobs)
     meter = Meter()
     unstreamed = await draw(client, 7, 8, 9, sampling=sampling)
@@ -103,7 +103,7 @@ async def test_logprobs_are_the_most_likely_tokens_at_every_position(client: Ser
             assert chosen <= max(top.values()) + 1e-4
 
 
-async def test_a_sampled_token_is_never_listed_in_place_of_a_likelier_one(client: ServerClient) -> None:
+async def test_a_sampled_token_never_replaces_a_more_likely_one_in_the_list(client: ServerClient) -> None:
     drawn = await draw(client, *range(20), sampling=Sampling(temperature=2.0, max_tokens=1, logprobs=3))
     tops = [list(completion.top_logprobs[0].items()) for completion in drawn.completions if completion.top_logprobs]
     longest = max(tops, key=len)
@@ -131,7 +131,7 @@ async def test_a_label_of_two_tokens_is_refused(client: ServerClient) -> None:
         await client.label_logprobs(EASY, ["5", "56"], request_id="labels")
 
 
-async def test_choices_bind(client: ServerClient) -> None:
+async def test_choices_limit_the_output(client: ServerClient) -> None:
     sampling = Sampling(temperature=1.0, max_tokens=8, choices=("12", "345"))
     drawn = await draw(client, *range(8), sampling=sampling)
     assert set(texts(drawn)) <= {"12", "345"}
@@ -176,13 +176,13 @@ async def test_the_servers_log_names_the_run(real_server: Served, client: Server
 
 
 @pytest.mark.parametrize("max_tokens", [10, 100_000])
-async def test_a_prompt_that_does_not_fit_keeps_the_numbers(client: ServerClient, max_tokens: int) -> None:
+async def test_the_error_about_a_long_prompt_has_its_length(client: ServerClient, max_tokens: int) -> None:
     prompt = [Message(role="user", content="1+" * 500 + "1=")]
     with pytest.raises(ContextTooLong, match=r"\d{3}"):
         await client.sample(prompt, Sampling(temperature=1.0, max_tokens=max_tokens), seeds=(1,), request_id="test")
 
 
-async def test_more_tokens_than_the_context_holds_become_what_it_has_left(client: ServerClient) -> None:
+async def test_max_tokens_is_limited_to_the_rest_of_the_context(client: ServerClient) -> None:
     bounded = await client.sample(EASY, SAMPLING, seeds=(7,), request_id="test")
     for _ in range(2):
         drawn = await client.sample(
@@ -191,7 +191,7 @@ async def test_more_tokens_than_the_context_holds_become_what_it_has_left(client
         assert drawn.completions == bounded.completions
 
 
-async def test_a_wrong_name_lists_the_right_one(real_server: Served) -> None:
+async def test_the_error_about_a_wrong_model_names_the_right_one(real_server: Served) -> None:
     client = ServerClient("nobody", [real_server.base_url])
     for call in (client.check(), draw(client, 1)):
         with pytest.raises(ModelError, match=f"does not serve 'nobody' but {real_server.name}"):
@@ -199,18 +199,18 @@ async def test_a_wrong_name_lists_the_right_one(real_server: Served) -> None:
     await client.aclose()
 
 
-async def test_a_bound_on_thinking_is_refused_where_the_server_cannot_keep_it(client: ServerClient) -> None:
+async def test_a_thinking_limit_is_refused_if_the_server_has_no_support(client: ServerClient) -> None:
     with pytest.raises(Unsupported, match="cannot bound thinking"):
         await draw(client, 1, sampling=Sampling(temperature=1.0, max_tokens=8, thinking_tokens=4))
 
 
-async def test_many_requests_at_once(chat: ServerClient) -> None:
+async def test_many_requests_can_run_at_once(chat: ServerClient) -> None:
     drawn = await asyncio.gather(*(draw(chat, seed, seed + 1) for seed in islice(range(0, 1000, 2), 40)))
     assert len(drawn) == 40
     assert all(len(item.completions) == 2 for item in drawn)
 
 
-async def test_the_defaults_that_come_with_a_model_do_not_count(client: ServerClient) -> None:
-    """The served folder's own generation_config.json asks for greedy decoding."""
+async def test_the_sampling_defaults_of_a_model_are_ignored(client: ServerClient) -> None:
+    """The generation_config.json of the served folder sets greedy decoding."""
     drawn = await draw(client, *range(100), sampling=Sampling(temperature=2.0, max_tokens=3))
     assert len(set(texts(drawn))) > 10

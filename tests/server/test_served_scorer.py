@@ -43,7 +43,7 @@ WEIRD = (
 
 
 def worked(question: str, rng: random.Random, slips: float) -> str:
-    """The question's terms added one by one, each result wrong by a little with that probability."""
+    """A solution that adds one term at a time. Each result is slightly wrong with the probability `slips`."""
     total, *terms = (int(term) for term in question.replace("-", "+-").split("+"))
     steps = []
     for term in terms:
@@ -54,19 +54,19 @@ def worked(question: str, rng: random.Random, slips: float) -> str:
 
 
 def texts() -> list[tuple[str, list[str]]]:
-    """Questions with paths: worked right and wrong, answers alone, long ones, and such as no model should write."""
+    """Questions with right and wrong solutions, bare answers, long paths, and texts that no model should write."""
     rng = random.Random(0)
     found = []
     for question in held_out(60):
         right = worked(question.text, rng, 0)
-        # the question, a colon, and the token that begins a text take their share of the context
+        # the question, a colon, and the start token also take up context
         long = (right * 30)[: CONTEXT - len(question.text) - 2]
         found.append((question.text, [right, worked(question.text, rng, 0.5), f"#{question.reference}", long]))
     return [*found, ("17+48", list(WEIRD)), ("</s>17+48<s>", list(WEIRD))]
 
 
 async def scores_of(scorer: Scorer) -> list[float | Unscored]:
-    """The scores of all texts, every question's at once."""
+    """The scores of all texts, with all questions at once."""
     results = await asyncio.gather(*(scorer.score(question, paths) for question, paths in texts()))
     return [score for scores in results for score in scores]
 
@@ -85,7 +85,7 @@ async def here() -> AsyncIterator[ClassifierScorer]:
     await scorer.aclose()
 
 
-async def test_every_score_is_the_one_of_this_process(remote: RemoteScorer, here: ClassifierScorer) -> None:
+async def test_every_score_equals_that_of_this_process(remote: RemoteScorer, here: ClassifierScorer) -> None:
     expected, found = await scores_of(here), await scores_of(remote)
     assert sum(isinstance(score, float) for score in expected) >= 200
     assert [type(score) for score in found] == [type(score) for score in expected]
@@ -95,7 +95,9 @@ async def test_every_score_is_the_one_of_this_process(remote: RemoteScorer, here
     assert {round(b) for _, b in pairs} == {0, 1}
 
 
-async def test_a_path_too_long_for_the_scorer_is_unscored_as_here(remote: RemoteScorer, here: ClassifierScorer) -> None:
+async def test_a_path_too_long_for_the_scorer_is_unscored_as_in_this_process(
+    remote: RemoteScorer, here: ClassifierScorer
+) -> None:
     paths = ["1" * CONTEXT, "#65"]
     found, expected = await remote.score("17+48", paths), await here.score("17+48", paths)
     assert found[0] == expected[0]
@@ -103,7 +105,7 @@ async def test_a_path_too_long_for_the_scorer_is_unscored_as_here(remote: Remote
     assert found[1] == pytest.approx(expected[1], abs=1e-3)
 
 
-async def test_the_graph_runs_with_the_generator_here_and_the_scorer_there(real_scorer: Served) -> None:
+async def test_the_graph_can_use_a_local_generator_and_a_remote_scorer(real_scorer: Served) -> None:
     question = "71+58-18-30+39"
     results = [
         (await build_graph(settings).ainvoke({"question": question}))["verification"]
@@ -117,7 +119,7 @@ async def test_the_graph_runs_with_the_generator_here_and_the_scorer_there(real_
     }
 
 
-def test_what_serve_model_prints_to_use_it_works(real_scorer: Served) -> None:
+def test_the_command_that_serve_model_prints_works(real_scorer: Served) -> None:
     assert real_scorer.to_use_it == f"egrm ask QUESTION --scorer-url {real_scorer.base_url}"
     command = [sys.executable, "-m", "egrm_graph", *real_scorer.to_use_it.split()[1:], "--json"]
     command[command.index("QUESTION")] = "71+58-18-30+39"
@@ -126,7 +128,7 @@ def test_what_serve_model_prints_to_use_it_works(real_scorer: Served) -> None:
     assert '"reasons": []' in done.stdout
 
 
-async def test_a_server_of_a_model_that_generates_is_refused(real_server: Served, tmp_path: Path) -> None:
+async def test_a_server_with_a_generator_is_refused(real_server: Served, tmp_path: Path) -> None:
     folder = copytree(FOLDER, tmp_path / BUNDLED_MODEL)
     scorer = RemoteScorer(folder, [real_server.base_url])
     with pytest.raises(SetupError, match=f"serves '{BUNDLED_MODEL}', but has no /pooling"):
@@ -134,7 +136,7 @@ async def test_a_server_of_a_model_that_generates_is_refused(real_server: Served
     await scorer.aclose()
 
 
-async def test_another_name_is_refused_with_the_one_that_is_served(real_scorer: Served, tmp_path: Path) -> None:
+async def test_the_error_about_a_wrong_name_has_the_served_name(real_scorer: Served, tmp_path: Path) -> None:
     scorer = RemoteScorer(copytree(FOLDER, tmp_path / "mine"), [real_scorer.base_url])
     with pytest.raises(ModelError) as caught:
         await scorer.score("17+48", ["#65"])
@@ -161,7 +163,9 @@ async def test_cancelling_aborts_on_the_server(real_scorer: Served, remote: Remo
     assert isinstance((await remote.score("17+48", ["#65"]))[0], float)
 
 
-async def test_how_long_four_paths_take_there_and_here(remote: RemoteScorer, here: ClassifierScorer) -> None:
+async def test_four_paths_are_timed_on_the_server_and_in_this_process(
+    remote: RemoteScorer, here: ClassifierScorer
+) -> None:
     question, rng = "71+58-18-30+39", random.Random(0)
     paths = [worked(question, rng, 0.3) for _ in range(4)]
 

@@ -1,5 +1,4 @@
-"""The bundled models through a real vLLM server, against the same weights in this process: token by token, and as the
-demo's table."""
+"""The bundled models behind a real vLLM server and in this process: the same probabilities and demo figures."""
 
 import json
 import subprocess
@@ -26,7 +25,7 @@ GREEDY = Sampling(temperature=0.0, max_tokens=100, logprobs=1, thinking="off")
 
 
 async def most_likely(client: Client, texts: Sequence[str]) -> list[tuple[str, Sequence[float]]]:
-    """The likeliest continuation, and each token's likeliest alternatives with their log-probabilities."""
+    """The most likely continuation of each text, with its log-probabilities."""
     found: list[tuple[str, Sequence[float]]] = []
     for text in texts:
         drawn = await client.sample([Message(role="user", content=text)], GREEDY, seeds=[0], request_id="test")
@@ -48,12 +47,12 @@ async def hold_token_by_token(server: Served, model: str, texts: Sequence[str]) 
         assert one == pytest.approx(other, abs=1e-3)  # nats
 
 
-async def test_the_same_probabilities_through_a_server(real_server: Served) -> None:
+async def test_the_model_has_the_same_probabilities_behind_a_server(real_server: Served) -> None:
     texts = [question.text + trigger for question in held_out(40) for trigger in "=:"]
     await hold_token_by_token(real_server, BUNDLED_MODEL, texts)
 
 
-async def test_the_same_probabilities_of_verdicts_through_a_server(real_judge: Served) -> None:
+async def test_the_judge_has_the_same_probabilities_behind_a_server(real_judge: Served) -> None:
     pairs = [(pair.candidates, pair.text) for pair in held_out(80, "pairwise") if " " not in "".join(pair.candidates)]
     texts = [f"{one}A|{other}B|{question}{trigger}" for (one, other), question in pairs for trigger in "=:"]
     assert len(texts) >= 80
@@ -74,13 +73,13 @@ def within(value: float, interval: dict[str, float]) -> bool:
     return interval["low"] <= value <= interval["high"]
 
 
-def test_the_same_table_through_a_server(real_server: Served, tmp_path: Path) -> None:
-    # Some answers are withheld for their low confidence: behind a server no more than in this process.
+def test_the_demo_has_the_same_figures_behind_a_server(real_server: Served, tmp_path: Path) -> None:
+    # Some answers are withheld for low confidence, but no more than in this process.
     hold_together(real_server, tmp_path, most_failed=None)
 
 
-def test_the_same_verdicts_on_pairs_through_a_server(real_judge: Served, tmp_path: Path) -> None:
-    # Four paths may leave one of the two orders without a verdict that can be read.
+def test_the_judging_demo_has_the_same_figures_behind_a_server(real_judge: Served, tmp_path: Path) -> None:
+    # Four paths may leave one of the two orders without a readable verdict.
     hold_together(real_judge, tmp_path, "--task", "pairwise", most_failed=5)
 
 

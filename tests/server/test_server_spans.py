@@ -1,4 +1,4 @@
-"""vLLM's own spans join ours, each as a part of the call that it answers."""
+"""vLLM's spans are children of the span of the call that they belong to."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server(started: dict[str, Starting]) -> Served:
     return started["receiver"].wait()
 
 
-async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Receiver) -> None:
+async def test_the_servers_spans_are_children_of_our_call(server: Served, receiver: Receiver) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     service = service_of(Settings(engine="vllm", model=server.name))
@@ -46,8 +46,8 @@ async def test_a_servers_span_is_a_part_of_our_call(server: Served, receiver: Re
     node = NodeRun(name="answer_fast", started_ms=0, ended_ms=0, usage=None, reasons=[], error=None)
     try:
         with run.node(node):
-            watched = RecordedClient(client, CallLog(run), 0)
-            drawn = await watched.sample(PROMPT, SAMPLING, seeds=[1, 2, 3], request_id="run.answer_fast.0")
+            recorded = RecordedClient(client, CallLog(run), 0)
+            drawn = await recorded.sample(PROMPT, SAMPLING, seeds=[1, 2, 3], request_id="run.answer_fast.0")
     finally:
         await client.aclose()
     (ours,) = [span for span in exporter.get_finished_spans() if span.name == f"chat {server.name}"]
