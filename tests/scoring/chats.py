@@ -1,4 +1,4 @@
-"""A small tokenizer of the kind that public reward models have: bytes, merges, and a chat template with headers."""
+"""A small tokenizer like those of public reward models: bytes, merges, and a chat template with headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the paths of many runs become batches: shared, bounded, fair, and gone when nobody waits for them any more."""
+"""Batches of paths from many runs: shared, bounded, fair, and dropped when no run waits for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rows = Sequence[Sequence[int] | Unscored]
 
 
 class Model:
-    """Scores a row by its first token, and stops at a gate until it is opened."""
+    """Scores a row by its first token, and blocks until the gate opens."""
 
     def __init__(self) -> None:
         self.batches: list[list[list[int]]] = []
@@ -45,11 +45,11 @@ class Scoring:
         return asyncio.create_task(self.batcher.score(len(rows), lambda: rows))
 
     async def running(self) -> None:
-        """Waits until a batch stands at the gate."""
+        """Wait until a batch blocks at the gate."""
         assert await asyncio.to_thread(self.model.running.wait, 60)
 
     async def inside(self, n_rows: int) -> None:
-        """Waits until so many rows wait for a batch."""
+        """Wait until this many rows are queued."""
         while self.batcher.n_queued != n_rows:
             await asyncio.sleep(0.001)
 
@@ -70,28 +70,28 @@ async def scoring() -> AsyncIterator[Scoring]:
     ("lengths", "expected"),
     [
         ([], []),
-        ([9], [0]),  # alone, though it is longer than a batch may be
+        ([9], [0]),  # alone, although it is longer than the limit
         ([2, 2, 2, 2], [0, 1, 2]),
         ([3, 1, 3], [1, 0]),
-        ([1, 5, 2, 3], [0, 2]),  # 1 and 2 make 4 with the padding; with 3 they would make 9
-        ([3, 1, 2, 6], [0]),  # 1 and 2 go together, and 3 with 6 would make 12
+        ([1, 5, 2, 3], [0, 2]),  # 1 and 2 make 4 with padding; with 3 they would make 9
+        ([3, 1, 2, 6], [0]),  # 1 and 2 go together; 3 with 6 would make 12
     ],
 )
-def test_batch_is_the_one_with_the_first_of_batches_cut_from_the_shortest_on(
+def test_rows_are_batched_by_length_and_the_batch_with_the_first_row_is_next(
     lengths: list[int], expected: list[int]
 ) -> None:
     assert next_batch(lengths, 6) == expected
 
 
 @given(st.lists(st.integers(1, 50), min_size=1), st.integers(1, 200))
-def test_batch_has_the_first_and_fits(lengths: list[int], max_tokens: int) -> None:
+def test_a_batch_has_the_first_row_and_fits(lengths: list[int], max_tokens: int) -> None:
     batch = next_batch(lengths, max_tokens)
     assert 0 in batch
     assert len(set(batch)) == len(batch)
     assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= max_tokens
 
 
-async def test_requests_that_wait_share_batches_of_like_length(scoring: Scoring) -> None:
+async def test_waiting_requests_share_batches_of_similar_length(scoring: Scoring) -> None:
     first = scoring.score([9])
     await scoring.running()
     others = [scoring.score([1, 1, 1], [2]), scoring.score([3, 3, 3], [4])]
@@ -101,7 +101,7 @@ async def test_requests_that_wait_share_batches_of_like_length(scoring: Scoring)
     assert [sorted(batch) for batch in scoring.model.batches] == [[[9]], [[1, 1, 1], [3, 3, 3]], [[2], [4]]]
 
 
-async def test_row_that_has_waited_longest_is_in_the_next_batch(scoring: Scoring) -> None:
+async def test_the_row_that_has_waited_longest_is_in_the_next_batch(scoring: Scoring) -> None:
     first = scoring.score([9])
     await scoring.running()
     long = scoring.score([1] * 6)
@@ -131,13 +131,13 @@ async def test_unscored_rows_keep_their_places(scoring: Scoring) -> None:
     assert await scoring.score(flaw) == [flaw]
 
 
-async def test_cancelled_request_is_removed_and_another_gets_its_permits() -> None:
+async def test_a_cancelled_request_is_removed_and_another_gets_its_permits() -> None:
     scoring = Scoring(max_pending=3)
     first = scoring.score([9])
     await scoring.running()
     cancelled = scoring.score([1], [2])
     await scoring.inside(2)
-    next_one = scoring.score([3])  # three may be pending
+    next_one = scoring.score([3])  # at most three rows may be pending
     await asyncio.sleep(0.01)
     assert scoring.batcher.n_queued == 2
     cancelled.cancel()
@@ -149,7 +149,7 @@ async def test_cancelled_request_is_removed_and_another_gets_its_permits() -> No
     await asyncio.to_thread(scoring.batcher.close)
 
 
-async def test_cancelled_request_leaves_an_equal_row_of_another_one(scoring: Scoring) -> None:
+async def test_cancelling_a_request_keeps_an_equal_row_of_another_one(scoring: Scoring) -> None:
     first = scoring.score([9])
     await scoring.running()
     cancelled, other = scoring.score([1]), scoring.score([1], [2])
@@ -160,7 +160,7 @@ async def test_cancelled_request_leaves_an_equal_row_of_another_one(scoring: Sco
     assert await all_of(first, other) == [[0.9], [0.1, 0.2]]
 
 
-async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -> None:
+async def test_cancelling_a_running_request_returns_at_once(scoring: Scoring) -> None:
     running = scoring.score([1])
     await scoring.running()
     running.cancel()
@@ -171,7 +171,7 @@ async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -
     assert await after == [0.2]
 
 
-async def test_cancelled_request_that_waits_for_permits_leaves_the_queue() -> None:
+async def test_cancelling_a_request_that_waits_for_permits_removes_it() -> None:
     scoring = Scoring(max_pending=1)
     first, cancelled, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
     await scoring.running()
@@ -183,7 +183,7 @@ async def test_cancelled_request_that_waits_for_permits_leaves_the_queue() -> No
     await asyncio.to_thread(scoring.batcher.close)
 
 
-async def test_no_more_paths_are_read_than_may_be_pending() -> None:
+async def test_at_most_the_pending_limit_of_paths_is_tokenized() -> None:
     scoring = Scoring(max_pending=2)
     read: list[int] = []
 
@@ -200,7 +200,7 @@ async def test_no_more_paths_are_read_than_may_be_pending() -> None:
     await asyncio.to_thread(scoring.batcher.close)
 
 
-async def test_slow_reading_holds_up_nobody_else(scoring: Scoring) -> None:
+async def test_slow_tokenization_does_not_delay_other_requests(scoring: Scoring) -> None:
     scoring.model.gate.set()
     release = threading.Event()
 
@@ -208,14 +208,14 @@ async def test_slow_reading_holds_up_nobody_else(scoring: Scoring) -> None:
         assert release.wait(60)
         return [[2]]
 
-    held = asyncio.create_task(scoring.batcher.score(1, slow))
+    slow_task = asyncio.create_task(scoring.batcher.score(1, slow))
     assert await scoring.score([1]) == [0.1]
-    assert not held.done()
+    assert not slow_task.done()
     release.set()
-    assert await held == [0.2]
+    assert await slow_task == [0.2]
 
 
-async def test_what_is_quick_to_read_is_read_by_the_worker_while_it_is_idle(scoring: Scoring) -> None:
+async def test_quick_tokenization_runs_on_the_worker_while_it_is_idle(scoring: Scoring) -> None:
     readers: list[str] = []
 
     def reading(i: int) -> Rows:
@@ -231,7 +231,7 @@ async def test_what_is_quick_to_read_is_read_by_the_worker_while_it_is_idle(scor
     assert readers == ["egrm-scorer_0", "egrm-scorer-reader_0"]
 
 
-async def test_failure_to_read_is_the_callers_alone(scoring: Scoring) -> None:
+async def test_a_tokenization_error_affects_only_its_caller(scoring: Scoring) -> None:
     scoring.model.gate.set()
 
     def broken() -> Rows:
@@ -242,7 +242,7 @@ async def test_failure_to_read_is_the_callers_alone(scoring: Scoring) -> None:
     assert await scoring.score([1]) == [0.1]
 
 
-async def test_closing_fails_what_runs_waits_and_stands_in_line() -> None:
+async def test_closing_fails_running_and_queued_requests() -> None:
     scoring = Scoring(max_pending=2)
     tasks = [scoring.score([i]) for i in range(1, 4)]
     await scoring.running()
@@ -250,14 +250,14 @@ async def test_closing_fails_what_runs_waits_and_stands_in_line() -> None:
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ModelError] * 3
     assert str(outcomes[0]) == "the scorer 'fake' is closed; load it again"
-    assert not closing.done()  # the batch is not over
+    assert not closing.done()  # the batch still runs
     scoring.model.gate.set()
     await closing
     with pytest.raises(ModelError, match="is closed"):
         await scoring.score([1])
 
 
-def test_event_loops_of_several_threads_share_batches() -> None:
+def test_event_loops_in_several_threads_share_batches() -> None:
     scoring = Scoring(max_pending=2)
     scoring.model.gate.set()
     found: dict[int, list[float | Unscored]] = {}
@@ -274,12 +274,12 @@ def test_event_loops_of_several_threads_share_batches() -> None:
     scoring.batcher.close()
 
 
-def test_a_limit_of_no_paths_is_refused() -> None:
+def test_a_pending_limit_of_zero_is_refused() -> None:
     with pytest.raises(SettingsError, match="max_pending=0"):
         Scoring(max_pending=0)
 
 
-def test_interpreter_ends_though_a_scorer_is_open_and_busy() -> None:
+def test_the_interpreter_exits_with_a_busy_scorer_open() -> None:
     code = """
 import asyncio, time
 from egrm_graph.scoring.batching import Batcher

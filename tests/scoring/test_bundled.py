@@ -1,4 +1,4 @@
-"""The scorer that comes with the bundled model."""
+"""The bundled scorer."""
 
 import math
 from collections.abc import AsyncIterator
@@ -16,9 +16,9 @@ QUESTION = "47+38-6+54"
 RIGHT = "47+30=77;77+8=85;85-6=79;79+50=129;129+4=133;#133"
 WRONG = [
     "47+30=77;77+8=84;84-6=78;78+50=128;128+4=132;#132",  # a sum
-    "47+30=77;77+8=85;85-5=80;80+50=130;130+4=134;#134",  # another number than the question's
+    "47+30=77;77+8=85;85-5=80;80+50=130;130+4=134;#134",  # a number that is not in the question
     "47+30=77;77+8=85;85+6=91;91+50=141;141+4=145;#145",  # a sign
-    "47+30=77;77+8=85;85-6=79;79+50=129;#129",  # a step left out
+    "47+30=77;77+8=85;85-6=79;79+50=129;#129",  # a missing step
     "47+30=77;77+8=85;85-6=79;79+50=129;129+4=133;#123",  # the answer
 ]
 
@@ -30,14 +30,14 @@ async def scorer() -> AsyncIterator[Scorer]:
     await found.aclose()
 
 
-async def test_it_distinguishes_a_right_path_from_wrong_ones(scorer: Scorer) -> None:
+async def test_it_distinguishes_right_from_wrong_paths(scorer: Scorer) -> None:
     right, *wrong = await scorer.score(QUESTION, [RIGHT, *WRONG])
     assert isinstance(right, float)
     assert right > 0.5
     assert [score for score in wrong if not isinstance(score, float) or score > 0.5] == []
 
 
-async def test_it_comes_with_the_bundled_model_by_default() -> None:
+async def test_it_is_the_default_for_the_bundled_model() -> None:
     parts = assemble(Settings())
     assert parts.scorer is not None
     assert parts.scorer.name == BUNDLED_SCORER
@@ -45,7 +45,7 @@ async def test_it_comes_with_the_bundled_model_by_default() -> None:
     assert scorer_folder(Settings(scorer=None)) is None
 
 
-async def test_it_loads_with_transformers_alone_and_gives_the_same_scores(scorer: Scorer) -> None:
+async def test_transformers_alone_loads_it_and_gives_the_same_scores(scorer: Scorer) -> None:
     folder = bundled(BUNDLED_SCORER)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -1,4 +1,4 @@
-"""The scorer that runs in this process: what it loads, what it refuses, and what gets no score."""
+"""The in-process scorer: what it loads, what it refuses, and which paths have no score."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def scorer(folder: Path) -> Iterator[ClassifierScorer]:
     asyncio.run(loaded.aclose())
 
 
-async def test_is_a_scorer_named_by_its_folder(scorer: ClassifierScorer) -> None:
+async def test_it_is_a_scorer_named_after_its_folder(scorer: ClassifierScorer) -> None:
     assert isinstance(scorer, Scorer)
     assert scorer.name == "small"
 
 
-async def test_scores_are_the_sigmoid_of_the_logit_of_question_and_path(folder: Path, scorer: ClassifierScorer) -> None:
+async def test_a_score_is_the_sigmoid_of_the_logit(folder: Path, scorer: ClassifierScorer) -> None:
     expected = [by_hand(folder, f"{QUESTION}:{path}") for path in PATHS]
     assert await scorer.score(QUESTION, PATHS) == pytest.approx(expected, abs=1e-5)
     assert len(set(expected)) == len(PATHS)
@@ -98,14 +98,14 @@ async def test_scores_do_not_depend_on_how_paths_are_batched(folder: Path, max_b
     await scorer.aclose()
 
 
-async def test_batches_hold_no_more_tokens_than_allowed(folder: Path) -> None:
+async def test_batches_stay_within_the_token_limit(folder: Path) -> None:
     shapes: list[tuple[int, ...]] = []
     model = build()
     model.register_forward_pre_hook(lambda _, __, kwargs: shapes.append(kwargs["input_ids"].shape), with_kwargs=True)
     scorer = ClassifierScorer(model, build_layout(), name="", max_batch_tokens=40)
     await scorer.score(QUESTION, PATHS)
-    # 10, 27, 19 and 9 tokens long with <s>, the question and the colon: the first goes with the last, since
-    # 2 * 10 <= 40, and 3 * 19 and 2 * 27 are not
+    # 10, 27, 19, and 9 tokens with <s>, the question, and the colon. The first goes with the last: 2 * 10 <= 40, but
+    # 3 * 19 and 2 * 27 are more.
     assert [tuple(shape) for shape in shapes] == [(2, 10), (1, 27), (1, 19)]
     await scorer.aclose()
 
@@ -114,23 +114,23 @@ async def test_no_paths_have_no_scores(scorer: ClassifierScorer) -> None:
     assert await scorer.score(QUESTION, []) == []
 
 
-async def test_path_longer_than_the_context_is_unscored_with_both_lengths_and_the_others_keep_theirs(
+async def test_a_path_longer_than_the_context_is_unscored_and_the_others_have_scores(
     scorer: ClassifierScorer,
 ) -> None:
     alone = await scorer.score(QUESTION, PATHS[:1])
     scores = await scorer.score(QUESTION, ["1" * 40, PATHS[0]])
-    # <s>, five characters, a colon and forty digits
+    # <s>, five characters, a colon, and forty digits
     assert scores[0] == Unscored("question and path are 47 tokens, and the scorer reads at most 32")
     assert scores[1:] == pytest.approx(alone, abs=1e-5)
 
 
-async def test_path_that_just_fits_is_scored(scorer: ClassifierScorer) -> None:
+async def test_a_path_that_just_fits_is_scored(scorer: ClassifierScorer) -> None:
     assert isinstance((await scorer.score(QUESTION, ["1" * 25]))[0], float)
     assert isinstance((await scorer.score(QUESTION, ["1" * 26]))[0], Unscored)
 
 
 @pytest.mark.parametrize("path", ["", "  \n"])
-async def test_empty_path_is_unscored(scorer: ClassifierScorer, path: str) -> None:
+async def test_an_empty_path_is_unscored(scorer: ClassifierScorer, path: str) -> None:
     assert await scorer.score(QUESTION, [path]) == [Unscored("the path is empty")]
 
 
@@ -141,7 +141,7 @@ async def test_text_that_is_not_unicode_is_unscored(scorer: ClassifierScorer) ->
 
 
 @pytest.mark.parametrize("weight", [math.nan, math.inf])
-async def test_output_that_is_not_a_number_is_unscored(weight: float) -> None:
+async def test_an_output_that_is_not_a_number_is_unscored(weight: float) -> None:
     model = build()
     torch.nn.init.constant_(model.score.weight, weight)
     scorer = ClassifierScorer(model, build_layout(), name="broken")
@@ -153,7 +153,7 @@ def to_infinity(_: Any, __: Any, output: torch.Tensor) -> torch.Tensor:
     return torch.full_like(output, math.inf)
 
 
-async def test_infinite_logit_is_not_a_perfect_score() -> None:
+async def test_an_infinite_logit_is_not_a_perfect_score() -> None:
     model = build()
     model.score.register_forward_hook(to_infinity)
     scorer = ClassifierScorer(model, build_layout(), name="broken")
@@ -161,7 +161,7 @@ async def test_infinite_logit_is_not_a_perfect_score() -> None:
     await scorer.aclose()
 
 
-async def test_failing_batch_costs_the_other_batches_nothing(folder: Path, scorer: ClassifierScorer) -> None:
+async def test_a_failed_batch_does_not_affect_the_others(folder: Path, scorer: ClassifierScorer) -> None:
     def fail(_: Any, __: Any, kwargs: dict[str, Any]) -> None:
         if kwargs["input_ids"].shape[1] > 20:
             raise torch.OutOfMemoryError("out of memory")
@@ -175,7 +175,7 @@ async def test_failing_batch_costs_the_other_batches_nothing(folder: Path, score
     await failing.aclose()
 
 
-async def test_batch_without_enough_memory_is_tried_again_in_halves() -> None:
+async def test_a_batch_that_runs_out_of_memory_is_retried_in_halves() -> None:
     shapes: list[tuple[int, ...]] = []
 
     def fail(_: Any, __: Any, kwargs: dict[str, Any]) -> None:
@@ -183,7 +183,7 @@ async def test_batch_without_enough_memory_is_tried_again_in_halves() -> None:
         if shapes[-1][0] * shapes[-1][1] > 30:
             raise torch.OutOfMemoryError("out of memory")
 
-    paths = ["#1", "#2", "#3", "1" * 25]  # 9, 9, 9 and 32 tokens
+    paths = ["#1", "#2", "#3", "1" * 25]  # 9, 9, 9, and 32 tokens
     intact = ClassifierScorer(build(), build_layout(), name="intact")
     model = build()
     model.register_forward_pre_hook(fail, with_kwargs=True)
@@ -196,7 +196,7 @@ async def test_batch_without_enough_memory_is_tried_again_in_halves() -> None:
     await tight.aclose()
 
 
-async def test_score_does_not_depend_on_the_company(folder: Path) -> None:
+async def test_a_score_does_not_depend_on_concurrent_requests(folder: Path) -> None:
     scorer = ClassifierScorer.load(folder, device="cpu")
     alone = [(await scorer.score(QUESTION, [path]))[0] for path in PATHS]
     together = await asyncio.gather(*(scorer.score(QUESTION, [path]) for path in [*PATHS, *"0123456789"]))
@@ -204,13 +204,13 @@ async def test_score_does_not_depend_on_the_company(folder: Path) -> None:
     await scorer.aclose()
 
 
-async def test_more_paths_than_may_be_pending_are_scored_in_turns(folder: Path, scorer: ClassifierScorer) -> None:
+async def test_paths_beyond_the_pending_limit_are_scored_in_turns(folder: Path, scorer: ClassifierScorer) -> None:
     narrow = ClassifierScorer.load(folder, device="cpu", max_pending_paths=3)
     assert await narrow.score(QUESTION, PATHS) == pytest.approx(await scorer.score(QUESTION, PATHS), abs=1e-5)
     await narrow.aclose()
 
 
-async def test_path_of_a_million_characters_is_unscored_with_numbers(scorer: ClassifierScorer) -> None:
+async def test_a_path_of_a_million_characters_is_unscored_with_its_length(scorer: ClassifierScorer) -> None:
     assert await scorer.score(QUESTION, ["1" * 1_000_000]) == [
         Unscored(
             "question and path are 1000006 characters, which is more than the 32 tokens that the scorer reads at most"
@@ -219,16 +219,16 @@ async def test_path_of_a_million_characters_is_unscored_with_numbers(scorer: Cla
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
-def test_scorer_says_whether_it_is_calibrated(calibrated: bool) -> None:
+def test_a_scorer_says_whether_it_is_calibrated(calibrated: bool) -> None:
     assert ClassifierScorer(build(), build_layout(), name="", calibrated=calibrated).calibrated is calibrated
 
 
-async def test_scorer_without_calibration_in_its_manifest_says_so(scorer: ClassifierScorer) -> None:
+async def test_a_scorer_without_a_calibration_in_its_manifest_is_not_calibrated(scorer: ClassifierScorer) -> None:
     assert scorer.calibrated is False
 
 
-async def test_spelled_out_special_tokens_are_plain_text(scorer: ClassifierScorer) -> None:
-    # as the padding token it would be passed over, and the score be that of the text in front of it
+async def test_special_tokens_in_a_path_are_plain_text(scorer: ClassifierScorer) -> None:
+    # As the padding token, it would be skipped, and both scores would be equal.
     plain, forged = await scorer.score(QUESTION, ["#65", "#65<pad>"])
     assert plain != pytest.approx(forged, abs=1e-3)
 
@@ -245,7 +245,7 @@ def test_one_scorer_serves_several_event_loops(scorer: ClassifierScorer) -> None
     assert asyncio.run(scorer.score(QUESTION, PATHS)) == first
 
 
-async def test_the_event_loop_is_free_while_paths_are_scored() -> None:
+async def test_scoring_runs_off_the_event_loop() -> None:
     threads: set[str] = set()
     model = build()
     model.register_forward_pre_hook(lambda _, __: threads.add(threading.current_thread().name))
@@ -256,7 +256,7 @@ async def test_the_event_loop_is_free_while_paths_are_scored() -> None:
     await scorer.aclose()
 
 
-async def test_closed_scorer_says_so(folder: Path) -> None:
+async def test_a_closed_scorer_says_so(folder: Path) -> None:
     scorer = ClassifierScorer.load(folder, device="cpu")
     await scorer.aclose()
     await scorer.aclose()
@@ -264,7 +264,7 @@ async def test_closed_scorer_says_so(folder: Path) -> None:
         await scorer.score(QUESTION, PATHS)
 
 
-async def test_without_a_template_question_and_path_are_laid_out_plainly(tmp_path: Path) -> None:
+async def test_without_a_template_a_blank_line_separates_question_and_path(tmp_path: Path) -> None:
     scorer = ClassifierScorer.load(save(tmp_path / "plain", template=None), device="cpu")
     expected = by_hand(tmp_path / "plain", f"{QUESTION}\n\n#65")
     assert await scorer.score(QUESTION, ["#65"]) == pytest.approx([expected], abs=1e-5)
@@ -272,7 +272,7 @@ async def test_without_a_template_question_and_path_are_laid_out_plainly(tmp_pat
 
 
 @pytest.mark.parametrize("template", ["{question}", "{path}", "{question}{path}{path}"])
-def test_template_needs_each_placeholder_once(template: str) -> None:
+def test_a_template_needs_each_placeholder_once(template: str) -> None:
     with pytest.raises(ValueError, match="exactly once"):
         Manifest(input=template)
 
@@ -350,7 +350,7 @@ def change(file: Path, **changes: Any) -> None:
         (headless, r"lacks weights \(score.weight\)"),
     ],
 )
-async def test_an_unusable_scorer_is_refused_with_its_folder_and_the_fix(
+async def test_an_unusable_scorer_is_refused_with_the_folder_and_the_fix(
     tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(save(tmp_path / "scorer"))
@@ -359,7 +359,7 @@ async def test_an_unusable_scorer_is_refused_with_its_folder_and_the_fix(
     assert str(tmp_path / "scorer") in str(caught.value)
 
 
-def test_pickle_next_to_the_weights_is_never_opened(tmp_path: Path) -> None:
+def test_a_pickle_next_to_the_weights_is_never_loaded(tmp_path: Path) -> None:
     save(tmp_path / "scorer")
     for name in ("pytorch_model.bin", "training_args.bin", "optimizer.pt", "model.pkl"):
         (tmp_path / "scorer" / name).write_bytes(pickle.dumps(Trap(tmp_path / f"sprung-by-{name}")))
@@ -371,7 +371,7 @@ def test_pickle_next_to_the_weights_is_never_opened(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Leaves a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -395,17 +395,15 @@ def test_the_trap_works(tmp_path: Path) -> None:
         ("cuda", None, torch.float32),
     ],
 )
-def test_only_a_gpu_and_weights_stored_in_bfloat16_are_run_in_16_bits(
-    device: str, stored: str | None, dtype: torch.dtype
-) -> None:
+def test_only_bfloat16_weights_on_a_gpu_run_in_16_bits(device: str, stored: str | None, dtype: torch.dtype) -> None:
     assert dtype_on(device, stored) == dtype
 
 
-def test_device_that_is_not_there_is_refused_with_the_fix(folder: Path) -> None:
+def test_a_missing_device_is_refused_with_the_fix(folder: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot be put on 'xpu:7'.*device='cpu'"):
         ClassifierScorer.load(folder, device="xpu:7")
 
 
-async def test_missing_folder_is_refused(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nowhere does not exist; `egrm train scorer`"):
         ClassifierScorer.load(tmp_path / "nowhere")

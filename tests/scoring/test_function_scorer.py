@@ -31,7 +31,7 @@ async def ends_in_56_later(question: str, path: str) -> float:
 
 
 class Grader:
-    """A callable object, as many libraries have them."""
+    """A callable object."""
 
     def __call__(self, question: str, path: str) -> float:
         return ends_in_56(question, path)
@@ -88,7 +88,7 @@ def odd_score(question: str, path: str) -> Any:
     ],
 )
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_what_is_not_a_score_leaves_only_its_own_path_unscored(path: str, problem: str, is_async: bool) -> None:
+async def test_an_invalid_score_affects_only_its_path(path: str, problem: str, is_async: bool) -> None:
     async def odd_score_later(question: str, path: str) -> Any:
         return odd_score(question, path)
 
@@ -110,7 +110,7 @@ async def test_any_number_from_0_to_1_is_a_score(score: Any) -> None:
     assert await FunctionScorer(lambda question, path: score).score("1+1", ["1"]) == [float(score)]
 
 
-async def test_a_sync_function_runs_off_the_event_loop_and_several_paths_at_once() -> None:
+async def test_a_sync_function_runs_in_threads_off_the_event_loop() -> None:
     threads = set[int]()
 
     def slow(question: str, path: str) -> float:
@@ -138,7 +138,7 @@ async def test_a_sync_function_that_returns_an_awaitable_is_awaited() -> None:
         (three, "def three(question: str, path: str) -> float"),
     ],
 )
-def test_a_function_of_other_arguments_is_refused_with_the_expected_signature(function: Any, expected: str) -> None:
+def test_a_function_with_other_arguments_is_refused_with_the_expected_signature(function: Any, expected: str) -> None:
     with pytest.raises(SettingsError) as caught:
         build_graph(Settings(task="answer"), client=ScriptedClient(fast=[]), scorer=function)
     assert expected in str(caught.value)
@@ -158,7 +158,7 @@ async def verify(scorer: Any, paths: list[Any]) -> Verification:
 
 
 @pytest.mark.parametrize("function", [ends_in_56, ends_in_56_later])
-async def test_a_graph_decides_by_a_function(function: Any) -> None:
+async def test_a_graph_uses_the_scores_of_a_function(function: Any) -> None:
     outcome = await verify(function, [WRONG, RIGHT, WRONG, WRONG])
     assert (outcome["answer"], outcome["best_path"], outcome["confidence"]) == ("56", 1, 0.9)
     assert (outcome["status"], outcome["calibrated"]) == ("ok", False)
@@ -178,7 +178,7 @@ async def test_a_path_whose_call_fails_is_reported_and_the_others_decide() -> No
     assert outcome["reasons"] == [f"path 1 unscored: {reason}"]
 
 
-def test_a_sync_run_takes_an_async_function() -> None:
+def test_a_sync_run_accepts_an_async_function() -> None:
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=[WRONG, RIGHT, WRONG, WRONG])
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=ends_in_56_later)
     assert graph.invoke({"question": "17+48-9"})["verification"]["answer"] == "56"

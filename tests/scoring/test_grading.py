@@ -1,4 +1,4 @@
-"""What could not be scored has no score, and says why."""
+"""A path without a score has a reason."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ from egrm_graph.verification import Path
 
 
 class FixedScorer:
-    """Gives these scores, whatever it is asked."""
+    """Returns fixed scores."""
 
     name = "fixed"
     calibrated = False
@@ -60,7 +60,7 @@ def path(answer: str | None = "A", error: str | None = None) -> Path:
 
 
 async def graded(scorer: Scorer | None, *paths: Path, timeout_s: float = 5) -> tuple[list[object], list[str]]:
-    """Each path's score or why it has none, and the reasons."""
+    """The score of each path or the reason it has none, and the reasons of the run."""
     found, reasons = await grade(scorer, [("q", f"text {i}") for i in range(len(paths))], paths, timeout_s)
     return [each["unscored"] if each["score"] is None else each["score"] for each in found], texts(reasons)
 
@@ -78,16 +78,16 @@ async def test_a_number_that_is_not_a_score_is_unscored(wrong: float) -> None:
     assert await graded(FixedScorer(0.5, wrong), path(), path()) == ([0.5, reason], [f"path 1 unscored: {reason}"])
 
 
-async def test_the_ends_of_the_scale_are_scores() -> None:
+async def test_0_and_1_are_scores() -> None:
     assert await graded(FixedScorer(0.0, 1.0), path(), path()) == ([0.0, 1.0], [])
 
 
-async def test_a_scorer_that_gives_too_few_scores_has_failed() -> None:
+async def test_a_scorer_that_returns_too_few_scores_has_failed() -> None:
     reason = "fixed gave 1 scores for 2 paths"
     assert await graded(FixedScorer(0.5), path(), path()) == ([reason, reason], [f"the scorer failed: {reason}"])
 
 
-async def test_a_scorer_that_fails_or_is_too_slow_leaves_no_score() -> None:
+async def test_paths_of_a_failed_or_slow_scorer_have_no_score() -> None:
     assert await graded(Broken(), path()) == (["gone"], ["the scorer failed: gone"])
     assert await graded(Slow(), path(), timeout_s=0.01) == (
         ["no score within 0.01 s"],
@@ -95,11 +95,11 @@ async def test_a_scorer_that_fails_or_is_too_slow_leaves_no_score() -> None:
     )
 
 
-async def test_without_a_scorer_nothing_is_scored_and_nothing_failed() -> None:
+async def test_without_a_scorer_nothing_is_scored_or_failed() -> None:
     assert await graded(None, path(), path(None)) == ([NO_SCORER, "no answer could be read"], [])
 
 
-async def test_each_question_is_asked_once_and_the_scores_go_back_to_their_paths() -> None:
+async def test_paths_with_the_same_question_are_scored_together() -> None:
     scorer = FixedScorer(0.25, 0.5)
     texts = [("in one order", "a"), ("in the other", "b"), ("in one order", "c")]
     found, _ = await grade(scorer, texts, [path()] * 3, 5)

@@ -1,4 +1,4 @@
-"""What is put around a question and a path: a template of ours, or what a chat template renders."""
+"""The text around a question and a path, from our own template or a chat template."""
 
 import json
 from pathlib import Path
@@ -16,32 +16,32 @@ TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
 
 @given(st.text(), st.text())
-def test_braces_in_the_texts_are_left_alone(question: str, path: str) -> None:
+def test_braces_in_the_texts_are_unchanged(question: str, path: str) -> None:
     text, _ = parse_template("Q {question} A {path} {other}").fill(question, path)
     assert text == f"Q {question} A {path} {{other}}"
 
 
-def test_placeholder_in_the_question_is_not_filled() -> None:
+def test_a_placeholder_in_the_question_is_not_filled() -> None:
     text, _ = parse_template("{question}|{path}").fill("{path}{question}{0}", "{question}")
     assert text == "{path}{question}{0}|{question}"
 
 
 @pytest.mark.parametrize("template", ["Q {question} A {path}.", "{path} answers {question}"])
-def test_the_places_of_both_texts_are_told(template: str) -> None:
+def test_the_spans_of_both_texts_are_returned(template: str) -> None:
     text, spans = parse_template(template).fill("17+48", "#65")
     assert sorted(text[start:end] for start, end in spans) == ["#65", "17+48"]
 
 
-def test_chat_template_is_a_user_who_asks_and_an_assistant_who_answers() -> None:
+def test_a_chat_template_renders_a_user_turn_and_an_assistant_turn() -> None:
     assert parse_chat_template(TURNS, TOKENS) == InputTemplate("<s>[user]", "</s>[assistant]", "</s>", complete=True)
 
 
-def test_chat_template_that_strips_its_texts_has_them_stripped() -> None:
+def test_a_chat_template_can_strip_its_texts() -> None:
     template = parse_chat_template(TURNS.replace("turn['content']", "turn['content'] | trim"), TOKENS)
     assert template.fill(" 1+1\n", "#2 ")[0] == "<s>[user]1+1</s>[assistant]#2</s>"
 
 
-def test_chat_template_may_show_the_answer_first() -> None:
+def test_a_chat_template_can_put_the_answer_first() -> None:
     template = parse_chat_template("{{ messages[1].content }} <- {{ messages[0].content }}", {})
     assert template.fill("1+1", "#2")[0] == "#2 <- 1+1"
 
@@ -50,29 +50,29 @@ def test_chat_template_may_show_the_answer_first() -> None:
     "template",
     ["{{ messages[0].content }}", "{{ messages[1].content * 2 }}{{ messages[0].content }}"],
 )
-def test_chat_template_without_both_texts_once_is_refused(template: str) -> None:
+def test_a_chat_template_without_each_text_once_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="each of them once"):
         parse_chat_template(template, {})
 
 
-def test_chat_template_runs_in_a_sandbox() -> None:
+def test_a_chat_template_runs_in_a_sandbox() -> None:
     with pytest.raises(TemplateError, match="unsafe"):
         parse_chat_template("{{ messages.__class__.__mro__[1].__subclasses__() }}", {})
 
 
-def test_own_template_goes_before_a_chat_template(tmp_path: Path) -> None:
+def test_our_own_template_takes_precedence_over_a_chat_template(tmp_path: Path) -> None:
     (tmp_path / "egrm.json").write_text('{"input": "{question}:{path}"}')
     (tmp_path / "chat_template.jinja").write_text(TURNS)
     assert read_template(tmp_path) == InputTemplate("", ":", "")
 
 
-def test_chat_template_is_read_from_the_tokenizers_settings_too(tmp_path: Path) -> None:
+def test_a_chat_template_is_also_read_from_the_tokenizer_settings(tmp_path: Path) -> None:
     settings = {"chat_template": TURNS, "bos_token": {"content": "<s>"}, "eos_token": "</s>"}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     assert read_template(tmp_path) == parse_chat_template(TURNS, TOKENS)
 
 
-def test_of_several_chat_templates_the_default_is_used(tmp_path: Path) -> None:
+def test_the_default_of_several_chat_templates_is_used(tmp_path: Path) -> None:
     templates = [{"name": "tool_use", "template": "x"}, {"name": "default", "template": TURNS}]
     settings = {"chat_template": templates, **TOKENS}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
@@ -80,7 +80,7 @@ def test_of_several_chat_templates_the_default_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("template", ["{{", "{{ raise_exception('no assistants') }}", "nothing"])
-def test_unusable_chat_template_is_refused_with_the_fix(tmp_path: Path, template: str) -> None:
+def test_an_unusable_chat_template_is_refused_with_the_fix(tmp_path: Path, template: str) -> None:
     (tmp_path / "chat_template.jinja").write_text(template)
     with pytest.raises(ModelError, match=r"chat template in .*; write .*egrm.json"):
         read_template(tmp_path)

@@ -1,4 +1,4 @@
-"""The scorer behind a server that does what a real one cannot be made to do."""
+"""The remote scorer against a fake server, which can fail in every way."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def packed(*logits: float) -> str:
 
 
 def answer(*logits: float) -> dict[str, Any]:
-    """vLLM's answer to as many rows."""
+    """vLLM's response with these logits."""
     return {"data": [{"index": i, "object": "pooling", "data": packed(logit)} for i, logit in enumerate(logits)]}
 
 
 async def lengths(seen: Seen) -> web.StreamResponse:
-    """The logit of each row is how many tokens there are after the question."""
+    """Reply with the number of tokens after the question as the logit of each row."""
     return web.json_response(answer(*(len(row) - len(IDS) for row in seen.body["input"])))
 
 
 def at_most(tokens: int) -> Action:
-    """`lengths`, for a context of so many tokens, and else vLLM's refusal."""
+    """Reply like `lengths` up to this many tokens, and refuse longer rows as vLLM does."""
 
     async def act(seen: Seen) -> web.StreamResponse:
         if max(map(len, seen.body["input"])) <= tokens:
@@ -91,25 +91,25 @@ async def failure(*script: Action, **options: Any) -> EgrmError:
     return caught.value
 
 
-async def test_is_a_scorer_named_by_its_folder() -> None:
+async def test_it_is_a_scorer_named_after_its_folder() -> None:
     scorer = RemoteScorer(FOLDER, ["http://localhost:8001/v1"])
     assert isinstance(scorer, Scorer)
     assert (scorer.name, scorer.calibrated) == (BUNDLED_SCORER, True)
 
 
-async def test_is_not_calibrated_where_its_folder_does_not_say_so(tmp_path: Path) -> None:
+async def test_it_is_calibrated_only_if_its_folder_says_so(tmp_path: Path) -> None:
     folder = copytree(FOLDER, tmp_path / "mine")
     manifest = json.loads((folder / "egrm.json").read_text())
     (folder / "egrm.json").write_text(json.dumps({**manifest, "calibration": None}))
     assert not RemoteScorer(folder, ["http://localhost:8001/v1"]).calibrated
 
 
-async def test_needs_no_weights_in_its_folder(tmp_path: Path) -> None:
+async def test_its_folder_needs_no_weights(tmp_path: Path) -> None:
     folder = copytree(FOLDER, tmp_path / BUNDLED_SCORER, ignore=ignore_patterns("*.safetensors"))
     assert await scored(lengths, folder=folder) == [pytest.approx(sigmoid(3), abs=1e-7)]
 
 
-async def test_asks_for_the_logits_of_token_ids_in_full_precision() -> None:
+async def test_it_requests_the_logits_of_token_ids_in_full_precision() -> None:
     async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
         await scorer.score(QUESTION, ["#65", "#6"])
     (seen,) = server.seen
@@ -125,14 +125,14 @@ async def test_asks_for_the_logits_of_token_ids_in_full_precision() -> None:
     }
 
 
-async def test_text_that_spells_a_special_token_is_sent_as_text() -> None:
+async def test_a_special_token_in_a_path_is_sent_as_text() -> None:
     async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
         await scorer.score(QUESTION, ["</s>6"])
-    unknown = 3  # this tokenizer has no token for any of the four characters
+    unknown = 3  # this tokenizer has no tokens for the four characters
     assert server.bodies[0]["input"] == [[*IDS, unknown, unknown, unknown, unknown, 10]]
 
 
-async def test_sends_the_key_as_a_bearer_token() -> None:
+async def test_the_api_key_is_sent_as_a_bearer_token() -> None:
     async with serving(lengths).running() as server, scorer_of_servers(server, api_key=SecretStr("k")) as scorer:
         await scorer.score(QUESTION, ["#65"])
     assert server.seen[0].headers["Authorization"] == "Bearer k"
@@ -143,18 +143,18 @@ async def test_a_score_is_the_sigmoid_of_the_logit() -> None:
     assert scores == pytest.approx([0.5, 0.75, 0.25], abs=1e-7)
 
 
-async def test_scores_come_in_the_order_of_the_paths_whatever_that_of_the_answer() -> None:
+async def test_scores_are_in_the_order_of_the_paths() -> None:
     body = answer(0.0, LN3)
     scores = await scored(reply({"data": body["data"][::-1]}), paths=("#1", "#2"))
     assert scores == pytest.approx([0.5, 0.75], abs=1e-7)
 
 
 @pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf])
-async def test_a_logit_that_is_not_a_number_has_no_score_and_the_others_keep_theirs(logit: float) -> None:
+async def test_a_logit_that_is_not_finite_affects_only_its_path(logit: float) -> None:
     assert await scored(reply(answer(logit, 0.0)), paths=("#1", "#2")) == [Unscored(f"the scorer gave {logit}"), 0.5]
 
 
-async def test_what_cannot_be_scored_is_not_sent() -> None:
+async def test_paths_that_cannot_be_scored_are_not_sent() -> None:
     async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
         scores = await scorer.score(QUESTION, [" ", "1" * 256, "\ud800"])
     assert server.seen == []
@@ -169,7 +169,7 @@ async def test_no_paths_have_no_scores() -> None:
     assert await scored(lengths, paths=()) == []
 
 
-async def test_a_path_too_long_for_the_server_is_unscored_and_the_others_keep_their_scores() -> None:
+async def test_a_path_too_long_for_the_server_is_unscored_and_the_others_have_scores() -> None:
     server = serving(lengths, context=20)
     async with server.running(), scorer_of_servers(server) as scorer:
         scores = await scorer.score(QUESTION, ["1" * 13, "1" * 14])
@@ -180,7 +180,7 @@ async def test_a_path_too_long_for_the_server_is_unscored_and_the_others_keep_th
     ]
 
 
-async def test_a_path_that_a_server_refuses_as_too_long_is_unscored_and_the_others_keep_their_scores() -> None:
+async def test_a_path_that_the_server_refuses_as_too_long_is_unscored_and_the_others_have_scores() -> None:
     server = serving(at_most(10), context=None)
     async with server.running(), scorer_of_servers(server) as scorer:
         first, second, third = await scorer.score(QUESTION, ["#65", "#655", "#6"])
@@ -189,7 +189,7 @@ async def test_a_path_that_a_server_refuses_as_too_long_is_unscored_and_the_othe
     assert "maximum context length is 10 tokens" in second.reason
 
 
-async def test_a_server_that_reads_more_than_the_scorer_serves_another_one() -> None:
+async def test_a_server_with_a_longer_context_serves_another_scorer() -> None:
     server = serving(lengths, context=512)
     async with server.running(), scorer_of_servers(server) as scorer:
         with pytest.raises(
@@ -199,7 +199,7 @@ async def test_a_server_that_reads_more_than_the_scorer_serves_another_one() -> 
     assert server.seen == []
 
 
-async def test_the_check_finds_what_is_wrong_before_anything_is_scored() -> None:
+async def test_a_check_finds_problems_before_scoring() -> None:
     async with FakeServer(lengths, served=("other",)).running() as server, scorer_of_servers(server) as scorer:
         with pytest.raises(ModelError, match=f"does not serve '{BUNDLED_SCORER}' but other"):
             await scorer.check()
@@ -224,7 +224,7 @@ async def test_the_check_finds_what_is_wrong_before_anything_is_scored() -> None
         ([], "answered with list, not a JSON object"),
     ],
 )
-async def test_an_answer_of_another_shape_is_an_error_of_the_server(body: Any, message: str) -> None:
+async def test_a_malformed_response_is_a_server_error(body: Any, message: str) -> None:
     error = await failure(reply(body))
     assert isinstance(error, ServerError)
     assert message in str(error)
@@ -236,7 +236,7 @@ async def test_a_model_with_two_labels_is_not_a_scorer() -> None:
     assert str(error) == "the model that is served has 2 labels, but a scorer has 1"
 
 
-async def test_a_list_of_models_that_cannot_be_read_is_an_error_of_the_server() -> None:
+async def test_a_malformed_model_list_is_a_server_error() -> None:
     app = web.Application()
 
     async def models(_request: web.Request) -> web.Response:
@@ -254,18 +254,18 @@ async def test_a_list_of_models_that_cannot_be_read_is_an_error_of_the_server() 
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("trouble", [refuse(503), refuse(429), disconnect])
-async def test_trouble_that_passes_is_got_over(trouble: Action) -> None:
-    assert await scored(trouble, lengths) == [pytest.approx(sigmoid(3), abs=1e-7)]
+@pytest.mark.parametrize("failed_reply", [refuse(503), refuse(429), disconnect])
+async def test_temporary_failures_are_retried(failed_reply: Action) -> None:
+    assert await scored(failed_reply, lengths) == [pytest.approx(sigmoid(3), abs=1e-7)]
 
 
-async def test_trouble_that_stays_is_an_error() -> None:
+async def test_a_permanent_failure_is_an_error() -> None:
     error = await failure(refuse(503, "out of order"), attempts=2)
     assert isinstance(error, ServerError)
     assert "answered 503: out of order (2 tries)" in str(error)
 
 
-async def test_a_refusal_is_not_repeated() -> None:
+async def test_a_refused_request_is_not_retried() -> None:
     async with serving(refuse(400, "Token id 99 is out of vocabulary")).running() as server:
         async with scorer_of_servers(server) as scorer:
             with pytest.raises(SetupError, match="Token id 99 is out of vocabulary"):
@@ -278,7 +278,7 @@ async def test_a_server_that_does_not_answer_in_time_is_an_error() -> None:
     assert isinstance(error, DeadlineReached)
 
 
-async def test_where_no_server_is_the_command_that_starts_one_is_told() -> None:
+async def test_a_missing_server_is_an_error_with_the_command_that_starts_one() -> None:
     url = f"http://127.0.0.1:{unused_port()}/v1"
     scorer = RemoteScorer(FOLDER, [url], attempts=1)
     with pytest.raises(ServerError) as caught:
@@ -296,7 +296,7 @@ async def test_servers_take_turns() -> None:
         assert (len(one.seen), len(other.seen)) == (2, 2)
 
 
-async def test_a_server_that_is_down_leaves_its_turn_to_another() -> None:
+async def test_another_server_takes_the_turn_of_one_that_is_down() -> None:
     async with serving(lengths).running() as server:
         scorer = RemoteScorer(FOLDER, [f"http://127.0.0.1:{unused_port()}/v1", server.url], attempts=2)
         scores = [score for _ in range(4) for score in await scorer.score(QUESTION, ["#65"])]
@@ -304,7 +304,7 @@ async def test_a_server_that_is_down_leaves_its_turn_to_another() -> None:
         await scorer.aclose()
 
 
-async def test_cancelling_closes_the_request() -> None:
+async def test_cancelling_aborts_the_request() -> None:
     async with serving(stall).running() as server, scorer_of_servers(server) as scorer:
         call = asyncio.ensure_future(scorer.score(QUESTION, ["#65"]))
         await server.arrived()
@@ -314,23 +314,23 @@ async def test_cancelling_closes_the_request() -> None:
         await asyncio.wait_for(server.seen[0].broken_off.wait(), 5)
 
 
-async def test_many_paths_go_out_in_requests_of_a_bounded_size() -> None:
-    paths = ["1" * n for n in range(1, 250)] * 3  # 99,600 tokens, the question's seven included
+async def test_many_paths_are_split_into_requests_of_bounded_size() -> None:
+    paths = ["1" * n for n in range(1, 250)] * 3  # 99,600 tokens, including seven of the question each
     async with serving(lengths).running() as server, scorer_of_servers(server) as scorer:
         scores = await scorer.score(QUESTION, paths)
     assert scores == pytest.approx([sigmoid(len(path)) for path in paths], abs=1e-7)
     assert [sum(map(len, body["input"])) <= 65536 for body in server.bodies] == [True, True]
 
 
-async def test_no_more_requests_run_at_once_than_allowed() -> None:
-    under_way, most = 0, 0
+async def test_concurrent_requests_are_limited() -> None:
+    running, most = 0, 0
 
     async def slowly(seen: Seen) -> web.StreamResponse:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
         await asyncio.sleep(0.02)
-        under_way -= 1
+        running -= 1
         return await lengths(seen)
 
     async with serving(slowly).running() as server, scorer_of_servers(server, max_requests=3) as scorer:
@@ -355,19 +355,19 @@ async def test_a_folder_without_a_scorer_is_refused(tmp_path: Path) -> None:
         RemoteScorer(tmp_path / "none", ["http://localhost:8001/v1"])
 
 
-def test_a_url_that_cannot_be_used_is_named_by_its_setting() -> None:
+def test_an_error_about_a_url_names_its_setting() -> None:
     with pytest.raises(SettingsError, match=r"scorer_url 'localhost:8001' cannot be used"):
         scorer_of(Settings(scorer_url="localhost:8001"))
 
 
 @pytest.mark.parametrize("settings", [{"scorer": None}, {"engine": "vllm", "model": "Qwen/Qwen3-8B"}])
-def test_a_server_without_a_scorer_is_an_error_that_says_what_to_set(settings: dict[str, Any]) -> None:
+def test_a_scorer_url_without_a_scorer_is_an_error_that_says_what_to_set(settings: dict[str, Any]) -> None:
     url = "http://localhost:8001/v1"
     with pytest.raises(SettingsError, match=rf"scorer_url is '{re.escape(url)}'.*set scorer \(--scorer\)"):
         scorer_of(Settings(scorer_url=url, **settings))
 
 
-async def test_settings_with_a_server_check_it() -> None:
+async def test_the_check_covers_the_scorer_url_of_the_settings() -> None:
     client = ScriptedClient(fast=["56"], name=BUNDLED_MODEL)
     async with FakeServer(lengths, served=("other",)).running() as server:
         parts = assemble(Settings(scorer_url=server.url), client=client)
@@ -376,7 +376,7 @@ async def test_settings_with_a_server_check_it() -> None:
         await parts.aclose()
 
 
-async def test_a_run_whose_scorer_cannot_be_reached_lets_the_paths_vote_and_says_why() -> None:
+async def test_if_the_scorer_cannot_be_reached_the_paths_vote_with_a_reason() -> None:
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=["17+48=65;65-9=56;#56"] * 4, name=BUNDLED_MODEL)
     url = f"http://127.0.0.1:{unused_port()}/v1"
     parts = assemble(Settings(scorer_url=url, attempts=1), client=client)
@@ -387,7 +387,7 @@ async def test_a_run_whose_scorer_cannot_be_reached_lets_the_paths_vote_and_says
     assert verification["reasons"][0].startswith(f"the scorer failed: no server answers at {url}")
 
 
-async def test_a_run_with_a_scorer_on_a_server_loads_no_torch() -> None:
+async def test_a_run_with_a_remote_scorer_does_not_import_torch() -> None:
     code = """
 import sys
 from egrm_graph import Settings, build_graph
@@ -403,11 +403,11 @@ print([name for name in ("torch", "transformers") if name in sys.modules])
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", code, server.url, stdout=asyncio.subprocess.PIPE
         )
-        said, _ = await process.communicate()
-    assert said.decode().splitlines() == ["ok [0.5, 0.5, 0.5, 0.5]", "[]"]
+        out, _ = await process.communicate()
+    assert out.decode().splitlines() == ["ok [0.5, 0.5, 0.5, 0.5]", "[]"]
 
 
-def test_a_graph_that_nobody_closed_ends_quietly() -> None:
+def test_a_graph_that_is_not_closed_exits_without_warnings() -> None:
     code = """
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient

@@ -1,4 +1,4 @@
-"""A public reward model: no egrm.json, one label, a chat template; scored as its authors do."""
+"""Public reward models, with one label and a chat template but no egrm.json, are scored as by their authors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def publish(folder: Path, model: Any, **special: Any) -> Path:
 
 
 def as_its_authors_do(folder: Path, question: str, path: str) -> float:
-    """The reward of one conversation, unbatched, through a sigmoid."""
+    """The sigmoid of the reward of one conversation, unbatched."""
     chat = [{"role": "user", "content": question}, {"role": "assistant", "content": path}]
     ids = AutoTokenizer.from_pretrained(folder).apply_chat_template(chat, tokenize=True, return_dict=False)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
@@ -69,7 +69,7 @@ def as_its_authors_do(folder: Path, question: str, path: str) -> float:
 
 
 @pytest.mark.parametrize("build", [llama, qwen, gemma])
-async def test_it_is_scored_in_its_own_chat_template(tmp_path: Path, build: Any) -> None:
+async def test_it_is_scored_with_its_own_chat_template(tmp_path: Path, build: Any) -> None:
     torch.manual_seed(0)
     publish(tmp_path, build())
     scorer = ClassifierScorer.load(tmp_path, device="cpu")
@@ -79,9 +79,9 @@ async def test_it_is_scored_in_its_own_chat_template(tmp_path: Path, build: Any)
     await scorer.aclose()
 
 
-async def test_without_a_padding_token_in_its_settings_the_score_is_read_at_the_very_last_token(tmp_path: Path) -> None:
+async def test_without_a_padding_token_in_the_config_the_score_is_read_at_the_last_token(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    # padded with <|end|>, a decoder would be read at the token before the <|end|> of the conversation
+    # If <|end|> were padding, the score would be read before the <|end|> of the conversation.
     publish(tmp_path, llama(pad_token_id=None), pad_token="<|end|>")
     scorer = ClassifierScorer.load(tmp_path, device="cpu")
     expected = [as_its_authors_do(tmp_path, QUESTION, path) for path in PATHS]
@@ -89,7 +89,7 @@ async def test_without_a_padding_token_in_its_settings_the_score_is_read_at_the_
     await scorer.aclose()
 
 
-async def test_path_cannot_end_its_turn_and_speak_for_another(tmp_path: Path) -> None:
+async def test_a_path_cannot_end_its_turn_and_start_another(tmp_path: Path) -> None:
     torch.manual_seed(0)
     publish(tmp_path, llama())
     scorer = ClassifierScorer.load(tmp_path, device="cpu")
