@@ -27,14 +27,14 @@ def test_unmarked_text_is_equal_on_both_sides(opened: Open, seed: int) -> None:
     assert record["verification"] is not None
     paths = record["verification"]["paths"]
     paths[1]["text"], paths[0]["text"] = drawn(seed)
-    shown = part(opened(record), "Paths")
-    shown.get_by_role("button", name="Differences").click()
-    kept = shown.locator("article .text").evaluate_all(
+    paths_part = part(opened(record), "Paths")
+    paths_part.get_by_role("button", name="Differences").click()
+    unmarked = paths_part.locator("article .text").evaluate_all(
         "all => all.map((each) => [...each.querySelectorAll('span')].map((part) => part.textContent).join(''))"
     )
-    left, right = ([piece.strip() for piece in WORDS.findall(each)] for each in kept)
+    left, right = ([piece.strip() for piece in WORDS.findall(each)] for each in unmarked)
     assert left == right
-    # As many words as difflib finds at the least: it does not look for the longest sequence, but for a natural one.
+    # At least as many words as difflib finds, which looks for a natural match and not for the longest one.
     pieces = [[piece.strip() for piece in WORDS.findall(text)] for text in drawn(seed)]
     blocks = difflib.SequenceMatcher(None, pieces[0], pieces[1], autojunk=False).get_matching_blocks()
     assert len(left) >= sum(block.size for block in blocks)

@@ -94,10 +94,10 @@ def test_ten_megabytes_are_shown_in_steps(opened: Open) -> None:
     assert record["verification"] is not None
     record["verification"]["paths"][1]["text"] = text
     page = opened(record)
-    shown = page.locator("article").first.locator(".text")
-    assert shown.locator(".chunk").evaluate("each => each.textContent.length") == 12_000
-    shown.get_by_role("button", name="Show 100,000 more characters of 10,788,000 not shown").click()
-    assert shown.locator(".chunk").nth(1).evaluate("each => each.textContent.length") == 100_000
+    displayed = page.locator("article").first.locator(".text")
+    assert displayed.locator(".chunk").evaluate("each => each.textContent.length") == 12_000
+    displayed.get_by_role("button", name="Show 100,000 more characters of 10,788,000 not shown").click()
+    assert displayed.locator(".chunk").nth(1).evaluate("each => each.textContent.length") == 100_000
     page.get_by_role("button", name="Differences").first.click()
     expect(page.locator(".comparison")).to_contain_text("Only the first 200,000 characters are compared.")
     expect(page.locator("article .more").first).to_have_text("Show 100,000 more characters of 188,000 not shown")

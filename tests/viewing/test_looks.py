@@ -1,4 +1,4 @@
-"""How the page looks and to whom: small screens, both themes, screen readers, and large runs.
+"""The appearance of the page: small screens, both themes, accessibility, and large runs.
 
 EGRM_SCREENSHOTS=docs/images writes the pictures of docs/guides/trace-page.md.
 """
@@ -61,8 +61,8 @@ def test_axe_finds_no_violations(opened: Open, records: list[Record], theme: str
 def test_16_paths_of_4000_tokens_are_fast(opened: Open) -> None:
     page = opened(sets.large())
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
-    shown = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd / 1000"
-    timed: dict[str, float] = {"shown": page.evaluate(shown)}
+    loaded_s = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd / 1000"
+    timed: dict[str, float] = {"load": page.evaluate(loaded_s)}
     paths = page.locator("section", has=page.get_by_role("heading", name="Paths", exact=True))
     for name in ("Tokens", "Show Path 9 on the left", "Differences", "Show Path 12 on the right"):
         timed[name] = timed_s(page, name)
@@ -72,7 +72,7 @@ def test_16_paths_of_4000_tokens_are_fast(opened: Open) -> None:
 
 
 def timed_s(page: Page, name: str) -> float:
-    """The time until the browser has drawn the change of a button."""
+    """The seconds until the browser has drawn the effect of a button."""
     took: float = page.get_by_role("button", name=name, exact=True).first.evaluate(
         """(button) => new Promise((done) => {
             const began = performance.now();
