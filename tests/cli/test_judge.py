@@ -46,7 +46,7 @@ async def test_pairs_are_judged_line_by_line(tmp_path: Path) -> None:
     assert "judges 'candidates'" in results["none"]["error"]
     assert results["text"]["error"] == "candidates is a string; use a list"
     assert (results["empty"]["status"], results["empty"]["rewards"]) == ("abstained", [None, None])
-    assert results["empty"]["unrewarded"] == ["no verdict was reached", "there is no number in it"]
+    assert results["empty"]["unrewarded"] == ["no verdict was reached", "it contains no number"]
     assert done.status == 1
 
 

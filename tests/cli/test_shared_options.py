@@ -69,7 +69,7 @@ def test_none_is_a_value_that_wins_over_the_environment(option: str, monkeypatch
     assert getattr(parsed(option, "none"), name) is None
 
 
-def test_none_from_the_environment_is_no_scorer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_none_in_the_environment_turns_the_scorer_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EGRM_SCORER", "none")
     assert parsed().scorer is None
 

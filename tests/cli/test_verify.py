@@ -86,7 +86,7 @@ async def test_every_line_has_a_result_in_order(tmp_path: Path) -> None:
     assert [line.get("answer") for line in done.lines] == ["56", None, None, "56"]
     assert done.lines[0]["correct"] is True
     assert [line.get("line") for line in done.lines] == [None, 3, 4, None]
-    assert "is no chain of + and -" in done.lines[2]["error"]
+    assert "is not a chain of + and -" in done.lines[2]["error"]
     assert "2 direct, 0 reasoned, 0 abstained, 2 bad lines; 24 completion tokens" in done.err
 
 
