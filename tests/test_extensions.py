@@ -35,7 +35,7 @@ def run(fast: Sequence[str], settings: dict[str, Any], **parts: Any) -> Any:
     return graph.invoke({"question": "17+48"})["verification"]
 
 
-def test_a_function_is_a_measure_with_its_own_name() -> None:
+def test_a_function_can_be_a_measure() -> None:
     settings = {"measure": "top_share", "threshold": 0.6, "stopping": "all"}
     result = run(["65", "65", "65", "66", "67"], settings, measures=[top_share])
     assert (result["route"], result["uncertainty"]["measure"], result["uncertainty"]["value"]) == (
@@ -45,14 +45,14 @@ def test_a_function_is_a_measure_with_its_own_name() -> None:
     )
 
 
-def test_a_function_is_a_stopping_rule_with_its_own_name() -> None:
+def test_a_function_can_be_a_stopping_rule() -> None:
     settings = {"stopping": "two_votes", "single_requests": True}
     result = run(["65", "65", "66", "66", "66"], settings, stopping_rules=[two_votes])
     assert [sample["answer"] for sample in result["samples"]] == ["65", "65"]
     assert result["answer"] == "65"
 
 
-async def test_a_function_is_a_selection_rule_with_its_own_name() -> None:
+async def test_a_function_can_be_a_selection_rule() -> None:
     class Scores:
         name, calibrated = "scores", False
 

@@ -1,4 +1,4 @@
-"""Starting a server, without one."""
+"""The start of a vLLM server, with a fake vLLM."""
 
 import json
 import socket
@@ -33,7 +33,7 @@ CLASSIFIER: dict[str, Any] = {"architectures": ["LlamaForSequenceClassification"
 
 
 def command(folder: Path, *, gpu: bool = False) -> str:
-    """What vLLM is called with for the model in the folder."""
+    """The arguments of vLLM for the model in the folder."""
     python = fake_python(folder, 'echo "$@"', gpu=gpu)
     with start(str(folder), name="tiny", port=0, python=python, log_path=folder / "log") as server:
         server.process.wait()
@@ -50,7 +50,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])
 END"""
 
 
-def test_waits_until_the_server_answers_and_stops_it(tmp_path: Path) -> None:
+def test_it_waits_until_the_server_answers_and_stops_it(tmp_path: Path) -> None:
     seen: list[float] = []
     python = fake_python(tmp_path, f"sleep 0.5\n{ANSWERS}")
     with start(model(tmp_path), name="tiny", port=0, python=python, log_path=tmp_path / "log") as server:
@@ -62,7 +62,7 @@ def test_waits_until_the_server_answers_and_stops_it(tmp_path: Path) -> None:
     assert seen
 
 
-def test_gives_vllm_the_right_flags(tmp_path: Path) -> None:
+def test_vllm_gets_the_right_flags(tmp_path: Path) -> None:
     python = fake_python(tmp_path, 'echo "$@"; echo "$VLLM_CPU_KVCACHE_SPACE $HF_HUB_OFFLINE $DO_NOT_TRACK"')
     options = ["--seed", "3"]
     with start(
@@ -76,12 +76,12 @@ def test_gives_vllm_the_right_flags(tmp_path: Path) -> None:
     )
 
 
-def test_a_long_context_is_cut_to_what_a_cpu_can_hold(tmp_path: Path) -> None:
+def test_a_long_context_is_limited_on_a_cpu(tmp_path: Path) -> None:
     model(tmp_path, 131072)
     assert "--max-model-len 8192" in command(tmp_path)
 
 
-def test_a_context_is_no_longer_than_the_tokenizers(tmp_path: Path) -> None:
+def test_the_limit_of_the_tokenizer_bounds_the_context(tmp_path: Path) -> None:
     model(tmp_path, 514)
     (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 512}')
     assert "--max-model-len 512 " in command(tmp_path)
@@ -112,14 +112,14 @@ def test_another_model_is_not_served_as_a_scorer(tmp_path: Path, config: dict[st
         ({"architectures": ["LlamaForCausalLM"], "dtype": "float16"}, "--enable-prompt-tokens-details"),
     ],
 )
-def test_on_a_gpu_a_scorer_is_run_as_exactly_as_it_is_stored(
+def test_a_scorer_on_a_gpu_is_at_least_as_precise_as_its_weights(
     tmp_path: Path, config: dict[str, Any], flags: str
 ) -> None:
     model(tmp_path, 16384, **config)
     assert command(tmp_path, gpu=True).endswith(f"--host 127.0.0.1 {flags}")
 
 
-def test_a_scorer_is_served_by_no_other_name_than_its_folders(tmp_path: Path) -> None:
+def test_a_scorer_is_served_only_under_the_name_of_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     model(folder, **CLASSIFIER)
@@ -128,7 +128,7 @@ def test_a_scorer_is_served_by_no_other_name_than_its_folders(tmp_path: Path) ->
     assert "--name yours does not fit a scorer" in " ".join(run.stderr.split())
 
 
-def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
+def test_the_error_of_a_server_that_dies_has_its_last_lines(tmp_path: Path) -> None:
     python = fake_python(tmp_path, "seq 1 50; echo out of memory; exit 3")
     with (
         start(model(tmp_path), name="tiny", port=0, python=python, log_path=tmp_path / "log") as server,
@@ -140,7 +140,7 @@ def test_a_server_that_dies_shows_its_last_lines(tmp_path: Path) -> None:
     assert "\n30\n" not in str(caught.value)
 
 
-def test_a_server_that_never_answers_is_given_up_and_killed_with_its_children(tmp_path: Path) -> None:
+def test_a_server_that_never_answers_is_killed_with_its_children(tmp_path: Path) -> None:
     python = fake_python(tmp_path, f"trap '' INT TERM\nsleep 60 & echo $! > {tmp_path}/child\nwait\nsleep 60")
     server = start(model(tmp_path), name="tiny", port=0, python=python, log_path=tmp_path / "log")
     with pytest.raises(DeadlineReached, match=r"does not answer after 0\.5 s"):

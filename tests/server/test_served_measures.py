@@ -1,4 +1,4 @@
-"""Measures of what a real vLLM server gives, against those of the same weights in this process."""
+"""Measures with a real vLLM server, against the same weights in this process."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ ON_LOGPROBS = [name for name, each in MEASURES.items() if {"logprobs", "top_logp
 
 
 async def greedy(texts: Sequence[str], **engine: Any) -> list[Sample]:
-    """The likeliest fast answer to each."""
+    """The most likely fast answer to each text."""
     settings = Settings(
         samples=1, fast_temperature=0, measure="deepconf_mean", threshold=0, task="arithmetic", scorer=None, **engine
     )
@@ -26,7 +26,7 @@ async def greedy(texts: Sequence[str], **engine: Any) -> list[Sample]:
     return [(await graph.ainvoke({"question": text}))["verification"]["samples"][0] for text in texts]
 
 
-async def test_every_measure_of_logprobs_is_the_same_through_a_server(real_server: Served) -> None:
+async def test_every_measure_of_logprobs_is_the_same_behind_a_server(real_server: Served) -> None:
     texts = [question.text for question in held_out(40)]
     ours = await greedy(texts)
     theirs = await greedy(texts, engine="vllm", model=real_server.name, base_url=(real_server.base_url,))
