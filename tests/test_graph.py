@@ -175,7 +175,7 @@ def agreement_needs_logprobs(evidence: Evidence) -> float:
     return 1.0
 
 
-NEEDY = Measure("needy", agreement_needs_logprobs, threshold=0.5, higher_is_certain=True, needs=("logprobs",))
+NEEDY = Measure("needy", agreement_needs_logprobs, threshold=0.5, higher_is_certain=True, requires=("logprobs",))
 
 
 def test_a_measure_that_needs_logprobs_is_refused_at_build_time_where_there_are_none() -> None:

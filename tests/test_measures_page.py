@@ -22,7 +22,7 @@ def test_the_table_describes_every_measure() -> None:
     described = {row[0].strip("`"): (NEEDS[row[2]], row[4], row[5].partition(",")[0].partition(":")[0]) for row in rows}
     assert described == {
         name: (
-            measure.needs,
+            measure.requires,
             "high" if measure.higher_is_certain else "low",
             "none" if abs(measure.threshold) == float("inf") else str(measure.threshold),
         )

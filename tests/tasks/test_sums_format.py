@@ -27,18 +27,18 @@ VIEW = view_of({"context": "17+48"}, 1, labels=("A", "B", "="))
     ],
 )
 def test_a_candidate_is_sums_and_an_underscore_for_all_else(text: str, shown: str) -> None:
-    assert SUMS.shown(text) == (shown, None)
+    assert SUMS.display(text) == (shown, None)
 
 
 @given(st.text())
 def test_no_candidate_holds_a_bar_a_verdict_or_a_word(text: str) -> None:
-    assert set(SUMS.shown(text)[0]) <= set("0123456789+-=;#_")
+    assert set(SUMS.display(text)[0]) <= set("0123456789+-=;#_")
 
 
 def test_what_has_no_number_or_is_too_long_cannot_be_shown() -> None:
-    assert SUMS.shown("sixty-five") == ("", "it contains no number")
-    assert SUMS.shown("1" * 121) == ("", "it has 121 characters, and the bundled model reads 120 of a candidate")
-    assert SUMS.shown("1" * 120)[1] is None
+    assert SUMS.display("sixty-five") == ("", "it contains no number")
+    assert SUMS.display("1" * 121) == ("", "it has 121 characters, and the bundled model reads 120 of a candidate")
+    assert SUMS.display("1" * 120)[1] is None
 
 
 @pytest.mark.parametrize(
