@@ -15,7 +15,7 @@ from tests.robustness.chat_models import Recorder
 
 
 async def outcome(given: dict[str, Any]) -> Any:
-    """Of one call `[prompt, cached, completion]` tokens; and of two candidates of a step the sum of `[in, out]`."""
+    """For one call: `[prompt, cached, completion]` tokens. For two candidates of a step: the sum of `[in, out]`."""
 
     def answer(model: Recorder, _: dict[str, Any]) -> AIMessage:
         # A copy, because messages from a cache or another integration bypass the constructor's checks.
@@ -32,9 +32,9 @@ async def outcome(given: dict[str, Any]) -> Any:
         middleware=[BestOfN(2, graph=graph_of(preferring("56")), max_completion_tokens=1000)],
     )
     step = (await agent.ainvoke({"messages": [HumanMessage("?")]}))["messages"][-1].response_metadata["egrm"]
-    usage = step["usage"]
+    reported = step["usage"]
     return {
         "error": completion.error,
         "tokens": [usage["prompt_tokens"], usage["cached_tokens"], usage["completion_tokens"]],
-        "step": None if usage is None else [usage["input_tokens"], usage["output_tokens"]],
+        "step": None if reported is None else [reported["input_tokens"], reported["output_tokens"]],
     }
