@@ -4,7 +4,7 @@ A request waits for permits, a reader thread encodes its paths, and its rows the
 has the row that has waited longest, so that none starves, and rows of similar length. Equal rows, which a confident
 model often draws, are scored once.
 
-Memory is bounded. At most `max_pending_paths` paths are in progress at once, and a row has at most the model's context, with
+Memory is bounded. At most `max_pending_paths` are in progress at once, and a row has at most the model's context, with
 four bytes per token. Further callers hold nothing here until they get their permits.
 """
 
