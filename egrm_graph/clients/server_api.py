@@ -71,4 +71,8 @@ OPENAI = ServerApi(
     counts_seeds_up=False,
     start_hint="start it, or set base_url (--base-url) to the address of a server that runs",
 )
-"""Any server with an OpenAI-style API: SGLang, llama.cpp, LM Studio, Ollama, or a hosted one."""
+"""Any server with an OpenAI-style API: SGLang, llama.cpp, LM Studio, Ollama, or a hosted one.
+
+The API has no field that turns thinking off, so `thinking="off"` sends nothing. Turn it off on the server if a thinking
+model should give fast answers.
+"""

@@ -37,9 +37,11 @@ class Model:
 
 
 class Scoring:
-    def __init__(self, max_pending: int = 16, max_batch_tokens: int = 6) -> None:
+    def __init__(self, max_pending_paths: int = 16, max_batch_tokens: int = 6) -> None:
         self.model = Model()
-        self.batcher = Batcher(self.model, name="fake", max_batch_tokens=max_batch_tokens, max_pending=max_pending)
+        self.batcher = Batcher(
+            self.model, name="fake", max_batch_tokens=max_batch_tokens, max_pending_paths=max_pending_paths
+        )
 
     def score(self, *rows: Sequence[int] | Unscored) -> asyncio.Task[list[float | Unscored]]:
         return asyncio.create_task(self.batcher.score(len(rows), lambda: rows))
@@ -132,7 +134,7 @@ async def test_unscored_rows_keep_their_places(scoring: Scoring) -> None:
 
 
 async def test_cancelled_request_is_removed_and_another_gets_its_permits() -> None:
-    scoring = Scoring(max_pending=3)
+    scoring = Scoring(max_pending_paths=3)
     first = scoring.score([9])
     await scoring.running()
     cancelled = scoring.score([1], [2])
@@ -172,7 +174,7 @@ async def test_cancelled_request_that_runs_is_let_go_at_once(scoring: Scoring) -
 
 
 async def test_cancelled_request_that_waits_for_permits_leaves_the_queue() -> None:
-    scoring = Scoring(max_pending=1)
+    scoring = Scoring(max_pending_paths=1)
     first, cancelled, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
     await scoring.running()
     cancelled.cancel()
@@ -184,7 +186,7 @@ async def test_cancelled_request_that_waits_for_permits_leaves_the_queue() -> No
 
 
 async def test_no_more_paths_are_read_than_may_be_pending() -> None:
-    scoring = Scoring(max_pending=2)
+    scoring = Scoring(max_pending_paths=2)
     read: list[int] = []
 
     def reading(i: int) -> Rows:
@@ -243,7 +245,7 @@ async def test_failure_to_read_is_the_callers_alone(scoring: Scoring) -> None:
 
 
 async def test_closing_fails_what_runs_waits_and_stands_in_line() -> None:
-    scoring = Scoring(max_pending=2)
+    scoring = Scoring(max_pending_paths=2)
     tasks = [scoring.score([i]) for i in range(1, 4)]
     await scoring.running()
     closing = asyncio.create_task(asyncio.to_thread(scoring.batcher.close))
@@ -258,7 +260,7 @@ async def test_closing_fails_what_runs_waits_and_stands_in_line() -> None:
 
 
 def test_event_loops_of_several_threads_share_batches() -> None:
-    scoring = Scoring(max_pending=2)
+    scoring = Scoring(max_pending_paths=2)
     scoring.model.gate.set()
     found: dict[int, list[float | Unscored]] = {}
 
@@ -275,8 +277,8 @@ def test_event_loops_of_several_threads_share_batches() -> None:
 
 
 def test_a_limit_of_no_paths_is_refused() -> None:
-    with pytest.raises(SettingsError, match="max_pending=0"):
-        Scoring(max_pending=0)
+    with pytest.raises(SettingsError, match="max_pending_paths=0"):
+        Scoring(max_pending_paths=0)
 
 
 def test_interpreter_ends_though_a_scorer_is_open_and_busy() -> None:
@@ -289,7 +291,7 @@ def slow(rows):
     return [0.5] * len(rows)
 
 async def main():
-    batcher = Batcher(slow, name="open", max_batch_tokens=1, max_pending=100)
+    batcher = Batcher(slow, name="open", max_batch_tokens=1, max_pending_paths=100)
     tasks = [asyncio.create_task(batcher.score(1, lambda i=i: [[i]])) for i in range(1000)]
     await asyncio.sleep(0.1)
 
