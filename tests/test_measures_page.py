@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.uncertainty.measures import MEASURES, Need
+from egrm_graph.uncertainty.measures import MEASURES, Requirement
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "reference" / "measures.md").read_text()
-NEEDS: dict[str, tuple[Need, ...]] = {
+NEEDS: dict[str, tuple[Requirement, ...]] = {
     "": (),
     "chosen tokens": ("logprobs",),
     "top k": ("top_logprobs",),
