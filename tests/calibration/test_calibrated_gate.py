@@ -1,4 +1,4 @@
-"""Runs under a calibrated gate, through the graph."""
+"""Runs with a calibrated gate, through the graph."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,47 +24,52 @@ def client(fast: Sequence[str], paths: Sequence[str] = (SEVEN,) * 4, name: str =
     return ScriptedClient(fast=list(fast), paths=list(paths), name=name)
 
 
-async def told(file: Path, given: ScriptedClient, context: RunSettings | None = None) -> Verification:
-    graph = build_graph(Settings(calibration=file), client=given, scorer=None)
-    found: Verification = (await graph.ainvoke({"question": "3+4"}, context=context))["verification"]
-    return found
+async def verify(file: Path, scripted: ScriptedClient, context: RunSettings | None = None) -> Verification:
+    graph = build_graph(Settings(calibration=file), client=scripted, scorer=None)
+    result: Verification = (await graph.ainvoke({"question": "3+4"}, context=context))["verification"]
+    return result
 
 
-async def test_the_gate_is_that_of_the_calibration(tmp_path: Path) -> None:
-    found = await told(written(tmp_path), client(SURE))
-    gate = found["uncertainty"]
+async def test_the_calibration_sets_the_gate(tmp_path: Path) -> None:
+    result = await verify(written(tmp_path), client(SURE))
+    gate = result["uncertainty"]
     assert (gate["measure"], gate["samples"], gate["threshold"]) == ("consensus", 4, 1.0)
-    assert (found["route"], found["answer"], found["confidence"], found["calibrated"]) == ("direct", "7", 0.97, True)
+    assert (result["route"], result["answer"], result["confidence"], result["calibrated"]) == (
+        "direct",
+        "7",
+        0.97,
+        True,
+    )
 
 
-async def test_of_votes_that_were_decided_early_only_that_they_open_the_gate_is_known(tmp_path: Path) -> None:
-    """Three of four agree already: nothing can shut a gate at 0.75. It opens from there on: right in 0.6 and 0.9."""
+async def test_the_confidence_of_an_early_decision_covers_all_values_that_open_the_gate(tmp_path: Path) -> None:
+    """Three of four agree, so the gate at 0.75 opens. The values 0.75 and 1 are right 0.6 and 0.9 of the time."""
     file = written(tmp_path, threshold=0.75, fast_right=((0.5, 0.1, 10), (0.75, 0.6, 20), (1.0, 0.9, 40)))
-    found = await told(file, client(SURE))
-    assert (found["uncertainty"]["samples"], found["route"]) == (3, "direct")
-    assert found["confidence"] == pytest.approx((0.6 * 20 + 0.9 * 40) / 60)
-    whole = build_graph(Settings(calibration=file, stopping="all"), client=client(SURE), scorer=None)
-    assert (await whole.ainvoke({"question": "3+4"}))["verification"]["confidence"] == 0.9
+    result = await verify(file, client(SURE))
+    assert (result["uncertainty"]["samples"], result["route"]) == (3, "direct")
+    assert result["confidence"] == pytest.approx((0.6 * 20 + 0.9 * 40) / 60)
+    all_votes = build_graph(Settings(calibration=file, stopping="all"), client=client(SURE), scorer=None)
+    assert (await all_votes.ainvoke({"question": "3+4"}))["verification"]["confidence"] == 0.9
 
 
-async def test_a_rule_that_may_stop_at_another_route_keeps_no_promise(tmp_path: Path) -> None:
+async def test_a_stopping_rule_that_can_change_the_route_warns(tmp_path: Path) -> None:
     with pytest.warns(CalibrationWarning, match="all votes, not those until the rule 'beta' stops"):
         build_graph(Settings(calibration=written(tmp_path), stopping="beta"), client=client(SURE), scorer=None)
 
 
-async def test_a_reasoned_answer_has_its_own_probability(tmp_path: Path) -> None:
-    found = await told(written(tmp_path), client(UNSURE, [SEVEN, SEVEN, SEVEN, EIGHT]))
-    assert (found["route"], found["confidence"], found["calibrated"]) == ("reasoned", 0.8, True)
+async def test_a_reasoned_answer_has_its_own_confidence(tmp_path: Path) -> None:
+    result = await verify(written(tmp_path), client(UNSURE, [SEVEN, SEVEN, SEVEN, EIGHT]))
+    assert (result["route"], result["confidence"], result["calibrated"]) == ("reasoned", 0.8, True)
 
 
-async def test_a_run_with_another_gate_is_not_calibrated(tmp_path: Path) -> None:
-    found = await told(written(tmp_path), client(SURE), RunSettings(threshold=0.5))
-    assert (found["route"], found["confidence"], found["calibrated"]) == ("direct", 1.0, None)
+async def test_a_run_with_another_threshold_is_not_calibrated(tmp_path: Path) -> None:
+    result = await verify(written(tmp_path), client(SURE), RunSettings(threshold=0.5))
+    assert (result["route"], result["confidence"], result["calibrated"]) == ("direct", 1.0, None)
 
 
-async def test_where_paths_gave_no_answer_the_votes_have_no_calibrated_confidence(tmp_path: Path) -> None:
-    found = await told(written(tmp_path), client(UNSURE, ["?"] * 4))
-    assert (found["status"], found["confidence"], found["calibrated"]) == ("degraded", 0.5, None)
+async def test_without_a_path_answer_the_confidence_is_not_calibrated(tmp_path: Path) -> None:
+    result = await verify(written(tmp_path), client(UNSURE, ["?"] * 4))
+    assert (result["status"], result["confidence"], result["calibrated"]) == ("degraded", 0.5, None)
 
 
 ABSTENTION = Abstention(below=0.75, target_risk=0.1, questions=100, answered=80, wrong=2)
@@ -78,18 +83,18 @@ ABSTENTION = Abstention(below=0.75, target_risk=0.1, questions=100, answered=80,
         (["?"] * 4, "abstained", 0.5, "it has no confidence of the kind that was calibrated"),
     ],
 )
-async def test_a_reasoned_answer_below_the_abstention_is_withheld(
+async def test_a_reasoned_answer_below_the_abstention_threshold_is_withheld(
     tmp_path: Path, paths: list[str], status: str, confidence: float, reason: str | None
 ) -> None:
-    found = await told(written(tmp_path, abstention=ABSTENTION), client(UNSURE, paths))
-    assert (found["status"], found["confidence"]) == (status, confidence)
-    assert (found["answer"], found["best_guess"]) == (("7", None) if reason is None else (None, "7"))
-    assert reason is None or found["reasons"][-1] == f"the answer was withheld: {reason}"
+    result = await verify(written(tmp_path, abstention=ABSTENTION), client(UNSURE, paths))
+    assert (result["status"], result["confidence"]) == (status, confidence)
+    assert (result["answer"], result["best_guess"]) == (("7", None) if reason is None else (None, "7"))
+    assert reason is None or result["reasons"][-1] == f"the answer was withheld: {reason}"
 
 
 async def test_a_direct_answer_is_never_withheld(tmp_path: Path) -> None:
-    found = await told(written(tmp_path, abstention=ABSTENTION), client(SURE))
-    assert (found["status"], found["answer"]) == ("ok", "7")
+    result = await verify(written(tmp_path, abstention=ABSTENTION), client(SURE))
+    assert (result["status"], result["answer"]) == ("ok", "7")
 
 
 @pytest.mark.parametrize(
@@ -104,12 +109,12 @@ async def test_another_model_or_task_warns_and_has_no_calibrated_confidence(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.warns(CalibrationWarning, match=message):
-        found = await told(written(tmp_path, **changes), client(SURE))
-    assert (found["uncertainty"]["samples"], found["confidence"], found["calibrated"]) == (4, 1.0, None)
+        result = await verify(written(tmp_path, **changes), client(SURE))
+    assert (result["uncertainty"]["samples"], result["confidence"], result["calibrated"]) == (4, 1.0, None)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"samples": 5}, "samples=5 contradicts the calibration .* whose gate has 4"),
         ({"threshold": 0.8}, "threshold=0.8 contradicts"),
@@ -117,29 +122,29 @@ async def test_another_model_or_task_warns_and_has_no_calibrated_confidence(
     ],
 )
 def test_a_setting_that_contradicts_the_calibration_is_an_error(
-    tmp_path: Path, given: dict[str, Any], message: str
+    tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SettingsError, match=message):
-        build_graph(Settings(calibration=written(tmp_path), **given), client=client(SURE), scorer=None)
+        build_graph(Settings(calibration=written(tmp_path), **settings), client=client(SURE), scorer=None)
 
 
-def test_verdicts_that_are_read_from_probabilities_are_not_those_that_were_calibrated(tmp_path: Path) -> None:
+def test_a_calibration_of_samples_refuses_label_probabilities(tmp_path: Path) -> None:
     settings = Settings(task="pairwise", calibration=written(tmp_path, task="pairwise"))
-    reads = ScriptedClient(labels={"A": -0.1}, name=BUNDLED_MODEL)
+    labels_client = ScriptedClient(labels={"A": -0.1}, name=BUNDLED_MODEL)
     with pytest.raises(SettingsError, match=r"label_probabilities='auto' reads verdicts .* set it to 'never'"):
-        build_graph(settings, client=reads, scorer=None)
+        build_graph(settings, client=labels_client, scorer=None)
 
 
-def test_a_setting_that_says_the_same_is_none(tmp_path: Path) -> None:
+def test_a_setting_that_agrees_with_the_calibration_is_accepted(tmp_path: Path) -> None:
     build_graph(Settings(calibration=written(tmp_path), samples=4), client=client(SURE), scorer=None)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_that_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="`egrm calibrate` makes one"):
         build_graph(Settings(calibration=tmp_path / "nowhere.json"), client=client(SURE), scorer=None)
 
 
-async def test_a_share_of_direct_runs_that_departs_warns_once(tmp_path: Path) -> None:
+async def test_a_changed_share_of_direct_runs_warns_once(tmp_path: Path) -> None:
     graph = build_graph(Settings(calibration=written(tmp_path)), client=client(SURE), scorer=None)
     with pytest.warns(CalibrationWarning, match="of [0-9]+ runs so far took the direct route") as caught:
         await graph.abatch([{"question": "3+4"}] * 40)
@@ -147,9 +152,9 @@ async def test_a_share_of_direct_runs_that_departs_warns_once(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("planned", "counted"), [(0, 0), (4, 1)])
-def test_a_run_that_had_nothing_to_draw_is_not_counted(planned: int, counted: int) -> None:
+def test_a_run_without_planned_samples_is_not_counted(planned: int, counted: int) -> None:
     gate = CalibratedGate(calibration(), foreign=False, watch=RateWatch((0.4, 0.6)))
-    seen = Uncertainty(
+    uncertainty = Uncertainty(
         measure="consensus",
         value=None,
         threshold=1.0,
@@ -159,5 +164,5 @@ def test_a_run_that_had_nothing_to_draw_is_not_counted(planned: int, counted: in
         orders_agree=None,
         contested=[],
     )
-    gate.saw("direct", seen)
+    gate.saw("direct", uncertainty)
     assert gate.watch.n == counted

@@ -1,4 +1,4 @@
-"""The guarantee's arithmetic, against numbers worked by hand and at the edge where it is tight."""
+"""The arithmetic of the guarantee, against numbers worked by hand and where it is tight."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def test_the_p_value_is_the_binomial_tail() -> None:
     assert p_value(0, 59, 0.05) == pytest.approx(0.95**59)
 
 
-def test_without_a_loss_59_questions_promise_five_percent_and_58_do_not() -> None:
+def test_59_questions_without_a_loss_certify_five_percent_and_58_do_not() -> None:
     assert questions_needed(0.05, 0.05) == 59
     assert last_passed(np.array([0]), 59, 0.05, 0.05) == 0
     assert last_passed(np.array([0]), 58, 0.05, 0.05) == -1
@@ -29,21 +29,21 @@ def test_the_number_of_questions_may_differ_by_threshold() -> None:
     assert last_passed(np.array([0]), np.array([0]), 0.05, 0.05) == -1
 
 
-def test_the_upper_bound_is_the_risk_that_the_losses_just_rule_out() -> None:
+def test_the_upper_bound_is_the_largest_risk_that_the_losses_do_not_rule_out() -> None:
     assert upper_bound(0, 59, 0.05) == pytest.approx(1 - 0.05 ** (1 / 59))
     assert p_value(2, 10, upper_bound(2, 10, 0.05)) == pytest.approx(0.05)
     assert upper_bound(5, 5, 0.05) == 1
 
 
-def test_a_risk_just_over_the_target_passes_as_often_as_stated_and_no_more() -> None:
-    """A thousand questions of which 5 % are lost, the target: up to 38 losses pass, as 4.3 % of all sets have."""
+def test_a_risk_just_over_the_target_passes_as_rarely_as_stated() -> None:
+    """At a target of 5 %, up to 38 losses in 1,000 questions pass, which happens in 4.3 % of all sets."""
     losses = np.random.default_rng(0).binomial(1000, 0.05, size=(200_000, 1))
     passed = (last_passed(losses, 1000, 0.05 - 1e-9, 0.05) == 0).mean()
     assert passed == pytest.approx(0.0433, abs=0.002)
 
 
 def test_many_thresholds_in_sequence_fail_no_more_often_than_one() -> None:
-    """Ten nested thresholds, each losing one question in a hundred more: the sixth is the first over the target."""
+    """Each of ten nested thresholds loses another 1 % of the questions, so the sixth is the first over the target."""
     rng = np.random.default_rng(0)
     losses = rng.multinomial(500, [*[0.01] * 10, 0.9], size=50_000)[:, :10].cumsum(axis=1)
     last = last_passed(losses, 500, 0.0599, 0.05)

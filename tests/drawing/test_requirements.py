@@ -17,13 +17,13 @@ DRAWN = [name for name, measure in MEASURES.items() if "readings" not in measure
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_not_a_number_is_no_value_and_is_told(value: float) -> None:
+def test_a_measure_without_a_finite_value_is_reported(value: float) -> None:
     measure = Measure("mine", lambda evidence: value, threshold=0.5, higher_is_certain=True)
     assert measure.measured(votes("7")) is None
     assert unmet_texts(measure, votes("7")) == ["the measure mine has no value for these fast answers"]
 
 
-def test_a_measure_that_has_what_it_needs_lacks_nothing() -> None:
+def test_a_measure_with_all_its_evidence_has_no_unmet_reasons() -> None:
     for name in DRAWN:
         evidence = drew(sample("A", [[-0.1, -3.0]], order="AB"), sample("A", [[-0.1, -3.0]], order="BA"))
         assert unmet_texts(MEASURES[name], evidence) == []
@@ -36,7 +36,7 @@ def test_answers_without_logprobs_are_counted() -> None:
     ]
 
 
-def test_samples_in_place_of_readings_are_told() -> None:
+def test_samples_in_place_of_readings_are_reported() -> None:
     assert unmet_texts(MEASURES["label_margin"], votes("A", "A")) == [
         "the labels' probabilities, which the measure label_margin needs, could not be read"
     ]

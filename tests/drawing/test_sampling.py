@@ -32,36 +32,36 @@ class Wide(Model):
     repeat_penalty: float | None = 1.1
 
 
-def test_each_stage_has_options_of_its_own() -> None:
+def test_each_stage_has_its_own_options() -> None:
     settings = RunSettings(fast_top_k=20, path_top_k=40, path_min_p=0.1, path_thinking_tokens=9)
     assert sampling_of(settings, "fast") == Sampling(1.0, 64, thinking="off", top_k=20)
     assert sampling_of(settings, "path") == Sampling(1.0, 2048, top_k=40, min_p=0.1, thinking_tokens=9)
 
 
 @pytest.mark.parametrize("name", SET)
-async def test_a_vllm_server_gets_an_option_as_it_is_set(name: str) -> None:
+async def test_a_vllm_server_gets_each_option_that_is_set(name: str) -> None:
     body = await sent(Sampling(temperature=1, max_tokens=8, **{name: SET[name]}))
     assert {option: body[option] for option in NEUTRAL} == {**NEUTRAL, name: SET[name]}
 
 
-async def test_a_vllm_server_gets_neutral_values_where_nothing_is_set() -> None:
-    """Or else those in the model's generation_config.json would count, and `top_k=1` there makes all samples one."""
+async def test_a_vllm_server_gets_neutral_values_for_unset_options() -> None:
+    """Otherwise the model's generation_config.json would apply, and `top_k=1` there makes all samples equal."""
     body = await sent(Sampling(temperature=1, max_tokens=8))
     assert {option: body[option] for option in NEUTRAL} == NEUTRAL
 
 
-async def test_a_chat_model_gets_the_options_that_its_class_has_fields_for() -> None:
-    found: list[tuple[object, ...]] = []
+async def test_a_chat_model_gets_the_options_that_its_class_declares() -> None:
+    received: list[tuple[object, ...]] = []
 
     def answer(model: Model) -> AIMessage:
         assert isinstance(model, Wide)
-        found.append((model.top_k, model.repeat_penalty))
+        received.append((model.top_k, model.repeat_penalty))
         return AIMessage("56")
 
     client = ChatModelClient(Wide(answer=answer))
     await draw(client, top_k=20, repetition_penalty=1.05)
     await draw(client)
-    assert found == [(20, 1.05), (40, 1.1)]
+    assert received == [(20, 1.05), (40, 1.1)]
     assert sorted(client.sampling_options) == ["repetition_penalty", "top_k", "top_p"]
 
 
@@ -75,12 +75,12 @@ def chat_model() -> Client:
 
 @pytest.mark.parametrize("client", [embedded, chat_model])
 @pytest.mark.parametrize("name", SET)
-def test_an_option_that_would_be_ignored_is_refused(client: Any, name: str) -> None:
+def test_an_option_that_the_client_would_ignore_is_refused(client: Any, name: str) -> None:
     with pytest.raises(SettingsError, match=rf"path_{name} is {SET[name]}, and .* does not take {name};"):
         require_options(RunSettings(**{f"path_{name}": SET[name]}), client())
 
 
-def test_it_is_refused_when_the_graph_is_built_and_when_a_run_overrides() -> None:
+def test_it_is_refused_at_build_time_and_in_a_run_override() -> None:
     with pytest.raises(SettingsError, match="fast_top_k is 20"):
         build_graph(Settings(fast_top_k=20))
     with pytest.raises(SettingsError, match="fast_top_k is 20"):
@@ -88,14 +88,14 @@ def test_it_is_refused_when_the_graph_is_built_and_when_a_run_overrides() -> Non
 
 
 @pytest.mark.parametrize("client", [ServerClient("tiny"), ScriptedClient({})])
-def test_these_clients_take_all_of_them(client: Client) -> None:
-    every = {f"{stage}_{name}": value for stage in ("fast", "path") for name, value in SET.items()}
-    require_options(RunSettings(**every, fast_top_p=0.9, path_thinking_tokens=9), client)
+def test_server_and_scripted_clients_take_every_option(client: Client) -> None:
+    options = {f"{stage}_{name}": value for stage in ("fast", "path") for name, value in SET.items()}
+    require_options(RunSettings(**options, fast_top_p=0.9, path_thinking_tokens=9), client)
     assert {*SET, "top_p", "thinking_tokens"} == set(OPTIONS)
 
 
 @pytest.mark.parametrize("greedy", [{"fast_top_k": 1}, {"path_top_k": 1}, {"fast_min_p": 1}, {"fast_temperature": 0}])
-def test_an_option_that_makes_all_samples_one_is_refused(greedy: dict[str, Any]) -> None:
+def test_an_option_that_makes_all_samples_equal_is_refused(greedy: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="decodes the same text every time"):
         RunSettings(**greedy)
     RunSettings(**greedy, samples=1, paths=1)

@@ -20,9 +20,9 @@ def same(one: str, other: str) -> bool:
     return one == other
 
 
-def test_a_summary_keeps_the_numbers_but_no_prompts_or_texts() -> None:
-    whole = record()
-    short = summarized(whole)
+def test_a_summary_has_numbers_but_no_prompts_or_texts() -> None:
+    full = record()
+    short = summarized(full)
     assert (short["level"], short["prompts"]) == ("summary", [])
     verdict = short["verification"]
     assert verdict is not None
@@ -35,13 +35,13 @@ def test_a_summary_keeps_the_numbers_but_no_prompts_or_texts() -> None:
     ]
     assert [sample["answer"] for sample in verdict["samples"]] == ["42", "32", "42", "42", "32"]
     assert all(completion["tokens"] is None for call in short["calls"] for completion in call["generated"])
-    assert whole == record()
+    assert full == record()
 
 
 def test_without_texts_no_text_remains() -> None:
-    whole = record()["asked"]
-    assert whole is not None
-    asked = {**whole, "question": "SECRET 17+25", "history": [{"role": "user", "content": "SECRET"}]}
+    original = record()["asked"]
+    assert original is not None
+    asked = {**original, "question": "SECRET 17+25", "history": [{"role": "user", "content": "SECRET"}]}
     blank = without_texts(record(asked=asked, error="ValueError: SECRET", metadata={"who": "SECRET"}), same)
     verdict = json.dumps(blank)
     for text in ("SECRET", "17+25", '"42"', '"32"', "know"):
@@ -56,10 +56,10 @@ def test_without_texts_no_text_remains() -> None:
 
 
 def test_redaction_reaches_every_text_and_does_not_change_the_input() -> None:
-    whole = record(error="42")
-    clean = redacted(whole, lambda text: text.replace("42", "[number]"))
+    original = record(error="42")
+    clean = redacted(original, lambda text: text.replace("42", "[number]"))
     assert "42" not in json.dumps({**clean, "settings": {}})
-    assert whole == record(error="42")
+    assert original == record(error="42")
 
 
 @pytest.mark.parametrize("level", ["summary", "full"])
@@ -69,10 +69,10 @@ async def test_a_graph_records_redacted_texts(level: str) -> None:
     graph = recording_graph(client, store, SCORER, lambda text: text.replace("17", "[name]"), trace_level=level)
     verdict = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
     assert "17" in verdict["paths"][0]["text"]
-    (kept,) = store.records
-    assert "[name]+48-9" in json.dumps(kept)
+    (recorded,) = store.records
+    assert "[name]+48-9" in json.dumps(recorded)
     for text in ("17+", "17 lost"):
-        assert text not in json.dumps(kept)
+        assert text not in json.dumps(recorded)
 
 
 async def test_a_graph_records_no_texts_if_they_are_off() -> None:
@@ -80,12 +80,12 @@ async def test_a_graph_records_no_texts_if_they_are_off() -> None:
     client = ScriptedClient(fast=["57", "56"] * 3, paths=[WRONG, RIGHT, WRONG, WRONG])
     graph = recording_graph(client, store, SCORER, trace_texts=False)
     await graph.ainvoke({"question": "17+48-9", "reference": "56"})
-    (kept,) = store.records
-    assert kept["verification"] is not None
-    assert (kept["texts"], kept["verification"]["answer"]) == (False, "answer 2")
-    # Complete JSON values, because an id may start with the same digits; and parts of longer texts.
+    (recorded,) = store.records
+    assert recorded["verification"] is not None
+    assert (recorded["texts"], recorded["verification"]["answer"]) == (False, "answer 2")
+    # Full JSON values, because an id may start with the same digits, and parts of longer texts.
     for text in ('"57"', '"56"', "17+48", "65;", "#56"):
-        assert text not in json.dumps(kept)
+        assert text not in json.dumps(recorded)
 
 
 async def test_the_api_key_is_not_recorded_if_a_server_echoes_it() -> None:
@@ -97,11 +97,11 @@ async def test_the_api_key_is_not_recorded_if_a_server_echoes_it() -> None:
         graph = build_graph(Settings(**settings), client=client, scorer=None, store=store)
         verdict = (await graph.ainvoke({"question": "1+1"}))["verification"]
     assert verdict["status"] == "abstained"
-    (kept,) = store.records
-    assert kept["calls"][0]["retries"][0]["reason"]
-    assert kept["calls"][0]["server"] == server.url
-    assert key not in json.dumps(kept)
-    assert "Bearer" not in json.dumps(kept).replace("Bearer ***", "")
+    (recorded,) = store.records
+    assert recorded["calls"][0]["retries"][0]["reason"]
+    assert recorded["calls"][0]["server"] == server.url
+    assert key not in json.dumps(recorded)
+    assert "Bearer" not in json.dumps(recorded).replace("Bearer ***", "")
 
 
 async def test_an_authorization_header_in_an_error_is_not_recorded() -> None:

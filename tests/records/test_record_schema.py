@@ -1,3 +1,5 @@
+"""The published JSON schema of records."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,7 @@ def test_a_judged_run_is_valid() -> None:
     assert errors_of(made) == []
 
 
-def test_a_verification_from_the_graph_is_valid() -> None:
+def test_a_verification_of_the_graph_is_valid() -> None:
     from egrm_graph import build_graph
 
     client = ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=["17+48=65;65-9=56;#56"] * 4)
@@ -87,11 +89,11 @@ def test_a_verification_from_the_graph_is_valid() -> None:
 
 
 @pytest.mark.parametrize("bad", [{"ending": "well"}, {"ms": "1"}, {"verification": {}}, {"sources": {"x": "mars"}}])
-def test_other_values_are_not_valid(bad: dict[str, Any]) -> None:
+def test_invalid_values_are_rejected(bad: dict[str, Any]) -> None:
     assert errors_of(record(**bad)) != []
 
 
-def test_a_record_without_a_field_is_not_valid() -> None:
+def test_a_record_with_a_missing_field_is_rejected() -> None:
     made: dict[str, Any] = dict(record())
     del made["why"]
     assert errors_of(record()) == []

@@ -17,7 +17,7 @@ TASK = ArithmeticTask()
         *("Calculate: 17 + 48 - 9.", "17+48−9", "17 + 48 – 9", "１７+48-9", "017+48-9", "How much is 17+48-9?"),  # noqa: RUF001
     ],
 )
-async def test_a_chain_is_asked_in_the_models_spelling(question: str) -> None:
+async def test_a_chain_is_rewritten_in_the_models_form(question: str) -> None:
     assert TASK.check(question) == "17+48-9"
 
 
@@ -41,19 +41,19 @@ async def test_a_chain_is_asked_in_the_models_spelling(question: str) -> None:
         *("17+48; ignore that", "(17+48)", "1000+1", "1+2+3+4+5+6+7+8+9", "17+48=65", "1+" * 10_000 + "1", None, 5),
     ],
 )
-async def test_anything_else_is_refused_with_the_way_to_another_model(question: Any) -> None:
+async def test_other_questions_are_refused_with_options_for_another_model(question: Any) -> None:
     with pytest.raises(InputError, match=r"add and subtract.*--engine vllm --base-url \S+ --model"):
         TASK.check(question)
 
 
-async def test_the_refusal_says_what_was_wrong() -> None:
+async def test_the_error_says_what_is_wrong() -> None:
     with pytest.raises(InputError, match="has a number of 4 digits"):
         TASK.check("1000+1")
     with pytest.raises(InputError, match="has 9 terms"):
         TASK.check("1+2+3+4+5+6+7+8+9")
 
 
-async def test_the_longest_chain_is_taken() -> None:
+async def test_the_longest_allowed_chain_is_accepted() -> None:
     assert TASK.check("+".join(["999"] * 8)) == "+".join(["999"] * 8)
 
 
@@ -76,33 +76,35 @@ async def test_the_longest_chain_is_taken() -> None:
         ("17+40=57;#5", False, None),
         ("#56\n", False, None),
         ("9" * 100_000, True, None),
-        ("٥", True, None),  # noqa: RUF001 - a digit, but not one that the model writes
+        ("٥", True, None),  # noqa: RUF001 - not one of the digits that the model writes
     ],
 )
-async def test_reads_the_number_after_the_last_hash_or_the_bare_number(text: str, complete: bool, answer: Any) -> None:
+async def test_the_answer_is_the_number_after_the_last_hash_or_a_bare_number(
+    text: str, complete: bool, answer: Any
+) -> None:
     assert TASK.read_answer(text, complete=complete) == answer
 
 
 @settings(deadline=None)
 @given(st.text("0123456789+-=:;#\n"), st.booleans())
-async def test_what_is_read_is_a_number(text: str, complete: bool) -> None:
+async def test_an_answer_is_always_a_number(text: str, complete: bool) -> None:
     answer = TASK.read_answer(text, complete=complete)
     assert answer is None or str(int(answer)).lstrip("-") in answer
 
 
 @settings(deadline=None)
 @given(st.integers(-9999, 9999), st.integers(-9999, 9999))
-async def test_answers_are_the_same_as_numbers(one: int, other: int) -> None:
+async def test_answers_are_compared_as_numbers(one: int, other: int) -> None:
     assert TASK.same(str(one), f" {other} ") == (one == other)
     assert TASK.same(f"{one:05d}", str(one))
 
 
 @settings(deadline=None)
 @given(st.text(), st.text())
-async def test_text_is_only_the_same_as_itself(one: str, other: str) -> None:
+async def test_any_text_equals_itself(one: str, other: str) -> None:
     assert TASK.same(one, one)
     assert TASK.same(one, other) == TASK.same(other, one)
 
 
-async def test_a_number_of_any_length_is_compared() -> None:
+async def test_numbers_of_any_length_are_compared() -> None:
     assert not TASK.same("9" * 100_000, "1")

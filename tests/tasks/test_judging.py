@@ -1,4 +1,4 @@
-"""The views in which candidates are shown: in what orders, how often, and under which code."""
+"""Views of the candidates: their orders, how often each is used, and their code."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from egrm_graph.verification import Judged, Subject, View
 DEFAULT = RunSettings()
 
 
-def ask(task: TaskName, candidates: Sequence[Any], settings: RunSettings = DEFAULT, **given: Any) -> Subject:
-    return task_named(task).ask({"question": "17+48?", "candidates": candidates, **given}, settings)
+def ask(task: TaskName, candidates: Sequence[Any], settings: RunSettings = DEFAULT, **inputs: Any) -> Subject:
+    return task_named(task).ask({"question": "17+48?", "candidates": candidates, **inputs}, settings)
 
 
 def judged(task: TaskName, candidates: Sequence[Any], settings: RunSettings = DEFAULT) -> Judged:
@@ -35,49 +35,49 @@ def views(task: TaskName, n_candidates: int, n: int, among: Sequence[str] = ()) 
     return task_named(task).views(subject, DEFAULT, n, among)
 
 
-@pytest.mark.parametrize(("n", "each"), [(1, 1), (2, 1), (4, 2), (5, 3)])
-def test_two_are_shown_in_both_orders_equally_often(n: int, each: int) -> None:
+@pytest.mark.parametrize(("n", "n_per_order"), [(1, 1), (2, 1), (4, 2), (5, 3)])
+def test_two_candidates_are_shown_in_both_orders_equally_often(n: int, n_per_order: int) -> None:
     one, other = views("pairwise", 2, n)
-    assert (one["order"], one["samples"], other["samples"]) == (other["order"][::-1], each, each)
+    assert (one["order"], one["samples"], other["samples"]) == (other["order"][::-1], n_per_order, n_per_order)
 
 
 @pytest.mark.parametrize(("n_candidates", "n", "samples"), [(3, 5, [2, 2, 1]), (3, 6, [2, 2, 2]), (4, 2, [1, 1])])
-def test_several_are_rotated(n_candidates: int, n: int, samples: list[int]) -> None:
+def test_several_candidates_are_rotated(n_candidates: int, n: int, samples: list[int]) -> None:
     found = views("best_of_n", n_candidates, n)
     assert [view["samples"] for view in found] == samples
-    whole = found[0]["order"]
+    first_order = found[0]["order"]
     for view in found:
-        k = whole.index(view["order"][0])
-        assert view["order"] == whole[k:] + whole[:k]
+        k = first_order.index(view["order"][0])
+        assert view["order"] == first_order[k:] + first_order[:k]
 
 
 @given(n_candidates=st.integers(2, 64), n=st.integers(1, 40))
-def test_no_candidate_has_a_place_twice_more_often_than_another(n_candidates: int, n: int) -> None:
+def test_candidates_share_each_place_evenly(n_candidates: int, n: int) -> None:
     found = views("best_of_n", n_candidates, n)
     assert sum(view["samples"] for view in found) == (n + n % 2 if n_candidates == 2 else n)
     for place in range(n_candidates):
-        held = Counter(dict.fromkeys(found[0]["order"], 0))
+        counts = Counter(dict.fromkeys(found[0]["order"], 0))
         for view in found:
-            held[view["order"][place]] += view["samples"]
-        assert max(held.values()) - min(held.values()) <= 1
+            counts[view["order"][place]] += view["samples"]
+        assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_labels_stand_for_the_candidates_in_the_order_shown() -> None:
+def test_labels_follow_the_order_of_the_view() -> None:
     for view in views("pairwise", 2, 2):
         assert (view["labels"], view["outcomes"]) == (["A", "B", "C"], [*view["order"], "tie"])
-        shown = [each.split("\n")[1] for each in view["variables"]["candidates"]]
-        assert shown == [{"A": "text 0", "B": "text 1"}[name] for name in view["order"]]
+        texts_in_view = [each.split("\n")[1] for each in view["variables"]["candidates"]]
+        assert texts_in_view == [{"A": "text 0", "B": "text 1"}[name] for name in view["order"]]
     assert all(view["outcomes"] == view["order"] for view in views("best_of_n", 3, 3))
 
 
-def test_a_verdict_is_read_as_the_candidate_that_the_label_stood_for() -> None:
+def test_a_label_is_read_as_the_candidate_that_it_represents() -> None:
     task = task_named("pairwise")
     for view in views("pairwise", 2, 2):
         assert [task.read(label, view, fast=True) for label in "ABC"] == [*view["order"], "tie"]
         assert task.read(f"{view['code']}: A", view, fast=False) == view["order"][0]
 
 
-def test_only_the_contested_are_shown_if_they_are_two_at_least() -> None:
+def test_only_contested_candidates_are_shown_if_there_are_at_least_two() -> None:
     assert {frozenset(view["order"]) for view in views("best_of_n", 5, 4, ["B", "E"])} == {frozenset("BE")}
     assert [view["labels"] for view in views("best_of_n", 5, 4, ["B", "E"])] == [["A", "B"]] * 2
     assert {len(view["order"]) for view in views("best_of_n", 5, 4, ["B"])} == {5}
@@ -87,17 +87,17 @@ texts = st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=5)
 
 
 @given(texts, st.randoms(use_true_random=False))
-def test_what_is_shown_follows_from_the_candidates_and_not_from_their_order(given_texts: list[str], draw: Any) -> None:
-    def shown(candidates: Sequence[str]) -> Any:
-        subject = ask("best_of_n", candidates)
+def test_views_do_not_depend_on_the_order_of_the_input(candidates: list[str], draw: Any) -> None:
+    def views_of(order: Sequence[str]) -> Any:
+        subject = ask("best_of_n", order)
         return subject["key"], [view["variables"] for view in task_named("best_of_n").views(subject, DEFAULT, 5)]
 
-    mixed = list(given_texts)
-    draw.shuffle(mixed)
-    assert shown(mixed) == shown(given_texts)
+    shuffled = list(candidates)
+    draw.shuffle(shuffled)
+    assert views_of(shuffled) == views_of(candidates)
 
 
-def test_which_of_equal_calls_is_shown_does_not_depend_on_their_order() -> None:
+def test_which_of_equal_calls_is_shown_does_not_depend_on_the_order() -> None:
     calls = [AIMessage("", tool_calls=[ToolCall(name="a", args={"x": x}, id=str(x))]) for x in range(3)]
     settings = RunSettings(tool_votes="name")
     found = set()
@@ -114,10 +114,10 @@ def test_equal_candidates_are_shown_once() -> None:
     assert sorted(found["items"]) == [1, 2]
 
 
-def test_candidates_that_cannot_be_shown_are_not_judged() -> None:
+def test_unfit_candidates_are_not_judged() -> None:
     found = judged("best_of_n", ["65", "", AIMessage([{"type": "image", "url": "x"}]), "66"])
     assert sorted(found["items"]) == [0, 3]
-    assert [why is not None for why in found["unfit"]] == [False, True, True, False]
+    assert [reason is not None for reason in found["unfit"]] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -130,15 +130,17 @@ def test_candidates_that_cannot_be_shown_are_not_judged() -> None:
         ("pointwise", [""], False),
     ],
 )
-def test_a_model_is_asked_where_there_is_something_to_judge(task: TaskName, candidates: list[str], asks: bool) -> None:
+def test_a_model_is_asked_only_if_there_is_something_to_judge(
+    task: TaskName, candidates: list[str], asks: bool
+) -> None:
     judging = task_named(task)
     assert isinstance(judging, Judging)
     assert judging.comparable(judged(task, candidates)) is asks
 
 
-def test_the_code_follows_from_all_that_is_shown() -> None:
-    def code(candidates: Sequence[str], **given: Any) -> str:
-        found = ask("pairwise", candidates, **given)["judged"]
+def test_the_code_depends_on_every_part_of_the_view() -> None:
+    def code(candidates: Sequence[str], **inputs: Any) -> str:
+        found = ask("pairwise", candidates, **inputs)["judged"]
         assert found is not None
         return found["code"]
 
@@ -156,12 +158,12 @@ def test_the_code_follows_from_all_that_is_shown() -> None:
 
 
 @pytest.mark.parametrize(("n", "names"), [(2, ["A", "B"]), (27, [str(i + 1) for i in range(27)])])
-def test_candidates_are_called_by_letters_or_numbers(n: int, names: list[str]) -> None:
+def test_candidates_are_named_by_letters_or_numbers(n: int, names: list[str]) -> None:
     assert outcome_names(judged("best_of_n" if n > 2 else "pairwise", [f"t{i}" for i in range(n)])) == names
 
 
 @pytest.mark.parametrize(
-    ("task", "given", "message"),
+    ("task", "inputs", "message"),
     [
         ("pairwise", {"question": "q"}, "the task pairwise judges 'candidates'"),
         ("pairwise", {"question": "q", "candidates": ["a"]}, "the task pairwise takes 2 candidates, not 1"),
@@ -174,6 +176,6 @@ def test_candidates_are_called_by_letters_or_numbers(n: int, names: list[str]) -
         ("pairwise", {"question": "q", "candidates": ["a", "b"], "rubric": 7}, "rubric=7 is int"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(task: TaskName, given: dict[str, Any], message: str) -> None:
+def test_input_that_cannot_be_judged_is_refused(task: TaskName, inputs: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        task_named(task).ask(given, DEFAULT)
+        task_named(task).ask(inputs, DEFAULT)

@@ -1,4 +1,4 @@
-"""Evidence as a run would draw it."""
+"""Evidence like that of a run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ def sample(
     logprobs: Sequence[float] | None = None,
     order: str = "",
 ) -> Sample:
-    """With `tops`, the chosen tokens are the likeliest unless `logprobs` says otherwise."""
+    """A sample. If `logprobs` is missing, its tokens are the most likely ones of `tops`."""
     if logprobs is None and tops is not None:
         logprobs = [top[0] for top in tops]
     return Sample(

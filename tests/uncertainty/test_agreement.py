@@ -28,40 +28,40 @@ def test_consensus_keeps_lost_voters_in_the_denominator(answers: tuple[str | Non
 
 
 @pytest.mark.parametrize("name", ["consensus", "vote_entropy", "certaindex"])
-def test_four_of_five_is_certain_and_three_of_five_is_not(name: str) -> None:
+def test_four_of_five_votes_are_certain_and_three_of_five_are_not(name: str) -> None:
     measure = MEASURES[name]
     assert measure.certain(measure.value(votes("7", "7", "7", "7", "8")), measure.threshold)
     assert not measure.certain(measure.value(votes("7", "7", "7", "8", "8")), measure.threshold)
 
 
-def test_one_voter_is_certain_unless_it_is_lost() -> None:
+def test_a_single_voter_is_certain_unless_lost() -> None:
     assert (vote_entropy(votes("7")), certaindex(votes("7"))) == (0, 1)
     assert (vote_entropy(votes(None)), certaindex(votes(None))) == (1, 0)
 
 
 @given(ANSWERS)
-def test_vote_entropy_is_scipys_over_its_largest_value(answers: list[str | None]) -> None:
+def test_vote_entropy_is_scipys_entropy_over_the_maximum(answers: list[str | None]) -> None:
     counted = votes(*answers)
     counts = [*counted.votes.counts, *[1] * counted.votes.lost]
     assert vote_entropy(counted) == pytest.approx(entropy(counts) / math.log(len(answers)))
 
 
-def test_one_reading_of_three_labels_is_no_certain_voter() -> None:
+def test_a_single_even_reading_is_not_certain() -> None:
     even = read(reading("AB", {"A": 1 / 3, "B": 1 / 3, "tie": 1 / 3}, samples=1))
     assert vote_entropy(even) == pytest.approx(1)
 
 
-def test_certaindex_of_two_pairs_among_four_is_a_half() -> None:
+def test_certaindex_of_two_pairs_is_one_half() -> None:
     assert certaindex(votes("7", "7", "8", "8")) == pytest.approx((math.log(4) - math.log(2)) / math.log(4))
 
 
-def test_orders_disagree_by_the_share_of_votes_that_would_have_to_change() -> None:
+def test_order_disagreement_is_the_share_of_votes_that_would_have_to_change() -> None:
     one = [sample("A", order="AB"), sample("A", order="AB"), sample("A", order="AB"), sample("B", order="AB")]
     other = [sample("A", order="BA"), sample("B", order="BA"), sample("B", order="BA"), sample("B", order="BA")]
     assert order_disagreement(drew(*one, *other)) == pytest.approx(0.5)
 
 
-def test_a_lost_voter_agrees_with_nobody_in_another_order() -> None:
+def test_a_lost_voter_agrees_with_no_other_order() -> None:
     half_lost = drew(
         sample("A", order="AB"), sample(None, order="AB"), sample("A", order="BA"), sample("A", order="BA")
     )
@@ -69,20 +69,23 @@ def test_a_lost_voter_agrees_with_nobody_in_another_order() -> None:
     assert order_disagreement(read(reading("AB", {"A": 1.0}), reading("BA", None))) == 1
 
 
-def test_among_three_orders_the_mean_of_all_pairs_counts() -> None:
+def test_three_orders_use_the_mean_over_all_pairs() -> None:
     evidence = drew(sample("A", order="ABC"), sample("A", order="BCA"), sample("B", order="CAB"))
     assert order_disagreement(evidence) == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("evidence", [votes("7", "8"), drew(sample("A", order="AB"), sample("B", order="AB"))])
-def test_without_two_orders_there_is_no_disagreement_to_measure(evidence: object) -> None:
+def test_order_disagreement_needs_two_orders(evidence: object) -> None:
     assert math.isnan(order_disagreement(evidence))  # type: ignore[arg-type]
 
 
 @given(*[st.lists(st.floats(0.01, 1), min_size=3, max_size=3)] * 2)
-def test_the_disagreement_of_two_readings_is_half_scipys_cityblock(one: list[float], other: list[float]) -> None:
+def test_the_disagreement_of_two_readings_is_half_scipys_cityblock_distance(
+    one: list[float], other: list[float]
+) -> None:
     shares = [[value / sum(values) for value in values] for values in (one, other)]
     readings = [
-        reading(order, dict(zip("ABt", each, strict=True))) for order, each in zip(("AB", "BA"), shares, strict=True)
+        reading(order, dict(zip("ABt", values, strict=True)))
+        for order, values in zip(("AB", "BA"), shares, strict=True)
     ]
     assert order_disagreement(read(*readings)) == pytest.approx(cityblock(*shares) / 2, abs=1e-12)

@@ -1,4 +1,4 @@
-"""What holds for every measure of the table."""
+"""Properties of all measures."""
 
 import math
 import random
@@ -53,7 +53,7 @@ def values(names: Sequence[str], evidence: Evidence) -> dict[str, float]:
 
 
 def within(names: Sequence[str], evidence: Evidence) -> None:
-    """Each in its range, or NaN."""
+    """Check that each measure is in its range or NaN."""
     votes, n_listed = evidence.votes, len(POSITIONS[0])
     nats = math.log(max(len(evidence.samples), len(votes.answers) + votes.lost, n_listed + 1))
     for name, value in values(names, evidence).items():
@@ -62,6 +62,7 @@ def within(names: Sequence[str], evidence: Evidence) -> None:
 
 
 def surer(names: Sequence[str], more: Evidence, fewer: Evidence) -> None:
+    """Check that no measure is less certain of `more` than of `fewer`."""
     one, other = values(names, more), values(names, fewer)
     for name in names:
         gained = one[name] - other[name]
@@ -81,12 +82,12 @@ def test_the_order_of_the_readings_makes_no_difference(readings: list[Reading], 
 
 
 @given(samples=SAMPLES)
-def test_of_samples_every_measure_is_in_its_range(samples: list[Sample]) -> None:
+def test_every_measure_of_samples_is_in_its_range(samples: list[Sample]) -> None:
     within(DRAWN, drew(*samples))
 
 
 @given(readings=READINGS)
-def test_of_readings_every_measure_is_in_its_range(readings: list[Reading]) -> None:
+def test_every_measure_of_readings_is_in_its_range(readings: list[Reading]) -> None:
     within(ON_READINGS, read(*readings))
 
 
@@ -111,14 +112,14 @@ def test_answers_alone_tell_five_of_five_from_four(name: str) -> None:
 @given(shares=st.tuples(st.floats(1 / 3, 1), st.floats(1 / 3, 1)))
 def test_more_probability_on_one_label_is_never_less_certain(shares: tuple[float, float]) -> None:
     def of(share: float) -> Evidence:
-        on = {"A": share, "B": (1 - share) / 2, "tie": (1 - share) / 2}
-        return read(reading("AB", on), reading("BA", on))
+        probabilities = {"A": share, "B": (1 - share) / 2, "tie": (1 - share) / 2}
+        return read(reading("AB", probabilities), reading("BA", probabilities))
 
     surer(ON_READINGS, of(max(shares)), of(min(shares)))
 
 
 @pytest.mark.parametrize("name", list(MEASURES))
-def test_where_every_voter_is_lost_no_gate_opens(name: str) -> None:
+def test_the_gate_stays_closed_if_every_voter_is_lost(name: str) -> None:
     measure = MEASURES[name]
     for evidence in (votes(None, None), read(reading("AB", None), reading("BA", None)), drew()):
         value = measure.measured(evidence)
@@ -126,10 +127,10 @@ def test_where_every_voter_is_lost_no_gate_opens(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in DRAWN if name != "order_disagreement"])
-def test_one_sample_can_be_measured(name: str) -> None:
+def test_a_single_sample_has_a_value(name: str) -> None:
     assert MEASURES[name].measured(drew(sample("7", [[-0.1, -3.0]]))) is not None
 
 
-def test_only_what_a_measure_needs_is_asked_for() -> None:
+def test_a_measure_requests_only_the_logprobs_it_needs() -> None:
     names = ("consensus", "weighted_semantic_entropy", "deepconf_mean", "label_entropy")
     assert [MEASURES[name].logprobs(20) for name in names] == [0, 1, 20, 0]
