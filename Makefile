@@ -54,6 +54,7 @@ pyright: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # The site, in build/docs. `make docs LINKS=1` also checks links to other sites, which needs the network.
+.PHONY: docs
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
 	@echo "Open build/docs/index.html"
@@ -98,7 +99,7 @@ $(VENV)/.dev: $(VENV)/.core
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,docs]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,cli,docs]'
 	@touch $@
 
 # The server has an environment of its own: it pins other versions. Where no build of it can be installed, the

@@ -58,6 +58,14 @@ def test_the_first_example_runs_against_an_openai_compatible_server(page: str) -
         assert printed_by(example.replace(SERVER, url)) == f"{TEXT} direct\n"
 
 
+@pytest.mark.parametrize("guide", ["judging", "early-stopping"])
+def test_the_examples_of_a_guide_run(guide: str) -> None:
+    examples = re.findall(r"(?s)```python\n(.*?)```", (ROOT / "docs" / "guides" / f"{guide}.md").read_text())
+    assert examples
+    with canned_server(0.0) as url:
+        assert all(printed_by(example.replace(SERVER, url)) for example in examples)
+
+
 def test_the_example_without_a_server_runs() -> None:
     example = re.findall(r"(?s)```python\n(.*?)```", README)[1]
     assert printed_by(example) == "65\n"
