@@ -42,6 +42,7 @@ def test_every_top_folder_and_module_of_the_tree_is_there() -> None:
     assert len(inside) >= 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["agent", "quickstart", "subgraph"])
 def test_examples_run(name: str) -> None:
     run = subprocess.run(
@@ -59,6 +60,7 @@ def test_examples_run(name: str) -> None:
     assert run.stdout.startswith(expected[name])
 
 
+@pytest.mark.slow
 def test_the_quickstart_shows_both_routes() -> None:
     quickstart = [sys.executable, str(ROOT / "examples" / "quickstart.py")]
     out = subprocess.run(quickstart, capture_output=True, text=True, check=True).stdout
@@ -66,6 +68,7 @@ def test_the_quickstart_shows_both_routes() -> None:
     assert len(re.findall(r"score: 0\.\d+", out)) == 4
 
 
+@pytest.mark.slow
 def test_the_readmes_scorer_is_trained_and_used_as_pasted(tmp_path: Path) -> None:
     (block,) = re.findall(r"```sh\npip install '\.\[train\]'\n(.*?)```", README, re.DOTALL)
     train, ask = block.replace("\\\n", "").replace("my-scorer", str(tmp_path / "my-scorer")).strip().splitlines()

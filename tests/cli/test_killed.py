@@ -79,6 +79,7 @@ async def first_request(server: FakeServer, n_before: int, process: BaseProcess)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_fifty_kills_lose_only_what_was_under_way(tmp_path: Path) -> None:
     chance = random.Random(5)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from egrm_graph.training.parquet import read_parquet
@@ -42,6 +43,7 @@ async def test_every_line_gets_its_paths_marked(tmp_path: Path) -> None:
     assert "3 questions, 3 paths, 2 of them right, 2 bad lines" in done.err
 
 
+@pytest.mark.slow
 async def test_killed_and_resumed_it_draws_nothing_twice_and_gives_the_same_file(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", *({"id": i, **QUESTION, "question": f"{i}+56-{i}"} for i in range(1, 25)))
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
@@ -88,6 +90,7 @@ async def test_an_id_that_comes_twice_is_told(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_parquet_is_written_once_all_is_drawn_and_reads_like_the_lines(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", {"id": "a", "level": 2, **QUESTION}, {"id": "b", "question": "1+1"})
     lines, table = tmp_path / "out.jsonl", tmp_path / "out.parquet"
@@ -103,6 +106,7 @@ async def test_parquet_is_written_once_all_is_drawn_and_reads_like_the_lines(tmp
     assert "no 'reference'" in read_parquet(table)[1]["error"]
 
 
+@pytest.mark.slow
 async def test_a_killed_run_to_parquet_goes_on_where_it_was(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", {"id": 1, **QUESTION}, {"id": 2, **QUESTION, "question": "2+56-2"})
     output = tmp_path / "out.parquet"

@@ -114,6 +114,7 @@ async def test_results_come_while_the_input_is_still_open() -> None:
         assert (await ended(process)).status == 0
 
 
+@pytest.mark.slow
 async def test_resume_asks_only_what_has_no_result(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "aab"))
     output = tmp_path / "out.jsonl"

@@ -48,6 +48,7 @@ def test_the_shipped_questions_are_those_of_the_recipe_and_their_references_are_
     assert [(row["question"], row["reference"], row["level"]) for row in HELD_OUT] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["train", "validation"])
 def test_what_is_trained_on_never_meets_a_held_out_question(side: world.Side) -> None:
     held_out = {tuple(sorted(terms_of(row["question"]))) for row in HELD_OUT}

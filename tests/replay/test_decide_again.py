@@ -85,6 +85,7 @@ async def runs(n: int = 150, **settings: Any) -> list[tuple[Verification, Record
     return [(each["verification"], by_id[each["verification"]["run_id"]]) for each in told]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"trace_level": "summary"}, {"stopping": "all", "selection": "best_score"}])
 async def test_the_recorded_settings_give_the_recorded_verdict(settings: dict[str, Any]) -> None:
     found = await runs(n=1000 if not settings else 150, **settings)
@@ -101,6 +102,7 @@ async def test_without_texts_route_and_winner_are_the_same() -> None:
         assert again.answer == kept["verification"]["answer"]
 
 
+@pytest.mark.slow
 async def test_another_threshold_gives_what_a_fresh_run_gives() -> None:
     """Recorded with all fast answers and all paths, so that nothing is unknown."""
     whole = await runs(stopping="all", threshold=2.0)
@@ -111,6 +113,7 @@ async def test_another_threshold_gives_what_a_fresh_run_gives() -> None:
         assert len({decision.route for decision in expected}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("single", [False, True])
 async def test_what_is_told_of_a_run_that_stopped_early_is_what_a_fresh_run_gives(single: bool) -> None:
     fresh = {threshold: await runs(threshold=threshold, single_requests=single) for threshold in THRESHOLDS}
