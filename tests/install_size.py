@@ -51,7 +51,7 @@ def install(tree: Path, extras: list[str], first: list[str], folder: Path) -> In
     )
     before = _sizes_mb(site)
     target = f"{tree}[{','.join(extras)}]" if extras else str(tree)
-    pip = [python, "-m", "pip", "install", "--quiet", "--constraint", tree / "constraints.txt"]
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--constraint", tree / "constraints.txt"]
     started = time.perf_counter()
     if first:
         subprocess.run([*pip, *first], check=True)

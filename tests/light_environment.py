@@ -28,7 +28,7 @@ def light_environment(folder: Path, python: str = sys.executable) -> Path:
     made = folder / "bin" / "python"
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--python", python, folder], check=True)
-    constraints = ["--constraint", ROOT / "constraints.txt"]
+    constraints: list[str | Path] = ["--constraint", ROOT / "constraints.txt"]
     subprocess.run([*uv, "pip", "install", "--quiet", "--python", made, *constraints, ROOT], check=True)
     return made
 
