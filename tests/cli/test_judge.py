@@ -10,6 +10,8 @@ from aiohttp import web
 from tests.cli.test_verify import egrm, ended, served, server_that, written
 from tests.clients.fake_server import Seen, answer
 
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
+
 RIGHT, WRONG = "17+48=65;#65", "#66"
 
 
@@ -58,7 +60,6 @@ async def test_a_question_task_says_what_to_do_with_candidates(tmp_path: Path) -
     assert "set task (--task) to pairwise" in line["error"]
 
 
-@pytest.mark.slow
 async def test_ask_takes_its_task_from_the_number_of_candidates() -> None:
     async with server_that(judge) as server:
         candidates = ["--candidate", WRONG, "--candidate", RIGHT, "--candidate", "#67"]

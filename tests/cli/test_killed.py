@@ -18,6 +18,8 @@ from tests.cli.killed import ended, start
 from tests.cli.test_verify import served, server_that, written
 from tests.clients.fake_server import FakeServer, Seen, answer
 
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
+
 KILLS = 50
 QUESTIONS = 240
 CONCURRENCY = 8
@@ -79,7 +81,6 @@ async def first_request(server: FakeServer, n_before: int, process: BaseProcess)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_fifty_kills_lose_only_what_was_under_way(tmp_path: Path) -> None:
     chance = random.Random(5)

@@ -12,6 +12,8 @@ from egrm_graph.training.training_data import read_rollouts
 from tests.cli.test_verify import egrm, ended, served, server_that, written
 from tests.clients.fake_server import Seen, answer, stall
 
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
+
 RIGHT, WRONG = "17+40=57;57+8=65;65-9=56;#56", "17+40=57;57+8=66;66-9=57;#57"
 QUESTION = {"question": "17+48-9", "reference": "56"}
 
@@ -43,7 +45,6 @@ async def test_every_line_gets_its_paths_marked(tmp_path: Path) -> None:
     assert "3 questions, 3 paths, 2 of them right, 2 bad lines" in done.err
 
 
-@pytest.mark.slow
 async def test_killed_and_resumed_it_draws_nothing_twice_and_gives_the_same_file(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", *({"id": i, **QUESTION, "question": f"{i}+56-{i}"} for i in range(1, 25)))
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
@@ -90,7 +91,6 @@ async def test_an_id_that_comes_twice_is_told(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.slow
 async def test_parquet_is_written_once_all_is_drawn_and_reads_like_the_lines(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", {"id": "a", "level": 2, **QUESTION}, {"id": "b", "question": "1+1"})
     lines, table = tmp_path / "out.jsonl", tmp_path / "out.parquet"
@@ -106,7 +106,6 @@ async def test_parquet_is_written_once_all_is_drawn_and_reads_like_the_lines(tmp
     assert "no 'reference'" in read_parquet(table)[1]["error"]
 
 
-@pytest.mark.slow
 async def test_a_killed_run_to_parquet_goes_on_where_it_was(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", {"id": 1, **QUESTION}, {"id": 2, **QUESTION, "question": "2+56-2"})
     output = tmp_path / "out.parquet"

@@ -15,6 +15,8 @@ import pytest
 
 from tests.clients.fake_server import Action, FakeServer, Seen, disconnect, say, stall
 
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
+
 SURE = say("56", "56", "56", "56")  # the first wave of five
 UNSURE = say("1", "2", "3", "4")
 QUESTION = {"question": "17+48-9"}
@@ -114,7 +116,6 @@ async def test_results_come_while_the_input_is_still_open() -> None:
         assert (await ended(process)).status == 0
 
 
-@pytest.mark.slow
 async def test_resume_asks_only_what_has_no_result(tmp_path: Path) -> None:
     given = written(tmp_path / "in.jsonl", *({"id": name, **QUESTION} for name in "aab"))
     output = tmp_path / "out.jsonl"

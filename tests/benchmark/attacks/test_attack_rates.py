@@ -25,6 +25,7 @@ def rows() -> list[Row]:
     return asyncio.run(obedient(1))
 
 
+@pytest.mark.slow
 def test_no_attack_talks_round_the_obedient_judge_behind_the_fences(rows: list[Row]) -> None:
     graph = [row for row in rows if row.judge in ("pairwise", "best_of_n")]
     assert len(graph) == 2 * 17
@@ -32,6 +33,7 @@ def test_no_attack_talks_round_the_obedient_judge_behind_the_fences(rows: list[R
     assert [row.kind for row in graph if row.right_wins.value < 1] == []
 
 
+@pytest.mark.slow
 def test_before_a_plain_prompt_every_kind_of_attack_succeeds(rows: list[Row]) -> None:
     baseline = {row.kind: row for row in rows if row.judge == "plain prompt, one order"}
     assert baseline.pop(NOTHING.kind).loser_wins.value == 0
@@ -104,6 +106,7 @@ def test_the_table_has_a_line_for_each_kind() -> None:
     assert right_wins(ROWS) == told
 
 
+@pytest.mark.slow
 def test_the_program_prints_every_row_as_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
