@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/egrm demo
 
-# Types and tests run at the same time: mypy and pyright use one core each, and so do the two test processes.
+# mypy and pyright use one core each, and so do the two test processes.
 quick: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,11 +33,13 @@ quick: $(VENV)/.dev
 quick-tests: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup -m "$(QUICK)"
 
+# The tests of `make quick` run in two processes. The others share servers and measure time, so they run in one.
 test:
 	$(MAKE) --jobs=3 environments
 	$(MAKE) check
+	$(MAKE) quick-tests
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
-		$(BIN)/python -m pytest
+		$(BIN)/python -m pytest -m "not ($(QUICK))"
 
 # Three environments that need nothing of each other, installed at the same time.
 environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium

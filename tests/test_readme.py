@@ -84,6 +84,7 @@ def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
     assert len(rows) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["agent", "quickstart", "subgraph"])
 def test_examples_run(name: str) -> None:
     run = subprocess.run(
@@ -101,6 +102,7 @@ def test_examples_run(name: str) -> None:
     assert run.stdout.startswith(expected[name])
 
 
+@pytest.mark.slow
 def test_the_quickstart_shows_both_routes() -> None:
     quickstart = [sys.executable, str(ROOT / "examples" / "quickstart.py")]
     out = subprocess.run(quickstart, capture_output=True, text=True, check=True).stdout
@@ -112,6 +114,7 @@ def test_the_quickstart_shows_both_routes() -> None:
     assert [line for line in exact if line not in out.splitlines()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_page_about_scorers_trains_one_as_pasted(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "guides" / "train-scorer.md").read_text()
