@@ -64,7 +64,7 @@ VLLM = ServerApi(
 OPENAI = ServerApi(
     engine="openai",
     defaults={},
-    extensions=frozenset(),
+    extensions=frozenset({"chat_template_kwargs"}),  # SGLang, llama.cpp, and vLLM take it; it is dropped once refused
     options=tuple(name for name in OPTIONS if name != "thinking_tokens"),
     chat_limit="max_tokens",  # Ollama ignores the newer `max_completion_tokens` without an error
     stream_options={"include_usage": True},
