@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.core
 	$(BIN)/egrm demo
 
-# Types and tests run at the same time: mypy and pyright use one core each, and so do the two test processes.
+# mypy and pyright use one core each, and so do the two test processes.
 quick: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,11 +33,13 @@ quick: $(VENV)/.dev
 quick-tests: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup -m "$(QUICK)"
 
+# The tests of `make quick` run in two processes. The others share servers and measure time, so they run in one.
 test:
 	$(MAKE) --jobs=3 environments
 	$(MAKE) check
+	$(MAKE) quick-tests
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
-		$(BIN)/python -m pytest
+		$(BIN)/python -m pytest -m "not ($(QUICK))"
 
 # Three environments that need nothing of each other, installed at the same time.
 environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium
@@ -54,6 +56,7 @@ pyright: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # The site, in build/docs. `make docs LINKS=1` also checks links to other sites, which needs the network.
+.PHONY: docs
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs
 	@echo "Open build/docs/index.html"
@@ -98,7 +101,7 @@ $(VENV)/.dev: $(VENV)/.core
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,docs]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[agents,cli,docs]'
 	@touch $@
 
 # The server has an environment of its own: it pins other versions. Where no build of it can be installed, the

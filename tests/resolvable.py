@@ -26,7 +26,7 @@ def resolved(wanted: tuple[str, ...]) -> dict[str, str]:
     Raises:
         subprocess.CalledProcessError: They cannot be installed together.
     """
-    requirements = "\n".join((*wanted, f"egrm-graph[agents,otel,train] @ {ROOT.as_uri()}"))
+    requirements = "\n".join((*wanted, f"egrm-graph[agents,otel,scorer,stats,trace,train] @ {ROOT.as_uri()}"))
     run = subprocess.run(
         [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "-"],
         input=requirements,
@@ -50,7 +50,7 @@ def main() -> None:
         except subprocess.CalledProcessError as error:
             print(error.stderr, file=sys.stderr)
             raise SystemExit(f"egrm-graph cannot be installed together with {', '.join(wanted)}") from error
-        print(f"egrm-graph[agents,otel,train] with {', '.join(wanted)}:")
+        print(f"egrm-graph[agents,otel,scorer,stats,trace,train] with {', '.join(wanted)}:")
         print("  " + ", ".join(f"{name} {versions[name]}" for name in PRINTED))
 
 

@@ -16,7 +16,9 @@ PAGE = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
 _TABLE = PAGE[PAGE.index("## Packages") : PAGE.index("## Extension points")]
 PACKAGES = re.findall(r"^\| `(\w+)` \|", _TABLE, re.MULTILINE)
 """In the order of the page. Each may import from those before it."""
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py" or path.parent != ROOT)
+NODES = ROOT.parent / "nodes"
+"""Installs as `egrm_graph.nodes`."""
+FILES = sorted([*(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"), *NODES.glob("*.py")])
 BELOW_THE_GRAPH = PACKAGES[: PACKAGES.index("context")]
 
 
@@ -37,7 +39,8 @@ def imported(path: Path) -> list[str]:
 
 
 def module_of(path: Path) -> str:
-    return ".".join(("egrm_graph", *path.relative_to(ROOT).with_suffix("").parts))
+    folder = NODES.parent if path.parent == NODES else ROOT
+    return ".".join(("egrm_graph", *path.relative_to(folder).with_suffix("").parts))
 
 
 def defined_types(path: Path) -> list[str]:

@@ -180,7 +180,7 @@ def agreement_needs_logprobs(evidence: Evidence) -> float:
     return 1.0
 
 
-NEEDY = Measure("needy", agreement_needs_logprobs, threshold=0.5, higher_is_certain=True, needs=("logprobs",))
+NEEDY = Measure("needy", agreement_needs_logprobs, threshold=0.5, higher_is_certain=True, requires=("logprobs",))
 
 
 def test_a_measure_that_needs_logprobs_is_refused_if_the_client_has_none() -> None:

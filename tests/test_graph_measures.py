@@ -19,12 +19,12 @@ from egrm_graph.verification import Message
 
 QUESTION: Any = {"question": "17+48-9"}
 PAIR: Any = {"question": "17+48-9", "candidates": ["#56", "#57"]}
-ON_ANSWERS = [name for name, measure in MEASURES.items() if not {"readings", "orders"} & set(measure.needs)]
+ON_ANSWERS = [name for name, measure in MEASURES.items() if not {"readings", "orders"} & set(measure.requires)]
 # Between a token of 0.99 with an alternative of 0.0001 and a token whose two alternatives are equally likely.
 THRESHOLDS = {"token_entropy": 0.1, "self_certainty": 1.0} | dict.fromkeys(
     ("deepconf_mean", "deepconf_tail", "deepconf_lowest"), 4.0
 )
-ON_LOGPROBS = [name for name in ON_ANSWERS if MEASURES[name].needs]
+ON_LOGPROBS = [name for name in ON_ANSWERS if MEASURES[name].requires]
 
 
 def sure(text: str) -> Completion:
@@ -152,7 +152,7 @@ def test_settings_that_do_not_fit_the_measure_are_refused_at_build_time(settings
 
 
 def test_a_measure_cannot_need_both_readings_and_logprobs_of_samples() -> None:
-    both = Measure("both", lambda _: 1.0, 0.8, higher_is_certain=True, needs=("readings", "top_logprobs"))
+    both = Measure("both", lambda _: 1.0, 0.8, higher_is_certain=True, requires=("readings", "top_logprobs"))
     settings = Settings(task="pairwise", measure="both")
     with pytest.raises(SettingsError, match="'both' needs both readings of labels and log-probabilities of samples"):
         build_graph(settings, client=ScriptedClient(labels={}), scorer=None, measures=[both])

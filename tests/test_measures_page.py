@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from egrm_graph.uncertainty.measures import MEASURES, Need
+from egrm_graph.uncertainty.measures import MEASURES, Requirement
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "reference" / "measures.md").read_text()
-EVIDENCE: dict[str, tuple[Need, ...]] = {
+EVIDENCE: dict[str, tuple[Requirement, ...]] = {
     "": (),
     "chosen tokens": ("logprobs",),
     "top k": ("top_logprobs",),
@@ -24,7 +24,7 @@ def test_the_table_describes_every_measure() -> None:
     }
     assert described == {
         name: (
-            measure.needs,
+            measure.requires,
             "high" if measure.higher_is_certain else "low",
             "none" if abs(measure.threshold) == float("inf") else str(measure.threshold),
         )

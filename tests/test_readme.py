@@ -58,6 +58,14 @@ def test_the_first_example_runs_against_an_openai_compatible_server(page: str) -
         assert printed_by(example.replace(SERVER, url)) == f"{TEXT} direct\n"
 
 
+@pytest.mark.parametrize("guide", ["judging", "early-stopping"])
+def test_the_examples_of_a_guide_run(guide: str) -> None:
+    examples = re.findall(r"(?s)```python\n(.*?)```", (ROOT / "docs" / "guides" / f"{guide}.md").read_text())
+    assert examples
+    with canned_server(0.0) as url:
+        assert all(printed_by(example.replace(SERVER, url)) for example in examples)
+
+
 def test_the_example_without_a_server_runs() -> None:
     example = re.findall(r"(?s)```python\n(.*?)```", README)[1]
     assert printed_by(example) == "65\n"
@@ -76,6 +84,7 @@ def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
     assert len(rows) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["agent", "quickstart", "subgraph"])
 def test_examples_run(name: str) -> None:
     run = subprocess.run(
@@ -93,6 +102,7 @@ def test_examples_run(name: str) -> None:
     assert run.stdout.startswith(expected[name])
 
 
+@pytest.mark.slow
 def test_the_quickstart_shows_both_routes() -> None:
     quickstart = [sys.executable, str(ROOT / "examples" / "quickstart.py")]
     out = subprocess.run(quickstart, capture_output=True, text=True, check=True).stdout
@@ -104,6 +114,7 @@ def test_the_quickstart_shows_both_routes() -> None:
     assert [line for line in exact if line not in out.splitlines()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_page_about_scorers_trains_one_as_pasted(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "guides" / "train-scorer.md").read_text()

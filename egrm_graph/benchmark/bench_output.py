@@ -62,7 +62,7 @@ def write(folder: Path, rows: Sequence[BenchRow], results: Sequence[MethodResult
     written[1].write_text(markdown(rows), "utf-8")
     try:
         import matplotlib  # noqa: F401
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow
     except ImportError:
         return written
     from pyarrow import parquet

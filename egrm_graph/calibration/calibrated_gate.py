@@ -34,16 +34,20 @@ class CalibratedGate:
 
     def applied(self, decision: Decision, route: Route, uncertainty: Uncertainty, paths: Sequence[Path]) -> Decision:
         """The decision with a calibrated confidence, if there is one; a reasoned answer may be withheld."""
-        shown = self._reasoned(decision, paths) if route == "reasoned" else None
+        among_paths = self._reasoned(decision, paths) if route == "reasoned" else None
         if route == "direct" and uncertainty["value"] is not None and decision.status != "abstained":
-            whole = uncertainty["samples"] == uncertainty["planned"]
-            found = self._direct(uncertainty["value"] if whole else None)
+            all_drawn = uncertainty["samples"] == uncertainty["planned"]
+            found = self._direct(uncertainty["value"] if all_drawn else None)
         else:
-            found = None if shown is None else probability(self.found.reasoned_right, shown)
+            found = None if among_paths is None else probability(self.found.reasoned_right, among_paths)
         decision = decision if found is None else replace(decision, confidence=found, calibrated=True)
         # The promise is about the confidence among the paths; the calibrated one only knows its steps.
         abstention = self.found.abstention if route == "reasoned" else None
-        return decision if abstention is None else decision.withheld_below(abstention.below, "the calibration's", shown)
+        return (
+            decision
+            if abstention is None
+            else decision.withheld_below(abstention.below, "the calibration's", among_paths)
+        )
 
     def saw(self, route: Route, uncertainty: Uncertainty) -> None:
         """Counts a run, and warns once if the share of direct runs leaves the range of the calibration. A run that had

@@ -1,4 +1,4 @@
-"""A calibrated gate: what `egrm calibrate` found and promised, as a file that settings load."""
+"""A calibrated gate: what `egrm calibrate` found and guarantees, as a file that settings load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from egrm_graph.settings import TaskName, explain
 
 
 class CalibrationWarning(UserWarning):
-    """A run is not what its calibration was made for, so that what the calibration promises may not hold."""
+    """A run differs from what its calibration was made for, so its guarantee may not hold."""
 
 
 class Step(NamedTuple):
@@ -22,13 +22,13 @@ class Step(NamedTuple):
 
     value: float
     probability: float
-    """Estimated on the questions of the calibration; it carries no guarantee."""
+    """Estimated on the questions of the calibration, without a guarantee."""
     questions: int
     """How many it was estimated on."""
 
 
 class Abstention(BaseModel):
-    """Reasoned answers that are withheld, so that of the answers given few are wrong."""
+    """Which reasoned answers are withheld, so that few of the answers given are wrong."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -36,14 +36,14 @@ class Abstention(BaseModel):
     """Reasoned answers with a lower confidence (the winner's score or, without scores, its share of the paths) are
     withheld; 2 withholds all of them."""
     target_risk: float
-    """The promise, with the calibration's confidence: of the answers given, no more are wrong."""
+    """The guarantee, at the confidence of the calibration: at most this share of the answers given is wrong."""
     questions: int
     answered: int
     wrong: int
 
 
 class GateCalibration(BaseModel):
-    """The gate, what is promised of it, and what that rests on."""
+    """The gate, its guarantee, and the evidence for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -60,43 +60,43 @@ class GateCalibration(BaseModel):
     loss: Literal["excess", "error"]
     target_risk: float = Field(gt=0, lt=1)
     confidence: float = Field(gt=0, lt=1)
-    """The promise: with this confidence the loss is under the target, for questions from where these came from."""
+    """The guarantee: with this confidence the loss is below the target, for questions from the same source."""
     gates: int
-    """Pairs of a measure and a number of samples that were tried, and share the risk of a wrong promise."""
+    """Pairs of a measure and a number of samples that were tried; they share the risk of a wrong guarantee."""
     questions: int
-    """Those that the gate was chosen on: all that are labelled or, with an abstention, half of them."""
+    """Questions that the gate was chosen on: all labeled ones or, with an abstention, half of them."""
     losses: int
-    """Those that the gate lost."""
+    """Questions that the gate lost."""
     risk_bound: float
-    """The largest risk that they leave possible, at the confidence that is left to this gate."""
+    """The largest risk that they leave possible, at this gate's share of the confidence."""
     labelled: int
     direct: int
-    """Labelled questions of which the fast answer is given."""
+    """Labeled questions that take the direct route."""
     direct_between: tuple[float, float]
-    """The share of direct questions at large, 99.5 % interval; a run that departs from it warns."""
+    """The share of direct questions in general, as a 99.5 % interval. Runs that leave it cause a warning."""
     abstention: Abstention | None = None
 
     scored: bool
-    """Whether the confidence of a reasoned answer is its scorer's; else it is the share of the paths."""
+    """Whether the confidence of a reasoned answer comes from the scorer; otherwise it is the share of the paths."""
     fast_right: tuple[Step, ...]
     """How often the fast answer is right, by certainty: the measure's value, negative for a measure of uncertainty."""
     reasoned_right: tuple[Step, ...]
-    """How often the reasoned answer is right, by its confidence, of the questions that this gate hands on."""
+    """How often the reasoned answer is right, by its confidence, among the questions that this gate reasons about."""
 
     data: str
-    """The name of the file with the labelled questions."""
+    """The name of the file with the labeled questions."""
     data_sha256: str
     versions: dict[str, str]
 
     @model_validator(mode="after")
     def _withholds_answers(self) -> Self:
         if self.abstention is not None and self.task not in ("answer", "arithmetic"):
-            raise ValueError(f"answers are withheld from questions, and the task {self.task!r} judges candidates")
+            raise ValueError(f"only answers to questions can be withheld, and the task {self.task!r} judges candidates")
         return self
 
 
 def probability(steps: Sequence[Step], value: float) -> float | None:
-    """The share that is right at this value; below the first step, that of the first. None without steps."""
+    """The share that is right at this value; below the first step, that of the first step. None without steps."""
     if not steps:
         return None
     return steps[max(0, bisect_right([step.value for step in steps], value + 1e-9) - 1)].probability
@@ -106,21 +106,23 @@ def read_calibration(file: Path) -> GateCalibration:
     """The calibration in a file.
 
     Raises:
-        SettingsError: there is none, or it is of another form.
+        SettingsError: the file is missing or not a calibration.
     """
     try:
         return GateCalibration.model_validate_json(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"calibration={str(file)!r} cannot be read: {error}; `egrm calibrate` makes one") from error
     except ValidationError as error:
-        told = explain(error)[:400]
-        raise SettingsError(f"calibration={str(file)!r} is none of this version: {told}; calibrate anew") from error
+        problem = explain(error)[:400]
+        raise SettingsError(
+            f"calibration={str(file)!r} does not fit this version: {problem}; calibrate again"
+        ) from error
 
 
 def fitted_steps(values: Sequence[float], right: Sequence[bool]) -> tuple[Step, ...]:
-    """How often what has a value is right, as steps that never fall: isotonic regression on the shares at each value.
+    """How often answers with each value are right, as steps that never fall: isotonic regression on the shares.
 
-    A share of k among n counts as (k + 1) / (n + 2), so that a few questions make no certainty.
+    A share of k out of n counts as (k + 1) / (n + 2), so that a few questions never give certainty.
 
     Source: Zadrozny & Elkan 2002. Differs: Laplace's rule on the shares.
     """

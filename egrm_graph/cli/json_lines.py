@@ -116,7 +116,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"the line is not UTF-8: {error.reason} at byte {error.start}") from error
     try:
-        found = json.loads(text, parse_constant=_no_number)
+        found = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise InputError("the line is nested too deeply") from error
     except ValueError as error:
@@ -131,7 +131,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def _no_number(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
 
 

@@ -64,11 +64,15 @@ VLLM = ServerApi(
 OPENAI = ServerApi(
     engine="openai",
     defaults={},
-    extensions=frozenset(),
+    extensions=frozenset({"chat_template_kwargs"}),  # SGLang, llama.cpp, and vLLM take it; it is dropped once refused
     options=tuple(name for name in OPTIONS if name != "thinking_tokens"),
     chat_limit="max_tokens",  # Ollama ignores the newer `max_completion_tokens` without an error
     stream_options={"include_usage": True},
     counts_seeds_up=False,
     start_hint="start it, or set base_url (--base-url) to the address of a server that runs",
 )
-"""Any server with an OpenAI-style API: SGLang, llama.cpp, LM Studio, Ollama, or a hosted one."""
+"""Any server with an OpenAI-style API: SGLang, llama.cpp, LM Studio, Ollama, or a hosted one.
+
+The API has no field that turns thinking off, so `thinking="off"` sends nothing. Turn it off on the server if a thinking
+model should give fast answers.
+"""

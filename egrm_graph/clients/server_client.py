@@ -260,7 +260,7 @@ class ServerClient:
             return await send(True)
 
     async def _adapting(self, thinking: str, send: Callable[[], Awaitable[_T]]) -> _T:
-        """Mistral's own tokenizers have no switch for thinking and refuse to have it switched off. OpenAI's reasoning
+        """Strict servers, and Mistral's own tokenizers, refuse the field that switches thinking off. OpenAI's reasoning
         models refuse `max_tokens`."""
         try:
             return await send()

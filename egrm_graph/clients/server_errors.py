@@ -161,7 +161,7 @@ def _bad_request(url: str, said: str, text: str) -> SetupError | None:
 
 
 def _template_refused(url: str, said: str) -> Unsupported | None:
-    if "chat_template is not supported" in said:
+    if "chat_template is not supported" in said or "chat_template_kwargs" in said:
         return SwitchRefused(f"{url} cannot switch thinking for this model: {said} Use thinking 'default'")
     if "chat template" in said:
         return Unsupported(f"{url}: {said} For a base model set endpoint='completions'")

@@ -165,9 +165,9 @@ def _best_paths(paths: Sequence[Path]) -> dict[str, int]:
     return {answer: i for answer, (_, i) in best.items()}
 
 
-def _orders_lost(shown: Sequence[Sequence[str]], evidence: Sequence[OutcomeEvidence]) -> tuple[Reason, ...]:
+def _orders_lost(drawn: Sequence[Sequence[str]], evidence: Sequence[OutcomeEvidence]) -> tuple[Reason, ...]:
     """The reason if an order has no verdict at all: then nothing offsets a preference for a position."""
-    orders = {tuple(order) for order in shown}
+    orders = {tuple(order) for order in drawn}
     lost = len(orders - {each.order for each in evidence})
     return (ReasonCode.ORDERS_LOST.reason(lost=lost, total=len(orders)),) if lost else ()
 

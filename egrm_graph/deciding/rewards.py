@@ -63,9 +63,9 @@ def _mean(evidence: Sequence[tuple[Shares, float]]) -> dict[str, float]:
 
 def shared_out(fast: Shares, paths: Shares, reasoned: Collection[str]) -> dict[str, float]:
     """The outcomes that were not reasoned about keep their fast shares; the paths' shares divide the rest."""
-    kept = {outcome: share for outcome, share in fast.items() if outcome not in reasoned}
-    left = 1.0 - sum(kept.values())
-    return {**kept, **{outcome: share * left for outcome, share in paths.items()}}
+    fast_only = {outcome: share for outcome, share in fast.items() if outcome not in reasoned}
+    left = 1.0 - sum(fast_only.values())
+    return {**fast_only, **{outcome: share * left for outcome, share in paths.items()}}
 
 
 def grade_reward(shares: Shares, grades: Sequence[str]) -> float:

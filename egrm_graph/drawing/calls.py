@@ -1,8 +1,7 @@
-"""Draws completions by any number of calls at once, within a deadline and a budget of tokens.
+"""Draws completions with any number of calls at once, within a deadline and a token budget.
 
-All of the graph's sampling goes through `draw`: a call that fails becomes lost samples with their reason, a limit
-that is reached cancels what still runs, and so does whoever has enough; the tokens of what was cancelled are counted as
-spent.
+All sampling of the graph goes through `draw`. A call that fails becomes lost samples with a reason. A limit that is
+reached cancels what still runs, and so does a rule that has enough. The tokens of canceled calls count as spent.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Limits:
 
     @property
     def reached(self) -> str | None:
-        """Which limit is reached, or None."""
+        """The limit that is reached, or None."""
         if self.seconds_left is not None and self.seconds_left <= 0:
             return "the deadline was reached"
         if self.tokens_left is not None and self.tokens_left <= 0:
@@ -53,29 +52,29 @@ class Limits:
         return None
 
     def less(self, n_tokens: int) -> Limits:
-        """These limits after so many more tokens."""
+        """These limits after that many more tokens."""
         return self if self.tokens_left is None else replace(self, tokens_left=self.tokens_left - n_tokens)
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A sample that was not drawn, and why. `by_limit` tells a limit's work from a failure's."""
+    """A sample that was not drawn, and why. `by_limit` distinguishes a limit from a failure."""
 
     reason: str
     by_limit: bool = False
 
 
 Outcomes = tuple[Completion | Lost, ...]
-"""What came of one call: an outcome a seed."""
+"""The result of one call: an outcome for each seed."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What came of the calls: of all, or of the first ones where these were enough."""
+    """The results of the calls: of all, or of the first ones if those were enough."""
 
     outcomes: tuple[Outcomes, ...]
     usage: Usage
-    """Of all calls. What was drawn and is not among the outcomes counts as cancelled."""
+    """The usage of all calls. What was drawn and is not among the outcomes counts as canceled."""
 
 
 Landed = Callable[[int, Outcomes], None]
@@ -94,11 +93,11 @@ async def draw(
 ) -> Drawing:
     """Runs the calls at once until all have ended or a limit is reached. Never raises an `EgrmError`.
 
-    `landed(i, outcomes)` is called as call i ends, in the caller's event loop. `enough` is asked with the outcomes of
-    the first call, of the first two and so on, as soon as these have ended; when it says so, the calls after them are
-    cancelled, and what they may have brought already is left out: so the outcomes do not depend on which call was
-    faster. Setting `unneeded` cancels all that still runs. `seen` has the ids of the responses that were drawn before
-    for the same votes, and gets those of these: a response that a cache sends again is lost.
+    `landed(i, outcomes)` is called as call i ends, in the caller's event loop. `enough` is called with the outcomes of
+    the first call, the first two, and so on, as soon as these have ended. Once it returns True, the calls after them
+    are canceled, and anything they already returned is dropped, so the outcomes do not depend on which call was faster.
+    Setting `unneeded` cancels everything that still runs. `seen` has the ids of responses that were drawn before for
+    the same votes, and gets the new ones: a response that a cache sends again is lost.
     """
     if limits.reached:
         lost = [tuple(Lost(limits.reached, by_limit=True) for _ in call.seeds) for call in calls]
@@ -113,7 +112,7 @@ async def draw(
 
 
 class _Pending:
-    """The calls under way."""
+    """The calls in progress."""
 
     def __init__(
         self,
@@ -131,13 +130,13 @@ class _Pending:
         self._landed = landed
         self._enough = enough
         self._seen = seen
-        self._asked = 0
-        self._kept = len(calls)
+        self._checked = 0
+        self._used = len(calls)
         self._outcomes: dict[int, Outcomes] = {}
         self._usages: dict[int, Usage] = {}
         self._stop = unneeded or asyncio.Event()
         self._stopped_by: str | None = None
-        # Counting tokens while they come costs a streamed response, so only what may be cancelled does it.
+        # Counting tokens as they arrive needs a streamed response, so only calls that may be canceled do it.
         stoppable = limits != Limits() or enough is not None or unneeded is not None
         self._loop = asyncio.get_running_loop()
         self._meters = [Meter(on_change=self._counted) if stoppable else None for _ in calls]
@@ -152,7 +151,7 @@ class _Pending:
 
     def _counted(self) -> None:
         """Called on every token, from any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for this any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits for this anymore
             self._loop.call_soon_threadsafe(self._check_budget)
 
     def _check_budget(self) -> None:
@@ -160,7 +159,7 @@ class _Pending:
             self._stop.set()
 
     async def finish(self) -> None:
-        """Until all calls have ended, the first of them are enough, or a limit is reached."""
+        """Waits until all calls have ended, the first of them are enough, or a limit is reached."""
         stop = asyncio.ensure_future(self._stop.wait())
         running = set(self._tasks)
         try:
@@ -178,15 +177,15 @@ class _Pending:
             stop.cancel()
 
     def _have_enough(self) -> bool:
-        while self._enough is not None and self._asked in self._outcomes:
-            self._asked += 1
-            if self._enough([self._outcomes[i] for i in range(self._asked)]):
-                self._kept = self._asked
+        while self._enough is not None and self._checked in self._outcomes:
+            self._checked += 1
+            if self._enough([self._outcomes[i] for i in range(self._checked)]):
+                self._used = self._checked
                 return True
         return False
 
     def _metered(self) -> int:
-        """Tokens generated so far, by calls that ended and calls that run; 0 where there are no limits."""
+        """Tokens generated so far, by calls that ended and calls that run; 0 without limits."""
         return sum(meter.n_tokens for meter in self._meters if meter is not None)
 
     def _take(self, task: asyncio.Future[Completions]) -> None:
@@ -213,14 +212,14 @@ class _Pending:
         return completion
 
     async def cancel(self) -> None:
-        """Cancels what still runs, and waits until it has let go."""
+        """Cancels what still runs, and waits until it has ended."""
         running = [task for task in self._tasks if self._tasks[task] not in self._outcomes]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         for meter in self._meters:
             if meter is not None:
-                meter.on_change = None  # it holds this object, and this object holds it: garbage in a circle stays long
+                meter.on_change = None  # breaks a reference cycle, which only the garbage collector would free
         for task in running:
             i = self._tasks[task]
             meter = self._meters[i]
@@ -230,11 +229,11 @@ class _Pending:
             self._outcomes[i] = tuple(Lost(reason, by_limit=True) for _ in self._calls[i].seeds)
 
     def drawing(self) -> Drawing:
-        left_out = range(self._kept, len(self._calls))
+        left_out = range(self._used, len(self._calls))
         usages = [cancelled(usage) if i in left_out else usage for i, usage in self._usages.items()]
-        return Drawing(tuple(self._outcomes[i] for i in range(self._kept)), add_usage(*usages))
+        return Drawing(tuple(self._outcomes[i] for i in range(self._used)), add_usage(*usages))
 
 
 def cancelled(usage: Usage) -> Usage:
-    """What was spent, as spent for nothing."""
+    """The usage, with its completion tokens counted as canceled."""
     return {**usage, "cancelled_tokens": usage["completion_tokens"]}

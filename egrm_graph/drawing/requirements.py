@@ -9,14 +9,16 @@ from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks.task import Task
 from egrm_graph.uncertainty.evidence import Evidence
-from egrm_graph.uncertainty.measures import Measure, Need
+from egrm_graph.uncertainty.measures import Measure, Requirement
 
 
 def unmet_need(measure: Measure, settings: RunSettings, client: Client, task: Task) -> str | None:
     """What the measure needs and cannot get, and what to do about it; None if nothing is missing."""
-    if missing := [problem for need in measure.needs if (problem := _missing(need, settings, client, task))]:
+    if missing := [
+        problem for requirement in measure.requires if (problem := _missing(requirement, settings, client, task))
+    ]:
         return f"needs {missing[0]}"
-    if "readings" in measure.needs and measure.logprobs(settings.top_logprobs):
+    if "readings" in measure.requires and measure.logprobs(settings.top_logprobs):
         return (
             "needs both readings of labels and log-probabilities of samples, and a run has only one of them; combine "
             "measures that need the same"
@@ -26,12 +28,12 @@ def unmet_need(measure: Measure, settings: RunSettings, client: Client, task: Ta
     return None
 
 
-def _missing(need: Need, settings: RunSettings, client: Client, task: Task) -> str | None:
-    if need == "orders":
+def _missing(requirement: Requirement, settings: RunSettings, client: Client, task: Task) -> str | None:
+    if requirement == "orders":
         return None if "orders" in task.provides else _no_orders(task)
     if not client.gives_logprobs:
         return f"log-probabilities, and {client.name} gives none; use consensus or vote_entropy, or a vLLM server"
-    if need == "readings":
+    if requirement == "readings":
         return _no_readings(settings, client, task)
     if settings.label_probabilities == "always" and "readings" in task.provides:
         return (
@@ -64,15 +66,17 @@ def unmet_reasons(measure: Measure, evidence: Evidence) -> list[Reason]:
     reported elsewhere."""
     causes = []
     answered = [sample for sample in evidence.samples if sample["answer"] is not None]
-    for need in measure.needs:
-        if need in ("logprobs", "top_logprobs"):
-            without = sum(not sample["logprobs" if need == "logprobs" else "top_logprobs"] for sample in answered)
+    for requirement in measure.requires:
+        if requirement in ("logprobs", "top_logprobs"):
+            without = sum(
+                not sample["logprobs" if requirement == "logprobs" else "top_logprobs"] for sample in answered
+            )
             if without:
                 causes.append(
                     f"{without} of {len(answered)} fast answers came without the log-probabilities that the measure "
                     f"{measure.name} needs"
                 )
-        elif need == "readings" and evidence.samples:
+        elif requirement == "readings" and evidence.samples:
             causes.append(f"the labels' probabilities, which the measure {measure.name} needs, could not be read")
     if not causes and evidence.votes.top is not None and measure.measured(evidence) is None:
         causes.append(f"the measure {measure.name} has no value for these fast answers")

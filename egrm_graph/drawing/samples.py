@@ -68,8 +68,8 @@ def logprobs_of(completion: Completion) -> tuple[list[float] | None, list[list[f
     are None if any of the numbers cannot be a log-probability."""
     chosen = list(completion.logprobs or ())
     tops = [sorted(top.values(), reverse=True) for top in completion.top_logprobs or ()]
-    whole = completion.top_logprobs is None or len(tops) == len(chosen)
-    if not chosen or not whole or not all(map(_possible, [[value] for value in chosen] + tops)):
+    complete = completion.top_logprobs is None or len(tops) == len(chosen)
+    if not chosen or not complete or not all(map(_possible, [[value] for value in chosen] + tops)):
         return None, None
     return _written(chosen), [_written(top) for top in tops] or None
 

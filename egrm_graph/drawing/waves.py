@@ -53,13 +53,13 @@ def waves_of(
         # Many samples have the same text: each text is read once.
         return functools.cache(lambda text, complete: task.read(text, view, fast=True, complete=complete))
 
-    whole = [WaveRequest(call, tuple(view["order"]), reader(view)) for call, view in zip(calls, views, strict=True)]
+    requests = [WaveRequest(call, tuple(view["order"]), reader(view)) for call, view in zip(calls, views, strict=True)]
     waves: list[Wave] = []
-    start, end = [0] * len(whole), [0] * len(whole)
+    start, end = [0] * len(requests), [0] * len(requests)
     for size in sizes:
-        while sum(end) - sum(start) < size and sum(end) < sum(len(part.call.seeds) for part in whole):
-            end = [min(place + 1, len(part.call.seeds)) for place, part in zip(end, whole, strict=True)]
-        cut = zip(whole, start, end, strict=True)
+        while sum(end) - sum(start) < size and sum(end) < sum(len(part.call.seeds) for part in requests):
+            end = [min(place + 1, len(part.call.seeds)) for place, part in zip(end, requests, strict=True)]
+        cut = zip(requests, start, end, strict=True)
         waves.append([piece for part, first, last in cut for piece in _cut(part, first, last, single=single)])
         start = end
     return [wave for wave in waves if wave]

@@ -145,7 +145,7 @@ def certainty(measure: Measure, counts: Sequence[int], m: int) -> float:
 
 def replayable(measures: Sequence[Measure]) -> list[Measure]:
     """The measures that need only answers, which is all that a log has."""
-    return [measure for measure in measures if not measure.needs]
+    return [measure for measure in measures if not measure.requires]
 
 
 def sizes_of(n_fast: int, usual: Sequence[int] = (3, 5, 8, 16)) -> list[int]:

@@ -4,7 +4,7 @@ A request waits for permits, a reader thread encodes its paths, and its rows the
 has the row that has waited longest, so that none starves, and rows of similar length. Equal rows, which a confident
 model often draws, are scored once.
 
-Memory is bounded. At most `max_pending` paths are in progress at once, and a row has at most the model's context, with
+Memory is bounded. At most `max_pending_paths` are in progress at once, and a row has at most the model's context, with
 four bytes per token. Further callers hold nothing here until they get their permits.
 """
 
@@ -34,10 +34,10 @@ READERS = 4
 class Batcher:
     """Runs `score_rows`, which must not raise, on a thread of its own."""
 
-    def __init__(self, score_rows: _ScoreRows, *, name: str, max_batch_tokens: int, max_pending: int) -> None:
-        if max_pending < 1:
-            raise SettingsError(f"max_pending={max_pending} allows no path; set it to at least 1")
-        self.max_pending = max_pending
+    def __init__(self, score_rows: _ScoreRows, *, name: str, max_batch_tokens: int, max_pending_paths: int) -> None:
+        if max_pending_paths < 1:
+            raise SettingsError(f"max_pending_paths={max_pending_paths} allows no path; set it to at least 1")
+        self.max_pending_paths = max_pending_paths
         self._score_rows = score_rows
         self._name = name
         self._max_batch_tokens = max_batch_tokens
@@ -47,7 +47,7 @@ class Batcher:
 
     def _start_over(self) -> None:
         """Creates threads, locks, and an empty queue. A forked child does so, too: the queue it has is its parent's."""
-        self._permits = WeightedSemaphore(self.max_pending)
+        self._permits = WeightedSemaphore(self.max_pending_paths)
         self._changed = threading.Condition()
         self._open: set[ScoreRequest] = set()
         self._reading = 0
@@ -67,7 +67,7 @@ class Batcher:
         return self._reading
 
     async def score(self, n_paths: int, read: _ReadRows, *, quick: bool = False) -> list[float | Unscored]:
-        """The scores of the `n_paths` rows that `read` returns, at most `max_pending`. Cancelling removes them.
+        """The scores of the `n_paths` rows that `read` returns, at most `max_pending_paths`. Cancelling removes them.
 
         If `read` is `quick` and the worker is idle, the worker calls it, which saves waking another thread.
 

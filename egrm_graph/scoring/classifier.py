@@ -52,7 +52,7 @@ class ClassifierScorer:
             partial(score_rows, model.train(False)),
             name=name,
             max_batch_tokens=max_batch_tokens or default,
-            max_pending=max_pending_paths,
+            max_pending_paths=max_pending_paths,
         )
         self._device = model.device.type
         self._forked_error: SetupError | None = None
@@ -105,7 +105,7 @@ class ClassifierScorer:
         if self._forked_error is not None:
             raise self._forked_error
         scores: list[float | Unscored] = []
-        most = self._batcher.max_pending
+        most = self._batcher.max_pending_paths
         for start in range(0, len(paths), most):
             some = tuple(paths[start : start + most])
             read = partial(self._layout.rows, question, some)

@@ -22,7 +22,7 @@ _DASHES = str.maketrans(dict.fromkeys("−–—‐‑‒", "-"))  # noqa: RUF00
 _PHRASE = re.compile(r"(?:what\s+is|what's|how\s+much\s+is|calculate|compute|evaluate|solve)\b\s*:?\s*", re.IGNORECASE)
 _CHAIN = re.compile(r"[0-9]+(?:\s*[+-]\s*[0-9]+)+")
 _ENDING = re.compile(r"\s*=?\s*[?.]?")
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class ArithmeticTask(QuestionTask):
@@ -59,14 +59,14 @@ class ArithmeticTask(QuestionTask):
         if not (complete or said.ended or rest):
             return None
         answer = line.rpartition("#")[2].strip()
-        return answer if _WHOLE.fullmatch(answer) else None
+        return answer if _INTEGER.fullmatch(answer) else None
 
     def same(self, one: str, other: str) -> bool:
         """Whether both are the same whole number. Anything else equals only itself."""
         if one == other:
             return True
         one, other = one.strip(), other.strip()
-        if _WHOLE.fullmatch(one) and _WHOLE.fullmatch(other):
+        if _INTEGER.fullmatch(one) and _INTEGER.fullmatch(other):
             return int(one) == int(other)
         return one == other
 
@@ -83,11 +83,11 @@ def _chain(question: str) -> str | None:
     return re.sub("[0-9]+", lambda number: number[0].lstrip("0") or "0", "".join(chain[0].split()))
 
 
-def _refusal(question: object, what: str) -> InputError:
-    shown = repr(question)
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+def _refusal(question: object, problem: str) -> InputError:
+    quoted = repr(question)
+    quoted = quoted if len(quoted) <= 80 else quoted[:77] + "..."
     return InputError(
-        f"{shown} {what}. The bundled model can only add and subtract: 2 to {MAX_TERMS} whole numbers of at most "
+        f"{quoted} {problem}. The bundled model can only add and subtract: 2 to {MAX_TERMS} whole numbers of at most "
         f"{MAX_DIGITS} digits, such as 17+48-9. For any other question, use a model of your own: "
         "--engine vllm --base-url http://HOST:8000/v1 --model NAME"
     )

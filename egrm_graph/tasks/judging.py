@@ -193,14 +193,17 @@ class Judging:
         tools: str | None,
         given: Mapping[str, Any],
     ) -> Judged:
-        shown = [self.format.shown(each.text) if each.unfit is None else ("", each.unfit) for each in candidates]
+        displayed = [
+            self.format.display(candidate.text) if candidate.unfit is None else ("", candidate.unfit)
+            for candidate in candidates
+        ]
         same_as = merged(candidates)
         return Judged(
-            texts=[text for text, _ in shown],
-            unfit=[reason for _, reason in shown],
+            texts=[text for text, _ in displayed],
+            unfit=[reason for _, reason in displayed],
             same_as=same_as,
-            calls=[list(each.tools) for each in candidates],
-            items=[i for i, first in enumerate(same_as) if first == i and shown[i][1] is None],
+            calls=[list(candidate.tools) for candidate in candidates],
+            items=[i for i, first in enumerate(same_as) if first == i and displayed[i][1] is None],
             conversation=conversation,
             tools=tools,
             rubric=rubric_of(given),

@@ -44,7 +44,7 @@ class JudgingFormat(Protocol):
         """
         ...
 
-    def shown(self, text: str) -> tuple[str, str | None]:
+    def display(self, text: str) -> tuple[str, str | None]:
         """A candidate as the model sees it, or why it cannot see it."""
         ...
 
@@ -90,7 +90,7 @@ class EnglishFormat:
     def check(self, question: str) -> str:
         return question.strip()
 
-    def shown(self, text: str) -> tuple[str, str | None]:
+    def display(self, text: str) -> tuple[str, str | None]:
         return (text, None) if text.strip() else ("", "it is empty")
 
     def labels(self, n: int, *, tie: bool) -> tuple[str, ...]:

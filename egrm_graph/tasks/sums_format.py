@@ -40,7 +40,7 @@ class SumsFormat:
     def check(self, question: str) -> str:
         return ArithmeticTask().check(question)
 
-    def shown(self, text: str) -> tuple[str, str | None]:
+    def display(self, text: str) -> tuple[str, str | None]:
         # The letter has to follow the last number directly.
         written = _FOREIGN.sub(_OTHER, _SPACE.sub("", text)).rstrip(_OTHER)
         if not re.search("[0-9]", written):

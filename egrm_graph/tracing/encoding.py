@@ -42,7 +42,7 @@ def summary_in(data: bytes) -> RunSummary | None:
     """Summarize an encoded record. None if this package cannot read it."""
     try:
         return summary_of(decoded(data), len(data))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -27,7 +27,7 @@ FILES_IN_LIMIT = 16
 """A file is full at this fraction of the allowed size, so deleting one file deletes few runs."""
 TIDY_S = 60.0
 TARGET_SHARE = 0.95
-"""Pruning reduces the folder to this share of the allowed size, so that the next write does not prune again."""
+"""Pruning reduces the folder to this share of the allowed size, so the next write does not prune again."""
 _NAME = re.compile(r"traces-\d{4}-\d\d-\d\d-\d+-\d+\.jsonl")
 
 

@@ -20,7 +20,7 @@ from egrm_graph.tracing.sqlite_database import (
 )
 
 TARGET_SHARE = 0.95
-"""Pruning reduces the file to this share of the allowed size, so that the next write does not prune again."""
+"""Pruning reduces the file to this share of the allowed size, so the next write does not prune again."""
 RUNS_PER_TRANSACTION = 500
 """Keeps each transaction short for other processes."""
 FREE_SHARE = 0.1

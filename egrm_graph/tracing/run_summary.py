@@ -83,6 +83,11 @@ def _beginning(text: str | None) -> str | None:
     return None if text is None else text[:MAX_TEXT_CHARACTERS]
 
 
+def _question(record: Record) -> str | None:
+    asked = record.get("asked")
+    return None if asked is None else _beginning(asked["question"])
+
+
 def _value_and_threshold(row: RunSummary) -> Sequence[StyledText]:
     if row.value is None or row.threshold is None:
         return []
@@ -201,15 +206,15 @@ def summary_of(record: Record, n_bytes: int) -> RunSummary:
 def _computed(compute: Callable[[Record], Any], kind: type[Any], optional: bool, record: Record) -> Any:
     try:
         value = compute(record)
+        if kind is str:
+            return value if value is None else storable(value)
+        if kind is float:
+            return _finite(value, optional=optional)
+        return value
     except (LookupError, TypeError, AttributeError):
-        if not optional:
-            raise
-        return None
-    if kind is str:
-        return value if value is None else storable(value)
-    if kind is float:
-        return _finite(value, optional=optional)
-    return value
+        if optional:
+            return None
+        raise
 
 
 def storable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The thread that writes a store, so that no run waits for a disk.
+"""The thread that writes a store. No run waits for a disk.
 
 The thread writes at most every `PAUSE_S`, and then all records at once: one transaction per record would cost more than
 the records do. Records that cannot be written are queued, up to `MAX_QUEUE_BYTES`, and retried.

@@ -1,4 +1,4 @@
-"""Measures of what was answered: they need nothing beside the answers."""
+"""Measures of agreement among the answers. They need nothing but the answers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def consensus(evidence: Evidence) -> float:
 def vote_entropy(evidence: Evidence) -> float:
     """The entropy of the votes over its largest possible value, in [0, 1]; higher is less certain.
 
-    That value is log M of M voters or, where probabilities of K > M answers were read, log K. A lost voter agrees with
-    nobody, so each one is a class of its own. One voter alone has entropy 0, and 1 if it is lost.
+    The largest value is log M for M voters or, if probabilities of K > M answers were read, log K. A lost voter agrees
+    with nobody, so each one is a class of its own. A single voter has entropy 0, or 1 if it is lost.
     """
     votes = evidence.votes
     if not votes.counts:
@@ -33,7 +33,7 @@ def vote_entropy(evidence: Evidence) -> float:
 
 
 def certaindex(evidence: Evidence) -> float:
-    """One less the vote entropy, `(log M - H) / log M`, in [0, 1]; higher is more certain.
+    """One minus the vote entropy, `(log M - H) / log M`, in [0, 1]; higher is more certain.
 
     Source: Fu et al. 2024 (Dynasor), arXiv:2412.20993. Differs: each lost voter is a class of its own.
     """
@@ -44,8 +44,8 @@ def order_disagreement(evidence: Evidence) -> float:
     """How far the votes in one order of the candidates are from those in another, in [0, 1]; higher is less certain.
 
     The mean over all pairs of orders of the total variation distance: the share of the votes that would have to
-    change. A lost voter agrees with nobody in another order. NaN where fewer than two orders were shown. Orders that
-    are equally torn agree: on its own this says nothing of convergence.
+    change. A lost voter agrees with nobody in another order. NaN if fewer than two orders were shown. Orders that are
+    equally split agree, so this measure alone says nothing about convergence.
     """
     orders = _shares_by_order(evidence)
     if len(orders) < 2:
@@ -65,14 +65,14 @@ def entropy_nats(shares: Sequence[float]) -> float:
 
 
 def _shares_by_order(evidence: Evidence) -> list[dict[str, float]]:
-    """For each order the votes for each outcome as shares of all of its voters; they add up to less where some are
+    """For each order, the votes for each outcome as shares of all its voters. They add up to less than one if some are
     lost."""
     counts: dict[tuple[str, ...], dict[str, float]] = {}
     totals: dict[tuple[str, ...], float] = {}
-    for order, voters, given in _ballots(evidence):
+    for order, voters, votes in _ballots(evidence):
         counted = counts.setdefault(order, {})
         totals[order] = totals.get(order, 0.0) + voters
-        for answer, n in given.items():
+        for answer, n in votes.items():
             counted[answer] = counted.get(answer, 0.0) + n
     return [{answer: n / totals[order] for answer, n in counted.items()} for order, counted in counts.items()]
 
@@ -95,7 +95,7 @@ def _ballots(evidence: Evidence) -> list[tuple[tuple[str, ...], int, Mapping[str
 
 
 def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """Total variation; what is missing from either was lost."""
+    """The total variation distance; what is missing from either was lost."""
     apart = math.fsum(abs(one.get(answer, 0.0) - other.get(answer, 0.0)) for answer in sorted({*one, *other}))
     lost = (1 - math.fsum(one.values())) + (1 - math.fsum(other.values()))
     return (apart + lost) / 2

@@ -1,8 +1,8 @@
-"""Confidences: how peaked the model's distributions were at the tokens of its answers. Higher is more certain.
+"""Confidences: how peaked the model's distributions are at the tokens of its answers. Higher is more certain.
 
-Each is computed for a text from its `top_logprobs`, (T, k) with the largest first, and averaged over the voters. A
-voter without an answer or without log-probabilities is lost: it adds nothing, and stays in the denominator. NaN where
-all are.
+Each is computed for a text from its `top_logprobs`, of shape (T, k) with the largest first, and averaged over the
+voters. A voter without an answer or without log-probabilities is lost: it adds nothing and stays in the denominator.
+NaN if all voters are lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from statistics import fmean
 from egrm_graph.uncertainty.evidence import FLOOR_NATS, Evidence
 
 GROUP = 3
-"""Tokens in a group, and in a text's tail: fast answers have few."""
+"""Tokens in a group and in the tail of a text; fast answers have few."""
 
 Tops = Sequence[Sequence[float]]
 
@@ -22,8 +22,8 @@ Tops = Sequence[Sequence[float]]
 def self_certainty(evidence: Evidence) -> float:
     """The mean over tokens of KL(uniform, p), in nats, at least 0.
 
-    Source: Kang et al. 2025, arXiv:2502.18581. Differs: over the k tokens that are listed, their probabilities made to
-    add up to one, and not over the vocabulary; with k as large as that, they are the same.
+    Source: Kang et al. 2025, arXiv:2502.18581. Differs: computed over the k listed tokens, normalized to add up to one,
+    instead of the vocabulary. If k is the size of the vocabulary, the two are equal.
     """
     return _over_voters(evidence, text_self_certainty)
 
@@ -39,26 +39,26 @@ def deepconf_mean(evidence: Evidence) -> float:
 def deepconf_tail(evidence: Evidence) -> float:
     """The mean over the last tokens, in nats, at least 0.
 
-    Source: as `deepconf_mean` (tail confidence). Differs: the tail has 3 tokens where the paper's paths have 2,048.
+    Source: as `deepconf_mean` (tail confidence). Differs: the tail has 3 tokens, and 2,048 in the paper.
     """
     return _over_voters(evidence, tail_confidence)
 
 
 def deepconf_lowest(evidence: Evidence) -> float:
-    """The mean over the least confident group of neighbouring tokens, in nats, at least 0.
+    """The mean over the least confident group of adjacent tokens, in nats, at least 0.
 
-    Source: as `deepconf_mean` (lowest group confidence). Differs: a group has 3 tokens where the paper's have 1,024 or
-    2,048.
+    Source: as `deepconf_mean` (lowest group confidence). Differs: a group has 3 tokens, and 1,024 or 2,048 in the
+    paper.
     """
     return _over_voters(evidence, lowest_group_confidence)
 
 
 def deepconf_consensus(evidence: Evidence) -> float:
-    """The consensus of votes that weigh as much as their text's mean confidence, in [0, 1].
+    """The consensus of votes weighted by the mean confidence of their text, in [0, 1].
 
     Source: as `deepconf_mean` (online adaptive sampling, threshold 0.95). Differs: the share is that of the most
-    frequent answer, which is the one that is given, and of several equally frequent ones the smallest; it is
-    multiplied with the share of the voters that are not lost.
+    frequent answer, which is the one the graph gives, and the smallest among equally frequent ones. It is multiplied by
+    the share of voters that are not lost.
     """
     weights = [(mean_confidence(top), place) for top, place in _voices(evidence)]
     total = math.fsum(weight for weight, _ in weights)
@@ -71,29 +71,29 @@ def deepconf_consensus(evidence: Evidence) -> float:
 
 
 def token_confidences(tops: Tops) -> list[float]:
-    """At each token the mean of `-log p` over the k likeliest tokens, in nats. The paper has k = 20."""
+    """For each position, the mean of `-log p` over the k likeliest tokens, in nats. The paper uses k = 20."""
     return [-fmean(max(value, FLOOR_NATS) for value in top) for top in tops]
 
 
 def mean_confidence(tops: Tops) -> float:
-    """Of a whole text."""
+    """The mean over a text."""
     return fmean(token_confidences(tops))
 
 
 def tail_confidence(tops: Tops, tokens: int = GROUP) -> float:
-    """Of its last tokens."""
+    """The mean over the last tokens."""
     return fmean(token_confidences(tops[-tokens:]))
 
 
 def lowest_group_confidence(tops: Tops, tokens: int = GROUP) -> float:
-    """Of its least confident group of so many neighbouring tokens; a shorter text is one group."""
+    """The mean over the least confident group of that many adjacent tokens; a shorter text is one group."""
     each = token_confidences(tops)
     starts = range(max(1, len(each) - tokens + 1))
     return min(fmean(each[start : start + tokens]) for start in starts)
 
 
 def text_self_certainty(tops: Tops) -> float:
-    """The mean over the tokens of KL(uniform, p) over those listed, in nats."""
+    """The mean over positions of KL(uniform, p), over the listed tokens, in nats."""
     return fmean(_divergence(top) for top in tops)
 
 
@@ -104,7 +104,7 @@ def _divergence(top: Sequence[float]) -> float:
 
 
 def _voices(evidence: Evidence) -> list[tuple[Tops, int]]:
-    """The log-probabilities of each voter that has some, and the class of its answer."""
+    """The log-probabilities of each voter that has any, and the class of its answer."""
     return [
         (sample["top_logprobs"], place)
         for sample, place in zip(evidence.samples, evidence.classes, strict=True)

@@ -1,4 +1,4 @@
-"""What a measure sees: all that was drawn before the gate."""
+"""What a measure sees: everything drawn before the gate."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from egrm_graph.uncertainty.votes import Votes, expected, ranked
 from egrm_graph.verification import Reading, Sample
 
 FLOOR_NATS = -100.0
-"""To measures a log-probability below this, log 0 included, is this: a float32 cannot tell it from log 0, and a mean
-has to stay finite."""
+"""Measures clip log-probabilities, log 0 included, at this value. A float32 cannot distinguish it from log 0, and a
+mean has to stay finite."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The fast answers of one run: samples, or in their place readings of the labels' probabilities."""
+    """The fast answers of one run: samples, or readings of the labels' probabilities instead."""
 
     votes: Votes
     classes: tuple[int | None, ...] = ()
@@ -25,7 +25,7 @@ class Evidence:
 
 
 def evidence_of(samples: Sequence[Sample], readings: Sequence[Reading], same: Callable[[str, str], bool]) -> Evidence:
-    """Gathers equivalent answers; of readings, the votes that they let expect."""
+    """Groups equivalent answers. Readings give the expected votes."""
     if readings:
         votes = expected([(reading["probabilities"], reading["samples"]) for reading in readings])
         return Evidence(votes, readings=tuple(readings))

@@ -1,7 +1,7 @@
 """Measures of convergence: how far the fast answers agree.
 
-A measure is a value with a direction; the gate is a measure with a threshold. Add one by writing a function of the
-`Evidence` and handing `Measure(...)` to `build_graph`.
+A measure is a value with a direction; the gate is a measure with a threshold. To add your own, write a function of the
+`Evidence` and pass it, or a `Measure`, to `build_graph(measures=[...])`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from egrm_graph.uncertainty.entropy import (
 )
 from egrm_graph.uncertainty.evidence import Evidence
 
-Need = Literal["logprobs", "top_logprobs", "readings", "orders"]
-"""What is not there at all times: the log-probabilities of a sample's tokens, and of the likeliest tokens beside each;
-readings of the labels' probabilities; candidates in more than one order."""
+Requirement = Literal["logprobs", "top_logprobs", "readings", "orders"]
+"""What is not always available: the log-probabilities of a sample's tokens; those of the likeliest tokens at each
+position; readings of the labels' probabilities; candidates in several orders."""
 
 
 @dataclass(frozen=True)
@@ -39,30 +39,30 @@ class Measure:
 
     name: str
     value: Callable[[Evidence], float]
-    """The measure itself; it is only asked where at least one voter was drawn. NaN where what it needs is missing."""
+    """The measure itself, called only if at least one voter was drawn. NaN if something it requires is missing."""
     threshold: float
-    """The published threshold, or the one that means the same; infinite where there is none, for values lie elsewhere
-    with every model: then the settings have to say one."""
+    """The published threshold, or an equivalent one. Infinite if there is none because values differ by model: then the
+    settings have to give one."""
     higher_is_certain: bool
     """The measure's direction."""
-    needs: tuple[Need, ...] = ()
-    """What there has to be beside the answers."""
+    requires: tuple[Requirement, ...] = ()
+    """What has to be available in addition to the answers."""
 
     def certain(self, value: float, threshold: float) -> bool:
-        """Whether the gate opens the short way; a value exactly on the threshold counts as certain."""
-        slack = 1e-9  # 4/5 and 0.8 are the same number to the user, if not to the machine
+        """Whether the gate takes the direct route; a value exactly at the threshold counts as certain."""
+        slack = 1e-9  # 4/5 and 0.8 are the same number to the user, but not to the machine
         return value >= threshold - slack if self.higher_is_certain else value <= threshold + slack
 
     def measured(self, evidence: Evidence) -> float | None:
-        """The value; None where nothing could be measured."""
+        """The value; None if nothing could be measured."""
         value = self.value(evidence) if evidence.votes.total else math.nan
         return value if math.isfinite(value) else None
 
     def logprobs(self, top_logprobs: int) -> int:
-        """How many of each position's likeliest tokens to ask for, where the settings say `top_logprobs`."""
-        if "top_logprobs" in self.needs:
+        """How many of the likeliest tokens to request at each position, given the setting `top_logprobs`."""
+        if "top_logprobs" in self.requires:
             return top_logprobs
-        return 1 if "logprobs" in self.needs else 0
+        return 1 if "logprobs" in self.requires else 0
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,19 @@ class Gate:
     threshold: float
 
     def certain(self, evidence: Evidence) -> bool:
-        """Whether the direct route is taken: not where nothing could be measured, or there is no answer to give."""
+        """Whether to take the direct route: never if nothing could be measured, or no answer could be read."""
         value = self.measure.measured(evidence)
         return evidence.votes.top is not None and value is not None and self.measure.certain(value, self.threshold)
 
     def margin(self, value: float | None) -> float | None:
-        """How far the value is on the certain side of the threshold, in the measure's units; negative where it is on
-        the other, None where one of the two is no number."""
+        """How far the value is on the certain side of the threshold, in the measure's units; negative on the other
+        side, None if either is not a finite number."""
         if value is None or not math.isfinite(self.threshold):
             return None
         return value - self.threshold if self.measure.higher_is_certain else self.threshold - value
 
 
-# Four of five, or 0.8 and 0.2: what the published threshold of the consensus comes to.
+# The published consensus threshold, four of five, as a distribution: 0.8 and 0.2.
 _FOUR_OF_FIVE_NATS = 0.51  # 0.8 log 1/0.8 + 0.2 log 1/0.2 = 0.5004
 MEASURES = {
     measure.name: measure

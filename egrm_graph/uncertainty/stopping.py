@@ -1,7 +1,8 @@
 """Stopping rules: whether the votes so far are enough.
 
-A rule is a pure function of the votes so far, in the order of their seeds, whatever the order in which they came in; so
-the same seeds always stop at the same place. It is asked between the waves in which fast answers are drawn.
+A rule is a pure function of the votes so far, in the order of their seeds and not of their arrival, so the same seeds
+always stop at the same place. It is called between the waves of fast answers. To add your own, write a function of the
+`Standing` and pass it to `build_graph(stopping_rules=[...])`.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from egrm_graph.uncertainty.measures import Gate, Measure
 from egrm_graph.uncertainty.votes import Votes, partitions
 
 ENOUGH = 0.95
-"""The probability at which Adaptive-Consistency stops, and the sequential test's of being right."""
+"""The probability at which Adaptive-Consistency and the sequential test stop."""
 WINDOW = 5
-"""Votes in a window, as published with ESC."""
+"""Votes in a window, as published for ESC."""
 LEADING = 0.8
-"""How often the leading of two answers is drawn, by the sequential test's hypotheses."""
+"""How often the leading of two answers is drawn, under the hypotheses of the sequential test."""
 MONOTONE = (consensus, vote_entropy, certaindex, semantic_entropy)
-"""Measures of the votes alone that never get less certain when a vote moves to a larger class."""
-COMPLETIONS_MOST = 10_000
+"""Measures of the votes alone that never become less certain when a vote moves to a larger class."""
+MAX_COMPLETIONS = 10_000
 """How many ways to complete the votes are tried, for a measure that may not be monotone."""
 
 
@@ -48,8 +49,8 @@ class Standing:
 
     @property
     def counts(self) -> list[int]:
-        """Votes of each class, in the order in which the classes were first drawn."""
-        return list(Counter(each for each in self.classes if each is not None).values())
+        """The votes of each class, in the order in which the classes first appeared."""
+        return list(Counter(number for number in self.classes if number is not None).values())
 
     @property
     def lost(self) -> int:
@@ -65,13 +66,13 @@ def everything(standing: Standing) -> bool:  # noqa: ARG001 - a rule
 
 
 def decided(measure: Measure, threshold: float) -> StoppingRule:
-    """Stops as soon as all M votes must lead to the same route and, on the direct one, the same answer, whatever the
-    others are; and no later.
+    """Stops as soon as all M votes must lead to the same route and, on the direct route, the same answer, whatever the
+    remaining votes are; and no later.
 
-    For a measure in `MONOTONE` the most certain completion of the votes gives all that are left to the leader, the
-    least certain loses them, and every other one lies between the two. Any other measure is asked about every
-    completion, if there are at most `COMPLETIONS_MOST`. For a measure that sees more than how many votes each answer
-    has, nothing is decided before all are drawn.
+    For a measure in `MONOTONE`, the most certain completion gives all remaining votes to the leader, the least certain
+    one loses them, and every other one lies in between. Any other measure is computed for every completion, if there
+    are at most `MAX_COMPLETIONS`. For a measure that uses more than the number of votes of each answer, nothing is
+    decided before all are drawn.
     """
     try:
         hash(measure)
@@ -86,7 +87,7 @@ def _decided(measure: Measure, threshold: float) -> StoppingRule:
 
     @lru_cache(maxsize=4096)
     def is_direct(counts: tuple[int, ...], left: int, lost: int) -> bool | None:
-        """Whether every completion takes the direct route (True) or none does (False); None where that is open."""
+        """Whether every completion takes the direct route (True) or none does (False); None if that is open."""
         most = certain((*([counts[0] + left, *counts[1:]] if counts else [left] * (left > 0)),), lost)
         if most is None or certain(counts, lost + left) is not most:
             return None
@@ -104,7 +105,7 @@ def _decided(measure: Measure, threshold: float) -> StoppingRule:
 
 
 _remembered = lru_cache(maxsize=64)(_decided)
-"""Every run asks for the rule, and what it finds out about completions holds for all of them."""
+"""Every run uses the rule, and what it computes about completions holds for all of them."""
 
 
 def beta(standing: Standing) -> bool:
@@ -121,7 +122,7 @@ def beta(standing: Standing) -> bool:
 
 
 def windows(standing: Standing) -> bool:
-    """ESC: a whole window of five votes, one after the other, is unanimous. One with a lost vote is not.
+    """ESC: a window of five consecutive votes is unanimous. A window with a lost vote is not.
 
     Source: Li et al. 2024, arXiv:2401.10480.
     """
@@ -131,12 +132,12 @@ def windows(standing: Standing) -> bool:
 
 
 def sequential(standing: Standing) -> bool:
-    """Wald's sequential probability ratio test between two labels: one is drawn four times in five that either is,
-    or the other one is. Each vote moves the log-odds by log 4, and 0.95 for either hypothesis is enough: a lead of
-    three votes.
+    """Wald's sequential probability ratio test between two labels. The hypotheses: one label is drawn four times out of
+    five, or the other one is. Each vote moves the log-odds by log 4, and 0.95 for either hypothesis is enough: a lead
+    of three votes.
 
-    For two labels the error is at most 0.05 / 0.95. Of more labels the two leading ones are taken, and then nothing is
-    promised; lost votes say nothing.
+    With two labels, the error is at most 0.05 / 0.95. With more, the test compares the two leading ones and guarantees
+    nothing. Lost votes do not count.
     Source: Wald 1945, Sequential tests of statistical hypotheses.
     """
     a, b = _two_leading(standing)
@@ -150,23 +151,23 @@ def _two_leading(standing: Standing) -> tuple[int, int]:
 
 
 def _certain(measure: Measure, threshold: float, counts: tuple[int, ...], lost: int) -> bool | None:
-    """Whether the gate takes the direct route for these votes; never without an answer. None where the measure needs
+    """Whether the gate takes the direct route for these votes; never without an answer. None if the measure requires
     more than these numbers."""
     if not counts:
         return False
     try:
         value = measure.measured(_CountsOnly(_Counts((), counts, lost)))
-    except Exception:  # of votes that were never cast, an error says only that the measure cannot tell
+    except Exception:  # for votes that were never cast, an error only means that the measure cannot decide
         return None
     return value is not None and measure.certain(value, threshold)
 
 
 class _SeesMoreError(Exception):
-    """A measure looked at more than the numbers of votes."""
+    """A measure used more than the numbers of votes."""
 
 
 class _Counts(Votes):
-    """Votes for answers that nobody knows yet."""
+    """Votes for answers that are not known yet."""
 
     def __getattribute__(self, name: str) -> Any:
         if name == "answers":
@@ -175,7 +176,7 @@ class _Counts(Votes):
 
 
 class _CountsOnly(Evidence):
-    """Evidence of which only the numbers of votes are known."""
+    """Evidence that consists only of the numbers of votes."""
 
     def __getattribute__(self, name: str) -> Any:
         if name in ("classes", "samples", "readings"):
@@ -184,25 +185,25 @@ class _CountsOnly(Evidence):
 
 
 def _completions(counts: tuple[int, ...], left: int, lost: int) -> list[tuple[tuple[int, ...], int]] | None:
-    """Every way the votes can come out: how many each answer has, most first, and how many are lost. None where there
-    are too many to try."""
-    if math.comb(len(counts) + 1 + left, left) > COMPLETIONS_MOST:
+    """Every way the votes can end: how many each answer has, the most first, and how many are lost. None if there are
+    too many to try."""
+    if math.comb(len(counts) + 1 + left, left) > MAX_COMPLETIONS:
         return None
-    ends = list(islice(_ends(counts, left, lost), COMPLETIONS_MOST + 1))
-    return None if len(ends) > COMPLETIONS_MOST else ends
+    ends = list(islice(_ends(counts, left, lost), MAX_COMPLETIONS + 1))
+    return None if len(ends) > MAX_COMPLETIONS else ends
 
 
 def _ends(counts: tuple[int, ...], left: int, lost: int) -> Iterator[tuple[tuple[int, ...], int]]:
     no_answer, new_answer = len(counts), len(counts) + 1
     for drawn in combinations_with_replacement(range(len(counts) + 2), left):
-        given = Counter(drawn)
-        known = [count + given[i] for i, count in enumerate(counts)]
-        for new in partitions(given[new_answer], given[new_answer]):
-            yield tuple(sorted([*known, *new], reverse=True)), lost + given[no_answer]
+        added = Counter(drawn)
+        known = [count + added[i] for i, count in enumerate(counts)]
+        for new in partitions(added[new_answer], added[new_answer]):
+            yield tuple(sorted([*known, *new], reverse=True)), lost + added[no_answer]
 
 
 def _settled(counts: list[int], left: int) -> bool:
-    """Whether no other answer can lead in the end. Of equals the one drawn first leads."""
+    """Whether no other answer can lead at the end. Among equals, the one drawn first leads."""
     if not counts:
         return False
     most = max(counts)

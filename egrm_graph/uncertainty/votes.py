@@ -1,4 +1,4 @@
-"""Votes: answers gathered into classes of equivalent ones."""
+"""Votes: answers grouped into classes of equivalent ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Votes:
     """
 
     answers: tuple[str, ...]
-    """One representative of each class, the first that was drawn; most votes first, ties in drawing order."""
+    """A representative of each class, the first that was drawn. Most votes first, ties in drawing order."""
     counts: tuple[float, ...]
-    """Whole where answers were drawn; where probabilities were read, how many of each to expect."""
+    """Whole numbers if answers were drawn; expected numbers if probabilities were read."""
     lost: int
 
     @property
@@ -27,12 +27,12 @@ class Votes:
 
     @property
     def top(self) -> str | None:
-        """The answer with the most votes; of equals, the one drawn first. None where every voter is lost."""
+        """The answer with the most votes; among equals, the one drawn first. None if every voter is lost."""
         return self.answers[0] if self.answers else None
 
 
 def classes(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> list[int | None]:
-    """The index of the first answer that each is equivalent to: one number for each class. None where there is none.
+    """The index of the first answer that each is equivalent to: one number for each class. None for a missing answer.
 
     An answer joins the first class whose representative it is equivalent to.
     """
@@ -50,8 +50,8 @@ def classes(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> 
 
 
 def expected(readings: Sequence[tuple[Mapping[str, float] | None, int]]) -> Votes:
-    """The votes to expect where so many voters each follow these probabilities of the answers; None is a reading that
-    was lost, and its voters with it."""
+    """The expected votes if that many voters each follow these probabilities. None is a reading that was lost, and its
+    voters with it."""
     counts: dict[str, float] = {}
     for probabilities, voters in readings:
         for answer, probability in (probabilities or {}).items():
@@ -62,8 +62,8 @@ def expected(readings: Sequence[tuple[Mapping[str, float] | None, int]]) -> Vote
 
 
 def contested(votes: Votes, share: float, *, but: str) -> tuple[str, ...]:
-    """The likeliest answers that together have at least this share of the votes; two at the least. Votes that were
-    lost, or are for the answer `but`, do not count."""
+    """The likeliest answers that together have at least this share of the votes; at least two. Lost votes and votes for
+    the answer `but` do not count."""
     rivals = [(answer, n) for answer, n in zip(votes.answers, votes.counts, strict=True) if answer != but]
     wanted, held = share * sum(n for _, n in rivals), 0.0
     for i, (_, n) in enumerate(rivals, start=1):
@@ -73,14 +73,14 @@ def contested(votes: Votes, share: float, *, but: str) -> tuple[str, ...]:
     return tuple(answer for answer, _ in rivals)
 
 
-def orders_agree(shown: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> bool | None:
-    """Whether all orders of the candidates have the same winner; None where fewer than two orders have one.
+def orders_agree(ballots: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> bool | None:
+    """Whether all orders of the candidates have the same winner; None if fewer than two orders have one.
 
-    `shown` has an order and the votes that were given in it, any number of times. An order whose best are equal agrees
-    with none.
+    `ballots` has orders, each any number of times, with votes in that order. An order whose best are equal agrees with
+    none.
     """
     votes: dict[tuple[str, ...], Counter[str]] = {}
-    for order, counts in shown:
+    for order, counts in ballots:
         if order and counts:
             votes.setdefault(tuple(order), Counter()).update(counts)
     if len(votes) < 2:
@@ -95,12 +95,12 @@ def orders_agree(shown: Sequence[tuple[Sequence[str], Mapping[str, float]]]) -> 
 
 
 def tally(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> Votes:
-    """Gathers the answers into classes and counts them."""
+    """Groups the answers into classes and counts them."""
     return ranked(answers, same)[0]
 
 
 def ranked(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> tuple[Votes, tuple[int | None, ...]]:
-    """The votes, and for each answer the index of its class in them; None where there is no answer."""
+    """The votes, and for each answer the index of its class in them; None for a missing answer."""
     firsts = classes(answers, same)
     counts = Counter(first for first in firsts if first is not None)
     order = sorted(counts, key=lambda first: -counts[first])  # stable: ties stay in drawing order
@@ -114,7 +114,7 @@ def ranked(answers: Sequence[str | None], same: Callable[[str, str], bool]) -> t
 
 
 def partitions(n: int, largest: int) -> Iterator[tuple[int, ...]]:
-    """The ways in which n votes fall into classes of at most `largest` votes, the largest class first."""
+    """The ways to split n votes into classes of at most `largest` votes, the largest class first."""
     if n == 0:
         yield ()
     for first in range(min(n, largest), 0, -1):

@@ -1,7 +1,7 @@
-"""How many fast answers are drawn at once, between two questions to a stopping rule.
+"""How many fast answers are drawn at once, between two calls of a stopping rule.
 
-Waves wait for one another, so each costs a round trip: there should be few of them, the first should do for an easy
-question, and each should end where the rule may stop.
+Waves wait for one another, so each costs a round trip. There should be few of them, the first should be enough for an
+easy question, and each should end where the rule may stop.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from egrm_graph.uncertainty.stopping import Standing, StoppingRule
 def wave_sizes(rule: StoppingRule, planned: int, waves: int) -> tuple[int, ...]:
     """The sizes of at most `waves` waves, which add up to `planned`.
 
-    The first of two ends where the rule may stop if all agree. Further ones halve what comes after it, which few
-    questions get to; when that is drawn one by one, they cut the first. Where the rule cannot stop before the end, or
-    two waves would make every easy question wait for the second, all are drawn in one.
+    The first of two ends where the rule may stop if all agree. More waves halve what comes after it, which few
+    questions reach; once that is drawn one by one, they cut the first. If the rule cannot stop before the end, or two
+    waves would make every easy question wait for the second, all are drawn in one.
     """
     agreeing = _first(rule, planned, lambda n: (0,) * n)
     differing = _first(rule, planned, lambda n: tuple(range(n)))
@@ -41,6 +41,6 @@ def _next_end(ends: set[int], agreeing: int, differing: int) -> int:
 
 
 def _first(rule: StoppingRule, planned: int, classes: Callable[[int], tuple[int, ...]]) -> int:
-    """The least number of such votes that the rule stops at; `planned` where there is none. A rule that stops at such
-    votes stops at more of them, too."""
+    """The smallest number of such votes at which the rule stops; `planned` if it never does. A rule that stops at some
+    such votes also stops at more of them."""
     return 1 + bisect_left(range(1, planned), True, key=lambda n: rule(Standing(classes(n), planned)))

@@ -31,7 +31,7 @@ def test_figures_results_and_plot_are_written(tmp_path: Path) -> None:
     written = write(tmp_path, ROWS, RESULTS)
     assert [file.name for file in written] == ["figures.json", "table.md", "results.parquet", "plot.png"]
     assert [row["method"] for row in json.loads(written[0].read_text())] == ["never", "always"]
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     assert parquet.read_table(written[2]).column("completion_tokens").to_pylist() == [10, 10, 100, 100]
     assert plot(ROWS).startswith(b"\x89PNG")

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from egrm_graph.benchmark.bench_methods import METHODS
@@ -9,6 +10,7 @@ from egrm_graph.cli import app
 RUN = CliRunner()
 
 
+@pytest.mark.slow
 def test_methods_are_compared_on_a_file_of_questions(tmp_path: Path) -> None:
     questions = tmp_path / "questions.jsonl"
     questions.write_text('{"question": "1+2", "reference": "3"}\n{"question": "4+4", "reference": "8"}\n')

@@ -4,10 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from tests.cli.test_verify import egrm, ended, served, server_that, written
 from tests.clients.fake_server import Seen, answer
+
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
 
 RIGHT, WRONG = "17+48=65;#65", "#66"
 

@@ -18,6 +18,8 @@ from tests.cli.killed import ended, start
 from tests.cli.test_verify import served, server_that, written
 from tests.clients.fake_server import FakeServer, Seen, answer
 
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
+
 KILLS = 50
 QUESTIONS = 240
 CONCURRENCY = 8

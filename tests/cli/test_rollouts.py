@@ -4,12 +4,15 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from egrm_graph.training.parquet import read_parquet
 from egrm_graph.training.training_data import read_rollouts
 from tests.cli.test_verify import egrm, ended, served, server_that, written
 from tests.clients.fake_server import Seen, answer, stall
+
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
 
 RIGHT, WRONG = "17+40=57;57+8=65;65-9=56;#56", "17+40=57;57+8=66;66-9=57;#57"
 QUESTION = {"question": "17+48-9", "reference": "56"}

@@ -57,7 +57,7 @@ async def test_every_setting_has_an_option(rollouts: Path, base: Path, tmp_path:
     ("more", "message"),
     [
         (["--objective", "regression", "--alpha", "0.3"], "alpha=0.3 has no effect with objective=regression"),
-        (["--resume", "--overwrite"], "give one of them"),
+        (["--resume", "--overwrite"], "use one of them"),
         (["--base", "/nowhere/base"], "no model in /nowhere/base"),
         (["--held-out", "/nowhere/held_out.jsonl"], "/nowhere/held_out.jsonl cannot be read"),
     ],

@@ -15,6 +15,8 @@ import pytest
 
 from tests.clients.fake_server import Action, FakeServer, Seen, disconnect, say, stall
 
+pytestmark = pytest.mark.slow  # each test runs the command line in a process
+
 SURE = say("56", "56", "56", "56")  # the first wave of five
 UNSURE = say("1", "2", "3", "4")
 QUESTION = {"question": "17+48-9"}

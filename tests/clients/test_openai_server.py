@@ -84,6 +84,17 @@ async def test_a_strict_server_accepts_every_request(thinking: Any) -> None:
                 assert [each.text for each in drawn.completions] == ["56"]
 
 
+async def test_thinking_is_switched_off_until_the_server_refuses_the_field() -> None:
+    sampling = Sampling(temperature=1, max_tokens=8, thinking="off")
+    async with (
+        FakeServer(strict(reply(standard_answer("56")))).running() as server,
+        client_of(server, api=OPENAI) as client,
+    ):
+        for _ in range(2):
+            assert (await ask(client, sampling=sampling)).completions[0].text == "56"
+    assert ["chat_template_kwargs" in body for body in server.bodies] == [True, False, False]
+
+
 async def test_a_strict_server_streams_and_the_meter_counts() -> None:
     body = answer("56")
     async with (
@@ -121,7 +132,7 @@ async def test_choices_and_a_bound_on_thinking_need_vllm() -> None:
         error = await failure(say("56"), sampling=sampling, api=OPENAI)
         assert isinstance(error, Unsupported)
         assert "engine='openai'" in str(error)
-    with pytest.raises(SettingsError, match="path_thinking_tokens is 9, and m takes no thinking_tokens"):
+    with pytest.raises(SettingsError, match="path_thinking_tokens is 9, and m does not take thinking_tokens"):
         build_graph(Settings(engine="openai", model="m", path_thinking_tokens=9))
 
 

@@ -13,7 +13,7 @@ def unmet_texts(measure: Measure, evidence: Evidence) -> list[str]:
     return texts(unmet_reasons(measure, evidence))
 
 
-DRAWN = [name for name, measure in MEASURES.items() if "readings" not in measure.needs]
+DRAWN = [name for name, measure in MEASURES.items() if "readings" not in measure.requires]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -48,6 +48,7 @@ def test_the_packaged_questions_come_from_the_recipe_with_right_references() -> 
     assert [(row["question"], row["reference"], row["level"]) for row in HELD_OUT] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["train", "validation"])
 def test_the_training_data_never_contains_a_held_out_question(side: world.Side) -> None:
     held_out = {tuple(sorted(terms_of(row["question"]))) for row in HELD_OUT}

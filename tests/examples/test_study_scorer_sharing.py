@@ -51,6 +51,7 @@ def test_small_run_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a single path waits, 3 calls" in printed
 
 
+@pytest.mark.slow
 def test_small_run_gives_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
     main([*SMALL, "2", "--json"])
     drawn_, different, wait, memory = map(json.loads, capsys.readouterr().out.splitlines())

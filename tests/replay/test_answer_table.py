@@ -54,7 +54,7 @@ def test_an_unmeasurable_value_is_never_certain() -> None:
     assert measure_gate(table_of([question(1, "77")]), nothing, np.arange(2)).certainty.tolist() == [-math.inf]
 
 
-@pytest.mark.parametrize("name", sorted(name for name, measure in MEASURES.items() if not measure.needs))
+@pytest.mark.parametrize("name", sorted(name for name, measure in MEASURES.items() if not measure.requires))
 def test_a_gate_measures_the_same_as_a_run(name: str) -> None:
     from egrm_graph.uncertainty.evidence import evidence_of
     from egrm_graph.verification import Sample

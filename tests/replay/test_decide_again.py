@@ -84,6 +84,7 @@ async def runs(n: int = 150, **settings: Any) -> list[tuple[Verification, Record
     return [(each["verification"], by_id[each["verification"]["run_id"]]) for each in verdict]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"trace_level": "summary"}, {"stopping": "all", "selection": "best_score"}])
 async def test_the_recorded_settings_give_the_recorded_verdict(settings: dict[str, Any]) -> None:
     found = await runs(n=1000 if not settings else 150, **settings)
@@ -100,6 +101,7 @@ async def test_without_texts_route_and_winner_are_the_same() -> None:
         assert again.answer == stored["verification"]["answer"]
 
 
+@pytest.mark.slow
 async def test_another_threshold_matches_a_fresh_run() -> None:
     """The runs record all fast answers and paths, so every decision is known."""
     complete = await runs(stopping="all", threshold=2.0)
@@ -110,6 +112,7 @@ async def test_another_threshold_matches_a_fresh_run() -> None:
         assert len({decision.route for decision in expected}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("single", [False, True])
 async def test_a_decision_on_a_run_that_stopped_early_matches_a_fresh_run(single: bool) -> None:
     fresh = {threshold: await runs(threshold=threshold, single_requests=single) for threshold in THRESHOLDS}

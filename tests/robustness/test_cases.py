@@ -10,7 +10,13 @@ from tests.robustness.kinds import Case, Kind, read_kinds
 from tests.robustness.page import PAGE, page
 
 KINDS = read_kinds()
-CASES = [pytest.param(kind, case, id=f"{kind.name}-{case.name}") for kind in KINDS for case in kind.cases]
+PROCESSES = {"child_processes", "loading_time", "preforking_servers", "server_environments", "server_lifetimes"}
+"""Kinds whose cases start processes."""
+CASES = [
+    pytest.param(kind, case, id=f"{kind.name}-{case.name}", marks=[pytest.mark.slow] if kind.name in PROCESSES else [])
+    for kind in KINDS
+    for case in kind.cases
+]
 
 
 @pytest.mark.parametrize(("kind", "case"), CASES)

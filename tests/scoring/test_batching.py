@@ -37,9 +37,11 @@ class Model:
 
 
 class Scoring:
-    def __init__(self, max_pending: int = 16, max_batch_tokens: int = 6) -> None:
+    def __init__(self, max_pending_paths: int = 16, max_batch_tokens: int = 6) -> None:
         self.model = Model()
-        self.batcher = Batcher(self.model, name="fake", max_batch_tokens=max_batch_tokens, max_pending=max_pending)
+        self.batcher = Batcher(
+            self.model, name="fake", max_batch_tokens=max_batch_tokens, max_pending_paths=max_pending_paths
+        )
 
     def score(self, *rows: Sequence[int] | Unscored) -> asyncio.Task[list[float | Unscored]]:
         return asyncio.create_task(self.batcher.score(len(rows), lambda: rows))
@@ -132,7 +134,7 @@ async def test_unscored_rows_keep_their_places(scoring: Scoring) -> None:
 
 
 async def test_a_cancelled_request_is_removed_and_another_gets_its_permits() -> None:
-    scoring = Scoring(max_pending=3)
+    scoring = Scoring(max_pending_paths=3)
     first = scoring.score([9])
     await scoring.running()
     cancelled = scoring.score([1], [2])
@@ -172,7 +174,7 @@ async def test_cancelling_a_running_request_returns_at_once(scoring: Scoring) ->
 
 
 async def test_cancelling_a_request_that_waits_for_permits_removes_it() -> None:
-    scoring = Scoring(max_pending=1)
+    scoring = Scoring(max_pending_paths=1)
     first, cancelled, last = scoring.score([1]), scoring.score([2]), scoring.score([3])
     await scoring.running()
     cancelled.cancel()
@@ -184,7 +186,7 @@ async def test_cancelling_a_request_that_waits_for_permits_removes_it() -> None:
 
 
 async def test_at_most_the_pending_limit_of_paths_is_tokenized() -> None:
-    scoring = Scoring(max_pending=2)
+    scoring = Scoring(max_pending_paths=2)
     read: list[int] = []
 
     def reading(i: int) -> Rows:
@@ -243,7 +245,7 @@ async def test_a_tokenization_error_affects_only_its_caller(scoring: Scoring) ->
 
 
 async def test_closing_fails_running_and_queued_requests() -> None:
-    scoring = Scoring(max_pending=2)
+    scoring = Scoring(max_pending_paths=2)
     tasks = [scoring.score([i]) for i in range(1, 4)]
     await scoring.running()
     closing = asyncio.create_task(asyncio.to_thread(scoring.batcher.close))
@@ -258,7 +260,7 @@ async def test_closing_fails_running_and_queued_requests() -> None:
 
 
 def test_event_loops_in_several_threads_share_batches() -> None:
-    scoring = Scoring(max_pending=2)
+    scoring = Scoring(max_pending_paths=2)
     scoring.model.gate.set()
     found: dict[int, list[float | Unscored]] = {}
 
@@ -275,8 +277,8 @@ def test_event_loops_in_several_threads_share_batches() -> None:
 
 
 def test_a_pending_limit_of_zero_is_refused() -> None:
-    with pytest.raises(SettingsError, match="max_pending=0"):
-        Scoring(max_pending=0)
+    with pytest.raises(SettingsError, match="max_pending_paths=0"):
+        Scoring(max_pending_paths=0)
 
 
 def test_the_interpreter_exits_with_a_busy_scorer_open() -> None:
@@ -289,7 +291,7 @@ def slow(rows):
     return [0.5] * len(rows)
 
 async def main():
-    batcher = Batcher(slow, name="open", max_batch_tokens=1, max_pending=100)
+    batcher = Batcher(slow, name="open", max_batch_tokens=1, max_pending_paths=100)
     tasks = [asyncio.create_task(batcher.score(1, lambda i=i: [[i]])) for i in range(1000)]
     await asyncio.sleep(0.1)
 

@@ -27,18 +27,18 @@ VIEW = view_of({"context": "17+48"}, 1, labels=("A", "B", "="))
     ],
 )
 def test_a_candidate_is_reduced_to_sums_and_underscores(text: str, candidate: str) -> None:
-    assert SUMS.shown(text) == (candidate, None)
+    assert SUMS.display(text) == (candidate, None)
 
 
 @given(st.text())
 def test_a_candidate_contains_no_bars_verdicts_or_words(text: str) -> None:
-    assert set(SUMS.shown(text)[0]) <= set("0123456789+-=;#_")
+    assert set(SUMS.display(text)[0]) <= set("0123456789+-=;#_")
 
 
 def test_a_candidate_without_a_number_or_that_is_too_long_is_unfit() -> None:
-    assert SUMS.shown("sixty-five") == ("", "it contains no number")
-    assert SUMS.shown("1" * 121) == ("", "it has 121 characters, and the bundled model reads 120 of a candidate")
-    assert SUMS.shown("1" * 120)[1] is None
+    assert SUMS.display("sixty-five") == ("", "it contains no number")
+    assert SUMS.display("1" * 121) == ("", "it has 121 characters, and the bundled model reads 120 of a candidate")
+    assert SUMS.display("1" * 120)[1] is None
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ def test_without_a_verdict_its_columns_are_none() -> None:
 
 
 def test_what_cannot_be_computed_is_none_unless_the_column_needs_a_value() -> None:
-    row = summary_of(record(margin=math.nan, ms=math.inf, verification=verification(uncertainty="lost")), 100)
-    assert (row.margin, row.ms, row.measure) == (None, 0.0, None)
+    row = summary_of(record(margin=math.nan, ms=math.inf, verification=verification(uncertainty="lost", answer=7)), 100)
+    assert (row.margin, row.ms, row.measure, row.answer) == (None, 0.0, None, None)
     broken = record()
     del broken["task"]  # type: ignore[misc]
     with pytest.raises(KeyError):

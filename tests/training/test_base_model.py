@@ -249,6 +249,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_a_folder_is_a_model_on_the_hub(tmp_path: Path) -> None:
     cached(tmp_path / "home", "acme/tiny")
     offline = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

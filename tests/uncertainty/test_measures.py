@@ -13,7 +13,7 @@ from egrm_graph.uncertainty.measures import MEASURES
 from egrm_graph.verification import Reading, Sample
 from tests.uncertainty.drawn import drew, read, reading, sample, votes
 
-READ = [name for name, measure in MEASURES.items() if "readings" in measure.needs]
+READ = [name for name, measure in MEASURES.items() if "readings" in measure.requires]
 DRAWN = [name for name in MEASURES if name not in READ]
 ON_READINGS = [*READ, "consensus", "vote_entropy", "certaindex", "semantic_entropy", "order_disagreement"]
 UNBOUNDED = {"self_certainty", "deepconf_mean", "deepconf_tail", "deepconf_lowest"}
@@ -102,7 +102,7 @@ def test_more_agreement_is_never_less_certain(agreeing: int, total: int, tops: l
     surer(DRAWN, of(agreeing + 1), of(agreeing))
 
 
-@pytest.mark.parametrize("name", [name for name in DRAWN if not MEASURES[name].needs])
+@pytest.mark.parametrize("name", [name for name in DRAWN if not MEASURES[name].requires])
 def test_answers_alone_tell_five_of_five_from_four(name: str) -> None:
     values = [MEASURES[name].value(votes(*"7" * n, *"8" * (5 - n))) for n in (5, 4, 3)]
     assert values == sorted(values, reverse=MEASURES[name].higher_is_certain)

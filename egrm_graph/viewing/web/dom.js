@@ -1,13 +1,13 @@
 // Create elements. Text is always inserted as text; nothing in this page parses markup.
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
-const KEPT = new Set(["\n", "\t", "\u200c", "\u200d"]); // joiners occur within Persian words and emoji
+const ALLOWED = new Set(["\n", "\t", "\u200c", "\u200d"]); // joiners occur within Persian words and emoji
 
-/** Escape control characters, direction marks, and unpaired surrogates, so that they are visible and have no effect. */
+/** Escape control characters, direction marks, and unpaired surrogates, which makes them visible and harmless. */
 export function escaped(text) {
   return text.replace(UNSAFE, (character) => {
     const code = character.codePointAt(0);
-    if (KEPT.has(character)) return character;
+    if (ALLOWED.has(character)) return character;
     if (code < 0x20) return String.fromCodePoint(0x2400 + code);
     if (code === 0x7f) return "\u2421";
     return `\u27e8U+${code.toString(16).toUpperCase().padStart(4, "0")}\u27e9`;

@@ -8,7 +8,7 @@ import { addressOf, count, shortId } from "./words.js";
 const index = JSON.parse(document.getElementById("index").textContent);
 const main = document.querySelector("main");
 const places = new Map(index.runs.map((row, i) => [addressOf(row.run_id), i]));
-let all = null; // matching, so that filters persist
+let all = null; // kept, because its filters persist
 let left = 0; // its scroll position
 
 function record(i) {

@@ -46,7 +46,7 @@ export function reader(items, { what, noun, scored, left, right, missingReason }
   function show() {
     for (const { made, side, i } of choosers) made.setAttribute("aria-pressed", String(chosen[side] === i));
     for (const made of switches) made.setAttribute("aria-pressed", String(made.dataset.mode === mode));
-    sides.replaceChildren(...shown(mode, items[chosen.left], items[chosen.right], missingReason));
+    sides.replaceChildren(...sidesOf(mode, items[chosen.left], items[chosen.right], missingReason));
   }
   const rows = items.map((item, i) => [
     [item.name, item.won ? el("strong", { class: "won" }, " ★ won") : null],
@@ -77,7 +77,7 @@ function scoreOf(item) {
   return el("span", { class: "scored" }, bar, el("span", { class: "number" }, fixed(item.score)));
 }
 
-function shown(mode, left, right, missingReason) {
+function sidesOf(mode, left, right, missingReason) {
   if (mode === "differences") return compared(left, right, missingReason);
   const items = left === right ? [left] : [left, right];
   return items.map((item) => side(item, mode === "tokens" ? byToken(item) : asText(item, missingReason)));
@@ -125,17 +125,17 @@ function compared(left, right, missingReason) {
       el("p", { class: "muted" }, "Choose a different one on the left or the right."),
       side(left, asText(left, missingReason)),
     ];
-  if (left.text === null || right.text === null) return shown("text", left, right, missingReason);
+  if (left.text === null || right.text === null) return sidesOf("text", left, right, missingReason);
   const found = differences(left.text.slice(0, COMPARED), right.text.slice(0, COMPARED));
   if (found === null)
     return [
       el("p", { class: "muted" }, "These texts are too long to compare."),
-      ...shown("text", left, right, missingReason),
+      ...sidesOf("text", left, right, missingReason),
     ];
   if (left.text === right.text)
     return [
       el("p", { class: "comparison", role: "status" }, "Both texts are equal."),
-      ...shown("text", left, right, missingReason),
+      ...sidesOf("text", left, right, missingReason),
     ];
   const cut = left.text.length > COMPARED || right.text.length > COMPARED;
   const summaries = [left, right].map((item, i) => alone(item, i === 0 ? found.left : found.right, found.unit));

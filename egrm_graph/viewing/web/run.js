@@ -126,11 +126,11 @@ function wrong(record) {
     ...(verdict?.paths ?? []).flatMap((path, i) => (path.error === null ? [] : [[`path ${i + 1}`, path.error]])),
   ];
   if (found.length === 0) return null;
-  const shown = [...new Map(found.map((each) => [each.join("\n"), each])).values()];
+  const distinct = [...new Map(found.map((each) => [each.join("\n"), each])).values()];
   return el(
     "ul",
     { class: "wrong" },
-    shown.slice(0, 100).map(([where, text]) => el("li", {}, el("strong", {}, where), ": ", atLength(text, 600))),
-    shown.length > 100 ? el("li", {}, `and ${count(shown.length - 100)} more`) : null,
+    distinct.slice(0, 100).map(([where, text]) => el("li", {}, el("strong", {}, where), ": ", atLength(text, 600))),
+    distinct.length > 100 ? el("li", {}, `and ${count(distinct.length - 100)} more`) : null,
   );
 }

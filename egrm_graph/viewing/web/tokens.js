@@ -142,6 +142,6 @@ function probability(logprob) {
 }
 
 function visible(text, longest) {
-  const shown = text.length > longest ? `${text.slice(0, characterEnd(text, longest))} …` : text;
-  return escaped(shown.replaceAll("\n", "↵\n"));
+  const visibleText = text.length > longest ? `${text.slice(0, characterEnd(text, longest))} …` : text;
+  return escaped(visibleText.replaceAll("\n", "↵\n"));
 }

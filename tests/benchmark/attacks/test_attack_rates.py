@@ -28,6 +28,7 @@ def rows() -> list[AttackRow]:
     return asyncio.run(rates_of_script(1))
 
 
+@pytest.mark.slow
 def test_no_attack_succeeds_against_the_obedient_judge_behind_fences(rows: list[AttackRow]) -> None:
     graph = [row for row in rows if row.judge in ("pairwise", "best_of_n")]
     assert len(graph) == 2 * 17
@@ -35,6 +36,7 @@ def test_no_attack_succeeds_against_the_obedient_judge_behind_fences(rows: list[
     assert [row.kind for row in graph if row.right_wins.value < 1] == []
 
 
+@pytest.mark.slow
 def test_every_kind_of_attack_succeeds_against_a_plain_prompt(rows: list[AttackRow]) -> None:
     baseline = {row.kind: row for row in rows if row.judge == "plain prompt, one order"}
     assert baseline.pop(NO_ATTACK.kind).loser_wins.value == 0
