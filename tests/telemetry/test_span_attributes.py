@@ -186,7 +186,7 @@ def test_attributes_never_contain_texts() -> None:
         paths=[path(secret, 0.5, 0)],
         uncertainty={**verification()["uncertainty"], "votes": [{"answer": secret, "count": 1}]},
     )
-    whole = record(prompts=[asked], why=[secret], error=f"ServerError: {secret}", ending="failed", verification=verdict)
+    full = record(prompts=[asked], why=[secret], error=f"ServerError: {secret}", ending="failed", verification=verdict)
     spoiled = call("answer_fast", 0, [1], 0.0, 1.0, error=secret, retries=[{"at_ms": 0.5, "reason": secret}])
-    reported = [described.run_ended(whole), described.call_started(spoiled), described.call_ended(spoiled)]
+    reported = [described.run_ended(full), described.call_started(spoiled), described.call_ended(spoiled)]
     assert secret not in json.dumps(reported)

@@ -59,12 +59,12 @@ async def test_a_run_is_one_tree_of_spans(spans: InMemorySpanExporter, sync: boo
 
 
 async def test_a_record_names_its_trace(spans: InMemorySpanExporter) -> None:
-    kept = MemoryStore()
-    verifier = recording_graph(ScriptedClient(fast=["56"] * 5), kept, telemetry="on")
+    store = MemoryStore()
+    verifier = recording_graph(ScriptedClient(fast=["56"] * 5), store, telemetry="on")
     await verifier.ainvoke(QUESTION, {"metadata": {"order": "7"}})
     context = span_of(spans, "invoke_workflow egrm").context
     assert context is not None
-    (record,) = kept.records
+    (record,) = store.records
     assert (record["trace_id"], record["metadata"]) == (f"{context.trace_id:032x}", {"order": "7"})
 
 
@@ -165,10 +165,10 @@ async def test_a_scorers_server_receives_the_span_of_its_node(spans: InMemorySpa
 
 @pytest.mark.parametrize("telemetry", ["on", "content"])
 async def test_the_api_key_is_in_no_span_if_a_server_echoes_it(spans: InMemorySpanExporter, telemetry: str) -> None:
-    echo = refuse(400, "Bearer sk-123 is no good; nor is sk-123")
+    echo = refuse(400, "Bearer sk-123 is not valid; nor is sk-123")
     async with FakeServer(echo).running() as server, client_of(server, api_key="sk-123") as client:
         await graph(client, engine="vllm", model="tiny", api_key="sk-123", telemetry=telemetry).ainvoke(QUESTION)
     found = spans.get_finished_spans()
     reported = [(attributes(span), span.status.description) for span in found]
-    assert "is no good" in json.dumps(reported) or telemetry == "on"
+    assert "is not valid" in json.dumps(reported) or telemetry == "on"
     assert "sk-123" not in json.dumps(reported)
