@@ -118,7 +118,7 @@ async def run(
     )
     judged = {"pairwise": candidates_in[:2], "pointwise": candidates_in[:1]}.get(task, candidates_in)
     result: Verification = (await graph.ainvoke({"question": "17+48?", "candidates": list(judged)}))["verification"]
-    check(result, [_identity(each) for each in judged], task, trouble)
+    check(result, [_identity(candidate) for candidate in judged], task, trouble)
     return result
 
 
@@ -157,9 +157,9 @@ SCORES = {"scorer", "too few scores", "unscored", "no score"}
 
 def _heard(result: Verification, identities: Sequence[str | None], task: TaskName) -> set[str | None]:
     """The candidates in the views that gave a verdict."""
-    answered = [each for each in (*result["samples"], *result["paths"]) if each["answer"] is not None]
-    orders = [each["order"] for each in answered]
-    orders += [each["order"] for each in result["readings"] if each["probabilities"] is not None]
+    answered = [drawn for drawn in (*result["samples"], *result["paths"]) if drawn["answer"] is not None]
+    orders = [drawn["order"] for drawn in answered]
+    orders += [reading["order"] for reading in result["readings"] if reading["probabilities"] is not None]
     if task == "pointwise":
         return set(identities) if orders else set()
     return {identities[ord(name) - ord("A")] for order in orders for name in order}

@@ -57,17 +57,17 @@ async def test_one_token_per_order_replaces_all_samples() -> None:
     assert (result["route"], result["winner"], result["samples"]) == ("direct", 0, [])
     assert result["rewards"] == [near(0.875), near(0.0625)]
     assert result["tie"] == near(0.0625)
-    assert [(each["order"], each["samples"], each["mass"]) for each in sorted(result["readings"], key=str)] == [
-        (order, 3, near(1)) for order in (["A", "B"], ["B", "A"])
-    ]
+    assert [
+        (reading["order"], reading["samples"], reading["mass"]) for reading in sorted(result["readings"], key=str)
+    ] == [(order, 3, near(1)) for order in (["A", "B"], ["B", "A"])]
     assert [call.sampling for call in client.calls] == [None, None]
     assert (result["uncertainty"]["samples"], result["uncertainty"]["value"]) == (6, near(0.875))
 
 
 async def test_the_labels_share_the_probability_that_falls_on_them() -> None:
     result, _ = await judge(lambda _: logs(A=0.3, B=0.3, C=0.0))
-    assert [each["mass"] for each in result["readings"]] == [near(0.6)] * 2
-    assert [sum((each["probabilities"] or {}).values()) for each in result["readings"]] == [near(1)] * 2
+    assert [reading["mass"] for reading in result["readings"]] == [near(0.6)] * 2
+    assert [sum((reading["probabilities"] or {}).values()) for reading in result["readings"]] == [near(1)] * 2
     assert (result["winner"], result["rewards"]) == (None, [near(0.5)] * 2)
 
 
@@ -85,7 +85,7 @@ async def test_a_reading_with_too_little_probability_on_the_labels_does_not_coun
     assert (result["status"], result["route"], result["winner"]) == ("degraded", "direct", 1)
     reason = "only 0.4 of all probability was on the labels A, B, C (min_label_mass)"
     assert result["reasons"][0] == f"1 of 2 readings lost: {reason}"
-    lost = next(each for each in result["readings"] if each["error"])
+    lost = next(reading for reading in result["readings"] if reading["error"])
     assert (lost["probabilities"], lost["mass"]) == (None, near(0.4))
     assert result["uncertainty"]["samples"] == 6  # lost voters stay in the denominator
     assert result["uncertainty"]["value"] == near(0.5 * 0.9 / 0.95)
@@ -93,14 +93,14 @@ async def test_a_reading_with_too_little_probability_on_the_labels_does_not_coun
 
 async def test_the_required_mass_is_a_setting() -> None:
     result, _ = await judge(lambda _: logs(A=0.1, B=0.1, C=0.0), min_label_mass=0.2)
-    assert [each["error"] for each in result["readings"]] == [None, None]
+    assert [reading["error"] for reading in result["readings"]] == [None, None]
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, 800.0])
 async def test_an_invalid_log_probability_does_not_count(broken: float) -> None:
     result, _ = await judge(lambda _: {"A": broken, "B": -1.0, "C": -1.0}, lambda *_: Fail("gone"))
     assert (result["status"], result["rewards"]) == ("abstained", [None, None])
-    assert [each["mass"] for each in result["readings"]] == [None, None]
+    assert [reading["mass"] for reading in result["readings"]] == [None, None]
 
 
 async def test_a_label_of_several_tokens_falls_back_to_samples() -> None:
@@ -111,7 +111,7 @@ async def test_a_label_of_several_tokens_falls_back_to_samples() -> None:
 
 async def test_always_does_not_fall_back_to_samples() -> None:
     result, _ = await judge(lambda _: Unsupported("'A' is two tokens"), label_probabilities="always")
-    assert (result["samples"], [each["error"] for each in result["readings"]]) == ([], ["'A' is two tokens"] * 2)
+    assert (result["samples"], [reading["error"] for reading in result["readings"]]) == ([], ["'A' is two tokens"] * 2)
     assert result["status"] == "abstained"  # the paths say only "A", without the code
 
 

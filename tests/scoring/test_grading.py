@@ -62,7 +62,7 @@ def path(answer: str | None = "A", error: str | None = None) -> Path:
 async def graded(scorer: Scorer | None, *paths: Path, timeout_s: float = 5) -> tuple[list[object], list[str]]:
     """The score of each path or the reason it has none, and the reasons of the run."""
     found, reasons = await grade(scorer, [("q", f"text {i}") for i in range(len(paths))], paths, timeout_s)
-    return [each["unscored"] if each["score"] is None else each["score"] for each in found], texts(reasons)
+    return [scored["unscored"] if scored["score"] is None else scored["score"] for scored in found], texts(reasons)
 
 
 async def test_only_paths_with_an_answer_are_scored() -> None:
@@ -103,5 +103,5 @@ async def test_paths_with_the_same_question_are_scored_together() -> None:
     scorer = FixedScorer(0.25, 0.5)
     texts = [("in one order", "a"), ("in the other", "b"), ("in one order", "c")]
     found, _ = await grade(scorer, texts, [path()] * 3, 5)
-    assert [each["score"] for each in found] == [0.25, 0.25, 0.5]
+    assert [scored["score"] for scored in found] == [0.25, 0.25, 0.5]
     assert scorer.asked == [("in one order", ["a", "c"]), ("in the other", ["b"])]

@@ -14,7 +14,7 @@ from tests.server.conftest import Served
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
-ON_LOGPROBS = [name for name, each in MEASURES.items() if {"logprobs", "top_logprobs"} & set(each.requires)]
+ON_LOGPROBS = [name for name, measure in MEASURES.items() if {"logprobs", "top_logprobs"} & set(measure.requires)]
 
 
 async def greedy(texts: Sequence[str], **engine: Any) -> list[Sample]:

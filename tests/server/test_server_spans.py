@@ -58,6 +58,6 @@ async def test_the_servers_spans_are_children_of_our_call(server: Served, receiv
     attributes = [attributes_of(span) for span in theirs]
     named = [(span.name, values["gen_ai.request.id"]) for span, values in zip(theirs, attributes, strict=True)]
     assert named == [("llm_request", "chatcmpl-run.answer_fast.0")] * 3  # one for each seed
-    n_tokens = sum(each["gen_ai.usage.completion_tokens"] for each in attributes)
+    n_tokens = sum(values["gen_ai.usage.completion_tokens"] for values in attributes)
     assert n_tokens == drawn.usage["completion_tokens"]
     assert (ours.attributes or {})["gen_ai.usage.output_tokens"] == n_tokens

@@ -65,7 +65,7 @@ def test_candidates_share_each_place_evenly(n_candidates: int, n: int) -> None:
 def test_labels_follow_the_order_of_the_view() -> None:
     for view in views("pairwise", 2, 2):
         assert (view["labels"], view["outcomes"]) == (["A", "B", "C"], [*view["order"], "tie"])
-        texts_in_view = [each.split("\n")[1] for each in view["variables"]["candidates"]]
+        texts_in_view = [fenced.split("\n")[1] for fenced in view["variables"]["candidates"]]
         assert texts_in_view == [{"A": "text 0", "B": "text 1"}[name] for name in view["order"]]
     assert all(view["outcomes"] == view["order"] for view in views("best_of_n", 3, 3))
 
