@@ -164,9 +164,9 @@ class Vote(TypedDict):
 
 
 class Uncertainty(TypedDict):
-    """What the gate saw. `value` is in the units of the measure, and None if nothing could be measured. `samples` is the
-    denominator, including lost and unreadable votes. If drawing stopped early, it is less than `planned`: votes that
-    were not drawn are not lost."""
+    """What the gate saw. `value` is in the units of the measure, and None if nothing could be measured. `samples` is
+    the denominator, including lost and unreadable votes. If drawing stopped early, it is less than `planned`: votes
+    that were not drawn are not lost."""
 
     measure: str
     value: float | None
@@ -199,20 +199,20 @@ class Verification(TypedDict):
     best_path: int | None
     """The index in `paths` of the path that decided, also for a best guess; None if votes decided."""
     rewards: list[float | None] | None
-    """For each candidate, the estimated probability that it is the best, or that it meets the rubric; None if it was not
-    judged. None if no candidates were passed in."""
+    """For each candidate, the estimated probability that it is the best, or that it meets the rubric; None if it was
+    not judged. None if no candidates were passed in."""
     unrewarded: list[str | None] | None
     """Why a candidate has no reward."""
     tie: float | None
     """The estimated probability of a tie, if the model may call one."""
     confidence: float | None
-    """With a calibration, the estimated probability that the answer is right. Without one, on the direct route: the share
-    of the votes, which is not calibrated; on the reasoned route: the winner's score or, without scores, the share of
-    the paths. For candidates, the winner's reward. If the answer was withheld, the confidence in the best guess."""
+    """With a calibration, the estimated probability that the answer is right. Without one, on the direct route: the
+    share of the votes, which is not calibrated; on the reasoned route: the winner's score or, without scores, the share
+    of the paths. For candidates, the winner's reward. If the answer was withheld, the confidence in the best guess."""
     calibrated: bool | None
-    """Whether `confidence` is a probability fitted on labeled data: by the calibration, or by a calibrated scorer. A share
-    of votes or of evidence is not, so a candidate's reward is not either. None without a calibration and without scored
-    paths."""
+    """Whether `confidence` is a probability fitted on labeled data: by the calibration, or by a calibrated scorer. A
+    share of votes or of evidence is not, so a candidate's reward is not either. None without a calibration and without
+    scored paths."""
     uncertainty: Uncertainty
     samples: list[Sample]
     readings: list[Reading]

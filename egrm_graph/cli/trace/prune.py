@@ -24,7 +24,7 @@ def prune(
     ] = None,
     keep_mb: Annotated[
         float | None,
-        typer.Option(min=0, metavar="MB", help="Delete the oldest runs until the store is at most as large."),
+        typer.Option(min=0, metavar="MB", help="Delete the oldest runs until the store fits."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
