@@ -106,7 +106,7 @@ $(VENV)/.docs: $(VENV)/.core
 
 # The server has an environment of its own: it pins other versions. Where no build of it can be installed, the
 # tests that need it say so (and fail under CI=true). The three packages that are taken out again come as builds for
-# CUDA, and break `import transformers` beside a CPU build of torch; nothing here needs them.
+# CUDA, and break `import transformers` next to a CPU build of torch; nothing here needs them.
 $(VLLM_VENV)/.installed: constraints.txt
 	@echo "Installing $(VLLM) into $(VLLM_VENV) (some minutes, once)"
 	$(PYTHON) -m venv $(VLLM_VENV)

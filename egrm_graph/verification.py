@@ -1,4 +1,4 @@
-"""The output of a run, and the records that it is made of: plain dicts, the same in Python, JSON and over HTTP."""
+"""The output of a run, and the values that it consists of: plain dicts, the same in Python, in JSON, and over HTTP."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def view_of(
 
 
 class Usage(TypedDict):
-    """What was spent. `cancelled_tokens` were generated for samples that were then cancelled; they are part of
-    `completion_tokens`. `cached_tokens` are the part of `prompt_tokens` that the server had in its prefix cache."""
+    """What was spent. `cancelled_tokens` were generated for samples that were then canceled; they are part of
+    `completion_tokens`. `cached_tokens` are the part of `prompt_tokens` that was in the server's prefix cache."""
 
     requests: int
     prompt_tokens: int
@@ -115,22 +115,22 @@ class Usage(TypedDict):
 
 
 class Sample(TypedDict):
-    """One fast answer. `answer` is None where none could be read; `error` says why the sample itself is missing."""
+    """One fast answer. `answer` is None if none could be read; `error` says why the sample itself is missing."""
 
     text: str | None
     thinking: str | None
-    """What a thinking model thought, where the server keeps it apart from the text."""
+    """What a thinking model thought, if the server returns it separately."""
     answer: str | None
     n_tokens: int | None
     logprobs: list[float] | None
-    """The log-probability (nats) of each chosen token, -9999 for log 0; None where not asked for, or not told."""
+    """The log-probability (nats) of each chosen token, -9999 for log 0; None if not requested, or not given."""
     top_logprobs: list[list[float]] | None
-    """For each position those of the most likely tokens, the largest first; None as before."""
+    """For each position, the log-probabilities of the most likely tokens, the largest first; None in the same cases."""
     finish_reason: str | None
     seed: int
     request_id: str
     order: list[str]
-    """Where candidates were shown: which, in this order."""
+    """The candidates in the order in which they appeared; empty without candidates."""
     error: str | None
 
 
@@ -139,11 +139,11 @@ class Reading(TypedDict):
 
     order: list[str]
     probabilities: dict[str, float] | None
-    """By outcome, adding up to one; None where there is no reading."""
+    """By outcome, adding up to one; None if the reading was lost."""
     mass: float | None
-    """The share of all probability that was on the labels, in [0, 1], before they were made to add up."""
+    """The share of all probability that was on the labels, in [0, 1], before normalization."""
     samples: int
-    """How many fast answers it stands for."""
+    """How many fast answers it represents."""
     request_id: str
     error: str | None
 
@@ -156,17 +156,17 @@ class Path(Sample):
 
 
 class Vote(TypedDict):
-    """One class of equivalent answers, as its first member was spelled, and how many gave it."""
+    """One class of equivalent answers, written like its first member, and how many voted for it."""
 
     answer: str
     count: float
-    """Whole where answers were drawn; where probabilities were read, how many of `samples` to expect."""
+    """A whole number if answers were drawn; the expected number of `samples` if probabilities were read."""
 
 
 class Uncertainty(TypedDict):
-    """What the gate saw. `value` is in the measure's own units and None where nothing could be measured; `samples`
-    is the denominator, lost and unparsable voters included. Where drawing stopped early, it is less than `planned`: the
-    votes that were not drawn are neither voters nor lost."""
+    """What the gate saw. `value` is in the units of the measure, and None if nothing could be measured. `samples` is
+    the denominator, including lost and unreadable votes. If drawing stopped early, it is less than `planned`: votes
+    that were not drawn are not lost."""
 
     measure: str
     value: float | None
@@ -174,11 +174,11 @@ class Uncertainty(TypedDict):
     votes: list[Vote]
     samples: int
     planned: int
-    """How many fast answers there would be if drawing had not stopped early (M)."""
+    """The number of fast answers if drawing does not stop early (M)."""
     orders_agree: bool | None
-    """Whether every order of the candidates has the same winner; None where there are not two orders to compare."""
+    """Whether every order of the candidates has the same winner; None without two orders to compare."""
     contested: list[str]
-    """The candidates that are, or would be, reasoned about; empty where none are judged."""
+    """The candidates that are, or would be, reasoned about; empty without candidates."""
 
 
 class Verification(TypedDict):
@@ -188,31 +188,31 @@ class Verification(TypedDict):
     status: Status
     route: Route
     answer: str | None
-    """For candidates: the winner's name (`A` is the first that was handed in), `tie`, or the grade."""
+    """For candidates: the winner's name (`A` is the first one passed in), `tie`, or the grade."""
     best_guess: str | None
-    """The answer that was withheld because its confidence is too low; None where nothing was withheld. Records of
-    earlier versions do not have this field."""
+    """The answer that was withheld because its confidence is too low; None if nothing was withheld. Records of earlier
+    versions do not have this field."""
     correct: bool | None
     """Whether the answer is equivalent to the reference; None without a reference or an answer, and for candidates."""
     winner: int | None
-    """The index of the winning candidate; None for a tie, and where none are judged."""
+    """The index of the winning candidate; None for a tie, and without candidates."""
     best_path: int | None
-    """The index in `paths` of the path that decided, also on a best guess; None where votes did."""
+    """The index in `paths` of the path that decided, also for a best guess; None if votes decided."""
     rewards: list[float | None] | None
-    """For each candidate the estimated probability that it is the best, or that it meets the rubric; None where it was
-    not judged. None as a whole where no candidates were handed in."""
+    """For each candidate, the estimated probability that it is the best, or that it meets the rubric; None if it was
+    not judged. None if no candidates were passed in."""
     unrewarded: list[str | None] | None
     """Why a candidate has no reward."""
     tie: float | None
-    """The estimated probability of a tie, where the model may say so."""
+    """The estimated probability of a tie, if the model may call one."""
     confidence: float | None
-    """With a calibration, the estimated probability that the answer is right. Else, direct: the share of the votes,
-    which is not calibrated; reasoned: the winner's score, or without scores its answer's share of the paths. For
-    candidates the winner's reward. Of an answer that was withheld, it is the confidence in the best guess."""
+    """With a calibration, the estimated probability that the answer is right. Without one, on the direct route: the
+    share of the votes, which is not calibrated; on the reasoned route: the winner's score or, without scores, the share
+    of the paths. For candidates, the winner's reward. If the answer was withheld, the confidence in the best guess."""
     calibrated: bool | None
-    """Whether `confidence` is a probability fitted on labeled data: by the run's calibration, or as a path's score on
-    held-out paths. A share of votes or of evidence is not, so neither is a candidate's reward. None where there is no
-    calibration and no path has a score."""
+    """Whether `confidence` is a probability fitted on labeled data: by the calibration, or by a calibrated scorer. A
+    share of votes or of evidence is not, so a candidate's reward is not either. None without a calibration and without
+    scored paths."""
     uncertainty: Uncertainty
     samples: list[Sample]
     readings: list[Reading]

@@ -16,9 +16,9 @@ def plot_risk_coverage(curves: Sequence[Curve]) -> bytes:
     for curve in curves:
         figure.axes.plot(*zip(*curve.risk_coverage, strict=True), label=curve.measure, marker=".")
     error = curves[0].aurc_random
-    figure.axes.axhline(error, color="grey", linestyle=":", label="random")
+    figure.axes.axhline(error, color="gray", linestyle=":", label="random")
     coverage = np.linspace(0.005, 1, 200)
-    figure.axes.plot(coverage, np.maximum(0, 1 - (1 - error) / coverage), color="grey", label="oracle")
+    figure.axes.plot(coverage, np.maximum(0, 1 - (1 - error) / coverage), color="gray", label="oracle")
     return figure.png()
 
 
@@ -33,8 +33,8 @@ def plot_accuracy(curves: Sequence[Curve]) -> bytes:
         figure.axes.fill_between(across, low, high, color=line.get_color(), alpha=0.15)
     most = max(curves, key=lambda curve: len(curve.points)).points
     ends = (most[0], most[-1])  # a random gate lies on the line between them
-    figure.axes.plot(*zip(*((_spent(p), p.random) for p in ends), strict=True), color="grey", ls=":", label="random")
-    figure.axes.plot([_spent(p) for p in most], [p.oracle for p in most], color="grey", label="oracle")
+    figure.axes.plot(*zip(*((_spent(p), p.random) for p in ends), strict=True), color="gray", ls=":", label="random")
+    figure.axes.plot([_spent(p) for p in most], [p.oracle for p in most], color="gray", label="oracle")
     return figure.png()
 
 

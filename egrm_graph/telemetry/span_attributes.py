@@ -42,7 +42,7 @@ def engine_of(client: Client) -> str:
 
 
 def service_of(settings: Settings, engine: str | None = None) -> Service:
-    """The service behind `engine`, which is that of the settings unless another client was handed in."""
+    """The service behind `engine`, which is that of the settings unless another client was passed in."""
     known = ENGINES.get(engine or settings.engine)
     if known is None:
         return Service(engine or settings.engine, "chat", in_process=False)

@@ -9,7 +9,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class StoreLimits:
-    """The largest age and size of a store. None is no limit."""
+    """The largest age and size of a store. None means unlimited."""
 
     age_s: float | None = None
     bytes: float | None = None

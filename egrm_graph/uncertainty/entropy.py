@@ -26,7 +26,7 @@ def semantic_entropy(evidence: Evidence) -> float:
 
 
 def weighted_semantic_entropy(evidence: Evidence) -> float:
-    """The same with every answer weighted by the likelihood of its text, length-normalised: the geometric mean of its
+    """The same with every answer weighted by the likelihood of its text, length-normalized: the geometric mean of its
     tokens' probabilities. In nats, in [0, log M].
 
     A voter without an answer or without log-probabilities is lost: a class of its own, with the share 1 / M of one

@@ -23,7 +23,8 @@ def prune(
         typer.Option(metavar="TIME", help="Delete runs that started before a date, or are older than an age (7d)."),
     ] = None,
     keep_mb: Annotated[
-        float | None, typer.Option(min=0, metavar="MB", help="Delete the oldest runs until the store is no larger.")
+        float | None,
+        typer.Option(min=0, metavar="MB", help="Delete the oldest runs until the store fits."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
