@@ -165,35 +165,33 @@ def assemble(
         SetupError: the settings do not fit together, a client or scorer lacks something, or a model cannot be loaded.
     """
     extensions = extensions or Extensions()
-    if client is not None:
-        client = as_client(client)
-    if scorer is not None and scorer != "settings":
-        scorer = as_scorer(scorer)
-    if client is not None and client.name != settings.model:
+    used_client = None if client is None else as_client(client)
+    used_scorer = None if scorer is None or scorer == "settings" else as_scorer(scorer)
+    if used_client is not None and used_client.name != settings.model:
         # What belongs to the bundled model belongs to a client of its name, whatever model the settings name.
-        settings = settings.model_copy(update={"model": client.name})
+        settings = settings.model_copy(update={"model": used_client.name})
     task = task_named(settings.task_name, extensions.tasks, bundled=settings.bundled)
     prompts = _load_prompts(settings, task, extensions)
     closers: list[Callable[[], Awaitable[None]]] = []
-    if client is None:
-        client = load_client(settings, judges=isinstance(task, Judging))
-        closers.append(client.aclose)
-    if isinstance(client, ContinuesPrompt) and client.continues_prompt:
+    if used_client is None:
+        used_client = load_client(settings, judges=isinstance(task, Judging))
+        closers.append(used_client.aclose)
+    if isinstance(used_client, ContinuesPrompt) and used_client.continues_prompt:
         task = task_named(settings.task_name, extensions.tasks, bundled=settings.bundled, first=True)
     else:
         prompts = replace(prompts, stop={})
     if scorer == "settings":
-        scorer = scorer_of(settings)
-        closers += [] if scorer is None else [scorer.aclose]
+        used_scorer = scorer_of(settings)
+        closers += [] if used_scorer is None else [used_scorer.aclose]
     settings, gate = calibrated(
         settings,
-        has_scorer=scorer is not None,
+        has_scorer=used_scorer is not None,
         judges=isinstance(task, Judging),
-        reads_labels=client.gives_logprobs,
+        reads_labels=used_client.gives_logprobs,
     )
-    scored_by = None if scorer is None else scorer.name
-    tracer = tracer_of(settings, _sources(settings), client, task.same, store, scorer=scored_by, redact=redact)
-    parts = Parts(settings, client, task, prompts, scorer, extensions, tuple(closers), gate, tracer, store)
+    scored_by = None if used_scorer is None else used_scorer.name
+    tracer = tracer_of(settings, _sources(settings), used_client, task.same, store, scorer=scored_by, redact=redact)
+    parts = Parts(settings, used_client, task, prompts, used_scorer, extensions, tuple(closers), gate, tracer, store)
     parts.check_settings(settings)
     return parts
 

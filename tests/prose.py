@@ -233,8 +233,8 @@ def main() -> None:
     found = findings(options.root)
     if options.list is None:
         print(table(found))
-    for finding in found if options.list is not None else ():
-        if finding.path.startswith(options.list):
+    for finding in found:
+        if options.list is not None and finding.path.startswith(options.list):
             print(f"{finding.path}:{finding.line}: {finding.phrase}: {finding.excerpt}")
 
 

@@ -42,6 +42,10 @@ class Judging:
     """Whether the conversation is the question, and need not end with the user's turn."""
     orders = True
     """Whether candidates appear in several orders."""
+    single_label = True
+    """Whether a fast verdict is one of the labels, so that its probability can be read instead."""
+    prompt_folder: Path | None = None
+    """A folder with the task's prompts; None for the set that belongs to the format."""
     counts_every_vote = True  # a reward is a share of all votes
 
     variables: Mapping[str, Any] = {"context": "1+1", "candidates": ["2", "3"], "labels": ["A", "B", "C"], "code": "0"}
@@ -51,12 +55,16 @@ class Judging:
 
     @property
     def prompts(self) -> str | Path:
-        return self.format.prompts(self.name)
+        return self.prompt_folder or self.format.prompts(self.name)
 
     @property
     def provides(self) -> frozenset[Provided]:
-        offers: dict[Provided, bool] = {"orders": self.orders, "readings": self.format.label_alone}
+        offers: dict[Provided, bool] = {"orders": self.orders, "readings": self._label_alone}
         return frozenset(name for name, offered in offers.items() if offered)
+
+    @property
+    def _label_alone(self) -> bool:
+        return self.single_label and self.format.label_alone
 
     def ask(self, given: Mapping[str, Any], settings: RunSettings) -> Subject:
         """The candidates, and what to judge them by.
@@ -153,7 +161,7 @@ class Judging:
             labels=labels,
             outcomes=outcomes,
             order=order,
-            label_alone=self.format.label_alone,
+            label_alone=self._label_alone,
             code=judged["code"],
         )
 

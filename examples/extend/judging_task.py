@@ -14,8 +14,8 @@ from egrm_graph.verification import View
 
 class Rank(Judging):
     name = "rank"
-    prompts = Path(__file__).parent / "rank_prompts"
-    provides = frozenset({"orders"})  # a ranking is more than a label, so no label probabilities
+    prompt_folder = Path(__file__).parent / "rank_prompts"
+    single_label = False  # a ranking is more than one label, so no probabilities of labels are read
 
     def read(self, text: str, view: View, *, fast: bool, complete: bool = True) -> str | None:  # noqa: ARG002
         labels = [part.strip() for part in text.rpartition(":")[2].split(">")]

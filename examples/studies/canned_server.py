@@ -77,6 +77,6 @@ async def _serve(delay_s: float) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("delay_s", type=float, help="mean delay in seconds")
     asyncio.run(_serve(parser.parse_args().delay_s))
