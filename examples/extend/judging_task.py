@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-from egrm_graph import Settings, build_graph
+from egrm_graph import Decision, Findings, Judging, Settings, View, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.deciding.candidate_decision import abstained
-from egrm_graph.deciding.decision import Decision
-from egrm_graph.deciding.findings import Findings, grounds_of
-from egrm_graph.tasks import Judging
+from egrm_graph.deciding.findings import grounds_of
 from egrm_graph.tasks.judging import judged_of
-from egrm_graph.verification import View
 
 
 class Rank(Judging):

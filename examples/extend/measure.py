@@ -1,8 +1,7 @@
 """Your own measure of agreement: how far the most frequent answer is ahead of the second."""
 
-from egrm_graph import Settings, build_graph
+from egrm_graph import Evidence, Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.uncertainty.evidence import Evidence
 
 
 def lead(evidence: Evidence) -> float:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from egrm_graph import Settings, build_graph
+from egrm_graph import Known, PathCall, PathInView, Settings, build_graph
 from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 
 
 class PlanFirst:

@@ -1,8 +1,7 @@
 """Your own stopping rule: no more fast answers once one answer is three votes ahead."""
 
-from egrm_graph import Settings, build_graph
+from egrm_graph import Settings, Standing, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
-from egrm_graph.uncertainty.stopping import Standing
 
 
 def three_ahead(standing: Standing) -> bool:
