@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from egrm_graph.clients.client import Client
 from egrm_graph.conformance import check_conforms
@@ -104,7 +104,7 @@ def as_client(value: Client | BaseChatModel) -> Client:
     if langchain is not None and isinstance(value, langchain.Runnable) and not hasattr(value, "sample"):
         from egrm_graph.clients.chat_model import ChatModelClient
 
-        return ChatModelClient(value)
+        return ChatModelClient(cast("BaseChatModel", value))
     check_conforms("client", value, Client, otherwise="or a LangChain chat model")
     return value  # type: ignore[return-value] # it has been checked
 

@@ -129,7 +129,7 @@ def _egrm(
         "stopping": stopping,
     }
     overrides = {name: value for name, value in chosen.items() if value is not None}
-    make.parts.measure(make.parts.settings.overridden(overrides))  # raises for an unknown measure or stopping rule
+    make.parts.check_settings(make.parts.settings.overridden(overrides))  # raises for an unknown measure or rule
     return make.gated(overrides)
 
 

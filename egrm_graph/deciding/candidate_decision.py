@@ -101,25 +101,27 @@ def nothing_to_compare(judged: Judged, *, tie: bool, lost: bool) -> Decision:
         return abstained(judged, (*unfit, ReasonCode.TOO_FEW_CANDIDATES.reason()))
     reason = ReasonCode.CANDIDATES_EQUAL.reason()
     [item] = judged["items"]
-    n = len(judged["texts"])
+    rewards: list[float | None] = [None for _ in judged["texts"]]
+    unrewarded: list[str | None] = [reason["text"] for _ in judged["texts"]]
     return Decision(
         "degraded" if lost else "ok",
         TIE if tie else outcome_names(judged)[item],
         reasons=(reason,),
         winner=None if tie else item,
-        rewards=[None] * n,
-        unrewarded=[reason["text"]] * n,
+        rewards=rewards,
+        unrewarded=unrewarded,
     )
 
 
 def abstained(judged: Judged, reasons: Sequence[Reason], calibrated: bool | None = None) -> Decision:
     """The decision if no verdict was reached."""
+    rewards: list[float | None] = [None for _ in judged["texts"]]
     return Decision(
         "abstained",
         None,
         reasons=tuple(reasons),
         calibrated=calibrated,
-        rewards=[None] * len(judged["texts"]),
+        rewards=rewards,
         unrewarded=[unfit or UNJUDGED for unfit in judged["unfit"]],
     )
 

@@ -14,7 +14,7 @@ from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
 from egrm_graph.tasks.question import QuestionTask
 
-MAX_DIGITS = 3
+MAX_DIGITS = 2
 MAX_TERMS = 8
 
 _MAX_CHARACTERS = 200  # eight terms, their signs and a phrase in front take less

@@ -124,8 +124,10 @@ def check(connection: sa.Connection, path: Path) -> None:
     Raises:
         InputError: The file is not a store, or a later version wrote it.
     """
+    # Tables first: another process may create the store at this moment, tables and id in one transaction.
+    tables = sa.inspect(connection).get_table_names()
     application, version = pragma(connection, "application_id"), pragma(connection, "user_version")
-    if application != APPLICATION and (application or sa.inspect(connection).get_table_names()):
+    if application != APPLICATION and (application or tables):
         raise InputError(f"{path} is a database of another program; name another store")
     if version > SCHEMA:
         raise InputError(

@@ -21,7 +21,7 @@ def test_a_written_file_is_read_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{}", "is none of this version: model"), ("no JSON", "is none of this version"), (None, "cannot be read")],
+    [("{}", "does not fit this version: model"), ("no JSON", "does not fit this version"), (None, "cannot be read")],
 )
 def test_a_file_that_is_not_a_calibration_is_an_error(tmp_path: Path, text: str | None, message: str) -> None:
     if text is not None:

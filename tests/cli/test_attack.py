@@ -51,4 +51,4 @@ def test_it_prints_a_table_and_a_line_for_each_judge() -> None:
 def test_an_option_that_does_not_fit_the_engine_is_an_error() -> None:
     done = CliRunner().invoke(app, ["attack", "--engine", "embedded", "--base-url", "http://localhost:1/v1"])
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "--base-url is for a vLLM server, and the engine is embedded; add --engine vllm" in done.stderr
+    assert "--base-url is for a server, and the engine is embedded; add --engine vllm" in done.stderr

@@ -66,8 +66,8 @@ def test_help_all_has_full_descriptions_and_choices() -> None:
     description = " ".join((Settings.model_fields["samples"].description or "").split())
     assert description not in short
     assert f"{description} [default: 5]" in full
-    assert "<embedded|vllm|chat_model>" not in short
-    assert "<embedded|vllm|chat_model>" in full
+    assert "<auto|embedded|vllm|openai|chat_model>" not in short
+    assert "<auto|embedded|vllm|openai|chat_model>" in full
 
 
 def test_help_says_what_a_default_depends_on() -> None:

@@ -60,7 +60,7 @@ def test_json_has_a_line_per_run(store: Path) -> None:
     ("arguments", "message"),
     [
         (["cccc"], "has no verdict (failed)"),
-        (["--measure", "consenus"], "there is no measure 'consenus'"),
+        (["--measure", "consenus"], "unknown measure 'consenus'"),
         (["--measure", "token_entropy"], "threshold"),
     ],
 )
