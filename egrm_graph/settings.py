@@ -200,9 +200,11 @@ class Settings(RunSettings):
     set, or else `embedded`."""
     model: str = BUNDLED_MODEL
     """The name that a server serves, a folder with a model (`embedded`), or LangChain's `provider:model`. Only the
-    engine `embedded` has a default. To judge candidates in this process, `egrm-tiny` becomes `egrm-tiny-judge`."""
+    engine `embedded` has a default, the bundled model. To judge candidates in this process, `egrm-tiny` becomes
+    `egrm-tiny-judge`."""
     base_url: tuple[str, ...] = ("http://localhost:8000/v1",)
-    """The base URLs of the servers; several are used in turn."""
+    """The base URLs of the servers; several are used in turn. The default applies if `engine` names a server; with
+    neither `base_url` nor `engine`, the model runs in this process."""
     api_key: SecretStr | None = None
     """Sent to the server as a bearer token."""
     task: TaskName = "auto"

@@ -55,7 +55,7 @@ def test_the_first_example_runs_against_an_openai_compatible_server(page: str) -
     assert SERVER in example
     assert len([line for line in example.splitlines() if line]) <= 6
     with canned_server(0.0) as url:
-        assert printed_by(example.replace(SERVER, url)) == f"{TEXT} direct\n"
+        assert printed_by(example.replace(SERVER, url)) == f"{TEXT} direct ok\n"
 
 
 @pytest.mark.parametrize("guide", ["judging", "early-stopping"])

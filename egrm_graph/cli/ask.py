@@ -31,7 +31,8 @@ def ask(
     settings: Settings,
     reference: Annotated[str | None, typer.Option(help="Correct answer to compare with.")] = None,
     candidate: Annotated[
-        list[str] | None, typer.Option(help="Answer to judge. Repeatable. Their number sets the task.")
+        list[str] | None,
+        typer.Option(help="Answer to judge. Repeatable. One: a grade; two: which is better; more: the best."),
     ] = None,
     rubric: Annotated[str | None, typer.Option(help="Rubric for grading a single candidate.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verification as JSON.")] = False,

@@ -43,11 +43,19 @@ def _list_methods(wanted: bool) -> None:
 @with_settings
 def bench(
     settings: Settings,
-    questions: Annotated[str, typer.Argument(metavar="FILE|held-out", help="Questions with known answers.")] = HELD_OUT,
+    questions: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|held-out",
+            help="JSON lines with question and reference; held-out, the default: the bundled model's sums.",
+            show_default=False,
+        ),
+    ] = HELD_OUT,
     *,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench"),
     methods: Annotated[
-        str, typer.Option(metavar="NAME,...", help="Methods to compare.", show_default="nine of them")
+        str,
+        typer.Option(metavar="NAME,...", help="Methods to compare.", show_default=DEFAULT_METHODS.replace(",", ", ")),
     ] = DEFAULT_METHODS,
     list_methods: Annotated[  # noqa: ARG001 - its callback prints them
         bool, typer.Option("--list-methods", help="List the methods.", callback=_list_methods, is_eager=True)
@@ -59,9 +67,7 @@ def bench(
 ) -> None:
     """Compare methods on one model: accuracy, tokens, and latency, with paired 95 % intervals.
 
-    \fThe default methods are never, always, random, oracle, egrm, sc@4, sc@8, adaptive, and esc@5.
-
-    FILE holds JSON lines with a "question" and a "reference", and optionally "candidates", a "level", or an "id". It
+    \fFILE holds JSON lines with a "question" and a "reference", and optionally "candidates", a "level", or an "id". It
     may also be a published file of GSM8K, MATH-500, RewardBench, RM-Bench, JudgeBench, or LLMBar, plain, gzipped, or
     in Parquet. Without FILE, the questions are the held-out ones of the bundled model.
 
@@ -69,7 +75,7 @@ def bench(
     """
     require_extra("stats", "`egrm bench`", "numpy")
     from egrm_graph.benchmark.bench_figures import rows
-    from egrm_graph.benchmark.bench_folder import BenchFolder, BenchPlan, setup_of
+    from egrm_graph.benchmark.bench_folder import RESULTS, BenchFolder, BenchPlan, setup_of
     from egrm_graph.benchmark.bench_output import table, write
 
     out, err = standard_output(), Console(stderr=True, highlight=False)
@@ -89,7 +95,8 @@ def bench(
     made = rows(run.results, names)
     out.print(table(made, f"{len(selected):,} questions, at most {concurrency} at once"))
     out.print(Text("Tokens are completion tokens per question. Brackets are 95 % intervals.", "dim"))
-    err.print(Text("written: " + ", ".join(map(str, write(output, made, run.results)))), soft_wrap=True)
+    written = [output / RESULTS, *write(output, made, run.results)]
+    err.print(Text("written: " + ", ".join(map(str, written))), soft_wrap=True)
 
 
 def _names(methods: str) -> list[str]:

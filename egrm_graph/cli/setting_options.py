@@ -36,6 +36,7 @@ def with_fields(
     panel: Callable[[str], str | None] = lambda _: None,
     metavars: Mapping[str, str] | None = None,
     common: Mapping[str, str] | None = None,
+    default_texts: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of `model`.
 
@@ -43,12 +44,16 @@ def with_fields(
 
     `common` holds the fields that most users set, each with a short text. With it, `--help` lists only these, in this
     order, and the required fields. `--help-all` lists every field with its docstring, and the part of the command's
-    docstring after a form feed.
+    docstring after a form feed. `default_texts` holds what `--help` calls the defaults whose value alone says too
+    little; an empty text lists no default.
     """
     names = [name for name in dict.fromkeys((*(common or ()), *model.model_fields)) if name not in without]
     fields = {name: model.model_fields[name] for name in names}
     full = {name: _appearance(field, panel(name), (metavars or {}).get(name)) for name, field in fields.items()}
-    listed = full if common is None else {name: _short(fields[name], full[name], common.get(name)) for name in fields}
+    listed = full
+    if common is not None:
+        texts = default_texts or {}
+        listed = {name: _short(fields[name], full[name], common.get(name), texts.get(name)) for name in fields}
     options = [_parameter(name, field, name in positional, listed[name]) for name, field in fields.items()]
     if common is not None:
         options.insert(0, _help_all(full, n_hidden=sum(appearance["hidden"] for appearance in listed.values())))
@@ -93,20 +98,23 @@ def _appearance(field: FieldInfo, panel: str | None, metavar: str | None) -> dic
     """What the full help says about a field."""
     text = escape(" ".join((field.description or "").replace("None", "`none`").split()))
     return {
-        "help": _with_default(text, field),
+        "help": text if field.is_required() else _with_default(text, _default_text(field.default)),
         "metavar": metavar or _kind(field.annotation)[1],
         "rich_help_panel": panel,
         "hidden": False,
     }
 
 
-def _short(field: FieldInfo, full: Mapping[str, Any], text: str | None) -> dict[str, Any]:
+def _short(field: FieldInfo, full: Mapping[str, Any], text: str | None, default_text: str | None) -> dict[str, Any]:
     """What `--help` says about a field with this short text. Without a text, only a required field is listed."""
     if text is None:
         return {**full, "hidden": not field.is_required()}
     metavar = CHOICE if get_origin(field.annotation) is Literal else full["metavar"]
-    obvious = field.default is None or field.default is False
-    return {**full, "help": escape(text) if obvious else _with_default(escape(text), field), "metavar": metavar}
+    if default_text is None and field.default is not None and field.default is not False:
+        default_text = _default_text(field.default)
+    if default_text and not field.is_required():
+        return {**full, "help": _with_default(escape(text), default_text), "metavar": metavar}
+    return {**full, "help": escape(text), "metavar": metavar}
 
 
 def _help_all(full: Mapping[str, Mapping[str, Any]], n_hidden: int) -> inspect.Parameter:
@@ -165,10 +173,8 @@ def _value(field: FieldInfo, value: Any) -> Any:
     return None if value in ("none", ["none"]) and _optional(field.annotation) else value
 
 
-def _with_default(text: str, field: FieldInfo) -> str:
-    if field.is_required():
-        return text
-    return f"{text} [dim]\\[default: {escape(_default_text(field.default))}][/dim]"
+def _with_default(text: str, default_text: str) -> str:
+    return f"{text} [dim]\\[default: {escape(default_text)}][/dim]"
 
 
 def _default_text(default: Any) -> str:

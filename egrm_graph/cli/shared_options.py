@@ -20,23 +20,31 @@ FULL_TRACE = {"trace_level": "full", "trace_tokens": 5}
 COMMON: Mapping[str, str] = {
     "engine": "embedded, vllm, openai, or chat_model.",
     "model": "Name or folder.",
-    "base_url": "Model server. Repeatable.",
+    "base_url": "Model server. Repeatable. Without it or --engine, the model runs in this process.",
     "task": "answer, arithmetic, pairwise, best_of_n, tool_calls, pointwise, or auto.",
     "scorer": "Scorer folder, or none.",
     "scorer_url": "vLLM server of the scorer.",
     "calibration": "Gate from `egrm calibrate`.",
     "samples": "Number of fast answers.",
-    "measure": "Measure of certainty.",
-    "threshold": "Certainty at which the gate opens.",
+    "measure": "Certainty measure.",
+    "threshold": "Where the gate opens.",
     "paths": "Number of reasoning paths.",
-    "path_max_tokens": "Longest path, in tokens.",
-    "min_confidence": "Abstain below it.",
+    "path_max_tokens": "Longest path in tokens.",
+    "min_confidence": "Abstain below it, if the confidence is calibrated.",
     "seed": "Seed of all samples.",
     "deadline_s": "Seconds for one run.",
     "trace": "Record runs for `egrm trace`.",
     "trace_store": "Where records go.",
 }
 """The settings that `--help` lists, each with a short text. `--help-all` lists all settings."""
+
+DEFAULT_TEXTS: Mapping[str, str] = {
+    "engine": "embedded; openai with --base-url",
+    "model": "the bundled model",
+    "base_url": "",
+    "threshold": "the measure's own; 0.8 for consensus",
+}
+"""What `--help` calls the defaults that depend on other settings. `--help-all` has the values."""
 
 
 class Options(Settings):
@@ -93,5 +101,6 @@ with_settings = with_fields(
         "trace_store": "PATH",
     },
     common=COMMON,
+    default_texts=DEFAULT_TEXTS,
 )
 """Give a command an option for each setting. It receives them all as its argument `settings`."""

@@ -23,7 +23,7 @@ from egrm_graph.training.train_scorer import train_scorer
 from egrm_graph.training.training_settings import ScorerTraining
 
 COMMON: Mapping[str, str] = {
-    "rollouts": "File of rollouts to train on, from `egrm rollouts`.",
+    "rollouts": "File of rollouts, preference pairs, or graded responses.",
     "base": "Model to start from: a folder, or a name on the hub.",
     "output": "Folder for the scorer and its report.",
     "objective": "hybrid, regression, hinge, or bradley_terry.",
@@ -33,7 +33,8 @@ COMMON: Mapping[str, str] = {
     "patience": "Stop after this many evaluations without progress.",
     "seed": "Seed of the new head and of the batches.",
     "lora_rank": "Train a large base by LoRA of this rank.",
-    "held_out": "File of rollouts to measure on.",
+    "held_out": "File to measure on, in the same forms.",
+    "held_out_share": "Share of the questions to measure on, without --held-out.",
     "best_of": "Paths that the held-out figures choose among.",
 }
 """The settings that `--help` lists, each with a short text. `--help-all` lists all settings."""
@@ -77,7 +78,7 @@ def scorer(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training in --output.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over, and replace --output.")] = False,
 ) -> None:
-    """Train a scorer on rollouts: questions with reasoning paths, each marked right or wrong.
+    """Train a scorer on rollouts (reasoning paths marked right or wrong), preference pairs, or graded responses.
 
     Use the folder in --output with --scorer. It also holds report.json and report.html.
 

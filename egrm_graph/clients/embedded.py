@@ -108,7 +108,10 @@ class EmbeddedClient:
 
 def _load(folder: Path, device: str | None) -> tuple[Any, Any]:
     if not folder.is_dir():
-        raise ModelError(f"the model folder {str(folder)!r} does not exist; give a folder that `save_pretrained` wrote")
+        raise ModelError(
+            f"the model folder {str(folder)!r} does not exist; give a folder that `save_pretrained` wrote, or add "
+            "base_url (--base-url) for a model behind a server"
+        )
     if not any(folder.glob("*.safetensors")):
         raise ModelError(f"{str(folder)!r} has no *.safetensors weights; save the model there with `save_pretrained`")
     require_extra("local", f"The model in {folder}, which runs in this process,")

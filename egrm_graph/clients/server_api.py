@@ -73,6 +73,6 @@ OPENAI = ServerApi(
 )
 """Any server with an OpenAI-style API: SGLang, llama.cpp, LM Studio, Ollama, or a hosted one.
 
-The API has no field that turns thinking off, so `thinking="off"` sends nothing. Turn it off on the server if a thinking
-model should give fast answers.
+The API has no field that turns thinking off. `thinking="off"` sends `chat_template_kwargs`, which some of these servers
+know, until the server refuses it. If a model then still thinks, turn thinking off on the server.
 """

@@ -30,7 +30,8 @@ class StepRecord(TypedDict):
     candidates: int
     """How many were drawn, including equal ones."""
     reasons: list[str]
-    """Why candidates were lost, or not judged. The reasons of a verdict are in the verification."""
+    """Why candidates were lost or not judged and, without a verdict, why none was reached. The reasons of a verdict
+    are in the verification."""
     usage: UsageMetadata | None
     """The total usage of all candidates. The judge's usage is in the verification. The message keeps its own
     `usage_metadata`, because LangChain reads the length of the conversation from it."""
@@ -49,10 +50,11 @@ class Undecided(TypedDict):
 def record(drawn: DrawnSteps, by: ChosenBy, verification: Verification | None = None) -> StepRecord:
     """Return the record of a choice."""
     unjudged = [] if drawn.unjudged is None else [drawn.unjudged]
+    undecided_because = [] if by == "verdict" or verification is None else verification["reasons"]
     return StepRecord(
         by=by,
         candidates=len(drawn.steps),
-        reasons=[*drawn.reasons, *unjudged],
+        reasons=[*drawn.reasons, *unjudged, *undecided_because],
         usage=drawn.usage,
         verification=verification,
     )
@@ -96,9 +98,7 @@ def winner(drawn: DrawnSteps, verification: Verification | None) -> CandidateSte
 
 def explain_undecided(step_record: StepRecord) -> str:
     """Return why no verdict was reached, in one line."""
-    verification = step_record["verification"]
-    judge_reasons = [] if verification is None else verification["reasons"]
-    return "; ".join([*step_record["reasons"], *judge_reasons]) or "the verdict was a tie"
+    return "; ".join(step_record["reasons"]) or "the verdict was a tie"
 
 
 def with_record(response: Response, step_record: StepRecord) -> Response:

@@ -26,7 +26,8 @@ class ScorerTraining(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     rollouts: Path
-    """File of rollouts to train on: JSON lines, with one question and its marked paths per line."""
+    """File to train on, JSON lines or Parquet: rollouts, with one question and its marked paths per row, preference
+    pairs, or graded responses."""
     base: str
     """Model to start from, with its tokenizer: a folder, or a name on the Hugging Face hub, such as
     answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier."""
@@ -69,7 +70,7 @@ class ScorerTraining(BaseModel):
     """Whether to compute activations twice and not store them. It needs less memory and about a fifth more time."""
 
     held_out: Path | None = None
-    """File of rollouts to measure on. Without one, a share of the training questions is held out."""
+    """File to measure on, in the same forms. Without one, a share of the training questions is held out."""
     held_out_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the questions that is held out without a file for it."""
     evaluations: int = Field(default=8, ge=1)

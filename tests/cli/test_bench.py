@@ -17,6 +17,7 @@ def test_methods_are_compared_on_a_file_of_questions(tmp_path: Path) -> None:
     options = ["--output", str(tmp_path / "out"), "--methods", "never,always,egrm,random,oracle"]
     done = RUN.invoke(app, ["bench", str(questions), *options])
     assert done.exit_code == 0, done.stderr
+    assert f"written: {tmp_path / 'out' / 'results.jsonl'}, " in done.stderr
     assert all(name in done.stdout for name in ("never", "always", "egrm", "random", "oracle"))
     figures = json.loads((tmp_path / "out" / "figures.json").read_text())
     assert [row["method"] for row in figures] == ["never", "always", "egrm", "random", "oracle"]

@@ -70,6 +70,14 @@ def test_help_all_has_full_descriptions_and_choices() -> None:
     assert "<auto|embedded|vllm|openai|chat_model>" in full
 
 
+def test_help_says_what_a_default_depends_on() -> None:
+    short = " ".join(help_of(["ask"], columns=300).split())
+    assert "[default: the measure's own; 0.8 for consensus]" in short
+    assert "[default: embedded; openai with --base-url]" in short
+    assert "[default: http://localhost:8000/v1]" not in short
+    assert "[default: http://localhost:8000/v1]" in " ".join(help_of(["ask"], "--help-all", columns=300).split())
+
+
 def test_help_all_shows_what_the_command_says_after_a_form_feed() -> None:
     short, full = (" ".join(help_of(["verify"], option).split()) for option in ("--help", "--help-all"))
     assert "Blank lines and other fields are ignored." not in short

@@ -204,7 +204,10 @@ async def test_without_a_verdict_the_first_candidate_is_taken() -> None:
     agent = create_agent(model, [Added().tool], middleware=[BestOfN(2, graph=graph_of(SILENT))])
     step = (await agent.ainvoke(QUESTION))["messages"][1]
     assert step.tool_calls[0]["args"] == WRONG[1]
-    assert (record_of(step)["by"], record_of(step)["verification"]["status"]) == ("first", "abstained")
+    record = record_of(step)
+    assert (record["by"], record["verification"]["status"]) == ("first", "abstained")
+    assert record["reasons"] == record["verification"]["reasons"]
+    assert record["reasons"][-1] == "neither a fast answer nor a path gave an answer"
 
 
 @both
