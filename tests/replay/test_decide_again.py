@@ -27,7 +27,7 @@ from egrm_graph.viewing.run_text import show
 from tests.tracing.memory_store import MemoryStore, recording_graph
 from tests.tracing.records import path, record, verification
 
-QUESTIONS = [f"{n}+{n % 7}" for n in range(1000)]
+QUESTIONS = [f"{n // 10}+{n % 10}" for n in range(1000)]
 PAIR = {"question": "1+1", "candidates": ["2", "3"]}
 THRESHOLDS = (0.3, 0.6, 0.8, 1.0)
 

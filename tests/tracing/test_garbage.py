@@ -33,7 +33,8 @@ RUNS = 10
 @pytest.mark.parametrize("fast", [SAME, DIFFERENT], ids=["direct", "reasoned"])
 async def test_a_run_creates_no_reference_cycles(fast: list[Item], changes: dict[str, Any]) -> None:
     graph = recording_graph(ScriptedClient(fast=fast, paths=PATHS), MemoryStore(), SCORER, **changes)
-    assert await collected_after(graph) < 1
+    # A thread that an earlier test left may add garbage of its own to one count, but not to all three.
+    assert min([await collected_after(graph) for _ in range(3)]) < 1
 
 
 async def collected_after(graph: Any) -> float:
