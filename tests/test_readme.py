@@ -58,6 +58,7 @@ def test_the_first_example_runs_against_an_openai_compatible_server(page: str) -
         assert printed_by(example.replace(SERVER, url)) == f"{TEXT} direct ok\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", ["judging", "early-stopping"])
 def test_the_examples_of_a_guide_run(guide: str) -> None:
     examples = re.findall(r"(?s)```python\n(.*?)```", (ROOT / "docs" / "guides" / f"{guide}.md").read_text())
@@ -66,11 +67,13 @@ def test_the_examples_of_a_guide_run(guide: str) -> None:
         assert all(printed_by(example.replace(SERVER, url)) for example in examples)
 
 
+@pytest.mark.slow
 def test_the_example_without_a_server_runs() -> None:
     example = re.findall(r"(?s)```python\n(.*?)```", README)[1]
     assert printed_by(example) == "65\n"
 
 
+@pytest.mark.slow
 def test_the_example_of_a_judge_runs() -> None:
     example = re.findall(r"(?s)```python\n(.*?)```", README)[2]
     with canned_server(0.0) as url:

@@ -21,6 +21,8 @@ from egrm_graph.settings import BUNDLED_MODEL
 from egrm_graph.verification import Message
 from tests.benchmark.tau_bench import Step, tau_bench
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("EGRM_DATA", Path(__file__).parents[3] / "shared" / "data"))
 LLMBAR = DATA / "llmbar" / "pairs.jsonl.gz"
 TAU_BENCH = DATA / "tau-bench" / "gpt-4o-airline.json.gz"

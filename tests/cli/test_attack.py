@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from egrm_graph.benchmark.attacks.attack_rates import AttackRow
@@ -30,6 +31,7 @@ def test_a_line_says_how_often_the_right_candidate_wins() -> None:
     assert right_wins(ROWS) == line
 
 
+@pytest.mark.slow
 def test_it_prints_every_row_as_json() -> None:
     done = CliRunner().invoke(app, ["attack", "--items", "1", "--json"])
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -37,6 +39,7 @@ def test_it_prints_every_row_as_json() -> None:
     assert len({(row["judge"], row["kind"]) for row in rows}) == 3 * 17
 
 
+@pytest.mark.slow
 def test_it_prints_a_table_and_a_line_for_each_judge() -> None:
     done = CliRunner().invoke(app, ["attack", "--items", "1"])
     assert done.exit_code == 0

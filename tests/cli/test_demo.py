@@ -3,6 +3,7 @@
 import asyncio
 import io
 
+import pytest
 from aiohttp import web
 from rich.console import Console
 
@@ -30,6 +31,7 @@ class OneByOne:
         return web.json_response(answer(*texts))
 
 
+@pytest.mark.slow
 async def test_the_example_has_the_time_that_it_takes_on_its_own() -> None:
     async with server_that(OneByOne()) as server:
         settings = Settings(engine="vllm", model="egrm-tiny", base_url=(server.url,), scorer=None)

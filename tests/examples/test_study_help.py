@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 STUDIES = Path(__file__).parents[2] / "examples" / "studies"
 SCRIPTS = sorted(file.name for file in STUDIES.glob("*.py") if '__name__ == "__main__"' in file.read_text())
 

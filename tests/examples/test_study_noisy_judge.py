@@ -28,6 +28,7 @@ def test_a_judge_that_is_always_right_or_wrong_or_first(gate: Gate) -> None:
     assert measured(gate, Judge([0.5] * 4, 1.0), 4) == biased
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fixed", "varying"])
 @pytest.mark.parametrize("gate", GATES)
 def test_the_measured_rates_agree_with_the_exact_ones(kind: Kind, gate: Gate) -> None:
@@ -42,6 +43,7 @@ def test_the_varying_judge_is_right_equally_often_on_average() -> None:
     assert sum(judge.right) / 4000 == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_program_prints_every_judge_as_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

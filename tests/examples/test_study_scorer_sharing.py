@@ -44,6 +44,7 @@ def test_drawn_paths_come_from_the_generator() -> None:
 SMALL = ["--runs", "2", "--paths", "2", "--rounds", "1", "--calls", "3", "--memory-runs"]
 
 
+@pytest.mark.slow
 def test_small_run_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     main(SMALL)
     printed = capsys.readouterr().out

@@ -32,6 +32,7 @@ def test_an_example_is_short(example: Path) -> None:
     assert len(example.read_text().splitlines()) <= MOST_LINES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_without_a_warning(example: Path) -> None:
     command = [sys.executable, "-W", "error", str(example)]

@@ -21,6 +21,7 @@ store.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["runs.db", "lines"])
 def test_a_column_is_one_change_in_one_file(tmp_path: Path, name: str) -> None:
     package, store = Path(egrm_graph.__file__).parent, tmp_path / name

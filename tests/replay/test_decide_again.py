@@ -134,6 +134,7 @@ async def test_a_decision_on_a_run_that_stopped_early_matches_a_fresh_run(single
         assert known == 150 or threshold != recorded_at
 
 
+@pytest.mark.slow
 async def test_another_rule_and_measure_match_a_fresh_run() -> None:
     complete = await runs(stopping="all", threshold=2.0)
     rules: list[dict[str, Any]] = [{"selection": "best_score"}, {"selection": "majority_best"}]

@@ -118,6 +118,8 @@ from pathlib import Path
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import record
+
+pytestmark = pytest.mark.slow
 warnings.simplefilter("always")
 made = [record(run_id=f"full {i:03}") for i in range(100)]
 store = open_store(Path(sys.argv[1]), None, None)

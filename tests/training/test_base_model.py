@@ -241,6 +241,8 @@ HUB = """
 from egrm_graph.scoring.scorer_loading import context_tokens
 from egrm_graph.training.base_model import load_base
 
+pytestmark = pytest.mark.training
+
 print(load_base("acme/tiny").new)
 try:
     load_base("acme/none")

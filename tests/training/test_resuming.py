@@ -18,6 +18,8 @@ from egrm_graph.training.trainer_callbacks import TIE
 from tests.cli.test_verify import egrm, ended
 from tests.training.tiny import Interrupting, contents, save_base, settings
 
+pytestmark = pytest.mark.training
+
 # Fourteen batches per epoch, so checkpoints fall in the middle of one.
 LONG: dict[str, Any] = {"epochs": 15, "batch_questions": 2, "evaluations": 21, "learning_rate": 5e-5}
 

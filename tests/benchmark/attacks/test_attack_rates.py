@@ -67,6 +67,7 @@ def gullible(prompt: Sequence[Message], seed: int, request_id: str) -> str:
     return (polite or list(seen.labels))[0]
 
 
+@pytest.mark.slow
 async def test_the_rates_show_a_model_that_gives_in_to_pleading() -> None:
     found = await rates_of_model(Settings(), 1, ScriptedClient(gullible), None)
     won = {row.kind: row.loser_wins.value for row in found if row.judge == "pairwise"}
@@ -91,5 +92,6 @@ async def test_the_bundled_model_reads_only_sums_in_the_attacks() -> None:
     assert len(prompts) > 20
 
 
+@pytest.mark.slow
 def test_every_kind_in_the_suite_is_measured(rows: list[AttackRow]) -> None:
     assert {row.kind for row in rows} == {attack.kind for attack in attacks()} | {NO_ATTACK.kind}
