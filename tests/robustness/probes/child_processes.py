@@ -35,7 +35,7 @@ from tests.scoring.test_remote import answer as pooled
 
 HANGS_S = {"fork": 20.0, "fork twice": 20.0, "spawn": 90.0}
 """A spawned child has to import everything again."""
-QUESTION, STALLED = "17+48-9", "999+1"
+QUESTION, STALLED = "17+48-9", "99+1"
 PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=54;#54"]
 
 Ask = Callable[[str], str]
