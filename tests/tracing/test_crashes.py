@@ -21,6 +21,8 @@ from egrm_graph.tracing.store_reading import reading, record_of, runs
 from tests.tracing.records import record
 from tests.tracing.warning_texts import Warnings, texts
 
+pytestmark = pytest.mark.slow
+
 FORK = multiprocessing.get_context("fork")
 KINDS = pytest.mark.parametrize("name", ["runs.db", "runs"])
 
@@ -118,8 +120,6 @@ from pathlib import Path
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from tests.tracing.records import record
-
-pytestmark = pytest.mark.slow
 warnings.simplefilter("always")
 made = [record(run_id=f"full {i:03}") for i in range(100)]
 store = open_store(Path(sys.argv[1]), None, None)

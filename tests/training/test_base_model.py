@@ -51,6 +51,8 @@ from tests.training.tiny import (
     settings,
 )
 
+pytestmark = pytest.mark.training
+
 SPECIAL: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
 SHORT: dict[str, Any] = {
     "num_attention_heads": 2,
@@ -240,8 +242,6 @@ def cached(home: Path, name: str) -> None:
 HUB = """
 from egrm_graph.scoring.scorer_loading import context_tokens
 from egrm_graph.training.base_model import load_base
-
-pytestmark = pytest.mark.training
 
 print(load_base("acme/tiny").new)
 try:
