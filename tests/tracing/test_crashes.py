@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import egrm_graph.tracing.sqlite_store  # noqa: F401 - a child that imports it first is killed before it writes
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.store_reading import reading, record_of, runs
