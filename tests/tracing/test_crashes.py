@@ -62,7 +62,9 @@ def intact(path: Path) -> bool:
 @pytest.mark.slow
 def test_eight_processes_write_while_two_read(tmp_path: Path) -> None:
     path, over = tmp_path / "runs.db", FORK.Event()
-    open_store(path, None, None).close()
+    store = open_store(path, None, None)
+    store.put(record(run_id="first"))  # creates the file: a reader may open it before a writer does
+    store.close()
     writers = [FORK.Process(target=write, args=(path, i, 1250)) for i in range(8)]
     readers = [FORK.Process(target=read, args=(path, over)) for _ in range(2)]
     for process in writers + readers:
@@ -73,7 +75,7 @@ def test_eight_processes_write_while_two_read(tmp_path: Path) -> None:
     for process in readers:
         process.join(20)
     assert [process.exitcode for process in writers + readers] == [0] * 10
-    assert {row.run_id for row in runs(path)} == {f"{i}.{j:05}" for i in range(8) for j in range(1250)}
+    assert {row.run_id for row in runs(path)} == {"first", *(f"{i}.{j:05}" for i in range(8) for j in range(1250))}
     assert intact(path)
 
 
