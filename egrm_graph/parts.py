@@ -211,6 +211,8 @@ def _load_prompts(settings: Settings, task: Task, extensions: Extensions) -> Pro
 
     prompts = load({FAST_PROMPT: None}, {}).merged(load(chosen.prompts, chosen.variables))
     for strategy in extensions.strategies.values():
+        if strategy is chosen:
+            continue
         with contextlib.suppress(SettingsError):
             prompts = prompts.merged(load(strategy.prompts, strategy.variables))
     return prompts

@@ -157,13 +157,13 @@ class _Included(BaseLoader):
 
 def _compiled(name: str, source: PromptSource, variables: Mapping[str, Any], places: Sequence[_Files]) -> Template:
     shared = {entry.name: entry for entry in (resources.files("egrm_graph.prompts") / SHARED).iterdir()}
-    beside = _beside(source)
+    neighbors = _neighbors(source)
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
         autoescape=False,  # a prompt is text, not HTML
         trim_blocks=True,  # the header comment leaves no empty line
         keep_trailing_newline=True,  # an included file reads as if it were pasted
-        loader=_Included([beside, *(place.all for place in places), shared]),
+        loader=_Included([neighbors, *(place.all for place in places), shared]),
     )
     filename = f"the strategy's own prompt {name!r}" if isinstance(source, str) else str(source)
     try:
@@ -179,7 +179,7 @@ def _compiled(name: str, source: PromptSource, variables: Mapping[str, Any], pla
     return template
 
 
-def _beside(source: PromptSource) -> Mapping[str, Traversable]:
+def _neighbors(source: PromptSource) -> Mapping[str, Traversable]:
     """The files next to a template that is a file on disk."""
     if not isinstance(source, Path):
         return {}

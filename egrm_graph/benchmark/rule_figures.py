@@ -40,7 +40,7 @@ class RuleRow:
     paths: int
     accuracy: Estimate
     ahead_points: Estimate
-    """Accuracy minus that of the majority vote, in percentage points, paired."""
+    """The gain in accuracy over the majority vote, in percentage points, paired."""
 
 
 def with_paths(rollouts: Sequence[Rollout], n: int) -> list[Rollout]:

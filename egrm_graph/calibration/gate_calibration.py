@@ -96,7 +96,7 @@ class GateCalibration(BaseModel):
 
 
 def probability(steps: Sequence[Step], value: float) -> float | None:
-    """The share that is right at this value; below the first step, that of the first step. None without steps."""
+    """The share that is right at this value; below the first step, the share of the first step. None without steps."""
     if not steps:
         return None
     return steps[max(0, bisect_right([step.value for step in steps], value + 1e-9) - 1)].probability

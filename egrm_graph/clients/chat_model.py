@@ -38,8 +38,8 @@ class ChatModelClient:
     """A LangChain chat model, called once per seed.
 
     Sampling options are set on a copy of the model for each call, in the fields that its class declares: `temperature`,
-    `top_p`, and whatever it calls its seed and its maximum of tokens. Many models refuse call arguments, but all accept
-    fields. An option that was bound (`model.bind(temperature=...)`), or is in `model_kwargs` or `extra_body`, is
+    `top_p`, and its own names for the seed and the maximum number of tokens. Many models refuse call arguments, but all
+    accept fields. An option that was bound (`model.bind(temperature=...)`), or is in `model_kwargs` or `extra_body`, is
     replaced there, too. Options without a field, options that are not set, and thinking are left to the model. A
     temperature is required: without one, all samples could be the same. `build_graph` refuses a `top_p`, `top_k`,
     `min_p`, or penalty that is set and has no field. Stop texts are a call argument, which LangChain has for every

@@ -57,7 +57,7 @@ def waves_of(
     waves: list[Wave] = []
     start, end = [0] * len(requests), [0] * len(requests)
     for size in sizes:
-        while sum(end) - sum(start) < size and sum(end) < sum(len(part.call.seeds) for part in requests):
+        while sum(end) - sum(start) < size and sum(end) < sum(len(request.call.seeds) for request in requests):
             end = [min(place + 1, len(part.call.seeds)) for place, part in zip(end, requests, strict=True)]
         cut = zip(requests, start, end, strict=True)
         waves.append([piece for part, first, last in cut for piece in _cut(part, first, last, single=single)])

@@ -94,9 +94,10 @@ class BatchQueue:
 
 
 def next_batch(lengths: Sequence[int], max_tokens: int) -> list[int]:
-    """The indices of the first length and similar ones, as many as fit with padding, but at least one.
+    """The indices of the next batch: the first length and similar lengths, as many as fit with padding.
 
-    It cuts all lengths into batches, from the shortest to the longest, and returns the batch with the first length.
+    Sorts all lengths into batches, from the shortest to the longest, and returns the batch that has the first length.
+    A length that is too large on its own is a batch of one.
     """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):

@@ -1,6 +1,6 @@
 """The strategy `plain`: independent chain-of-thought paths, all from the same prompt; for candidates, in every order.
 
-PromptSource: E-GRM, arXiv:2604.10072.
+Source: E-GRM, arXiv:2604.10072.
 """
 
 from __future__ import annotations

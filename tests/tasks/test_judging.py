@@ -179,3 +179,14 @@ def test_candidates_are_named_by_letters_or_numbers(n: int, names: list[str]) ->
 def test_input_that_cannot_be_judged_is_refused(task: TaskName, inputs: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         task_named(task).ask(inputs, DEFAULT)
+
+
+class Ranking(Judging):
+    name = "ranking"
+    single_label = False
+
+
+def test_a_verdict_that_is_more_than_a_label_has_no_label_probabilities_to_read() -> None:
+    subject = Ranking().ask({"question": "Which is best?", "candidates": ["1", "2", "3"]}, DEFAULT)
+    assert [view["label_alone"] for view in Ranking().views(subject, DEFAULT, 3)] == [False] * 3
+    assert Ranking().provides == {"orders"}
