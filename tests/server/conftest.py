@@ -1,4 +1,5 @@
-"""Real vLLM servers for the tests of this folder: the bundled model, its scorer, and the bundled judge."""
+"""Real vLLM servers for the tests of this folder: the bundled model, its scorer, the bundled judge, and a real language
+model."""
 
 import json
 import os
@@ -15,11 +16,13 @@ import pytest
 
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
+from tests.smollm2 import NAME as LANGUAGE_MODEL
 from tests.tracing.otlp import Receiver, receiving
 
 START_S = 240.0
 SERVERS = {
     "real_judge": BUNDLED_JUDGE,
+    "real_language_model": LANGUAGE_MODEL,
     "real_scorer": BUNDLED_SCORER,
     "real_server": BUNDLED_MODEL,
     "receiver": BUNDLED_MODEL,
@@ -38,6 +41,14 @@ def with_spoiling_defaults(model: Path, folder: Path) -> Path:
     defaults = {"do_sample": True, "temperature": 0.01, "top_k": 1, "top_p": 0.1, "repetition_penalty": 1.5}
     config = json.loads((folder / "generation_config.json").read_text())
     (folder / "generation_config.json").write_text(json.dumps(config | defaults))
+    return folder
+
+
+def language_model_folder() -> Path:
+    """The folder with the real language model."""
+    folder = Path(os.environ.get("EGRM_MODELS", "")) / LANGUAGE_MODEL
+    if "EGRM_MODELS" not in os.environ or not folder.is_dir():
+        without_server(f"EGRM_MODELS names no folder with {LANGUAGE_MODEL}; `make test` unpacks it")
     return folder
 
 
@@ -127,6 +138,9 @@ def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             model = name
             if fixture == "real_server":
                 model, options = str(with_spoiling_defaults(model_folder(), folder / name)), ["--enable-log-requests"]
+            elif fixture == "real_language_model":
+                # The same arithmetic as in this process, so that both write the same text.
+                model, options = str(language_model_folder()), ["--dtype", "float32"]
             elif fixture == "receiver":
                 found_receiver: Receiver = request.getfixturevalue("receiver")
                 options = ["--otlp-traces-endpoint", found_receiver.url]
@@ -151,3 +165,9 @@ def real_scorer(started: dict[str, Starting]) -> Served:
 def real_judge(started: dict[str, Starting]) -> Served:
     """The bundled judge behind vLLM."""
     return started["real_judge"].wait()
+
+
+@pytest.fixture(scope="session")
+def real_language_model(started: dict[str, Starting]) -> Served:
+    """SmolLM2-135M-Instruct behind vLLM."""
+    return started["real_language_model"].wait()
