@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from langchain_core.messages import AIMessage
 
 from egrm_graph.clients.chat_model import ChatModelClient
 from egrm_graph.clients.client import Completion, Meter, Sampling, prompt_text
@@ -13,7 +14,7 @@ from egrm_graph.errors import Unsupported
 from egrm_graph.verification import Message
 from tests.clients.asking import PROMPT, SAMPLING, client_of, sent
 from tests.clients.fake_server import FakeServer, Seen, answer, chunks, reply, say, stream
-from tests.clients.test_chat_model import AIMessage, Model
+from tests.clients.test_chat_model import Model
 from tests.clients.test_vllm_labels import label_answer
 
 BOX = "\\boxed{"

@@ -9,8 +9,9 @@ import pytest
 from egrm_graph import RunSettings, Settings, Verification, build_graph
 from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Item, ScriptedClient
-from egrm_graph.clients.server_api import OPENAI
+from egrm_graph.clients.server_api import OPENAI, VLLM, ServerApi
 from egrm_graph.clients.server_client import ServerClient
+from egrm_graph.clients.server_requests import Endpoint
 from egrm_graph.errors import SettingsError, Unsupported
 from egrm_graph.settings import ReplyForm
 from egrm_graph.verification import Message
@@ -143,15 +144,14 @@ async def test_a_run_cannot_ask_for_it_either() -> None:
 @pytest.mark.parametrize(
     ("api", "endpoint", "forms"),
     [
-        ("vllm", "chat", ["continued", "structured"]),
-        ("vllm", "completions", ["continued", "structured"]),
-        ("openai", "chat", []),
-        ("openai", "completions", ["continued"]),
+        (VLLM, "chat", ["continued", "structured"]),
+        (VLLM, "completions", ["continued", "structured"]),
+        (OPENAI, "chat", []),
+        (OPENAI, "completions", ["continued"]),
     ],
 )
-def test_the_forms_of_a_server(api: str, endpoint: Any, forms: list[ReplyForm]) -> None:
-    client = ServerClient("m", endpoint=endpoint, **({"api": OPENAI} if api == "openai" else {}))
-    assert client.reply_forms == forms
+def test_the_forms_of_a_server(api: ServerApi, endpoint: Endpoint, forms: list[ReplyForm]) -> None:
+    assert ServerClient("m", api=api, endpoint=endpoint).reply_forms == forms
 
 
 async def test_the_settings_can_try_a_started_reply_on_any_server() -> None:
