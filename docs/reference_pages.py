@@ -64,6 +64,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
         "egrm_graph.clients.client.Meter",
         "egrm_graph.clients.client.ContinuesPrompt",
         "egrm_graph.clients.client.TakesOptions",
+        "egrm_graph.clients.client.ShapesReplies",
         "egrm_graph.clients.chat_model.ChatModelClient",
         "egrm_graph.clients.scripted.ScriptedClient",
     ],

@@ -12,6 +12,7 @@ from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibra
 from egrm_graph.clients.client import Client, ContinuesPrompt
 from egrm_graph.clients.engines import load_client
 from egrm_graph.deciding.selection_rules import SelectionRule
+from egrm_graph.drawing.reply_forms import reply_form
 from egrm_graph.drawing.requirements import unmet_need
 from egrm_graph.drawing.sampling import require_options
 from egrm_graph.errors import SettingsError
@@ -22,7 +23,7 @@ from egrm_graph.records.record import Source
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.function_scorer import ScoreFunction
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import BUNDLED_SCORER, MIN_CONFIDENCE, RunSettings, Settings
+from egrm_graph.settings import BUNDLED_SCORER, MIN_CONFIDENCE, ReplyForm, RunSettings, Settings
 from egrm_graph.strategies.strategy import PathStrategy
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
@@ -97,12 +98,22 @@ class Parts:
         """
         return self.extensions.selection_rule(settings.selection)
 
+    def reply_form(self, settings: RunSettings) -> ReplyForm:
+        """The form of the fast answers.
+
+        Raises:
+            SettingsError: the settings name a form that the client or the prompt does not support.
+        """
+        labels = "readings" in self.task.provides
+        return reply_form(settings, self.client, self.prompts.replies[FAST_PROMPT], labels=labels)
+
     def check_settings(self, settings: RunSettings) -> None:
         """Checks what the settings of a run need of the parts.
 
         Raises:
             SettingsError: a name is unknown; the measure lacks something; a sampling setting does not reach the model;
-                or `min_confidence` is set, and no confidence is ever calibrated.
+                the form of fast answers is not supported; or `min_confidence` is set, and no confidence is ever
+                calibrated.
         """
         self.stopping_rule(settings)
         strategy = self.strategy(settings)
@@ -113,6 +124,7 @@ class Parts:
             )
         self.selection_rule(settings)
         require_options(settings, self.client)
+        self.reply_form(settings)
         if settings.min_confidence in (None, MIN_CONFIDENCE) or self._calibrates:
             return
         fix = "set calibration to a file that `egrm calibrate` made for this model and task"

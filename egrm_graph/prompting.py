@@ -5,11 +5,17 @@ these names. Each prompt comes from the first of these places that has it: the s
 task's own set, the strategy's own template, the set `default`. So a set or folder only holds what it changes.
 
 Templates can include shared passages: `{% include "name.md" %}` finds a file next to the template, in your folder, or
-in `prompts/shared`. A template can also set two things next to its text:
+in `prompts/shared`. A template can also set these next to its text:
 
 - `{% set system %}...{% endset %}`: a system prompt.
 - `{% set stop = ["\\nQuestion:"] %}`: where the prompt's own pattern starts again. A model that continues its prompt
   writes on after its answer with a next question in that pattern, so generation stops there.
+- `{% set reply_start = "\\boxed{" %}`: the first words of the reply. The model continues them.
+- `{% set reply_end = ["\n"] %}`: the texts before which a reply with that start ends.
+- `{% set reply_pattern = "[0-9]+" %}`: a regular expression for the full reply, without `reply_start`, for servers that
+  cannot continue a started reply but can restrict one.
+
+Only fast answers use the last three.
 
 A template is compiled and tried once when it is loaded, so that a mistake shows before a model is asked. It runs in a
 sandbox, since a folder may come from anywhere. Questions and candidates are variables, never template source.
@@ -17,6 +23,7 @@ sandbox, since a folder may come from anywhere. Questions and candidates are var
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +33,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError
+from jinja2.environment import TemplateModule
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from egrm_graph.errors import SettingsError
@@ -41,6 +49,15 @@ PromptSource = Traversable | str
 
 
 @dataclass(frozen=True)
+class ReplyShape:
+    """How a prompt wants the reply to look; see `reply_start`, `reply_end`, and `reply_pattern` above."""
+
+    start: str = ""
+    end: tuple[str, ...] = ()
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
 class Prompts:
     """The compiled templates, by the name of the model call."""
 
@@ -49,6 +66,8 @@ class Prompts:
     templates: Mapping[str, Template]
     stop: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Where generation stops, for a model that continues its prompt."""
+    replies: Mapping[str, ReplyShape] = field(default_factory=dict)
+    """How replies look with the example variables."""
 
     @classmethod
     def load(
@@ -82,25 +101,44 @@ class Prompts:
                 )
             templates[name] = _compiled(name, source, variables, [chosen_files, task_files])
         stop = {name: _stop(template, variables) for name, template in templates.items()}
-        return cls(name=str(task_set) if chosen == "auto" else chosen, templates=templates, stop=stop)
+        replies = {name: _reply(template, variables) for name, template in templates.items()}
+        return cls(str(task_set) if chosen == "auto" else chosen, templates, stop, replies)
 
     def merged(self, other: Prompts) -> Prompts:
         """These prompts and those of `other`."""
-        return replace(self, templates={**other.templates, **self.templates}, stop={**other.stop, **self.stop})
+        return replace(
+            self,
+            templates={**other.templates, **self.templates},
+            stop={**other.stop, **self.stop},
+            replies={**other.replies, **self.replies},
+        )
 
-    def render(self, name: str, variables: Mapping[str, Any], history: Sequence[Message] = ()) -> list[Message]:
-        """The messages of one model call: the system prompt if there is one, the history, then one user message.
+    def render(
+        self, name: str, variables: Mapping[str, Any], history: Sequence[Message] = (), *, start: str = ""
+    ) -> list[Message]:
+        """The messages of one model call: the system prompt if there is one, the history, one user message, and the
+        `start` of the assistant's turn if it is not empty.
 
         Raises:
             SettingsError: the template fails on these variables; the message names the file and the line.
         """
         text, system = _rendered(self.templates[name], variables)
         messages = [*history, Message(role="user", content=text)]
+        if start:
+            messages.append(Message(role="assistant", content=start))
         if not system:
             return messages
         if messages[0]["role"] == "system":
             system = f"{system}\n\n{messages.pop(0)['content']}"
         return [Message(role="system", content=system), *messages]
+
+    def reply_of(self, name: str, variables: Mapping[str, Any]) -> ReplyShape:
+        """How the reply to one model call should look.
+
+        Raises:
+            SettingsError: the template sets something that cannot be used; the message names the file.
+        """
+        return _reply(self.templates[name], variables)
 
     def stop_of(self, name: str, settings: RunSettings) -> tuple[str, ...]:
         """Where the generation of one model call stops: as the settings say, or the template."""
@@ -187,13 +225,37 @@ def _neighbors(source: PromptSource) -> Mapping[str, Traversable]:
 
 
 def _stop(template: Template, variables: Mapping[str, Any]) -> tuple[str, ...]:
-    stop = getattr(template.make_module(dict(variables)), "stop", ())
-    if not isinstance(stop, list | tuple) or not all(isinstance(text, str) and text for text in stop):
+    return _texts(template, template.make_module(dict(variables)), "stop")
+
+
+def _reply(template: Template, variables: Mapping[str, Any]) -> ReplyShape:
+    module = template.make_module(dict(variables))
+    start, pattern = getattr(module, "reply_start", ""), getattr(module, "reply_pattern", None)
+    if not isinstance(start, str):
+        raise SettingsError(f"{template.filename}: reply_start is {start!r}; it has to be a text")
+    if pattern is not None and not _is_pattern(pattern):
         raise SettingsError(
-            f"{template.filename}: stop is {stop!r}; it has to be a list of nonempty texts, such as "
-            '{% set stop = ["Question:"] %}'
+            f"{template.filename}: reply_pattern is {pattern!r}; it has to be a regular expression for the full reply, "
+            'such as {% set reply_pattern = "[0-9]+" %}'
         )
-    return tuple(stop)
+    return ReplyShape(start, _texts(template, module, "reply_end"), pattern)
+
+
+def _is_pattern(pattern: object) -> bool:
+    try:
+        return isinstance(pattern, str) and pattern != "" and re.compile(pattern) is not None
+    except re.error:
+        return False
+
+
+def _texts(template: Template, module: TemplateModule, name: str) -> tuple[str, ...]:
+    texts = getattr(module, name, ())
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and text for text in texts):
+        raise SettingsError(
+            f"{template.filename}: {name} is {texts!r}; it has to be a list of nonempty texts, such as "
+            f'{{% set {name} = ["Question:"] %}}'
+        )
+    return tuple(texts)
 
 
 def _rendered(template: Template, variables: Mapping[str, Any]) -> tuple[str, str]:

@@ -20,6 +20,9 @@ MIN_CONFIDENCE = 0.3
 
 Engine = Literal["auto", "embedded", "vllm", "openai", "chat_model"]
 Thinking = Literal["off", "on", "default"]
+ReplyForm = Literal["continued", "structured", "free"]
+"""How a reply is kept short: the model continues a turn that the prompt started, the server allows only replies of a
+certain form, or the prompt alone asks for it."""
 TaskName = str
 """The name of a built-in task, or of one passed to `build_graph`."""
 Selection = str
@@ -96,6 +99,11 @@ class RunSettings(BaseModel):
     """Maximum completion tokens of one fast answer. A fast answer that is cut has no answer."""
     fast_thinking: Thinking = "off"
     """Whether a thinking model thinks before a fast answer; `default` leaves it to the model."""
+    fast_reply: Literal["auto", "continued", "structured", "free"] = "auto"
+    """How a fast answer is kept short. `continued`: the prompt starts the reply, such as with `\\boxed{`, and the model
+    continues it. `structured`: the server allows only replies of one form, such as a box or a label. `free`: only the
+    prompt asks for a short answer. `auto`: the first of these that the client and the prompt support; if
+    `fast_thinking` is not `off`, always `free`."""
     path_temperature: float = Field(default=1.0, ge=0, le=2)
     """Sampling temperature of reasoning paths."""
     path_top_p: float = Field(default=1.0, gt=0, le=1)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.prompting import Prompts, PromptSource, known_sets
+from egrm_graph.prompting import Prompts, PromptSource, ReplyShape, known_sets
 from egrm_graph.tasks import AnswerTask, Judging
 from egrm_graph.verification import Message
 
@@ -135,6 +136,75 @@ async def test_generation_stops_where_the_pattern_of_the_prompt_repeats(name: st
     text = rendered(prompts, call, "Why?") if name == "default" else prompts.render(call, CANDIDATES)[0]["content"]
     [stop] = prompts.stop[call]
     assert text.count(stop) == 1
+
+
+def reply_of(folder: Path, text: str, **variables: object) -> ReplyShape:
+    (folder / "answer_fast.md").write_text(text + "{{ question }}", encoding="utf-8")
+    return load(str(folder), "default").reply_of("answer_fast", {"question": "1+1", **variables})
+
+
+async def test_a_prompt_says_how_its_reply_looks(tmp_path: Path) -> None:
+    text = (
+        '{% set reply_start = question ~ "=" %}{% set reply_end = ["\\n", ";"] %}{% set reply_pattern = "[0-9]\\\\+" %}'
+    )
+    assert reply_of(tmp_path, text, question="1+2") == ReplyShape("1+2=", ("\n", ";"), "[0-9]\\+")
+    assert reply_of(tmp_path, "") == ReplyShape()
+
+
+async def test_a_started_reply_is_the_last_message() -> None:
+    history = [Message(role="user", content="Hello"), Message(role="assistant", content="Hi")]
+    messages = load("default", "default").render("answer_fast", {"question": "1+1"}, history, start="**")
+    assert messages[:2] == history
+    assert [message["role"] for message in messages[2:]] == ["user", "assistant"]
+    assert messages[-1]["content"] == "**"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{% set reply_start = 7 %}", "reply_start is 7; it has to be a text"),
+        ("{% set reply_end = 'x' %}", "reply_end is 'x'; it has to be a list of nonempty texts"),
+        ("{% set reply_end = [''] %}", "reply_end is"),
+        ("{% set reply_pattern = '' %}", "reply_pattern is ''; it has to be a regular expression"),
+        ("{% set reply_pattern = '(' %}", r"reply_pattern is '\('"),
+        ("{% set reply_pattern = ['a'] %}", "reply_pattern is"),
+    ],
+)
+async def test_a_reply_that_cannot_be_used_is_refused_when_it_is_loaded(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"answer_fast\.md: {message}"):
+        reply_of(tmp_path, text)
+
+
+async def test_the_bundled_models_prompts_leave_the_reply_to_the_model() -> None:
+    for name in ("tiny", "tiny_judge"):
+        assert load(name, name).replies == dict.fromkeys(CALLS, ReplyShape())
+
+
+@pytest.mark.parametrize("name", [*JUDGING, "default"])
+async def test_paths_are_never_started(name: str) -> None:
+    assert load(name, name).replies["expand_cot"] == ReplyShape()
+
+
+@pytest.mark.parametrize(
+    ("reply", "allowed"),
+    [
+        ("\\boxed{42}", True),
+        ("\\boxed{x = \\frac{1}{2}}", True),
+        ("\\boxed{\\frac{\\sqrt{2}}{2}}", True),
+        ("\\boxed{}", False),
+        ("\\boxed{42", False),
+        ("\\boxed{42} so", False),
+        ("\\boxed{4\n2}", False),
+        ("\\boxed{" + "1" * 81 + "}", False),
+        ("The answer is \\boxed{42}", False),
+    ],
+)
+async def test_the_default_pattern_is_a_box(reply: str, allowed: bool) -> None:
+    pattern = load("default", "default").replies["answer_fast"].pattern
+    assert pattern is not None
+    assert bool(re.fullmatch(pattern, reply)) is allowed
 
 
 async def test_stop_texts_can_use_variables(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def first_declared(text: str) -> Found | None:
 
 def _boxed(text: str, *, first: bool = False) -> Found | None:
     for box in _in_order(_BOX, text, first=first):
-        inside = _balanced(text[box.end() : box.end() + 2 * MAX_ANSWER])
+        inside = balanced(text[box.end() : box.end() + 2 * MAX_ANSWER])
         if inside is None:
             return Found(box.start(), "", len(text), closed=False)
         if inside.strip():
@@ -56,7 +56,7 @@ def _boxed(text: str, *, first: bool = False) -> Found | None:
     return None
 
 
-def _balanced(text: str) -> str | None:
+def balanced(text: str) -> str | None:
     """Return the text before the closing brace."""
     depth = 1
     for brace in _BRACE.finditer(text):

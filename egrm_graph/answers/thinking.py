@@ -94,6 +94,28 @@ def spoken(text: str) -> SpokenText | None:
     return SpokenText(said[:cut] + _END_TOKENS.sub("\n", said[cut:]), ended=turn is not None)
 
 
+def closing_of(text: str) -> str:
+    """Return the mark that closes the thought in which a prompt ends. Empty if the prompt does not end in a thought, or
+    ends in one that no mark of its own closes."""
+    thoughts: dict[str, str] = {}
+    for mark in _MARKS.finditer(text):
+        name, closes = _read(mark)
+        if not closes:
+            thoughts[name] = mark[0]
+        elif not name:
+            thoughts.clear()
+        elif name in thoughts:
+            while thoughts.popitem()[0] != name:
+                pass
+    if not thoughts:
+        return ""
+    opening = next(iter(thoughts.values()))
+    for opens, closes_with in (("begin", "end"), ("start", "end"), ("BEGIN", "END"), ("START", "END")):
+        if opens in opening:
+            return opening.replace(opens, closes_with)
+    return f"{opening[0]}/{opening[1:]}" if opening[0] in "<[◁" else ""
+
+
 def _read(mark: re.Match[str]) -> tuple[str, bool]:
     """Return a thought's name and whether the mark closes it. A mark that closes all thoughts has no name."""
     kind = mark.lastgroup or ""

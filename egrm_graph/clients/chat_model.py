@@ -164,10 +164,9 @@ def _initialized(name: str) -> BaseChatModel:
 def _refuse_unsupported(sampling: Sampling, name: str) -> None:
     if sampling.logprobs:
         raise Unsupported(f"LangChain chat models such as {name} give no log-probabilities; use a vLLM server")
-    if sampling.choices:
-        raise Unsupported(
-            f"LangChain chat models such as {name} cannot be restricted to a choice of texts; use a vLLM server"
-        )
+    if sampling.choices or sampling.pattern:
+        to = "a choice of texts" if sampling.choices else "a pattern"
+        raise Unsupported(f"LangChain chat models such as {name} cannot be restricted to {to}; use a vLLM server")
     if sampling.thinking_tokens is not None:
         raise Unsupported(
             f"thinking_tokens={sampling.thinking_tokens} cannot be passed to LangChain chat models such as {name}; "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
-from egrm_graph.settings import Thinking
+from egrm_graph.settings import ReplyForm, Thinking
 from egrm_graph.verification import Message, Usage
 
 FinishReason = Literal["stop", "length", "abort"]
@@ -32,6 +32,8 @@ class Sampling:
     """Generation stops before any of these texts."""
     choices: tuple[str, ...] = ()
     """If not empty, the completion is one of these texts."""
+    pattern: str | None = None
+    """A regular expression that the full completion matches; None for any text."""
     thinking: Thinking = "default"
     thinking_tokens: int | None = None
     top_k: int | None = None
@@ -126,6 +128,9 @@ class Meter:
 class Client(Protocol):
     """A language model. Any number of calls may run at once, from any event loop or thread.
 
+    A prompt whose last message has the role `assistant` is a started turn, which the model continues. A completion has
+    only what the model adds.
+
     Cancelling the awaiting task stops the generation. A call raises an `EgrmError` that says what is wrong and how to
     fix it: `ServerError` after its own retries, `ModelError`, `ContextTooLong`, `Unsupported`, `DeadlineReached`.
     """
@@ -185,6 +190,46 @@ class TakesOptions(Protocol):
     def sampling_options(self) -> Collection[str]:
         """Names of fields of `Sampling`. `build_graph` refuses an option that is set and not among them."""
         ...
+
+
+@runtime_checkable
+class ShapesReplies(Protocol):
+    """A client that says which forms of reply it supports. Any other is assumed to support only `free` ones."""
+
+    @property
+    def reply_forms(self) -> Collection[ReplyForm]:
+        """`continued` if the model continues a started turn, `structured` if `Sampling.pattern` and `choices` are
+        supported."""
+        ...
+
+
+@runtime_checkable
+class MayShapeReplies(Protocol):
+    """A client that can request further forms of reply, which not every server behind it supports."""
+
+    @property
+    def optional_reply_forms(self) -> Collection[ReplyForm]:
+        """The forms that are used only if the settings name them."""
+        ...
+
+
+def started_turn(prompt: Sequence[Message]) -> str:
+    """The text with which a prompt starts the assistant's turn; empty if the model starts it."""
+    return prompt[-1]["content"] if prompt and prompt[-1]["role"] == "assistant" else ""
+
+
+def prompt_text(prompt: Sequence[Message], separator: str) -> str:
+    """The prompt as one text, for a model without turns. A started turn is on a line of its own."""
+    start = started_turn(prompt)
+    text = separator.join(message["content"] for message in (prompt[:-1] if start else prompt))
+    return f"{text}\n{start}" if start and text and not text[-1].isspace() else text + start
+
+
+def reply_form_of(prompt: Sequence[Message], sampling: Sampling | None) -> ReplyForm:
+    """The form of reply that a request asks for."""
+    if started_turn(prompt):
+        return "continued"
+    return "structured" if sampling is not None and (sampling.pattern or sampling.choices) else "free"
 
 
 def stopped(completion: Completion, stop: Sequence[str]) -> Completion:

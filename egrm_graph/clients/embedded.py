@@ -19,6 +19,7 @@ from egrm_graph.clients.embedded_worker import EmbeddedWorker, LabelRequest
 from egrm_graph.errors import ModelError, Unsupported
 from egrm_graph.runtime.extras import require_extra
 from egrm_graph.runtime.transformers_output import without_progress_bars
+from egrm_graph.settings import ReplyForm
 from egrm_graph.verification import Message
 
 
@@ -64,6 +65,10 @@ class EmbeddedClient:
     def sampling_options(self) -> Collection[str]:
         return ("top_p",)
 
+    @property
+    def reply_forms(self) -> Collection[ReplyForm]:
+        return ["continued"]
+
     async def sample(
         self,
         prompt: Sequence[Message],
@@ -76,6 +81,8 @@ class EmbeddedClient:
         for name in OPTIONS:
             if name not in self.sampling_options and (value := getattr(sampling, name)) is not None:
                 raise Unsupported(f"the embedded model takes no {name} ({name}={value}); leave it at None")
+        if sampling.pattern is not None:
+            raise Unsupported("the embedded model cannot be restricted to a pattern; use choices or a vLLM server")
         if not seeds:
             return Completions((), no_usage())
         request = SampleRequest(tuple(prompt), sampling, tuple(seeds), meter)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from egrm_graph.clients.client import Completion, stopped
+from egrm_graph.answers.thinking import closing_of
+from egrm_graph.clients.client import Completion, prompt_text, started_turn, stopped
 from egrm_graph.clients.embedded_rows import DecodingRow, SampleRequest, TokenTrie
 from egrm_graph.errors import ContextTooLong, InputError, ModelError, Unsupported
 from egrm_graph.settings import Thinking
@@ -71,40 +72,72 @@ class ModelTokens:
 
     def label_ids(self, prompt: Sequence[Message], labels: Sequence[str]) -> tuple[list[int], list[int]]:
         """The prompt's tokens, and the single token of each label."""
-        ids = [self._encoded(label) for label in labels]
-        for label, tokens in zip(labels, ids, strict=True):
-            if len(tokens) != 1 or self._decoded(tokens) != label:
-                raise Unsupported(
-                    f"the label {label!r} is not a single token of {self._name} but {len(tokens)}; choose another label"
-                )
-        prompt_ids = self._ids(prompt, "default")
+        start = started_turn(prompt)
+        ids = [self._label_id(label, start) for label in labels]
+        prompt_ids = self._ids(prompt, "off" if start else "default")
         if self._context is not None and len(prompt_ids) > self._context:
             raise ContextTooLong(
                 f"the prompt has {len(prompt_ids)} tokens and the context of {self._name} holds {self._context}; "
                 "shorten the question or take a model with a longer context"
             )
-        return list(prompt_ids), [tokens[0] for tokens in ids]
+        return list(prompt_ids), ids
+
+    def _label_id(self, label: str, start: str) -> int:
+        before, tokens = self._encoded(start), self._encoded(start + label)
+        added = tokens[len(before) :]
+        if tokens[: len(before)] != before or len(added) != 1 or self._decoded(added) != label:
+            after = f" after {start!r}" if start else ""
+            raise Unsupported(
+                f"the label {label!r} is not a single token of {self._name}{after} but {len(added)}; choose another "
+                "label"
+            )
+        return added[0]
 
     def _ids(self, prompt: Sequence[Message], thinking: Thinking) -> tuple[int, ...]:
         if not self._tokenizer.chat_template:
-            ids = self._tokenizer("\n".join(message["content"] for message in prompt))["input_ids"]
+            ids = self._tokenizer(prompt_text(prompt, "\n"))["input_ids"]
         else:
-            switch = {} if thinking == "default" else {"enable_thinking": thinking == "on"}
-            ids = self._templated([dict(message) for message in prompt], switch)
+            # As for servers: some templates read the first name, some the second.
+            on = thinking == "on"
+            switch = {} if thinking == "default" else {"enable_thinking": on, "thinking": on}
+            ids = self._started(prompt, switch) if started_turn(prompt) else self._templated(prompt, switch)
         if not ids:
             raise InputError("the prompt is empty; give the model a text to continue")
         return tuple(ids)
 
-    def _templated(self, messages: list[dict[str, Any]], switch: dict[str, bool]) -> list[int]:
+    def _templated(self, prompt: Sequence[Message], switch: dict[str, bool]) -> list[int]:
+        rendered: list[int] = self._rendered(prompt, switch, add_generation_prompt=True, tokenize=True)
+        return rendered
+
+    def _started(self, prompt: Sequence[Message], switch: dict[str, bool]) -> list[int]:
+        """The tokens of a prompt whose last turn goes on. If the template opens a thought there, it is closed."""
+        start = started_turn(prompt)
+        text = self._continued(prompt, switch)
+        # What the template writes is seen in a prompt that no user wrote.
+        sample = self._continued([Message(role="user", content="1"), prompt[-1]], switch)
+        closing = closing_of(sample.removesuffix(start))
+        return self._encoded(f"{text.removesuffix(start)}{closing}\n\n{start}" if closing else text)
+
+    def _continued(self, prompt: Sequence[Message], switch: dict[str, bool]) -> str:
+        try:
+            text: str = self._rendered(prompt, switch, continue_final_message=True, tokenize=False)
+        except ValueError as error:  # the template changes the message
+            raise Unsupported(f"the chat template of {self._name} cannot continue a started reply: {error}") from error
+        if not text.endswith(started_turn(prompt)):
+            raise Unsupported(
+                f"the chat template of {self._name} changes the start of the reply, {started_turn(prompt)!r}; "
+                "set fast_reply='free'"
+            )
+        return text
+
+    def _rendered(self, prompt: Sequence[Message], switch: dict[str, bool], **options: bool) -> Any:
         from jinja2 import TemplateError
 
+        messages = [dict(message) for message in prompt]
         try:
-            ids: list[int] = self._tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, tokenize=True, return_dict=False, **switch
-            )
+            return self._tokenizer.apply_chat_template(messages, return_dict=False, **options, **switch)
         except TemplateError as error:
             raise ModelError(f"the chat template of {self._name} refuses the prompt: {error}") from error
-        return ids
 
     def _trie(self, choices: Sequence[str]) -> TokenTrie:
         if not self.eos_ids:

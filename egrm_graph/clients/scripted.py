@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from egrm_graph.clients.client import OPTIONS, Completion, Completions, LabelLogprobs, Meter, Sampling
 from egrm_graph.errors import EgrmError, ServerError, SetupError, Unsupported
+from egrm_graph.settings import ReplyForm
 from egrm_graph.verification import Message, Usage
 
 FAST, PATHS = "answer_fast", "expand_cot"
@@ -78,7 +79,8 @@ class ScriptedClient:
 
     A text counts one token per character and no end token, and is not cut at `max_tokens`. A `Completion` is returned
     unchanged. `label_logprobs` answers if there are `labels`: log-probabilities by label, or a function from the prompt
-    to them, or to an error that the call raises.
+    to them, or to an error that the call raises. `reply_forms` are the forms of reply that the client claims to
+    support. If a prompt starts the reply, the script has only what follows.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class ScriptedClient:
         fast: Sequence[Item] | None = None,
         paths: Sequence[Item] | None = None,
         labels: Labels | None = None,
+        reply_forms: Collection[ReplyForm] = (),
         name: str = "scripted",
     ) -> None:
         if script is not None and (fast is not None or paths is not None):
@@ -95,6 +98,7 @@ class ScriptedClient:
         lists = {node: items for node, items in ((FAST, fast), (PATHS, paths)) if items is not None}
         self._script: Script = lists if script is None else script
         self._labels = labels
+        self.reply_forms = reply_forms
         self._name = name
         self._closed = False
         self.calls: list[ScriptedCall] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 from egrm_graph.clients.client import Completion, Sampling
@@ -30,8 +31,13 @@ class Unreadable(Exception):
     """One choice cannot be read; its message is the sample's error."""
 
 
-def read_completions(body: Mapping[str, Any], sampling: Sampling, n: int) -> dict[int, Completion]:
+def read_completions(
+    body: Mapping[str, Any], sampling: Sampling, n: int, *, started: bool = False
+) -> dict[int, Completion]:
     """The completions in an answer, by their place among the `n` requested ones. Some servers give fewer.
+
+    `started` says whether the prompt started the turn. A server's reasoning parser may take the rest of such a turn for
+    a thought that is still open. Then the thought is the text.
 
     Raises:
         ServerError: the answer has no choices.
@@ -41,7 +47,8 @@ def read_completions(body: Mapping[str, Any], sampling: Sampling, n: int) -> dic
         raise ServerError(f"the server answered without choices: {server_message(body)}")
     placed = {0: choices[0]} if n == len(choices) == 1 else _placed(choices, n)
     alone = count(_object(body.get("usage")).get("completion_tokens")) if n == 1 else None
-    return {place: _completion(choice, sampling.logprobs, alone) for place, choice in placed.items()}
+    read = {place: _completion(choice, sampling.logprobs, alone) for place, choice in placed.items()}
+    return {place: _unparsed(each) for place, each in read.items()} if started else read
 
 
 def read_usage(body: Mapping[str, Any]) -> Usage:
@@ -144,6 +151,12 @@ def _completion(choice: Any, top_logprobs: int, completion_tokens: int | None) -
         top_logprobs=top,
         error=finish.error,
     )
+
+
+def _unparsed(completion: Completion) -> Completion:
+    if completion.text or completion.thinking is None:
+        return completion
+    return replace(completion, text=completion.thinking, thinking=None)
 
 
 def _said(choice: Any) -> tuple[str, str]:

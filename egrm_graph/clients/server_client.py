@@ -17,6 +17,7 @@ from egrm_graph.clients.client import (
     Sampling,
     add_usage,
     no_usage,
+    started_turn,
 )
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.server_answers import read_completions, read_label_logprobs, read_usage
@@ -32,6 +33,7 @@ from egrm_graph.clients.server_requests import Endpoint, label_body, route, samp
 from egrm_graph.clients.server_stream import TokenTally, read_answer
 from egrm_graph.clients.transport import ServerRequest, Transport, all_results, read_json, served_models
 from egrm_graph.errors import ContextTooLong, RunError, ServerError, Unsupported
+from egrm_graph.settings import ReplyForm
 from egrm_graph.verification import Message, Usage
 
 _T = TypeVar("_T")
@@ -92,7 +94,7 @@ class ServerClient:
         self._several = api.counts_seeds_up
         self._limit: str | None = None
         self._context: int | None = None
-        self._label_ids: dict[str, int] = {}
+        self._tokenized: dict[str, list[int]] = {}
 
     @property
     def engine(self) -> str:
@@ -114,6 +116,20 @@ class ServerClient:
     @property
     def sampling_options(self) -> Collection[str]:
         return self._api.options
+
+    @property
+    def reply_forms(self) -> Collection[ReplyForm]:
+        continues = self._endpoint == "completions" or "continue_final_message" in self._api.extensions
+        forms: dict[ReplyForm, bool] = {
+            "continued": continues,
+            "structured": "structured_outputs" in self._api.extensions,
+        }
+        return [form for form, supported in forms.items() if supported]
+
+    @property
+    def optional_reply_forms(self) -> Collection[ReplyForm]:
+        """SGLang continues started turns, too, and others ignore the field: they answer in a turn of their own."""
+        return ["continued"]
 
     async def sample(
         self,
@@ -209,7 +225,7 @@ class ServerClient:
         tally = None if call.meter is None else TokenTally(call.meter)
         answer = await self._answer(call, seeds, request_id, tally)
         usage = read_usage(answer)
-        completions = read_completions(answer, call.sampling, len(seeds))
+        completions = read_completions(answer, call.sampling, len(seeds), started=bool(started_turn(call.prompt)))
         return completions, usage if tally is None else tally.settle(usage)
 
     async def _answer(
@@ -275,7 +291,10 @@ class ServerClient:
         return await send()
 
     async def _labels_by_id(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
-        ids = await all_results([self._label_id(label) for label in labels])
+        start = started_turn(prompt)
+        if start:
+            await self._token_ids(start)  # once, before all labels need it
+        ids = await all_results([self._label_id(label, start) for label in labels])
 
         async def send() -> dict[str, Any]:
             body = label_body(self._endpoint, self._model, prompt, ids, switch=self._switch)
@@ -288,14 +307,25 @@ class ServerClient:
         logprobs = {label: found[token_id] for label, token_id in zip(labels, ids, strict=True)}
         return LabelLogprobs(logprobs, read_usage(answer))
 
-    async def _label_id(self, label: str) -> int:
-        if label not in self._label_ids:
-            body = {"model": self._model, "prompt": label, "add_special_tokens": False}
+    async def _label_id(self, label: str, start: str) -> int:
+        before = await self._token_ids(start) if start else []
+        tokens = await self._token_ids(start + label)
+        if len(tokens) != len(before) + 1 or tokens[:-1] != before:
+            after = f" after {start!r}" if start else ""
+            raise Unsupported(
+                f"the label {label!r} is not one token of {self._model}{after} but {tokens[len(before) :]}; choose "
+                "another"
+            )
+        return tokens[-1]
+
+    async def _token_ids(self, text: str) -> list[int]:
+        if text not in self._tokenized:
+            body = {"model": self._model, "prompt": text, "add_special_tokens": False}
             tokens = (await self._transport.send(ServerRequest("/tokenize", body), read_json)).get("tokens")
-            if not isinstance(tokens, list) or len(tokens) != 1 or type(tokens[0]) is not int:
-                raise Unsupported(f"the label {label!r} is not one token of {self._model} but {tokens}; choose another")
-            self._label_ids[label] = tokens[0]
-        return self._label_ids[label]
+            if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
+                raise Unsupported(f"the server tokenizes {text!r} as {tokens!r}; label_logprobs needs vLLM 0.32")
+            self._tokenized[text] = tokens
+        return self._tokenized[text]
 
     async def _labels_by_text(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
         sampling = Sampling(temperature=1.0, max_tokens=1, logprobs=STANDARD_TOP_LOGPROBS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from egrm_graph.clients.client import OPTIONS, Sampling
+from egrm_graph.clients.client import OPTIONS, Sampling, prompt_text, started_turn
 from egrm_graph.clients.server_api import VLLM, ServerApi
 from egrm_graph.errors import Unsupported
 from egrm_graph.verification import Message
@@ -51,6 +51,8 @@ def sample_body(
         body["stop"] = list(sampling.stop)
     if sampling.choices:
         body["structured_outputs"] = {"choice": list(sampling.choices)}
+    elif sampling.pattern:
+        body["structured_outputs"] = {"regex": sampling.pattern}
     return body | _thinking(api, endpoint, sampling.thinking, switch=switch)
 
 
@@ -70,16 +72,19 @@ def _refuse_unsupported(api: ServerApi, sampling: Sampling) -> None:
     for name in OPTIONS:
         if name not in api.options and (value := getattr(sampling, name)) is not None:
             raise Unsupported(f"engine={api.engine!r} takes no {name} ({name}={value}); leave it at None")
-    if sampling.choices and "structured_outputs" not in api.extensions:
-        raise Unsupported(f"engine={api.engine!r} cannot restrict a completion to a choice of texts; use a vLLM server")
+    if (sampling.choices or sampling.pattern) and "structured_outputs" not in api.extensions:
+        to = "a choice of texts" if sampling.choices else "a pattern"
+        raise Unsupported(f"engine={api.engine!r} cannot restrict a completion to {to}; use a vLLM server")
 
 
 def _common(api: ServerApi, endpoint: Endpoint, model: str, prompt: Sequence[Message]) -> dict[str, Any]:
     messages: dict[str, Any]
     if endpoint == "chat":
         messages = {"messages": list(prompt)}
+        if started_turn(prompt):
+            messages |= {"continue_final_message": True, "add_generation_prompt": False}
     else:
-        messages = {"prompt": "".join(message["content"] for message in prompt)}
+        messages = {"prompt": prompt_text(prompt, "")}
     return {"model": model, **messages, **api.defaults, "stream": False}
 
 

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from egrm_graph.clients.client import Completion
+from egrm_graph.clients.client import Completion, started_turn
 from egrm_graph.drawing.calls import Call, Lost
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.tasks.task import Task
@@ -31,8 +31,11 @@ def sample_of(
     request_id: str,
     read: Callable[[str, bool], str | None],
     order: Sequence[str] = (),
+    *,
+    start: str = "",
 ) -> Sample:
-    """The record of one outcome. `read` takes a text and whether it is complete, and gives its answer."""
+    """The record of one outcome. `read` takes a text and whether it is complete, and gives its answer. If the prompt
+    started the reply, its text begins with that `start`."""
     if isinstance(outcome, Lost):
         return Sample(
             text=None,
@@ -48,10 +51,11 @@ def sample_of(
             error=outcome.reason,
         )
     logprobs, top_logprobs = logprobs_of(outcome)
+    text = start + outcome.text
     return Sample(
-        text=outcome.text,
+        text=text,
         thinking=outcome.thinking,
-        answer=read(outcome.text, outcome.finish_reason == "stop"),
+        answer=read(text, outcome.finish_reason == "stop"),
         n_tokens=outcome.n_tokens,
         logprobs=logprobs,
         top_logprobs=top_logprobs,
@@ -89,7 +93,9 @@ def path_of(outcome: Completion | Lost, call: Call, view: View, task: Task) -> P
     def read(text: str, complete: bool) -> str | None:
         return task.read(text, view, fast=False, complete=complete)
 
-    return Path(**sample_of(outcome, call.seeds[0], call.request_id, read, view["order"]), score=None, unscored=None)
+    start = started_turn(call.prompt)
+    sample = sample_of(outcome, call.seeds[0], call.request_id, read, view["order"], start=start)
+    return Path(**sample, score=None, unscored=None)
 
 
 def lost_reasons(code: ReasonCode, outcomes: Sequence[object]) -> list[Reason]:

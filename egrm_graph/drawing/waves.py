@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from egrm_graph.clients.client import Client, Completion, add_usage, no_usage
+from egrm_graph.answers.started_reply import opened_answer
+from egrm_graph.clients.client import Client, Completion, add_usage, no_usage, started_turn
 from egrm_graph.drawing.calls import Call, Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons, sample_of
 from egrm_graph.reasons import Reason, ReasonCode
@@ -49,11 +50,21 @@ def waves_of(
     """The calls, one for each view, cut into waves. In a wave, each view has as many samples as any other, as nearly as
     their numbers allow. With `single`, each sample is a request of its own."""
 
-    def reader(view: View) -> Callable[[str, bool], str | None]:
-        # Many samples have the same text: each text is read once.
-        return functools.cache(lambda text, complete: task.read(text, view, fast=True, complete=complete))
+    def reader(call: Call, view: View) -> Callable[[str, bool], str | None]:
+        start = started_turn(call.prompt)
 
-    requests = [WaveRequest(call, tuple(view["order"]), reader(view)) for call, view in zip(calls, views, strict=True)]
+        @functools.cache  # many samples have the same text
+        def read(text: str, complete: bool) -> str | None:
+            opened = opened_answer(start, text) if start else None
+            if opened is not None:
+                text, complete = opened, True
+            return task.read(text, view, fast=True, complete=complete)
+
+        return read
+
+    requests = [
+        WaveRequest(call, tuple(view["order"]), reader(call, view)) for call, view in zip(calls, views, strict=True)
+    ]
     waves: list[Wave] = []
     start, end = [0] * len(requests), [0] * len(requests)
     for size in sizes:
@@ -131,7 +142,7 @@ async def draw_waves(
 def _samples(wave: Wave, outcomes: Sequence[Outcomes]) -> list[Sample]:
     """The records of the wave's first requests."""
     return [
-        sample_of(outcome, seed, part.call.request_id, part.read, part.order)
+        sample_of(outcome, seed, part.call.request_id, part.read, part.order, start=started_turn(part.call.prompt))
         for part, each in zip(wave, outcomes, strict=False)
         for outcome, seed in zip(each, part.call.seeds, strict=True)
     ]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from egrm_graph.settings import ReplyForm
 from egrm_graph.verification import Asked, Message, Usage, Verification
 
 VERSION = 1
@@ -58,6 +59,8 @@ class ModelCall(TypedDict):
     """Index into the record's `prompts`. None if prompts are not recorded."""
     sampling: dict[str, Any]
     """The fields of `Sampling`. Empty for labels."""
+    reply_form: ReplyForm | None
+    """How the reply is kept short; see the setting `fast_reply`. Records of earlier versions do not have this field."""
     labels: list[str]
     seeds: list[int]
     started_ms: float

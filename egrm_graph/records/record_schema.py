@@ -14,7 +14,7 @@ from egrm_graph import verification
 from egrm_graph.records import record
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-ADDED = {"Verification": ("best_guess",)}
+ADDED = {"Verification": ("best_guess",), "ModelCall": ("reply_form",)}
 """Fields that records of earlier versions lack."""
 
 

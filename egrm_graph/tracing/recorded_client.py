@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
-from egrm_graph.clients.client import Client, Completion, Completions, LabelLogprobs, Meter, Sampling
+from egrm_graph.clients.client import Client, Completion, Completions, LabelLogprobs, Meter, Sampling, reply_form_of
 from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.clients.server_errors import LogprobsRefused
 from egrm_graph.records.record import Generated, ModelCall, Retry, Tokens
@@ -100,6 +100,7 @@ class RecordedCall(Observation):
             "request_id": self._request_id,
             "prompt": prompt,
             "sampling": {} if self._sampling is None else dict(vars(self._sampling)),
+            "reply_form": reply_form_of(self.prompt, self._sampling),
             "labels": list(self._labels),
             "seeds": list(self._seeds),
             "started_ms": self._started_ms,

@@ -135,6 +135,8 @@ def _call(call: ModelCall, several: bool) -> str:
         parts.append(f"first token at {call['first_token_ms']:,.0f}")
     if call["usage"] is not None:
         parts.append(f"{call['usage']['completion_tokens']:,} tokens")
+    form = call.get("reply_form")  # records of earlier versions lack it
+    parts += [] if form is None or form == "free" else [form]
     parts += [] if call["ending"] == "ok" else [call["ending"]]
     parts += [f"after {len(call['retries'])} failed"] if call["retries"] else []
     parts += [call["server"]] if several and call["server"] is not None else []

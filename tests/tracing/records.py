@@ -58,6 +58,7 @@ def call(node: str, first: int, seeds: list[int], started_ms: float, ended_ms: f
         "request_id": f"{RUN}.{node}.{first}",
         "prompt": 0 if node == "answer_fast" else 1,
         "sampling": {"temperature": 1.0, "max_tokens": 64, "top_p": 1.0, "logprobs": 2, "thinking": "off"},
+        "reply_form": "free",
         "labels": [],
         "seeds": seeds,
         "started_ms": started_ms,

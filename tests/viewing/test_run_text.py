@@ -57,6 +57,14 @@ def test_nodes_and_calls_have_bars_at_their_time() -> None:
     ]
 
 
+def test_a_call_has_the_form_of_its_replies_if_it_is_not_free() -> None:
+    old = call("answer_fast", 2, [3], 0.0, 25.0)
+    del old["reply_form"]  # type: ignore[misc]
+    calls = [call("answer_fast", i, [i], 0.0, 25.0, reply_form=form) for i, form in enumerate(("continued", "free"))]
+    listed = lines_of(record(ms=25.0, nodes=[], calls=[*calls, old]), "Nodes and calls")
+    assert [line.partition("4 tokens")[2] for line in listed] == [" · continued", "", ""]
+
+
 def test_retries_and_failures_are_listed() -> None:
     tried = call("answer_fast", 0, [1], 0.0, 25.0, retries=[Retry(at_ms=3.0, reason="503")], request_id="a")
     failed = call("expand_cot", 0, [2], 0.0, 25.0, ending="failed", error="no server", generated=[], request_id="b")

@@ -32,6 +32,7 @@ export function aboutCall(call, record) {
       "prompt",
       call.prompt === null || !record.prompts[call.prompt] ? "not recorded" : `prompt ${call.prompt + 1}, below`,
     ],
+    ["form of reply", call.reply_form ?? ""],
     ["seeds", call.seeds.join(", ")],
     ["sampling", sampling.join(", ")],
     ["finished by", finishes.join(", ")],
