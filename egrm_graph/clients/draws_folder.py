@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -84,6 +85,7 @@ class DrawsFolder:
         self._lock = Lock()
         self._places: dict[bytes, list[_Place]] = {}
         self._end = 0
+        stream.seek(0)
         for number, line in enumerate(stream, start=1):
             if not line.endswith(b"\n"):
                 break  # its writer was killed
@@ -107,7 +109,11 @@ class DrawsFolder:
         try:
             before = json.loads(about.read_text("utf-8"))
             _require_same({"format": FORMAT, **identity}, before, path)
-            return cls(file, file.open("a+b" if write else "rb"))
+            with ExitStack() as closing:
+                stream = closing.enter_context(file.open("a+b" if write else "rb"))
+                folder = cls(file, stream)
+                closing.pop_all()
+                return folder
         except (OSError, ValueError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
@@ -131,11 +137,9 @@ class DrawsFolder:
 
     def save_sample(self, prompt: Sequence[Message], sampling: Sampling, seed: int, sample: SavedSample) -> None:
         """Save a completion."""
-        completion = {name: value for name, value in vars(sample.completion).items() if value is not None}
-        row = {"prompt": list(prompt), "sampling": asdict(sampling), "seed": seed}
-        self._save(
-            sample_key(prompt, sampling, seed), sampling.logprobs, row | vars(sample) | {"completion": completion}
-        )
+        row = {"prompt": list(prompt), "sampling": vars(sampling), "seed": seed, **vars(sample)}
+        row["completion"] = vars(sample.completion)
+        self._save(sample_key(prompt, sampling, seed), sampling.logprobs, row)
 
     def save_labels(self, prompt: Sequence[Message], labels: Sequence[str], reading: SavedLabels) -> None:
         """Save a reading of labels."""
