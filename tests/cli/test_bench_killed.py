@@ -12,12 +12,13 @@ import pytest
 from aiohttp import web
 
 from tests.cli.killed import ended, start
+from tests.cli.test_killed import first_request
 from tests.cli.test_verify import served, server_that, written
 from tests.clients.fake_server import Seen, answer
 
 pytestmark = pytest.mark.slow  # each test runs the command line in a process
 
-KILLS = 12
+KILLS = 6
 QUESTIONS = 60
 CONCURRENCY = 4
 
@@ -57,22 +58,23 @@ async def test_kills_lose_only_the_draws_in_progress(tmp_path: Path) -> None:
     )
     log, model = tmp_path / "log", DelayedModel(chance)
     async with server_that(model) as server:
-        options = ["--task", "arithmetic", "--concurrency", CONCURRENCY, "--methods", "never,always,egrm,sc@6,adaptive"]
+        options = ["--task", "arithmetic", "--concurrency", CONCURRENCY, "--methods", "never,always,egrm,sc@6"]
         command = ["bench", source, *served(server), *options, "--output"]
         assert await ended(start([*command, tmp_path / "full", "--draws", tmp_path / "once"], log), 120) == 0
         n_kills = 0
         cut = [*command, tmp_path / "cut", "--draws", tmp_path / "draws", "--resume"]
         for _ in range(KILLS):
             before, n_asked = set(saved_in(tmp_path / "draws")), len(model.asked)
-            process = start(cut, log)
-            await ended(process, chance.uniform(0.5, 1.5))
+            n_seen, process = len(server.seen), start(cut, log)
+            await first_request(server, n_seen, process)
+            await ended(process, chance.uniform(0, 0.2))
             process.kill()
             process.join()
             n_kills += process.exitcode == -signal.SIGKILL
             assert before <= set(saved_in(tmp_path / "draws"))
             assert before.isdisjoint(model.asked[n_asked:])
         assert await ended(start(cut, log), 120) == 0, log.read_text()
-    assert n_kills > 0
+    assert n_kills == KILLS
     assert max(Counter(saved_in(tmp_path / "draws")).values()) == 1
     assert set(saved_in(tmp_path / "draws")) == set(saved_in(tmp_path / "once"))
     assert results_of(tmp_path / "cut") == results_of(tmp_path / "full")
