@@ -65,6 +65,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
         "egrm_graph.clients.client.ContinuesPrompt",
         "egrm_graph.clients.client.TakesOptions",
         "egrm_graph.clients.chat_model.ChatModelClient",
+        "egrm_graph.clients.saved_draws.SavedDraws",
         "egrm_graph.clients.scripted.ScriptedClient",
     ],
     "Trace stores": ["egrm_graph.tracing.store.Store"],

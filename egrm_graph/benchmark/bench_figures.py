@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from egrm_graph.benchmark.bench_folder import MethodResult
 from egrm_graph.benchmark.bench_methods import METHODS, BenchMethod, ReasoningRate, find_method
 from egrm_graph.errors import InputError
-from egrm_graph.intervals import Estimate, bootstrap, share
+from egrm_graph.intervals import Estimate, bootstrap, ratio, share
 
 _Values = NDArray[np.float64]
 
@@ -116,8 +116,12 @@ def _row(name: str, series: Mapping[str, _Series], unfair: Collection[str]) -> B
         escalated=own.escalated,
         cancelled_tokens=float(np.mean([result.cancelled_tokens for result in own.results])) if own.results else None,
         failed=sum(result.status != "ok" for result in own.results) if own.results else None,
-        unreadable_fast=_ratio([(result.unreadable_fast, result.fast_answers) for result in own.results]),
-        unreadable_paths=_ratio([(result.unreadable_paths, result.paths) for result in own.results]),
+        unreadable_fast=ratio(
+            [result.unreadable_fast for result in own.results], [result.fast_answers for result in own.results]
+        ),
+        unreadable_paths=ratio(
+            [result.unreadable_paths for result in own.results], [result.paths for result in own.results]
+        ),
         p50_s=float(np.percentile(times, 50)) if times else None,
         p95_s=float(np.percentile(times, 95)) if times else None,
     )
@@ -130,18 +134,6 @@ def _rival(name: str, series: Mapping[str, _Series]) -> str | None:
     cheaper = [other for other in others if series[other].tokens.mean() <= own.tokens.mean()]
     best = max(cheaper, key=lambda other: float(series[other].right.mean()), default=None)
     return best if best is not None and series[best].right.mean() > own.right.mean() else None
-
-
-def _ratio(pairs: Sequence[tuple[int, int]]) -> Estimate | None:
-    """The share of all texts, where each pair is of one question."""
-    columns = np.array(pairs, dtype=float).reshape(-1, 2).T
-    if not columns[1].sum():
-        return None
-    return bootstrap(columns, lambda resampled: _share(*resampled.sum(axis=1)))
-
-
-def _share(part: float, total: float) -> float:
-    return part / total if total else float("nan")
 
 
 def _mean(values: _Values) -> Estimate:

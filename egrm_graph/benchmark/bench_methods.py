@@ -275,7 +275,9 @@ def find_method(name: str, known: Sequence[BenchMethod] = METHODS) -> FoundMetho
         SettingsError: the method is unknown or takes no settings, or its settings cannot be read.
     """
     base, bracket, settings = name.partition("[")
-    overrides = _settings_in(name, settings) if bracket else {}
+    if bracket and not settings.endswith("]"):
+        raise SettingsError(f"the method {name!r} has no closing bracket at its end; add one")
+    overrides = settings_in(settings.removesuffix("]")) if bracket else {}
     for method in known:
         if (parameters := method.parameters(base)) is None:
             continue
@@ -285,8 +287,18 @@ def find_method(name: str, known: Sequence[BenchMethod] = METHODS) -> FoundMetho
     raise SettingsError(f"unknown method {base!r}; choose from {', '.join(method.name for method in known)}")
 
 
-def _settings_in(name: str, text: str) -> dict[str, str | None]:
-    pairs = [pair.partition("=") for pair in text.removesuffix("]").split(",")]
-    if not text.endswith("]") or not all(setting.strip() and value.strip() for setting, _, value in pairs):
-        raise SettingsError(f"the settings of {name!r} cannot be read; write them as [paths=8,selection=best_score]")
-    return {setting.strip(): None if value.strip() == "none" else value.strip() for setting, _, value in pairs}
+def settings_in(text: str) -> dict[str, str | None]:
+    """The settings in a text such as `paths=8,threshold=none`. Their values are text, too, or None for `none`.
+
+    Raises:
+        SettingsError: the text has another form, or names a setting twice.
+    """
+    settings: dict[str, str | None] = {}
+    for pair in text.split(","):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        if not name or not value:
+            raise SettingsError(f"the settings {text!r} cannot be read; write them as paths=8,selection=best_score")
+        if name in settings:
+            raise SettingsError(f"the settings {text!r} have two values of {name}; leave out one")
+        settings[name] = None if value == "none" else value
+    return settings

@@ -68,9 +68,11 @@ def test_derived_methods_ask_no_model() -> None:
         ("egrm[engine=vllm]", "there is no setting 'engine'"),
         (
             "egrm[paths]",
-            r"the settings of 'egrm\[paths\]' cannot be read; write them as \[paths=8,selection=best_score\]",
+            "the settings 'paths' cannot be read; write them as paths=8,selection=best_score",
         ),
-        ("egrm[paths=8", "cannot be read"),
+        ("egrm[paths=8", r"the method 'egrm\[paths=8' has no closing bracket at its end"),
+        ("egrm[paths=8]x", "has no closing bracket at its end"),
+        ("egrm[paths=8,paths=4]", "the settings 'paths=8,paths=4' have two values of paths"),
         ("egrm[]", "cannot be read"),
         (
             "egrm@3[samples=5]",

@@ -3,8 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from egrm_graph.benchmark.bench_methods import METHODS
 from egrm_graph.cli import app
