@@ -66,6 +66,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
         "egrm_graph.clients.client.TakesOptions",
         "egrm_graph.clients.client.ShapesReplies",
         "egrm_graph.clients.chat_model.ChatModelClient",
+        "egrm_graph.clients.saved_draws.SavedDraws",
         "egrm_graph.clients.scripted.ScriptedClient",
     ],
     "Trace stores": ["egrm_graph.tracing.store.Store"],

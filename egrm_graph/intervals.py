@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,19 @@ def bootstrap(
     values = np.array([statistic(columns[:, rng.integers(0, n, n)]) for _ in range(draws)])
     low, high = np.nanpercentile(values, [2.5, 97.5]) if not np.isnan(values).all() else (math.nan, math.nan)
     return Estimate(statistic(columns), float(low), float(high))
+
+
+def ratio(parts: Sequence[float], totals: Sequence[float]) -> Estimate | None:
+    """The sum of `parts` divided by that of `totals`, which both have a value for each question. None if there are no
+    totals above 0."""
+    if not any(totals):
+        return None
+
+    def divided(columns: Columns) -> float:
+        part, total = columns.sum(axis=1)
+        return float(part / total) if total else math.nan
+
+    return bootstrap(np.array([parts, totals], dtype=np.float64), divided)
 
 
 def resampled(n: int, *, draws: int = 2000, seed: int = 0) -> Columns:

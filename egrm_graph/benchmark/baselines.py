@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from egrm_graph.benchmark.demo_methods import is_right
 from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.clients.client import Completion, add_usage, no_usage
 from egrm_graph.drawing.calls import Limits, draw
@@ -19,7 +20,7 @@ from egrm_graph.parts import Parts
 from egrm_graph.strategies.strategy import Known, PathCall
 from egrm_graph.uncertainty.stopping import Standing, StoppingRule
 from egrm_graph.uncertainty.votes import Votes, classes, tally
-from egrm_graph.verification import Asked, Usage
+from egrm_graph.verification import Asked, Path, Usage
 
 MAX_PATHS = 40
 """For a method that decides when to stop. Published for both Adaptive-Consistency and ESC."""
@@ -36,7 +37,7 @@ class PathSampler:
     question: BenchQuestion
     max_paths: int
     logprobs: int = 0
-    answers: list[str | None] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
     completions: list[Completion | None] = field(default_factory=list)
     """None for a lost path."""
     usage: Usage = field(default_factory=no_usage)
@@ -49,6 +50,10 @@ class PathSampler:
         self._remaining = _in_turn(known.calls("expand_cot", known.path_views(), sampling=sampling))
 
     @property
+    def answers(self) -> list[str | None]:
+        return [path["answer"] for path in self.paths]
+
+    @property
     def votes(self) -> Votes:
         return tally(self.answers, self.parts.task.same)
 
@@ -59,9 +64,9 @@ class PathSampler:
         for (call, view), (outcome,) in zip(calls, drawing.outcomes, strict=True):
             completion = outcome if isinstance(outcome, Completion) else None
             self.completions.append(completion)
-            self.answers.append(path_of(outcome, call, view, self.parts.task)["answer"])
+            self.paths.append(path_of(outcome, call, view, self.parts.task))
         self.usage = add_usage(self.usage, drawing.usage)
-        return self.answers[len(self.answers) - len(calls) :]
+        return self.answers[len(self.paths) - len(calls) :]
 
 
 def _in_turn(calls: Sequence[PathCall]) -> Iterator[PathCall]:
@@ -77,6 +82,13 @@ async def majority(paths: PathSampler) -> str | None:
     """Self-consistency (Wang et al. 2022, arXiv:2203.11171)."""
     await paths.more(paths.max_paths)
     return paths.votes.top
+
+
+async def any_right(paths: PathSampler) -> str | None:
+    """A right answer if any path has one, which is the best possible choice; otherwise the vote."""
+    await paths.more(paths.max_paths)
+    right = (answer for answer in paths.answers if is_right(paths.parts, paths.question, answer))
+    return next(right, paths.votes.top)
 
 
 async def one_by_one(paths: PathSampler, enough: StoppingRule) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from egrm_graph.benchmark.bench_folder import MethodResult
 from egrm_graph.benchmark.bench_methods import METHODS, BenchMethod, ReasoningRate, find_method
 from egrm_graph.errors import InputError
-from egrm_graph.intervals import Estimate, bootstrap, share
+from egrm_graph.intervals import Estimate, bootstrap, ratio, share
 
 _Values = NDArray[np.float64]
 
@@ -21,6 +21,8 @@ class BenchRow:
     """The figures of one method. Some are None for a derived method, because nothing was measured."""
 
     method: str
+    questions: int
+    """Those that every method has a result for."""
     accuracy: Estimate
     tokens: Estimate
     """Completion tokens per question, including canceled ones."""
@@ -33,8 +35,13 @@ class BenchRow:
     escalated: float
     cancelled_tokens: float | None
     failed: int | None
-    """Questions whose status was not `ok`."""
+    """Questions whose status was not `ok`; None for a derived method."""
+    unreadable_fast: Estimate | None
+    """The share of fast answers without an answer; None without any."""
+    unreadable_paths: Estimate | None
+    """The share of paths without an answer; None without any."""
     p50_s: float | None
+    """None if time was not measured."""
     p95_s: float | None
 
 
@@ -58,14 +65,15 @@ def rows(
         SettingsError: a name is unknown.
     """
     series = _series(results, names, known)
-    return [_row(name, series) for name in names]
+    unfair = {name for name in names if find_method(name, known).method.knows_reference}
+    return [_row(name, series, unfair) for name in names]
 
 
 def _series(results: Sequence[MethodResult], names: Sequence[str], known: Sequence[BenchMethod]) -> dict[str, _Series]:
     by_name: dict[str, dict[str, MethodResult]] = {}
     for result in results:
         by_name.setdefault(result.method, {})[result.id] = result
-    rates = {name: rate for name in names if (rate := find_method(name, known)[0].rate) is not None}
+    rates = {name: rate for name in names if (rate := find_method(name, known).method.rate) is not None}
     measured = [name for name in names if name not in rates]
     common = set.intersection(*(set(by_name.get(name, {})) for name in measured)) if measured else set()
     if not common:
@@ -93,12 +101,13 @@ def _derived(name: str, rate_of: ReasoningRate, series: Mapping[str, _Series]) -
     return _Series(right, never.tokens + rate * always.tokens, float(rate.mean()))
 
 
-def _row(name: str, series: Mapping[str, _Series]) -> BenchRow:
+def _row(name: str, series: Mapping[str, _Series], unfair: Collection[str]) -> BenchRow:
     own = series[name]
-    rival = _rival(name, series)
-    times = [result.seconds for result in own.results]
+    rival = _rival(name, {other: one for other, one in series.items() if other == name or other not in unfair})
+    times = [result.seconds for result in own.results if result.seconds is not None]
     return BenchRow(
         method=name,
+        questions=len(own.right),
         accuracy=share(own.right == 1) if own.results else _mean(own.right),
         tokens=_mean(own.tokens),
         points=_points(own, series["always"]) if "always" in series and name != "always" else None,
@@ -107,15 +116,21 @@ def _row(name: str, series: Mapping[str, _Series]) -> BenchRow:
         escalated=own.escalated,
         cancelled_tokens=float(np.mean([result.cancelled_tokens for result in own.results])) if own.results else None,
         failed=sum(result.status != "ok" for result in own.results) if own.results else None,
+        unreadable_fast=ratio(
+            [result.unreadable_fast for result in own.results], [result.fast_answers for result in own.results]
+        ),
+        unreadable_paths=ratio(
+            [result.unreadable_paths for result in own.results], [result.paths for result in own.results]
+        ),
         p50_s=float(np.percentile(times, 50)) if times else None,
         p95_s=float(np.percentile(times, 95)) if times else None,
     )
 
 
 def _rival(name: str, series: Mapping[str, _Series]) -> str | None:
-    """The most accurate method that costs no more. The oracle does not count, because nobody has one."""
+    """The most accurate method that costs no more."""
     own = series[name]
-    others = [other for other in series if other not in (name, "oracle")]
+    others = [other for other in series if other != name]
     cheaper = [other for other in others if series[other].tokens.mean() <= own.tokens.mean()]
     best = max(cheaper, key=lambda other: float(series[other].right.mean()), default=None)
     return best if best is not None and series[best].right.mean() > own.right.mean() else None

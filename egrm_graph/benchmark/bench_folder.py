@@ -18,7 +18,7 @@ from egrm_graph.errors import ITEM_ERRORS, InputError
 from egrm_graph.settings import Settings
 
 RESULTS, SETUP = "results.jsonl", "setup.json"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,16 @@ class MethodResult:
     cancelled_tokens: int
     escalated: bool
     status: str
-    seconds: float
-    """From the question to its answer, with other questions in progress at the same time."""
+    seconds: float | None
+    """From the question to its answer, with other questions in progress at the same time. None if not measured."""
+    fast_answers: int
+    """Fast answers that the model completed."""
+    unreadable_fast: int
+    """Those of them without an answer."""
+    paths: int
+    """Paths that the model completed."""
+    unreadable_paths: int
+    """Those of them without an answer."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class BenchFolder:
         return earlier
 
 
-def setup_of(settings: Settings, questions: Sequence[BenchQuestion]) -> dict[str, Any]:
+def setup_of(settings: Settings, questions: Sequence[BenchQuestion], *, timed: bool = True) -> dict[str, Any]:
     """What must be the same for results to belong to one benchmark."""
     serialized = json.dumps([asdict(question) for question in questions])
     tracing = {name for name in type(settings).model_fields if name.startswith(("trace_", "telemetry"))}
@@ -73,6 +81,7 @@ def setup_of(settings: Settings, questions: Sequence[BenchQuestion]) -> dict[str
         "version": VERSION,
         "package": version("egrm-graph"),
         "settings": settings.model_dump(mode="json", exclude={"api_key", "base_url", *tracing}),
+        "timed": timed,
         "questions": len(questions),
         "questions_sha256": hashlib.sha256(serialized.encode()).hexdigest(),
     }
@@ -114,6 +123,8 @@ class BenchPlan:
     done: Sequence[MethodResult]
     concurrency: int
     """Questions in progress at once, at most."""
+    timed: bool = True
+    """Whether to measure time, which means nothing for saved draws."""
 
     async def run(self, methods: Sequence[Method], advance: Callable[[str, int], None]) -> BenchRun:
         """Ask the questions that have no result yet, one method after the other.
@@ -126,45 +137,48 @@ class BenchPlan:
             for method in methods:
                 remaining = [question for question in self.questions if (method.name, question.id) not in done]
                 advance(method.name, len(self.questions) - len(remaining))
-                async for result in _results(method, remaining, self.concurrency, run.lost):
+                async for result in self._results(method, remaining, run.lost):
                     run.results.append(result)
                     sink.write(json.dumps(asdict(result)) + "\n")
                     sink.flush()
                     advance(method.name, 1)
         return run
 
+    async def _results(
+        self, method: Method, questions: Sequence[BenchQuestion], lost: dict[str, str]
+    ) -> AsyncIterator[MethodResult]:
+        """Yield the results as they arrive. A question that cannot be asked goes to `lost`, and the others continue."""
+        slots = asyncio.Semaphore(self.concurrency)
 
-async def _results(
-    method: Method, questions: Sequence[BenchQuestion], concurrency: int, lost: dict[str, str]
-) -> AsyncIterator[MethodResult]:
-    """Yield the results as they arrive. A question that cannot be asked goes to `lost`, and the others continue."""
-    slots = asyncio.Semaphore(concurrency)
+        async def one(question: BenchQuestion) -> MethodResult | None:
+            async with slots:
+                started = time.perf_counter()
+                try:
+                    outcome = await method.answer(question)
+                except ITEM_ERRORS as error:
+                    lost[question.id] = str(error)
+                    return None
+                return MethodResult(
+                    method=method.name,
+                    id=question.id,
+                    right=outcome.right,
+                    completion_tokens=outcome.completion_tokens,
+                    cancelled_tokens=outcome.cancelled_tokens,
+                    escalated=outcome.escalated,
+                    status=outcome.status,
+                    seconds=time.perf_counter() - started if self.timed else None,
+                    fast_answers=outcome.fast_answers.n,
+                    unreadable_fast=outcome.fast_answers.unreadable,
+                    paths=outcome.paths.n,
+                    unreadable_paths=outcome.paths.unreadable,
+                )
 
-    async def one(question: BenchQuestion) -> MethodResult | None:
-        async with slots:
-            started = time.perf_counter()
-            try:
-                outcome = await method.answer(question)
-            except ITEM_ERRORS as error:
-                lost[question.id] = str(error)
-                return None
-            return MethodResult(
-                method=method.name,
-                id=question.id,
-                right=outcome.right,
-                completion_tokens=outcome.completion_tokens,
-                cancelled_tokens=outcome.cancelled_tokens,
-                escalated=outcome.escalated,
-                status=outcome.status,
-                seconds=time.perf_counter() - started,
-            )
-
-    tasks = [asyncio.create_task(one(question)) for question in questions]
-    try:
-        for next_one in asyncio.as_completed(tasks):
-            if (result := await next_one) is not None:
-                yield result
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = [asyncio.create_task(one(question)) for question in questions]
+        try:
+            for next_one in asyncio.as_completed(tasks):
+                if (result := await next_one) is not None:
+                    yield result
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

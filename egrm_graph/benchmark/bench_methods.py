@@ -1,15 +1,16 @@
 """The methods that `egrm bench` compares. To add one, add an entry to `METHODS`.
 
-The name of a method may have parameters, such as the 8 of `sc@8`. A derived method asks no model: its figures follow
-from those of `never`, `always`, and `egrm`.
+The name of a method may have parameters, such as the 8 of `sc@8`, and end in settings that it is run with, such as
+`egrm[paths=8,selection=best_score]`. A derived method asks no model: its figures follow from those of `never`,
+`always`, and `egrm`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from langgraph.graph.state import CompiledStateGraph
@@ -19,18 +20,20 @@ from egrm_graph.benchmark.baselines import (
     MAX_PATHS,
     Confidence,
     PathSampler,
+    any_right,
     borda,
     by_windows,
     majority,
     one_by_one,
     weighted,
 )
-from egrm_graph.benchmark.demo_methods import Method, Outcome, always_reason, is_right, outcome_of
+from egrm_graph.benchmark.demo_methods import Method, Outcome, Texts, always_reason, is_right, outcome_of
 from egrm_graph.benchmark.held_out import BenchQuestion
-from egrm_graph.errors import SettingsError
+from egrm_graph.clients.saved_draws import NOT_DRAWN, SavedDraws
+from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.graph import build_graph
 from egrm_graph.parts import Parts
-from egrm_graph.settings import RunSettings
+from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.state import Input, Output, State
 from egrm_graph.uncertainty.confidence import mean_confidence, text_self_certainty
 from egrm_graph.uncertainty.stopping import beta
@@ -50,24 +53,40 @@ class MethodBuilder:
     """What a method is built with."""
 
     name: str
-    """The name of the method, with its parameters."""
+    """The name of the method, with its parameters and settings."""
     parts: Parts
+    """With the settings in the name."""
     graph: CompiledStateGraph[State, RunSettings, Input, Output]
+    overrides: Mapping[str, Any]
+    """The settings in the name."""
 
-    def gated(self, overrides: dict[str, Any]) -> AnswerQuestion:
-        """Run the graph with these settings."""
-        context = RunSettings(**overrides)
+    def gated(self, overrides: Mapping[str, Any]) -> AnswerQuestion:
+        """Run the graph with these settings.
+
+        Raises:
+            SettingsError: a value is out of range, or the name sets it twice.
+        """
+        self._overridden(overrides)
+        configurable = {"egrm": {**self.overrides, **overrides}}
 
         async def answer(question: BenchQuestion) -> Outcome:
             metadata = {"method": self.name, "question": question.id}
-            state = await self.graph.ainvoke(question.input, {"metadata": metadata}, context=context)
+            state = await self.graph.ainvoke(question.input, {"metadata": metadata, "configurable": configurable})
             return outcome_of(self.parts, question, state["verification"])
 
         return answer
 
-    def always(self) -> AnswerQuestion:
-        """Draw paths for every question, and let the scorer choose."""
-        return lambda question: always_reason(self.parts, question)
+    def always(self, overrides: Mapping[str, Any]) -> AnswerQuestion:
+        """Draw paths for every question with these settings, and let the scorer choose."""
+        parts = replace(self.parts, settings=self._overridden(overrides))
+        return lambda question: always_reason(parts, question)
+
+    def _overridden(self, overrides: Mapping[str, Any]) -> Settings:
+        if twice := sorted(overrides.keys() & self.overrides.keys()):
+            raise SettingsError(f"the method {self.name!r} has two values of {twice[0]}; leave out the one in brackets")
+        settings = self.parts.settings.overridden(dict(overrides))
+        self.parts.check_settings(settings)
+        return settings
 
     def sampled(
         self, max_paths: int, choose: Callable[[PathSampler], Awaitable[str | None]], *, logprobs: int = 0
@@ -78,8 +97,15 @@ class MethodBuilder:
             paths = PathSampler(self.parts, question, max_paths, logprobs)
             chosen = await choose(paths)
             status = "abstained" if chosen is None else "degraded" if None in paths.completions else "ok"
-            right = is_right(self.parts, question, chosen)
-            return Outcome(right, paths.usage["completion_tokens"], escalated=True, status=status)
+            return Outcome(
+                right=is_right(self.parts, question, chosen),
+                completion_tokens=paths.usage["completion_tokens"],
+                escalated=True,
+                status=status,
+                cancelled_tokens=paths.usage["cancelled_tokens"],
+                paths=Texts.of(paths.paths),
+                reasons=[path["error"] for path in paths.paths if path["error"] is not None],
+            )
 
         return answer
 
@@ -111,6 +137,8 @@ class BenchMethod:
     """For a derived method."""
     pattern: str | None = None
     """A regular expression for the full name, if `name` cannot express it. Its groups are the parameters."""
+    knows_reference: bool = False
+    """Whether it uses the correct answer, so no other method falls short of it."""
 
     def parameters(self, name: str) -> tuple[str | None, ...] | None:
         """The parameters in a name; None if it is not a name of this method."""
@@ -128,16 +156,19 @@ def _egrm(
         "samples": None if samples is None else int(samples),
         "stopping": stopping,
     }
-    overrides = {name: value for name, value in chosen.items() if value is not None}
-    make.parts.check_settings(make.parts.settings.overridden(overrides))  # raises for an unknown measure or rule
-    return make.gated(overrides)
+    return make.gated({name: value for name, value in chosen.items() if value is not None})
 
 
 METHODS: tuple[BenchMethod, ...] = (
     BenchMethod(
         "never", "fast answers only", build=lambda make: make.gated({"measure": "consensus", "threshold": 0.0})
     ),
-    BenchMethod("always", "reasoning paths for every question, and the scorer's choice", build=MethodBuilder.always),
+    BenchMethod(
+        "always", "reasoning paths for every question, and the scorer's choice", build=lambda make: make.always({})
+    ),
+    BenchMethod(
+        "always@N", "the same with N paths for every question", build=lambda make, n: make.always({"paths": int(n)})
+    ),
     BenchMethod(
         "egrm:MEASURE=THRESHOLD@SAMPLES+STOPPING",
         "the gate of the settings, or with another measure, threshold, number of samples, or stopping rule. "
@@ -154,11 +185,18 @@ METHODS: tuple[BenchMethod, ...] = (
         "oracle",
         "derived: reasons only where that makes a wrong answer right",
         rate=lambda never, always, _: ((never == 0) & (always == 1)).astype(float),
+        knows_reference=True,
     ),
     BenchMethod(
         "sc@N",
         "self-consistency: the majority vote over N paths",
         build=lambda make, n: make.sampled(int(n), majority),
+    ),
+    BenchMethod(
+        "any@N",
+        "the best possible choice among N paths: right if any of them is",
+        build=lambda make, n: make.sampled(int(n), any_right),
+        knows_reference=True,
     ),
     BenchMethod(
         "adaptive",
@@ -192,19 +230,75 @@ def build_methods(parts: Parts, names: Sequence[str], known: Sequence[BenchMetho
     graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
     built = []
     for name in names:
-        method, parameters = find_method(name, known)
-        if method.build is not None:
-            built.append(Method(name, method.build(MethodBuilder(name, parts, graph), *parameters)))
+        found = find_method(name, known)
+        if found.method.build is not None:
+            own = replace(parts, settings=parts.settings.overridden(dict(found.overrides)))
+            own.check_settings(own.settings)
+            _refuse_limits(own)
+            answer = found.method.build(MethodBuilder(name, own, graph, found.overrides), *found.parameters)
+            built.append(Method(name, _drawn_only(answer)))
     return built
 
 
-def find_method(name: str, known: Sequence[BenchMethod] = METHODS) -> tuple[BenchMethod, tuple[str | None, ...]]:
-    """The method of this name, and the parameters in the name.
+def _refuse_limits(parts: Parts) -> None:
+    """Saved draws arrive at once, so a limit would cancel other samples than it does without them."""
+    for name in ("deadline_s", "max_completion_tokens"):
+        if isinstance(parts.client, SavedDraws) and (value := getattr(parts.settings, name)) is not None:
+            raise SettingsError(f"{name}={value} does not apply to saved draws; leave it out, or run without --draws")
+
+
+def _drawn_only(answer: AnswerQuestion) -> AnswerQuestion:
+    """Refuses an outcome that lacks a sample because the model must not be asked."""
+
+    async def complete(question: BenchQuestion) -> Outcome:
+        outcome = await answer(question)
+        if undrawn := next((reason for reason in outcome.reasons if NOT_DRAWN in reason), None):
+            raise InputError(undrawn)
+        return outcome
+
+    return complete
+
+
+class FoundMethod(NamedTuple):
+    """What a name stands for."""
+
+    method: BenchMethod
+    parameters: tuple[str | None, ...]
+    overrides: Mapping[str, str | None]
+    """The settings in brackets, as text, or None for `none`."""
+
+
+def find_method(name: str, known: Sequence[BenchMethod] = METHODS) -> FoundMethod:
+    """What the name stands for.
 
     Raises:
-        SettingsError: the name is unknown.
+        SettingsError: the method is unknown or takes no settings, or its settings cannot be read.
     """
+    base, bracket, settings = name.partition("[")
+    if bracket and not settings.endswith("]"):
+        raise SettingsError(f"the method {name!r} has no closing bracket at its end; add one")
+    overrides = settings_in(settings.removesuffix("]")) if bracket else {}
     for method in known:
-        if (parameters := method.parameters(name)) is not None:
-            return method, parameters
-    raise SettingsError(f"unknown method {name!r}; choose from {', '.join(method.name for method in known)}")
+        if (parameters := method.parameters(base)) is None:
+            continue
+        if method.build is None and bracket:
+            raise SettingsError(f"the method {name!r} is derived from others and takes no settings; name it {base!r}")
+        return FoundMethod(method, parameters, overrides)
+    raise SettingsError(f"unknown method {base!r}; choose from {', '.join(method.name for method in known)}")
+
+
+def settings_in(text: str) -> dict[str, str | None]:
+    """The settings in a text such as `paths=8,threshold=none`. Their values are text, too, or None for `none`.
+
+    Raises:
+        SettingsError: the text has another form, or names a setting twice.
+    """
+    settings: dict[str, str | None] = {}
+    for pair in text.split(","):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        if not name or not value:
+            raise SettingsError(f"the settings {text!r} cannot be read; write them as paths=8,selection=best_score")
+        if name in settings:
+            raise SettingsError(f"the settings {text!r} have two values of {name}; leave out one")
+        settings[name] = None if value == "none" else value
+    return settings

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from egrm_graph.benchmark.bench_figures import BenchRow
 from egrm_graph.benchmark.bench_folder import MethodResult
+from egrm_graph.intervals import Estimate
 from egrm_graph.terminal.tables import Column, Table
 
+NONE = "-"
+"""In a cell of what was not drawn or not measured."""
 HEADINGS = (
     "method",
     "accuracy",
@@ -18,6 +21,7 @@ HEADINGS = (
     "tokens",
     "reasoned",
     "cancelled",
+    "unreadable",
     "p50 s",
     "p95 s",
     "falls short of",
@@ -34,10 +38,21 @@ def cells(row: BenchRow) -> tuple[str, ...]:
         f"{row.tokens.value:.1f} [{row.tokens.low:.1f}, {row.tokens.high:.1f}]",
         f"{row.escalated:.1%}",
         "" if row.cancelled_tokens is None else f"{row.cancelled_tokens:.1f}",
-        "" if row.p50_s is None else f"{row.p50_s:.2f}",
-        "" if row.p95_s is None else f"{row.p95_s:.2f}",
+        "" if row.failed is None else f"{_share(row.unreadable_fast)} / {_share(row.unreadable_paths)}",
+        _seconds(row, row.p50_s),
+        _seconds(row, row.p95_s),
         short,
     )
+
+
+def _share(share: Estimate | None) -> str:
+    return NONE if share is None else f"{share.value:.1%}"
+
+
+def _seconds(row: BenchRow, seconds: float | None) -> str:
+    if row.failed is None:
+        return ""
+    return NONE if seconds is None else f"{seconds:.2f}"
 
 
 def table(rows: Sequence[BenchRow], title: str) -> Table:
@@ -87,7 +102,7 @@ def plot(rows: Sequence[BenchRow]) -> bytes:
         x, y = row.tokens.value, 100 * row.accuracy.value
         up = [[y - 100 * row.accuracy.low], [100 * row.accuracy.high - y]]
         across = [[x - row.tokens.low], [row.tokens.high - x]]
-        color = "C1" if row.method.startswith("egrm") else "C7" if row.p50_s is None else "C0"
+        color = "C1" if row.method.startswith("egrm") else "C7" if row.failed is None else "C0"
         filled = color if row.short_of is None else "white"
         axes.errorbar(x, y, yerr=up, xerr=across, fmt="o", color=color, markerfacecolor=filled, elinewidth=0.4)
     for (x, y), numbers in _together(rows):

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.deciding.decision import Decision
@@ -17,12 +18,30 @@ from egrm_graph.deciding.findings import Findings
 from egrm_graph.drawing.calls import Limits
 from egrm_graph.graph import build_graph
 from egrm_graph.parts import Parts
+from egrm_graph.reasons import texts
 from egrm_graph.scoring.grading import grade, written
 from egrm_graph.settings import RunSettings
 from egrm_graph.strategies.draw_paths import draw_paths
 from egrm_graph.strategies.strategy import Known
 from egrm_graph.uncertainty.votes import tally
-from egrm_graph.verification import Asked, Path, Uncertainty, Verification
+from egrm_graph.verification import Asked, Path, Sample, Uncertainty, Verification
+
+
+class Texts(NamedTuple):
+    """How many texts of one kind a model completed. Lost ones do not count."""
+
+    n: int = 0
+    unreadable: int = 0
+    """How many have no answer, such as those that were cut."""
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Texts:
+        """The texts of these fast answers or paths."""
+        complete = [sample for sample in samples if sample["error"] is None]
+        return cls(len(complete), sum(sample["answer"] is None for sample in complete))
+
+
+NO_TEXTS = Texts()
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,10 @@ class Outcome:
     """Whether any path is right, which is the best that a choice among them can achieve."""
     verification: Verification | None = None
     cancelled_tokens: int = 0
+    fast_answers: Texts = NO_TEXTS
+    paths: Texts = NO_TEXTS
+    reasons: Sequence[str] = ()
+    """Why the status is not `ok`."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +111,9 @@ def outcome_of(parts: Parts, question: BenchQuestion, verification: Verification
         status=verification["status"],
         verification=verification,
         cancelled_tokens=verification["usage"]["cancelled_tokens"],
+        fast_answers=Texts.of(verification["samples"]),
+        paths=Texts.of(verification["paths"]),
+        reasons=verification["reasons"],
     )
 
 
@@ -99,8 +125,8 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
     known = Known(asked, task.views(asked, settings, settings.paths), task, parts.prompts, settings)
     drawn = await draw_paths(parts.client, parts.strategy(settings), known, Limits())
     views = [drawn.views[index] for index in drawn.view_of]
-    texts = [task.graded(asked, view, written(path)) for view, path in zip(views, drawn.paths, strict=True)]
-    paths, reasons = await grade(parts.scorer, texts, drawn.paths, settings.score_timeout_s)
+    graded = [task.graded(asked, view, written(path)) for view, path in zip(views, drawn.paths, strict=True)]
+    paths, reasons = await grade(parts.scorer, graded, drawn.paths, settings.score_timeout_s)
     decision = _decision(parts, asked, paths, lost=bool(reasons))
     return Outcome(
         right=is_right(parts, question, decision.answer),
@@ -109,6 +135,9 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
         status=decision.status,
         majority_right=is_right(parts, question, tally([path["answer"] for path in paths], task.same).top),
         best_right=any(is_right(parts, question, path["answer"]) for path in paths),
+        cancelled_tokens=drawn.usage["cancelled_tokens"],
+        paths=Texts.of(paths),
+        reasons=texts([*drawn.reasons, *reasons]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -39,9 +39,11 @@ def recorded(settings: Settings, err: Console) -> Iterator[Store | None]:
             err.print(Text(f"Recorded in {settings.trace_store}: egrm trace list, show, open"), soft_wrap=True)
 
 
-async def loaded(settings: Settings, store: Store | None, err: Console) -> Parts:
-    """Load the models, and check that they work. Prints how long a model in this process took to load, because the time
-    of a question never includes that.
+async def loaded(
+    settings: Settings, store: Store | None, err: Console, *, wrapped: Callable[[Parts], Parts] = lambda parts: parts
+) -> Parts:
+    """Load the models, and check that they work, `wrapped` as the caller uses them. Prints how long a model in this
+    process took to load, because the time of a question never includes that.
 
     Raises:
         EgrmError: a model or its server cannot be used.
@@ -53,6 +55,7 @@ async def loaded(settings: Settings, store: Store | None, err: Console) -> Parts
 
         parts = assemble(settings, store=store)
         try:
+            parts = wrapped(parts)
             await parts.check()
         except BaseException:
             await parts.aclose()

@@ -243,6 +243,18 @@ def stopped(completion: Completion, stop: Sequence[str]) -> Completion:
     return replace(completion, text=completion.text[: min(places)], finish_reason="stop")
 
 
+def restricted(completion: Completion, logprobs: int) -> Completion:
+    """The completion with log-probabilities of only this many likeliest tokens at each position; 0 for none at all."""
+    if not logprobs or completion.top_logprobs is None:
+        return replace(completion, tokens=None, logprobs=None, top_logprobs=None)
+    return replace(completion, top_logprobs=tuple(likeliest(top, logprobs) for top in completion.top_logprobs))
+
+
+def likeliest(top: Mapping[str, float], most: int) -> dict[str, float]:
+    """The tokens with the largest log-probabilities, the largest first."""
+    return dict(sorted(top.items(), key=lambda pair: -pair[1])[:most])
+
+
 def no_usage() -> Usage:
     """A usage of zero."""
     return Usage(requests=0, prompt_tokens=0, cached_tokens=0, completion_tokens=0, cancelled_tokens=0)

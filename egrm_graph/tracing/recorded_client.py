@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
-from egrm_graph.clients.client import Client, Completion, Completions, LabelLogprobs, Meter, Sampling, reply_form_of
+from egrm_graph.clients.client import (
+    Client,
+    Completion,
+    Completions,
+    LabelLogprobs,
+    Meter,
+    Sampling,
+    likeliest,
+    reply_form_of,
+    restricted,
+)
 from egrm_graph.clients.observing import Observation, observed
 from egrm_graph.clients.server_errors import LogprobsRefused
 from egrm_graph.records.record import Generated, ModelCall, Retry, Tokens
@@ -203,7 +213,7 @@ class RecordedClient:
             call.answered([completion.text for completion in found.completions])
         if requested is sampling:
             return found
-        completions = (_as_requested(completion, sampling.logprobs) for completion in found.completions)
+        completions = (restricted(completion, sampling.logprobs) for completion in found.completions)
         return Completions(tuple(completions), found.usage)
 
     async def label_logprobs(
@@ -254,14 +264,4 @@ def _tokens(completion: Completion, most: int) -> Tokens | None:
     texts, logprobs, tops = completion.tokens, completion.logprobs, completion.top_logprobs
     if texts is None or logprobs is None or tops is None or not len(texts) == len(logprobs) == len(tops):
         return None
-    return Tokens(texts=list(texts), logprobs=list(logprobs), alternatives=[_likeliest(top, most) for top in tops])
-
-
-def _as_requested(completion: Completion, logprobs: int) -> Completion:
-    if not logprobs or completion.top_logprobs is None:
-        return replace(completion, tokens=None, logprobs=None, top_logprobs=None)
-    return replace(completion, top_logprobs=tuple(_likeliest(top, logprobs) for top in completion.top_logprobs))
-
-
-def _likeliest(top: Mapping[str, float], most: int) -> dict[str, float]:
-    return dict(sorted(top.items(), key=lambda pair: -pair[1])[:most])
+    return Tokens(texts=list(texts), logprobs=list(logprobs), alternatives=[likeliest(top, most) for top in tops])

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from egrm_graph import Settings
 from egrm_graph.benchmark.bench_folder import BenchFolder, BenchPlan, BenchRun, MethodResult, read_results, setup_of
-from egrm_graph.benchmark.demo_methods import Method, Outcome
+from egrm_graph.benchmark.demo_methods import Method, Outcome, Texts
 from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.errors import InputError
 
@@ -20,7 +20,15 @@ def method(name: str, asked: list[str], *, fails_at: str = "", error: Exception 
         if question.id == fails_at and error is not None:
             raise error
         asked.append(f"{name} {question.id}")
-        return Outcome(right=True, completion_tokens=7, escalated=False, status="ok", cancelled_tokens=1)
+        return Outcome(
+            right=True,
+            completion_tokens=7,
+            escalated=False,
+            status="ok",
+            cancelled_tokens=1,
+            fast_answers=Texts(5, 2),
+            paths=Texts(4, 1),
+        )
 
     return Method(name, answer)
 
@@ -47,7 +55,19 @@ async def test_every_result_is_saved(tmp_path: Path) -> None:
         ("always", "q0"),
     ]
     assert (results[0].completion_tokens, results[0].cancelled_tokens, results[0].status) == (7, 1, "ok")
+    assert (results[0].fast_answers, results[0].unreadable_fast) == (5, 2)
+    assert (results[0].paths, results[0].unreadable_paths) == (4, 1)
+    assert results[0].seconds is not None
     assert results[0].seconds >= 0
+
+
+async def test_an_untimed_run_has_no_seconds(tmp_path: Path) -> None:
+    folder = BenchFolder(tmp_path)
+    folder.start(setup_of(Settings(), QUESTIONS, timed=False), resume=False, overwrite=False)
+    run = await BenchPlan(QUESTIONS, folder, [], concurrency=1, timed=False).run([method("never", [])], ignored)
+    assert [result.seconds for result in run.results] == [None, None, None]
+    with pytest.raises(InputError, match="have other timed"):
+        folder.start(setup_of(Settings(), QUESTIONS), resume=True, overwrite=False)
 
 
 async def test_a_killed_run_resumes_where_it_was(tmp_path: Path) -> None:
@@ -97,7 +117,7 @@ def test_the_address_of_the_server_does_not_change_the_benchmark() -> None:
 
 
 def test_a_file_of_something_else_is_an_error(tmp_path: Path) -> None:
-    result = MethodResult("never", "q", True, 1, 0, False, "ok", 0.1)
+    result = MethodResult("never", "q", True, 1, 0, False, "ok", 0.1, 5, 0, 0, 0)
     file = tmp_path / "results.jsonl"
     file.write_text(json.dumps(asdict(result)) + "\n" + '{"id": 1}\n')
     with pytest.raises(InputError, match="has lines that are not results"):

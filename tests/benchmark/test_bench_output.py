@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from egrm_graph.benchmark.bench_figures import rows
@@ -6,8 +7,8 @@ from egrm_graph.benchmark.bench_folder import MethodResult
 from egrm_graph.benchmark.bench_output import cells, markdown, plot, write
 
 RESULTS = [
-    MethodResult(method, f"q{i}", right, tokens, 0, method == "always", "ok", 0.5)
-    for method, tokens in (("never", 10), ("always", 100))
+    MethodResult(method, f"q{i}", right, tokens, 0, method == "always", "ok", 0.5, n_fast, 1, 4, 1)
+    for method, tokens, n_fast in (("never", 10, 5), ("always", 100, 0))
     for i, right in enumerate((True, False))
 ]
 ROWS = rows(RESULTS, ["never", "always"])
@@ -16,9 +17,21 @@ ROWS = rows(RESULTS, ["never", "always"])
 def test_a_row_names_what_it_falls_short_of() -> None:
     never, always = map(cells, ROWS)
     assert never[0] == "never"
-    assert never[3:] == ("10.0 [10.0, 10.0]", "0.0%", "0.0", "0.50", "0.50", "")
+    assert never[3:] == ("10.0 [10.0, 10.0]", "0.0%", "0.0", "20.0% / 25.0%", "0.50", "0.50", "")
     assert never[2] == "+0.0 [+0.0, +0.0]"
     assert always[2] == ""
+    assert always[6] == "- / 25.0%"
+
+
+def test_a_time_that_was_not_measured_is_a_dash() -> None:
+    untimed = rows([replace(result, seconds=None) for result in RESULTS], ["never", "always"])
+    assert [cells(row)[7:9] for row in untimed] == [("-", "-"), ("-", "-")]
+
+
+def test_a_derived_method_has_no_times_and_no_texts() -> None:
+    gated = [replace(result, method="egrm") for result in RESULTS if result.method == "never"]
+    random = cells(rows([*RESULTS, *gated], ["never", "always", "egrm", "random"])[-1])
+    assert random[5:9] == ("", "", "", "")
 
 
 def test_the_table_for_a_readme_has_a_line_for_each_method() -> None:

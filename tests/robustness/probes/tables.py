@@ -121,7 +121,7 @@ def _bench(columns: int | None) -> str:
 def _bench_rows() -> list[BenchRow]:
     names = ["never", "always", "egrm", "random", "egrm:semantic_entropy@16+beta"]
     results = [
-        MethodResult(name, str(i), (i + j) % 4 > 0, 10 * j + i, j, j > 1, "ok", 0.1 * i)
+        MethodResult(name, str(i), (i + j) % 4 > 0, 10 * j + i, j, j > 1, "ok", 0.1 * i, 5, 1, 4 * (j > 1), 0)
         for j, name in enumerate(names)
         for i in range(20)
     ]
