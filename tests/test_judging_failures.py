@@ -194,7 +194,7 @@ async def test_no_reward_without_a_verdict(
 async def test_every_kind_of_failure_and_every_status_occurs() -> None:
     happened: set[str] = set()
     statuses: set[str] = set()
-    for seed in range(60):
+    for seed in range(120):
         trouble = Trouble(seed, (0.0, 0.1, 0.5, 0.9)[seed % 4], stalls=seed % 10 == 0)
         result = await run("best_of_n", ["65", "66", "67"], trouble, probabilities=seed % 3 == 0, scores=True, tokens=0)
         happened |= set(trouble.happened)

@@ -1,7 +1,7 @@
 """Run the graph with a base model behind `/v1/completions`: status, route, answer, and confidence.
 
-The server sends the texts of each stage in turn. Like vLLM, it sends them up to the requested stop texts, unless it
-`ignores_stop`. A text without a stop text is cut at its length limit.
+The model starts its own replies. The server sends the texts of each stage in turn. Like vLLM, it sends them up to the
+requested stop texts, unless it `ignores_stop`. A text without a stop text is cut at its length limit.
 """
 
 import itertools
@@ -31,6 +31,7 @@ async def outcome(given: dict[str, Any]) -> list[Any]:
             base_url=(server.url,),
             endpoint="completions",
             task="answer",
+            fast_reply="free",
             samples=3,
             paths=2,
         )
