@@ -3,8 +3,8 @@
 A fast answer is worth little if it cannot be read, or if it costs as much as reasoning. For each way, the study draws
 all fast answers to all questions. It prints which share has no answer, how many tokens one takes, how often the
 majority is right, how often the gate opens, so that the question is not reasoned about, and how often the majority is
-right then. A way is a list of settings, such as `fast_reply=continued,fast_temperature=0.7`. Without `--way`, each form of
-reply is asked for at temperature 1, and with the sampling of the model's card, which `--card` names.
+right then. A way is a list of settings, such as `fast_reply=continued,fast_temperature=0.7`. Without `--way`, each form
+of reply is asked for at temperature 1, and with the sampling of the model's card, which `--card` names.
 
 No path is drawn. With `--draws`, all fast answers are saved in a folder, and never drawn again.
 """
