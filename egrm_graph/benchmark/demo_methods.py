@@ -10,21 +10,21 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from egrm_graph.benchmark.held_out import BenchQuestion
-from egrm_graph.deciding.decision import Decision
+from egrm_graph.clients.client import no_usage
+from egrm_graph.context import Run
 from egrm_graph.deciding.findings import Findings
-from egrm_graph.drawing.calls import Limits
 from egrm_graph.graph import build_graph
+from egrm_graph.nodes.expand_cot import expand_cot
+from egrm_graph.nodes.score_paths import score_paths
 from egrm_graph.parts import Parts
 from egrm_graph.reasons import texts
-from egrm_graph.scoring.grading import grade, written
 from egrm_graph.settings import RunSettings
-from egrm_graph.strategies.draw_paths import draw_paths
-from egrm_graph.strategies.strategy import Known
+from egrm_graph.state import Drawn, Gated, Stage, State
 from egrm_graph.uncertainty.votes import tally
-from egrm_graph.verification import Asked, Path, Sample, Uncertainty, Verification
+from egrm_graph.verification import Asked, Sample, Uncertainty, Verification
 
 
 class Texts(NamedTuple):
@@ -118,49 +118,50 @@ def outcome_of(parts: Parts, question: BenchQuestion, verification: Verification
 
 
 async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
-    """Draw paths and let the scorer choose, without fast answers first."""
-    task = parts.task
-    asked = Asked(**task.ask(question.input, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
-    settings = parts.settings
-    known = Known(asked, task.views(asked, settings, settings.paths), task, parts.prompts, settings)
-    drawn = await draw_paths(parts.client, parts.strategy(settings), known, Limits())
-    views = [drawn.views[index] for index in drawn.view_of]
-    graded = [task.graded(asked, view, written(path)) for view, path in zip(views, drawn.paths, strict=True)]
-    paths, reasons = await grade(parts.scorer, graded, drawn.paths, settings.score_timeout_s)
-    decision = _decision(parts, asked, paths, lost=bool(reasons))
-    return Outcome(
-        right=is_right(parts, question, decision.answer),
-        completion_tokens=drawn.usage["completion_tokens"],
-        escalated=True,
-        status=decision.status,
-        majority_right=is_right(parts, question, tally([path["answer"] for path in paths], task.same).top),
-        best_right=any(is_right(parts, question, path["answer"]) for path in paths),
-        cancelled_tokens=drawn.usage["cancelled_tokens"],
-        paths=Texts.of(paths),
-        reasons=texts([*drawn.reasons, *reasons]),
-    )
-
-
-def _decision(parts: Parts, asked: Asked, paths: Sequence[Path], *, lost: bool) -> Decision:
-    """The decision on these paths alone, without fast answers."""
-    nothing = Uncertainty(
-        measure="none", value=None, threshold=0.0, votes=[], samples=1, planned=1, orders_agree=None, contested=[]
-    )
-    return parts.task.decide(
+    """Draw paths and let the scorer choose, as the graph does, without fast answers first."""
+    run = Run(parts, parts.settings, lambda _: None, parts.client)
+    state = _before_paths(parts, question)
+    expanded = state["expanded"] = (await expand_cot(state, run))["expanded"]
+    scored = (await score_paths(state, run))["scored"]
+    paths, reasons = scored["paths"], [*expanded["reasons"], *scored["reasons"]]
+    decision = parts.task.decide(
         Findings(
-            asked=asked,
+            asked=state["asked"],
             settings=parts.settings,
             route="reasoned",
-            uncertainty=nothing,
+            uncertainty=state["gated"]["uncertainty"],
             samples=[],
             readings=[],
             paths=paths,
             select=parts.selection_rule(parts.settings),
             has_scorer=parts.scorer is not None,
             scores_calibrated=parts.scorer is not None and parts.scorer.calibrated,
-            lost=lost,
+            lost=bool(reasons),
         )
     )
+    return Outcome(
+        right=is_right(parts, question, decision.answer),
+        completion_tokens=expanded["usage"]["completion_tokens"],
+        escalated=True,
+        status=decision.status,
+        majority_right=is_right(parts, question, tally([path["answer"] for path in paths], parts.task.same).top),
+        best_right=any(is_right(parts, question, path["answer"]) for path in paths),
+        cancelled_tokens=expanded["usage"]["cancelled_tokens"],
+        paths=Texts.of(paths),
+        reasons=texts(reasons),
+    )
+
+
+def _before_paths(parts: Parts, question: BenchQuestion) -> State:
+    """The state of a run that reasons and has no fast answers."""
+    asked = Asked(**parts.task.ask(question.input, parts.settings), run_id=uuid.uuid4().hex, started_at=time.time())
+    uncertainty = Uncertainty(
+        measure="none", value=None, threshold=0.0, votes=[], samples=1, planned=1, orders_agree=None, contested=[]
+    )
+    stage = Stage(usage=no_usage(), ms=0.0, reasons=[])
+    drawn = Drawn(**stage, views=[], samples=[], readings=[], planned=0, ahead=None)
+    gated = Gated(**stage, uncertainty=uncertainty, route="reasoned", classes=[], margin=None)
+    return cast(State, {**question.input, "asked": asked, "drawn": drawn, "gated": gated})
 
 
 def is_right(parts: Parts, question: BenchQuestion, answer: str | None) -> bool:

@@ -176,7 +176,7 @@ async def study(options: argparse.Namespace, settings: Settings, err: Console) -
                 try:
                     rows.append(await measured(parts, way, questions, options.concurrency))
                 except SettingsError as error:
-                    err.print(f"{way}: {error}", markup=False)
+                    err.print(f"{way}: {error}", markup=False, soft_wrap=True)
     finally:
         await parts.aclose()
     if not rows:
