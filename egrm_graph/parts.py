@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
-from egrm_graph.clients.client import Client, ContinuesPrompt
+from egrm_graph.clients.client import Client, ContinuesPrompt, ShapesReplies
 from egrm_graph.clients.engines import load_client
 from egrm_graph.deciding.selection_rules import SelectionRule
 from egrm_graph.drawing.reply_forms import reply_form
@@ -106,6 +106,11 @@ class Parts:
         """
         labels = "readings" in self.task.provides
         return reply_form(settings, self.client, self.prompts.replies[FAST_PROMPT], labels=labels)
+
+    @property
+    def restricts_replies(self) -> bool:
+        """Whether the model can be restricted to a pattern."""
+        return isinstance(self.client, ShapesReplies) and "structured" in self.client.reply_forms
 
     def check_settings(self, settings: RunSettings) -> None:
         """Checks what the settings of a run need of the parts.

@@ -12,8 +12,8 @@ in `prompts/shared`. A template can also set these next to its text:
   writes on after its answer with a next question in that pattern, so generation stops there.
 - `{% set reply_start = "\\boxed{" %}`: the first words of the reply. The model continues them.
 - `{% set reply_end = ["\n"] %}`: the texts before which a reply with that start ends.
-- `{% set reply_pattern = "[0-9]+" %}`: a regular expression for the full reply, without `reply_start`, for servers that
-  cannot continue a started reply but can restrict one.
+- `{% set reply_pattern = "[0-9]+" %}`: a regular expression for the full reply, for servers that can restrict one. If
+  it begins with `reply_start`, it also restricts how a started reply goes on.
 
 Only fast answers use the last three.
 
@@ -55,6 +55,14 @@ class ReplyShape:
     start: str = ""
     end: tuple[str, ...] = ()
     pattern: str | None = None
+
+    @property
+    def rest(self) -> str | None:
+        """The pattern of what follows the start; None if the pattern does not begin with the start."""
+        written = re.escape(self.start)
+        if self.pattern is None or not self.pattern.startswith(written):
+            return None
+        return self.pattern[len(written) :]
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,9 @@ class RunSettings(BaseModel):
     """Whether a thinking model thinks before a fast answer; `default` leaves it to the model."""
     fast_reply: Literal["auto", "continued", "structured", "free"] = "auto"
     """How a fast answer is kept short. `continued`: the prompt starts the reply, such as with `\\boxed{`, and the model
-    continues it. `structured`: the server allows only replies of one form, such as a box or a label. `free`: only the
-    prompt asks for a short answer. `auto`: the first of these that the client and the prompt support; if
-    `fast_thinking` is not `off`, always `free`."""
+    continues it; where the server can, it ends with the answer. `structured`: the server allows only replies of one
+    form, such as a box or a label. `free`: only the prompt asks for a short answer. `auto`: the first of these that the
+    client and the prompt support; if `fast_thinking` is not `off`, always `free`."""
     path_temperature: float = Field(default=1.0, ge=0, le=2)
     """Sampling temperature of reasoning paths."""
     path_top_p: float = Field(default=1.0, gt=0, le=1)

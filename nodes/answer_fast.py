@@ -54,7 +54,15 @@ async def _draw(asked: Asked, drawn: Drawn, run: Run) -> None:
     parts, settings, views = run.parts, run.settings, drawn["views"]
     drawn["planned"] = sum(view["samples"] for view in views)
     logprobs = parts.measure(settings).logprobs(settings.top_logprobs)
-    calls = fast_calls(asked, views, parts.prompts, settings, form=parts.reply_form(settings), logprobs=logprobs)
+    calls = fast_calls(
+        asked,
+        views,
+        parts.prompts,
+        settings,
+        form=parts.reply_form(settings),
+        restricts=parts.restricts_replies,
+        logprobs=logprobs,
+    )
     if not logprobs and reads_labels(views, run.client, settings):
         limits = run.limits(asked["started_at"])
         drawn["readings"], drawn["usage"], drawn["reasons"] = await read_labels(

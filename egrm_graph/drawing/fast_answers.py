@@ -21,9 +21,13 @@ def fast_calls(
     settings: RunSettings,
     *,
     form: ReplyForm = "free",
+    restricts: bool = False,
     logprobs: int = 0,
 ) -> list[Call]:
-    """One call for each view, whose samples share the prompt's prefill; see `Sampling` for `logprobs`."""
+    """One call for each view, whose samples share the prompt's prefill; see `Sampling` for `logprobs`.
+
+    `restricts` says whether the model can be restricted to a pattern: then a started reply ends with its answer.
+    """
     plain = sampling_of(settings, "fast", logprobs, prompts.stop_of(FAST_PROMPT, settings))
     left = seeds(settings.seed, FAST_PROMPT, asked["key"], sum(view["samples"] for view in views))
     calls: list[Call] = []
@@ -34,16 +38,16 @@ def fast_calls(
         sampling = plain
         if start and settings.stop is None:
             sampling = replace(plain, stop=tuple(dict.fromkeys((*plain.stop, *reply.end))))
-        elif form == "structured":
-            sampling = _structured(plain, reply, view)
+        if form == "structured" or (start and restricts):
+            sampling = _restricted(sampling, reply.rest if start else reply.pattern, view)
         first = sum(len(call.seeds) for call in calls)
         request_id = f"{asked['run_id']}.{FAST_PROMPT}.{first}"
         calls.append(Call(prompt, sampling, left[first : first + view["samples"]], request_id))
     return calls
 
 
-def _structured(sampling: Sampling, reply: ReplyShape, view: View) -> Sampling:
-    """Allows only replies of the prompt's pattern or, without one, the labels."""
-    if reply.pattern is None and view["label_alone"]:
+def _restricted(sampling: Sampling, pattern: str | None, view: View) -> Sampling:
+    """Allows only texts of the pattern or, without one, the labels."""
+    if pattern is None and view["label_alone"]:
         return replace(sampling, choices=tuple(view["labels"]))
-    return replace(sampling, pattern=reply.pattern)
+    return replace(sampling, pattern=pattern)

@@ -1,6 +1,7 @@
 """The form of fast answers through the full graph: who decides it, what is requested, read, and recorded."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,6 +61,28 @@ async def test_the_model_continues_the_start_of_the_reply() -> None:
     ]
     assert [sample["answer"] for sample in result["samples"]] == ["42", "42", "42", None, "42"]
     assert (result["route"], result["answer"]) == ("direct", "42")
+
+
+@pytest.mark.parametrize(
+    ("rest", "fits"), [("42}", True), ("\\frac{1}{2}}", True), ("42} because", False), ("}", False)]
+)
+async def test_a_continued_reply_ends_with_its_answer_where_it_can_be_restricted(rest: str, fits: bool) -> None:
+    _, client = await verify(["42}"] * 5)
+    assert client.calls[0].sampling is not None
+    assert bool(re.fullmatch(client.calls[0].sampling.pattern or "", rest)) is fits
+
+
+async def test_a_continued_reply_is_not_restricted_where_it_cannot_be() -> None:
+    _, client = await verify(["42}"] * 5, ["continued"])
+    assert client.calls[0].sampling is not None
+    assert client.calls[0].sampling.pattern is None
+
+
+async def test_a_continued_verdict_is_one_of_the_labels() -> None:
+    _, client = await verify(lambda *_: "A", task="pairwise", label_probabilities="never")
+    assert client.calls[0].prompt[-1] == Message(role="assistant", content="**")
+    assert client.calls[0].sampling is not None
+    assert (client.calls[0].sampling.choices, client.calls[0].sampling.pattern) == (("A", "B", "C"), None)
 
 
 async def test_an_answer_that_is_cut_before_its_end_is_a_lost_vote() -> None:
