@@ -30,7 +30,7 @@ from egrm_graph.tasks.task import Task
 from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Gate, Measure
-from egrm_graph.uncertainty.stopping import StoppingRule, stopping_rule
+from egrm_graph.uncertainty.stopping import StoppingRule, path_stopping_rule, stopping_rule
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -81,6 +81,25 @@ class Parts:
         """
         return stopping_rule(settings.stopping, self.gate(settings), self.extensions.stopping_rules)
 
+    def path_stopping_rule(self, settings: RunSettings) -> StoppingRule:
+        """The stopping rule for paths that the settings name.
+
+        Raises:
+            SettingsError: the rule is unknown or not for paths, or it needs a calibrated scorer.
+        """
+        name, calibrated = settings.path_stopping, self.scorer is not None and self.scorer.calibrated
+        if name == "auto":
+            # Rewards are shares of all paths, so nothing about them is settled before the last one.
+            name = "posterior" if calibrated and not self.task.counts_every_vote else "all"
+        rule = path_stopping_rule(name, settings.path_confidence, self.extensions.stopping_rules)
+        if name == "posterior" and not calibrated:
+            lacking = "the graph has no scorer" if self.scorer is None else f"{self.scorer.name} is not calibrated"
+            raise SettingsError(
+                f"path_stopping='posterior' needs scores that are probabilities, and {lacking}; set scorer (--scorer) "
+                "to a calibrated one, such as `egrm train scorer` makes, or path_stopping to 'all' or 'beta'"
+            )
+        return rule
+
     def strategy(self, settings: RunSettings) -> PathStrategy:
         """The path strategy that the settings name.
 
@@ -101,10 +120,11 @@ class Parts:
         """Checks what the settings of a run need of the parts.
 
         Raises:
-            SettingsError: a name is unknown; the measure lacks something; a sampling setting does not reach the model;
-                or `min_confidence` is set, and no confidence is ever calibrated.
+            SettingsError: a name is unknown; the measure or a stopping rule lacks something; a sampling setting does
+                not reach the model; or `min_confidence` is set, and no confidence is ever calibrated.
         """
         self.stopping_rule(settings)
+        self.path_stopping_rule(settings)
         strategy = self.strategy(settings)
         if missing := [name for name in strategy.prompts if name not in self.prompts.templates]:
             raise SettingsError(

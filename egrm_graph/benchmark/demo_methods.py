@@ -98,9 +98,8 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
     settings = parts.settings
     known = Known(asked, task.views(asked, settings, settings.paths), task, parts.prompts, settings)
     drawn = await draw_paths(parts.client, parts.strategy(settings), known, Limits())
-    views = [drawn.views[index] for index in drawn.view_of]
-    texts = [task.graded(asked, view, written(path)) for view, path in zip(views, drawn.paths, strict=True)]
-    paths, reasons = await grade(parts.scorer, texts, drawn.paths, settings.score_timeout_s)
+    texts = [task.graded(asked, view, written(path)) for path, view in drawn.paths]
+    paths, reasons = await grade(parts.scorer, texts, [path for path, _ in drawn.paths], settings.score_timeout_s)
     decision = _decision(parts, asked, paths, lost=bool(reasons))
     return Outcome(
         right=is_right(parts, question, decision.answer),
