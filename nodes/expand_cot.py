@@ -17,8 +17,8 @@ from egrm_graph.strategies.strategy import Known, PathInView
 from egrm_graph.uncertainty.stopping import everything
 from egrm_graph.verification import Asked, Path, Usage, View
 
-STEPS_OF_TWO_WAVES = 4
-"""Steps of LangGraph from the last wave but one to the end: score it, draw the last one, score that, and decide."""
+STEPS_OF_TWO_WAVES = 5
+"""What LangGraph does after the last wave but one: score it, draw the last one, score that, decide, and end."""
 
 
 async def expand_cot(state: State, run: Run) -> dict[str, Expanded]:
