@@ -12,7 +12,7 @@ from egrm_graph.drawing.calls import Limits
 from egrm_graph.state import Expanded, State
 from egrm_graph.strategies.draw_paths import draw_paths
 from egrm_graph.strategies.path_evidence import PathEvidence
-from egrm_graph.strategies.path_waves import path_waves
+from egrm_graph.strategies.path_waves import PathWave, path_waves
 from egrm_graph.strategies.strategy import Known, PathInView
 from egrm_graph.uncertainty.stopping import everything
 from egrm_graph.verification import Asked, Path, Usage, View
@@ -80,13 +80,9 @@ async def draw_wave(
     the wave has all the paths that are left. See `draw_paths` for `landed` and `unneeded`.
     """
     parts, settings, task = run.parts, run.settings, run.parts.task
-    rule = parts.path_stopping_rule(settings)
-    views = task.views(asked, settings, settings.paths, contested)
-    planned = sum(view["samples"] for view in views)
-    first, later = (planned, planned) if rule is everything else (settings.first_paths, settings.later_paths)
     n_before = before["waves"]
-    waves = path_waves(views, first, later, most=n_before + 1 if all_left else None)
-    wave = waves[n_before]
+    waves = planned_waves(asked, run, contested, most=n_before + 1 if all_left else None)
+    planned, wave = sum(len(wave.numbers) for wave in waves), waves[n_before]
     known = Known(
         asked,
         wave.views,
@@ -98,7 +94,7 @@ async def draw_wave(
         next_number=planned + before["extra_calls"],
     )
     limits = run.limits(asked["started_at"], spent, before["usage"])
-    one_by_one = rule is not everything and len(wave.views) == 1 and len(wave.numbers) > 1
+    one_by_one = parts.path_stopping_rule(settings) is not everything and len(wave.views) == 1 and len(wave.numbers) > 1
     drawn = await draw_paths(
         run.client,
         parts.strategy(settings),
@@ -121,6 +117,15 @@ async def draw_wave(
         ms=before["ms"],
         reasons=[*before["reasons"], *drawn.reasons],
     )
+
+
+def planned_waves(asked: Asked, run: Run, contested: Sequence[str], most: int | None = None) -> list[PathWave]:
+    """The waves of paths if drawing does not stop early: one if no rule could stop it. See `path_waves` for `most`."""
+    parts, settings = run.parts, run.settings
+    views = parts.task.views(asked, settings, settings.paths, contested)
+    if parts.path_stopping_rule(settings) is everything:
+        most = 1
+    return path_waves(views, settings.first_paths, settings.later_paths, most)
 
 
 def path_evidence(asked: Asked, run: Run, planned: int, limits: Limits) -> PathEvidence:

@@ -253,10 +253,10 @@ def test_a_killed_run_resumes_in_any_wave_and_draws_and_counts_nothing_twice(at:
     with pytest.raises(RuntimeError, match="killed"):
         graph.invoke(QUESTION, config)
     result: Verification = graph.invoke(None, config)["verification"]
-    whole = build_graph(settings, client=ScriptedClient(fast=TORN, paths=paths), scorer=ByText()).invoke(QUESTION)
+    usual = build_graph(settings, client=ScriptedClient(fast=TORN, paths=paths), scorer=ByText()).invoke(QUESTION)
     assert numbers(client) == [0, 1, 2, 3, 4]
     assert scorer.asked == Counter(paths)
-    assert result["usage"] == whole["verification"]["usage"]
+    assert result["usage"] == usual["verification"]["usage"]
     assert (result["answer"], len(result["paths"])) == ("65", 5)
 
 
