@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
+from egrm_graph.calibration.calibrated_gate import CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt
 from egrm_graph.clients.engines import load_client
 from egrm_graph.deciding.selection_rules import SelectionRule
@@ -210,7 +210,8 @@ def assemble(
         reads_labels=used_client.gives_logprobs,
     )
     scored_by = None if used_scorer is None else used_scorer.name
-    tracer = tracer_of(settings, _sources(settings), used_client, task.same, store, scorer=scored_by, redact=redact)
+    sources = _sources(settings, () if gate is None else gate.found.run_settings)
+    tracer = tracer_of(settings, sources, used_client, task.same, store, scorer=scored_by, redact=redact)
     parts = Parts(settings, used_client, task, prompts, used_scorer, extensions, tuple(closers), gate, tracer, store)
     parts.check_settings(settings)
     return parts
@@ -238,12 +239,10 @@ def _load_prompts(settings: Settings, task: Task, extensions: Extensions) -> Pro
     return prompts
 
 
-def _sources(settings: Settings) -> dict[str, Source]:
+def _sources(settings: Settings, calibrated: Iterable[str]) -> dict[str, Source]:
     """Where the settings of the build come from, except those left at their default."""
     sources: dict[str, Source] = {name: "build" for name in Settings.model_fields if name in settings.model_fields_set}
-    if settings.calibration is not None:
-        sources |= dict.fromkeys(GATE, "calibration")
-    return sources
+    return sources | dict.fromkeys(calibrated, "calibration")
 
 
 def scorer_folder(settings: Settings) -> Path | None:

@@ -128,6 +128,51 @@ def test_a_setting_that_contradicts_the_calibration_is_an_error(
         build_graph(Settings(calibration=written(tmp_path), **settings), client=client(SURE), scorer=None)
 
 
+STOPS = {"path_stopping": "posterior", "path_confidence": 0.9, "paths": 6, "selection": "best_score", "scored": True}
+
+
+class Sure:
+    name = "sure"
+    calibrated = True
+
+    async def score(self, question: str, paths: Sequence[str]) -> list[float]:
+        return [0.8 for _ in paths]
+
+    async def aclose(self) -> None: ...
+
+
+async def test_the_calibration_sets_where_paths_stop(tmp_path: Path) -> None:
+    file = written(tmp_path, **STOPS)
+    graph = build_graph(Settings(calibration=file), client=client(UNSURE, [SEVEN] * 6), scorer=Sure())
+    result = (await graph.ainvoke({"question": "3+4"}))["verification"]
+    assert (len(result["paths"]), result["calibrated"], result["confidence"]) == (2, True, 0.8)
+    other = (await graph.ainvoke({"question": "3+4"}, context=RunSettings(path_confidence=0.95)))["verification"]
+    assert (len(other["paths"]), other["confidence"]) == (3, 0.8)  # the score itself, which is not the calibration's
+
+
+@pytest.mark.parametrize(
+    "settings", [{"path_confidence": 0.95}, {"paths": 4}, {"path_stopping": "all"}, {"selection": "weighted_vote"}]
+)
+def test_a_setting_that_contradicts_calibrated_stopping_is_an_error(tmp_path: Path, settings: dict[str, Any]) -> None:
+    [(name, value)] = settings.items()
+    with pytest.raises(SettingsError, match=f"{name}={value!r} contradicts the calibration"):
+        build_graph(Settings(calibration=written(tmp_path, **STOPS), **settings), client=client(SURE), scorer=Sure())
+
+
+def test_a_calibration_without_stopping_was_made_for_all_paths(tmp_path: Path) -> None:
+    found = calibration()
+    assert found.run_settings == {"measure": "consensus", "samples": 4, "threshold": 1.0, "path_stopping": "all"}
+    gate = CalibratedGate(found, foreign=False, watch=RateWatch((0.4, 0.6)))
+    settings = Settings(samples=4, threshold=1.0)
+    assert gate.holds_for(settings)
+    assert not gate.holds_for(settings.overridden({"path_stopping": "beta"}))
+
+
+def test_stopping_needs_all_of_its_fields() -> None:
+    with pytest.raises(ValueError, match="comes with path_confidence, paths, and selection"):
+        calibration(path_stopping="posterior", path_confidence=0.9)
+
+
 def test_a_calibration_of_samples_refuses_label_probabilities(tmp_path: Path) -> None:
     settings = Settings(task="pairwise", calibration=written(tmp_path, task="pairwise"))
     labels_client = ScriptedClient(labels={"A": -0.1}, name=BUNDLED_MODEL)
