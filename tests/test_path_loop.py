@@ -27,7 +27,7 @@ from tests import judges
 from tests.tracing.memory_store import MemoryStore, recording_graph
 
 TORN = ["1", "2", "3", "4", "5"]
-QUESTION = {"question": "17+48"}
+QUESTION: Any = {"question": "17+48"}
 
 
 def path(answer: int, score: float) -> str:
@@ -127,6 +127,7 @@ async def test_within_a_wave_the_first_paths_decide_whichever_ends_first(delays:
 
 
 async def test_a_path_is_scored_once() -> None:
+    sizes: Any
     for sizes in ({"first_paths": 1}, {"first_paths": 3, "later_paths": 2}):
         scorer = ByText()
         await verify(UNSURE, scorer, **sizes)
@@ -203,7 +204,7 @@ class Uncalibrated(ByText):
 def test_a_rule_that_cannot_apply_is_refused(settings: dict[str, str], scorer: Any, message: str) -> None:
     client = ScriptedClient(fast=TORN, paths=[])
     with pytest.raises(SettingsError, match=message):
-        build_graph(Settings(task="arithmetic", **settings), client=client, scorer=scorer)  # type: ignore[arg-type]
+        build_graph(Settings(task="arithmetic", **settings), client=client, scorer=scorer)
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=scorer)
     with pytest.raises(SettingsError, match=message):
         graph.invoke(QUESTION, {"configurable": {"egrm": settings}})
@@ -327,7 +328,8 @@ class Constant(ByText):
 async def judged(judge: judges.Judge, candidates: Sequence[str], **settings: Any) -> Verification:
     settings = {"task": "pairwise", "paths": 8, "threshold": 2.0, "path_stopping": "posterior", **settings}
     graph = build_graph(Settings(**settings), client=ScriptedClient(judges.script(judge)), scorer=Constant())
-    return (await graph.ainvoke({"question": "1+1", "candidates": list(candidates)}))["verification"]
+    result: Verification = (await graph.ainvoke({"question": "1+1", "candidates": list(candidates)}))["verification"]
+    return result
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 1), (2, 3)])
@@ -441,7 +443,7 @@ def test_concurrent_runs_do_not_mix() -> None:
     graph = build_graph(settings, client=client, scorer=ByText())
 
     async def several() -> list[Any]:
-        return await asyncio.gather(*(graph.ainvoke({"question": f"{i}+48"}) for i in range(20)))
+        return list(await asyncio.gather(*(graph.ainvoke({"question": f"{i}+48"}) for i in range(20))))
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")

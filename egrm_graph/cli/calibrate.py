@@ -148,7 +148,7 @@ def path_confidences(chosen: list[float] | None, log: Sequence[LoggedQuestion], 
     """The confidences to try, at which drawing paths stops: the chosen ones or, if paths have scores, the usual ones.
 
     Raises:
-        SettingsError: one of them is no probability, or the task is not one for which stopping is calibrated.
+        SettingsError: one of them is not between 0 and 1, or the task is not one for which stopping is calibrated.
     """
     from egrm_graph.replay.stopped_reasoning import can_stop
 

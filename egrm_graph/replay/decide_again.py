@@ -31,7 +31,7 @@ from egrm_graph.state import Drawn, Gated, Scored, State
 from egrm_graph.tasks.task import Task
 from egrm_graph.uncertainty.stopping import Standing, stopping_rule
 from egrm_graph.uncertainty.wave_sizes import wave_sizes
-from egrm_graph.verification import Path, Route, Status, Verification
+from egrm_graph.verification import Route, Status, Verification
 
 CHANGES = ("measure", "threshold", "selection", "contested_share", "min_confidence", *PATH_CHANGES)
 """The settings that can change. Any other change would have drawn other answers."""
@@ -199,8 +199,7 @@ def _scored(
         return NO_PATHS
     if contested != verification["uncertainty"]["contested"]:
         return "it would have reasoned about other candidates"
-    paths: list[Path] | str = verification["paths"]
-    reasons = _reasons(record, "expand_cot", "score_paths")
+    paths, reasons = verification["paths"], _reasons(record, "expand_cot", "score_paths")
     recorded = _recorded(record)
     if any(name in changes and changes[name] != recorded.get(name) for name in PATH_CHANGES):
         if run.settings.path_stopping == "posterior":
@@ -208,10 +207,10 @@ def _scored(
                 return NO_PROBABILITIES
             run = replace(run, parts=replace(run.parts, scorer=_NoScorer(run.parts.client.name, calibrated=True)))
         assert record["asked"] is not None  # it has a verdict
-        paths = paths_drawn(verification["paths"], record["asked"], contested, run)
-        if isinstance(paths, str):
-            return paths
-        reasons = path_reasons(paths)
+        drawn = paths_drawn(paths, record["asked"], contested, run)
+        if isinstance(drawn, str):
+            return drawn
+        paths, reasons = drawn, path_reasons(drawn)
     return Scored(paths=paths, enough=True, usage=no_usage(), ms=0.0, reasons=reasons)
 
 

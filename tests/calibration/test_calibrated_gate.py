@@ -12,6 +12,7 @@ from egrm_graph.calibration.gate_calibration import Abstention, CalibrationWarni
 from egrm_graph.calibration.rate_watch import RateWatch
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.settings import BUNDLED_MODEL
 from egrm_graph.verification import Uncertainty
 from tests.calibrations import calibration, written
@@ -135,7 +136,7 @@ class Sure:
     name = "sure"
     calibrated = True
 
-    async def score(self, question: str, paths: Sequence[str]) -> list[float]:
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         return [0.8 for _ in paths]
 
     async def aclose(self) -> None: ...

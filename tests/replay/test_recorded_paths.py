@@ -109,7 +109,7 @@ async def test_a_record_without_texts_is_decided_the_same() -> None:
         assert fewer.undecided is None
 
 
-async def test_scores_that_are_no_probabilities_cannot_stop_a_replay() -> None:
+async def test_uncalibrated_scores_cannot_stop_a_replay() -> None:
     store = MemoryStore()
     graph = recording_graph(scripted(), store, RandomScorer(), threshold=2.0)
     await graph.ainvoke({"question": "7+1"})

@@ -51,7 +51,7 @@ def test_equivalent_answers_are_unified_and_the_runs_answer_is_kept(tmp_path: Pa
     ]
 
 
-def test_scores_that_are_no_probabilities_are_left_out(tmp_path: Path) -> None:
+def test_uncalibrated_scores_are_left_out(tmp_path: Path) -> None:
     for calibrated, score in ((None, 0.9), (True, 0.9), (False, None)):
         [saved] = read(tmp_path, run(calibrated=calibrated))
         assert [path.score for path in saved.paths] == [score]
