@@ -21,12 +21,13 @@ from egrm_graph.tasks import JUDGING_TASKS, QUESTION_TASKS
 from egrm_graph.tasks.task import Task
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import MEASURES, Measure
-from egrm_graph.uncertainty.stopping import STOPPING_RULES, StoppingRule
+from egrm_graph.uncertainty.stopping import PATH_STOPPING_RULES, STOPPING_RULES, StoppingRule
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 _Part = TypeVar("_Part")
+_STOPPING_NAMES = (*STOPPING_RULES, *PATH_STOPPING_RULES, "auto")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Extensions:
             tuple(tasks),
             {**STRATEGIES, **_named("path strategy", ((each.name, each) for each in strategies), STRATEGIES)},
             {**MEASURES, **_named("measure", ((each.name, each) for each in own_measures), MEASURES)},
-            _functions("stopping rule", stopping_rules, ("standing",), STOPPING_RULES),
+            _functions("stopping rule", stopping_rules, ("standing",), _STOPPING_NAMES),
             {
                 **SELECTION_RULES,
                 **_functions("selection rule", selection_rules, ("classes", "scores"), SELECTION_RULES),

@@ -17,7 +17,7 @@ from egrm_graph.extensions import Extensions
 from egrm_graph.nodes.answer_fast import answer_fast
 from egrm_graph.nodes.check_uncertainty import certainty, check_uncertainty
 from egrm_graph.nodes.expand_cot import expand_cot
-from egrm_graph.nodes.score_paths import score_paths
+from egrm_graph.nodes.score_paths import score_paths, sufficiency
 from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import assemble
 from egrm_graph.records.privacy import Redactor
@@ -78,7 +78,8 @@ def build_graph(
     routes: dict[Hashable, str] = {"certain": "select_answer", "uncertain": "expand_cot"}
     builder.add_conditional_edges("check_uncertainty", bind.edge(certainty), routes)
     builder.add_edge("expand_cot", "score_paths")
-    builder.add_edge("score_paths", "select_answer")
+    evidence: dict[Hashable, str] = {"enough": "select_answer", "more": "expand_cot"}
+    builder.add_conditional_edges("score_paths", bind.edge(sufficiency), evidence)
     builder.add_edge("select_answer", END)
 
     graph = builder.compile(name="egrm", checkpointer=checkpointer).with_config(run_config(settings))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from egrm_graph.calibration.calibrated_gate import GATE, CalibratedGate, calibrated
+from egrm_graph.calibration.calibrated_gate import CalibratedGate, calibrated
 from egrm_graph.clients.client import Client, ContinuesPrompt, ShapesReplies
 from egrm_graph.clients.engines import load_client
 from egrm_graph.deciding.selection_rules import SelectionRule
@@ -31,7 +31,7 @@ from egrm_graph.tasks.task import Task
 from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Gate, Measure
-from egrm_graph.uncertainty.stopping import StoppingRule, stopping_rule
+from egrm_graph.uncertainty.stopping import StoppingRule, path_stopping_rule, stopping_rule
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -82,6 +82,25 @@ class Parts:
         """
         return stopping_rule(settings.stopping, self.gate(settings), self.extensions.stopping_rules)
 
+    def path_stopping_rule(self, settings: RunSettings) -> StoppingRule:
+        """The stopping rule for paths that the settings name.
+
+        Raises:
+            SettingsError: the rule is unknown or not for paths, or it needs a calibrated scorer.
+        """
+        name, calibrated = settings.path_stopping, self.scorer is not None and self.scorer.calibrated
+        if name == "auto":
+            # Rewards are shares of all paths, so nothing about them is settled before the last one.
+            name = "posterior" if calibrated and not self.task.counts_every_vote else "all"
+        rule = path_stopping_rule(name, settings.path_confidence, self.extensions.stopping_rules)
+        if name == "posterior" and not calibrated:
+            lacking = "the graph has no scorer" if self.scorer is None else f"{self.scorer.name} is not calibrated"
+            raise SettingsError(
+                f"path_stopping='posterior' needs scores that are probabilities, and {lacking}; set scorer (--scorer) "
+                "to a calibrated one, such as `egrm train scorer` makes, or path_stopping to 'all' or 'beta'"
+            )
+        return rule
+
     def strategy(self, settings: RunSettings) -> PathStrategy:
         """The path strategy that the settings name.
 
@@ -116,11 +135,12 @@ class Parts:
         """Checks what the settings of a run need of the parts.
 
         Raises:
-            SettingsError: a name is unknown; the measure lacks something; a sampling setting does not reach the model;
-                the form of fast answers is not supported; or `min_confidence` is set, and no confidence is ever
-                calibrated.
+            SettingsError: a name is unknown; the measure or a stopping rule lacks something; a sampling setting does
+                not reach the model; the form of fast answers is not supported; or `min_confidence` is set, and no
+                confidence is ever calibrated.
         """
         self.stopping_rule(settings)
+        self.path_stopping_rule(settings)
         strategy = self.strategy(settings)
         if missing := [name for name in strategy.prompts if name not in self.prompts.templates]:
             raise SettingsError(
@@ -207,7 +227,8 @@ def assemble(
         reads_labels=used_client.gives_logprobs,
     )
     scored_by = None if used_scorer is None else used_scorer.name
-    tracer = tracer_of(settings, _sources(settings), used_client, task.same, store, scorer=scored_by, redact=redact)
+    sources = _sources(settings, () if gate is None else gate.found.run_settings)
+    tracer = tracer_of(settings, sources, used_client, task.same, store, scorer=scored_by, redact=redact)
     parts = Parts(settings, used_client, task, prompts, used_scorer, extensions, tuple(closers), gate, tracer, store)
     parts.check_settings(settings)
     return parts
@@ -235,12 +256,10 @@ def _load_prompts(settings: Settings, task: Task, extensions: Extensions) -> Pro
     return prompts
 
 
-def _sources(settings: Settings) -> dict[str, Source]:
+def _sources(settings: Settings, calibrated: Iterable[str]) -> dict[str, Source]:
     """Where the settings of the build come from, except those left at their default."""
     sources: dict[str, Source] = {name: "build" for name in Settings.model_fields if name in settings.model_fields_set}
-    if settings.calibration is not None:
-        sources |= dict.fromkeys(GATE, "calibration")
-    return sources
+    return sources | dict.fromkeys(calibrated, "calibration")
 
 
 def scorer_folder(settings: Settings) -> Path | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -29,6 +31,11 @@ Selection = str
 """The name of a selection rule."""
 Stopping = str
 """The name of a stopping rule."""
+Preset = Literal["default", "published"]
+PUBLISHED: Mapping[str, Any] = MappingProxyType(
+    {"samples": 5, "measure": "consensus", "threshold": 0.8, "paths": 4, "path_stopping": "all"}
+)
+"""The published setting of E-GRM, whatever the defaults are."""
 ToolVotes = Literal["whole", "name", "arguments", "hierarchical"]
 
 
@@ -65,7 +72,19 @@ class RunSettings(BaseModel):
     strategy: str = "plain"
     """How reasoning paths are drawn: `plain`, independent paths, or a strategy passed to `build_graph`."""
     paths: int = Field(default=4, ge=1, le=256)
-    """Number of reasoning paths if the fast answers do not converge."""
+    """Maximum number of reasoning paths if the fast answers do not converge."""
+    path_stopping: Stopping = "all"
+    """When drawing paths stops early: `all`, never, and all are drawn at once; `posterior`, once an answer is right
+    with a probability of `path_confidence`, by calibrated scores; `beta`, `windows`, `sequential`: by a test of the
+    votes of the paths; `auto`, `posterior` if the scorer is calibrated and `all` if not; or a rule passed to
+    `build_graph`."""
+    path_confidence: float = Field(default=0.95, gt=0, lt=1)
+    """The probability at which `path_stopping="posterior"` stops."""
+    first_paths: int = Field(default=1, ge=1)
+    """Number of paths in the first wave, unless `path_stopping` is `all`. For candidates, a wave has as many paths in
+    each order, so it may be larger."""
+    later_paths: int = Field(default=1, ge=1)
+    """Number of paths in each later wave. Each wave costs a round trip."""
     selection: Selection = "weighted_vote"
     """How scored paths decide: `weighted_vote`, the answer whose paths have the largest sum of scores; `best_score`;
     `majority_best`, the best-scored path of the most frequent answer; or a rule passed to `build_graph`."""
@@ -202,6 +221,9 @@ class RunSettings(BaseModel):
 class Settings(RunSettings):
     """What the graph is built with: the settings of its runs, and what is fixed from then on, such as the models."""
 
+    preset: Preset = "default"
+    """Where settings that are not given come from: `default`, their defaults; `published`, the published setting of
+    E-GRM: `samples=5`, `measure="consensus"`, `threshold=0.8`, `paths=4`, `path_stopping="all"`."""
     engine: Engine = "auto"
     """Where the language model runs: `embedded`, in this process; `vllm`, behind a vLLM server; `openai`, behind any
     other server with an OpenAI-style API; or `chat_model`, a LangChain chat model. `auto` is `openai` if `base_url` is
@@ -259,6 +281,13 @@ class Settings(RunSettings):
     telemetry: Literal["off", "on", "content"] = "off"
     """Whether OpenTelemetry spans and metrics go to the providers that the program set up; `content` adds prompts and
     answers. Needs the extra `otel`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("preset") == "published":
+            return {**PUBLISHED, **given}
+        return given
 
     @model_validator(mode="after")
     def _resolved_engine(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired, TypeAlias
 
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
+from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict  # of its own one Python 3.11 gives servers no schema
 
 from egrm_graph.reasons import Reason
@@ -44,13 +45,24 @@ class Stage(TypedDict):
     reasons: list[Reason]
 
 
-class PathsAhead(TypedDict):
-    """Paths drawn before the gate decided; `answer_fast` counts their usage."""
+class Expanded(Stage):
+    """The reasoning paths of all waves so far. Usage, time, and reasons are those of all waves, too."""
 
     paths: list[Path]
+    """In the order of the waves; those of earlier waves with their scores."""
     views: list[View]
+    """The views that the paths are drawn in."""
     view_of: list[int]
-    reasons: list[Reason]
+    """For each path, the index of its view."""
+    waves: int
+    """How many waves of the plan are drawn."""
+    extra_calls: int
+    """How many model calls the strategy made beyond one for each path."""
+    planned: int
+    """How many paths there are if drawing does not stop early."""
+    ended: bool
+    """Whether no more paths can be drawn: all planned ones were, the strategy has no more calls, or a limit was
+    reached."""
 
 
 class Drawn(Stage):
@@ -62,7 +74,8 @@ class Drawn(Stage):
     readings: list[Reading]
     planned: int
     """How many fast answers there are if drawing does not stop early."""
-    ahead: PathsAhead | None
+    ahead: Expanded | None
+    """The first wave of paths, drawn before the gate decided; without its usage, which counts here."""
 
 
 class Gated(Stage):
@@ -76,18 +89,17 @@ class Gated(Stage):
     """How far the value is on the certain side of the threshold."""
 
 
-class Expanded(Stage):
-    """The reasoning paths."""
+class Scored(Stage):
+    """The paths of all waves so far, with their scores."""
 
     paths: list[Path]
-    views: list[View]
-    """The views that the paths are drawn in."""
-    view_of: list[int]
-    """For each path, the index of its view."""
+    enough: bool
+    """Whether no more paths are drawn."""
 
 
 class State(Input):
-    """All keys. Each private one is written by one node and read by later ones."""
+    """All keys. Each private one is written by one node and read by later ones. Paths are drawn and scored in a loop:
+    what a wave writes has everything of the waves before it, so a run can resume anywhere."""
 
     verification: Verification
     asked: Asked
@@ -96,4 +108,6 @@ class State(Input):
     drawn: Drawn
     gated: Gated
     expanded: NotRequired[Expanded | None]
-    scored: NotRequired[Expanded | None]
+    scored: NotRequired[Scored | None]
+    remaining_steps: NotRequired[RemainingSteps]
+    """How many more steps LangGraph allows. No node writes it."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from egrm_graph.clients.client import add_usage, no_usage
@@ -17,9 +16,8 @@ from egrm_graph.drawing.label_readings import read_labels, reads_labels
 from egrm_graph.drawing.speculation import Speculation
 from egrm_graph.drawing.waves import draw_waves, waves_of
 from egrm_graph.messages.run_input import messages_of
-from egrm_graph.state import Drawn, PathsAhead, State
-from egrm_graph.strategies.draw_paths import DrawnPaths, draw_paths
-from egrm_graph.strategies.strategy import Known
+from egrm_graph.nodes.expand_cot import draw_wave, no_paths
+from egrm_graph.state import Drawn, Expanded, State
 from egrm_graph.uncertainty.evidence import evidence_of
 from egrm_graph.uncertainty.stopping import everything
 from egrm_graph.uncertainty.wave_sizes import wave_sizes
@@ -90,7 +88,7 @@ async def _draw_samples(asked: Asked, drawn: Drawn, calls: Sequence[Call], run: 
         for sample in samples:
             run.emit({"egrm": "sample", "node": "answer_fast", "i": next(numbers), **sample})
 
-    ahead = Speculation(lambda unneeded: _paths(asked, run, unneeded))
+    ahead = Speculation(lambda unneeded: draw_wave(run, asked, no_paths(), spent=no_usage(), unneeded=unneeded))
     # Which candidates are contested follows from all votes. A budget of tokens cannot be shared by two stages at once.
     speculates = settings.speculate and not task.counts_every_vote and settings.max_completion_tokens is None
     undecided = ahead.start if speculates else lambda: None
@@ -105,19 +103,12 @@ async def _draw_samples(asked: Asked, drawn: Drawn, calls: Sequence[Call], run: 
         ahead.close()
 
 
-async def _settle(ahead: Speculation[DrawnPaths], drawn: Drawn, *, certain: bool) -> None:
+async def _settle(ahead: Speculation[Expanded], drawn: Drawn, *, certain: bool) -> None:
     """Cancels the paths that were started if the gate will not reason; otherwise waits for them."""
     if certain:
         usage = await ahead.discard()
     else:
         paths = await ahead.take()
-        usage = paths.usage
-        drawn["ahead"] = PathsAhead(paths=paths.paths, views=paths.views, view_of=paths.view_of, reasons=paths.reasons)
+        usage = paths["usage"]
+        drawn["ahead"] = {**paths, "usage": no_usage()}
     drawn["usage"] = add_usage(drawn["usage"], usage)
-
-
-def _paths(asked: Asked, run: Run, unneeded: asyncio.Event) -> Coroutine[Any, Any, DrawnPaths]:
-    parts, settings = run.parts, run.settings
-    views = parts.task.views(asked, settings, settings.paths)
-    known = Known(asked, views, parts.task, parts.prompts, settings)
-    return draw_paths(run.client, parts.strategy(settings), known, run.limits(asked["started_at"]), unneeded=unneeded)

@@ -13,7 +13,6 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.verification import Path, Route, Uncertainty
 
-GATE = ("measure", "samples", "threshold")
 SAME_ROUTE = ("decided", "all")
 """The stopping rules under which a run takes the same route as with all M fast answers."""
 
@@ -29,7 +28,7 @@ class CalibratedGate:
 
     def holds_for(self, settings: RunSettings) -> bool:
         """Whether the calibration was made for runs with these settings."""
-        same = all(getattr(settings, name) == getattr(self.found, name) for name in GATE)
+        same = all(getattr(settings, name) == value for name, value in self.found.run_settings.items())
         return same and not self.foreign and settings.stopping in SAME_ROUTE
 
     def applied(self, decision: Decision, route: Route, uncertainty: Uncertainty, paths: Sequence[Path]) -> Decision:
@@ -92,10 +91,9 @@ def calibrated(
     if settings.calibration is None:
         return settings, None
     found = read_calibration(settings.calibration)
-    gate = {name: getattr(found, name) for name in GATE}
-    for name, value in gate.items():
+    for name, value in found.run_settings.items():
         given = getattr(settings, name)
-        if name in settings.model_fields_set and given not in (value, None):
+        if name in settings.model_fields_set and given not in (value, None, "auto"):
             raise SettingsError(
                 f"{name}={given!r} contradicts the calibration {str(settings.calibration)!r}, whose gate has "
                 f"{value!r}; leave {name} out, or the calibration"
@@ -113,7 +111,8 @@ def calibrated(
             CalibrationWarning,
             stacklevel=2,
         )
-    return settings.model_copy(update=gate), CalibratedGate(found, bool(differences), RateWatch(found.direct_between))
+    calibrated_settings = settings.model_copy(update=found.run_settings)
+    return calibrated_settings, CalibratedGate(found, bool(differences), RateWatch(found.direct_between))
 
 
 def _differences(found: GateCalibration, settings: Settings, *, has_scorer: bool, judges: bool) -> list[str]:

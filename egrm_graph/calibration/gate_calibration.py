@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -57,12 +57,22 @@ class GateCalibration(BaseModel):
     higher_is_certain: bool
     """The measure's direction."""
 
+    path_stopping: Literal["all", "posterior"] = "all"
+    """The stopping rule for paths. Files of earlier versions have none: all paths were drawn."""
+    path_confidence: float | None = Field(default=None, gt=0, lt=1)
+    """The probability at which `posterior` stops. None for `all`, and so are the next two."""
+    paths: int | None = Field(default=None, ge=1)
+    """The maximum number of paths."""
+    selection: str | None = None
+    """How scored paths decide."""
+
     loss: Literal["excess", "error"]
     target_risk: float = Field(gt=0, lt=1)
     confidence: float = Field(gt=0, lt=1)
     """The guarantee: with this confidence the loss is below the target, for questions from the same source."""
     gates: int
-    """Pairs of a measure and a number of samples that were tried; they share the risk of a wrong guarantee."""
+    """Combinations of a measure, a number of samples, and a way to stop drawing paths that were tried; they share the
+    risk of a wrong guarantee."""
     questions: int
     """Questions that the gate was chosen on: all labeled ones or, with an abstention, half of them."""
     losses: int
@@ -87,6 +97,21 @@ class GateCalibration(BaseModel):
     """The name of the file with the labeled questions."""
     data_sha256: str
     versions: dict[str, str]
+
+    @property
+    def run_settings(self) -> dict[str, Any]:
+        """The settings of the runs that it was made for."""
+        names = ("measure", "samples", "threshold", "path_stopping", "path_confidence", "paths", "selection")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _stops(self) -> Self:
+        given = [value is not None for value in (self.path_confidence, self.paths, self.selection)]
+        if any(given) != all(given) or all(given) != (self.path_stopping == "posterior"):
+            raise ValueError(
+                "path_stopping='posterior' comes with path_confidence, paths, and selection, and 'all' not"
+            )
+        return self
 
     @model_validator(mode="after")
     def _withholds_answers(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,9 +19,14 @@ from egrm_graph.terminal.terminal_text import inert
 
 if TYPE_CHECKING:
     from egrm_graph.calibration.gate_calibration import GateCalibration
+    from egrm_graph.deciding.selection_rules import SelectionRule
+    from egrm_graph.replay.answer_log import LoggedQuestion
     from egrm_graph.replay.answer_table import AnswerTable
     from egrm_graph.replay.gate_fitting import Certified, Promise
     from egrm_graph.uncertainty.measures import Measure
+
+PATH_CONFIDENCES = (0.9, 0.95, 0.99)
+"""Tried by default, next to all paths. Each further one leaves less of the confidence to each."""
 
 LabeledArgument = Annotated[Path, typer.Argument(metavar="LABELED", help="A log, or a file from `egrm verify`.")]
 QuestionsOption = Annotated[
@@ -32,6 +38,15 @@ MeasuresOption = Annotated[
 SamplesOption = Annotated[
     list[int] | None,
     typer.Option("--samples", min=1, help="Number of fast answers to try. Repeatable. [default: 3 5 8 16]"),
+]
+PathConfidencesOption = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--path-confidence",
+        min=0,
+        max=1,
+        help="Confidence to try, at which paths stop. Repeatable. [default: 0.9 0.95 0.99 if paths have scores]",
+    ),
 ]
 
 
@@ -52,15 +67,23 @@ def calibrate(
     ] = None,
     measure: MeasuresOption = None,
     samples: SamplesOption = None,
+    path_confidence: PathConfidencesOption = None,
+    all_paths: Annotated[
+        bool, typer.Option("--all-paths", help="Calibrate the gate alone, for runs that draw all paths.")
+    ] = False,
+    selection: Annotated[
+        str, typer.Option(help="How scored paths decide in a run that stops: its setting `selection`.")
+    ] = "weighted_vote",
     questions: QuestionsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --output.")] = False,
 ) -> None:
-    """Choose the measure, number of samples, and threshold of the gate, with a guarantee, from labeled questions.
+    """Choose the measure, number of samples, and threshold of the gate, and the confidence at which drawing paths
+    stops, with one guarantee for all of it, from labeled questions.
 
     LABELED has a line {"id", "fast": [sample], "paths": [sample]} for each question, where a sample is {"answer",
-    "correct", "n_tokens"}, plain or gzipped. It may also be the output of `egrm verify` with a gate that never opens
-    (--measure consensus --threshold 2 --stopping all). Then --questions has the references. No model is called. Use
-    the result with --calibration.
+    "correct", "n_tokens"}, plain or gzipped; a path may have the "score" that a calibrated scorer gave it. It may also
+    be the output of `egrm verify` with a gate that never opens (--measure consensus --threshold 2 --stopping all
+    --path-stopping all). Then --questions has the references. No model is called. Use the result with --calibration.
 
     Exit status: 0 with a calibration, 1 if no gate can be guaranteed and none is written, 2 if LABELED or the options
     cannot be used.
@@ -83,14 +106,16 @@ def calibrate(
         )
     if output.exists() and not overwrite:
         raise SettingsError(f"{output} exists; name another --output, or add --overwrite")
-    table = table_of(read_labelled(labeled, questions, task))
+    log = read_labelled(labeled, questions, task)
+    confidences = [] if all_paths else path_confidences(path_confidence, log, task)
+    table = table_of(log, confidences, selection_named(selection))
     promise = Promise(target_risk, confidence, loss, abstain_risk)
     found = find(table, measures_named(measure), samples_named(samples, table), promise)
     out = Console(highlight=False)
     if isinstance(found, Refused):
         out.print(Text(inert(f"No guarantee: {found.reason}.")), soft_wrap=True)
         raise typer.Exit(1)
-    made = _made(found, promise, table, model=model, task=task, data=labeled)
+    made = _made(found, promise, table, model=model, task=task, selection=selection, data=labeled)
     output.write_text(made.model_dump_json(indent=1) + "\n", "utf-8")
     out.print(Text(inert("\n".join(_summary(made, found)))), soft_wrap=True)
 
@@ -119,11 +144,47 @@ def samples_named(samples: list[int] | None, table: AnswerTable) -> list[int]:
     return list(dict.fromkeys(samples)) if samples else sizes_of(table.n_fast)
 
 
+def path_confidences(chosen: list[float] | None, log: Sequence[LoggedQuestion], task: TaskName) -> list[float]:
+    """The confidences to try, at which drawing paths stops: the chosen ones or, if paths have scores, the usual ones.
+
+    Raises:
+        SettingsError: one of them is not between 0 and 1, or the task is not one for which stopping is calibrated.
+    """
+    from egrm_graph.replay.stopped_reasoning import can_stop
+
+    answers = task in ("answer", "arithmetic")
+    if chosen and not answers:
+        raise SettingsError(
+            f"--path-confidence: the task {task} draws paths in several orders, which a log does not have; leave it out"
+        )
+    for confidence in chosen or ():
+        if not 0 < confidence < 1:
+            raise SettingsError(
+                f"--path-confidence {confidence:g} is never reached; choose one between 0 and 1, as 0.95"
+            )
+    usual = PATH_CONFIDENCES if answers and can_stop(log) else ()
+    return list(dict.fromkeys(chosen or usual))
+
+
+def selection_named(name: str) -> SelectionRule:
+    """The built-in selection rule of this name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    from egrm_graph.deciding.selection_rules import SELECTION_RULES
+
+    if name not in SELECTION_RULES:
+        raise SettingsError(f"--selection {name}: unknown selection rule; choose from {', '.join(SELECTION_RULES)}")
+    return SELECTION_RULES[name]
+
+
 def _made(
-    found: Certified, promise: Promise, table: AnswerTable, *, model: str, task: TaskName, data: Path
+    found: Certified, promise: Promise, table: AnswerTable, *, model: str, task: TaskName, selection: str, data: Path
 ) -> GateCalibration:
     from egrm_graph.calibration.gate_calibration import GateCalibration
 
+    stops = found.path_confidence is not None
     return GateCalibration(
         model=model,
         task=task,
@@ -131,6 +192,10 @@ def _made(
         samples=found.samples,
         threshold=found.threshold,
         higher_is_certain=found.measure.higher_is_certain,
+        path_stopping="posterior" if stops else "all",
+        path_confidence=found.path_confidence,
+        paths=int(table.reasoning.drawn[0]) if stops else None,
+        selection=selection if stops else None,
         loss=promise.loss,
         target_risk=promise.target_risk,
         confidence=promise.confidence,
@@ -152,7 +217,10 @@ def _made(
 
 
 def _summary(made: GateCalibration, found: Certified) -> list[str]:
-    kind = "a wrong fast answer where reasoning is right" if made.loss == "excess" else "a wrong answer"
+    stops = made.path_stopping == "posterior"
+    kind = "a wrong answer"
+    if made.loss == "excess":
+        kind = f"{kind} where all paths give the right one" if stops else "a wrong fast answer where reasoning is right"
     opens = f"{'>=' if made.higher_is_certain else '<='} {made.threshold:g}"
     share, right = made.direct / made.labelled, found.accuracy
     lines = [
@@ -163,6 +231,12 @@ def _summary(made: GateCalibration, found: Certified) -> list[str]:
         f"Right on these questions: gate {right.gated:.1%}, always reasoning {right.always:.1%}, never "
         f"{right.never:.1%}. Right among the direct answers: {right.direct:.1%}.",
     ]
+    if made.path_confidence is not None:
+        lines.insert(
+            1,
+            f"Paths: until an answer is right with probability {made.path_confidence:g}, {found.paths_drawn:.2f} of "
+            f"{made.paths} on average.",
+        )
     if right.never >= right.always:
         lines.append("Reasoning is not better than the fast answers here: never reasoning would lose nothing.")
     if made.abstention is not None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,7 +79,7 @@ class Drawing:
 
 
 Landed = Callable[[int, Outcomes], None]
-Enough = Callable[[Sequence[Outcomes]], bool]
+Enough = Callable[[Sequence[Outcomes]], bool | Coroutine[Any, Any, bool]]
 
 
 async def draw(
@@ -96,6 +97,7 @@ async def draw(
     `landed(i, outcomes)` is called as call i ends, in the caller's event loop. `enough` is called with the outcomes of
     the first call, the first two, and so on, as soon as these have ended. Once it returns True, the calls after them
     are canceled, and anything they already returned is dropped, so the outcomes do not depend on which call was faster.
+    If its answer has to be awaited, the other calls run on meanwhile.
     Setting `unneeded` cancels everything that still runs. `seen` has the ids of responses that were drawn before for
     the same votes, and gets the new ones: a response that a cache sends again is lost.
     """
@@ -131,6 +133,8 @@ class _Pending:
         self._enough = enough
         self._seen = seen
         self._checked = 0
+        self._judging: asyncio.Future[bool] | None = None
+        """The pending answer to whether the first `_checked` calls are enough."""
         self._used = len(calls)
         self._outcomes: dict[int, Outcomes] = {}
         self._usages: dict[int, Usage] = {}
@@ -163,8 +167,9 @@ class _Pending:
         stop = asyncio.ensure_future(self._stop.wait())
         running = set(self._tasks)
         try:
-            while running:
+            while running or self._judging is not None:
                 waited: set[asyncio.Future[Any]] = {*running, stop}
+                waited |= set() if self._judging is None else {self._judging}
                 await asyncio.wait(waited, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED)
                 ended = [task for task in self._tasks if task in running and task.done()]
                 for task in ended:
@@ -177,12 +182,26 @@ class _Pending:
             stop.cancel()
 
     def _have_enough(self) -> bool:
-        while self._enough is not None and self._checked in self._outcomes:
-            self._checked += 1
-            if self._enough([self._outcomes[i] for i in range(self._checked)]):
+        while (answer := self._answer()) is not None:
+            if answer:
                 self._used = self._checked
                 return True
         return False
+
+    def _answer(self) -> bool | None:
+        """Whether the next call makes the first ones enough; None if that is not known yet."""
+        if self._judging is None:
+            if self._enough is None or self._checked not in self._outcomes:
+                return None
+            self._checked += 1
+            answer = self._enough([self._outcomes[i] for i in range(self._checked)])
+            if not inspect.iscoroutine(answer):
+                return bool(answer)
+            self._judging = asyncio.ensure_future(answer)
+        if not self._judging.done():
+            return None
+        judged, self._judging = self._judging, None
+        return judged.result()
 
     def _metered(self) -> int:
         """Tokens generated so far, by calls that ended and calls that run; 0 without limits."""
@@ -213,6 +232,9 @@ class _Pending:
 
     async def cancel(self) -> None:
         """Cancels what still runs, and waits until it has ended."""
+        if self._judging is not None:
+            self._judging.cancel()
+            await asyncio.gather(self._judging, return_exceptions=True)
         running = [task for task in self._tasks if self._tasks[task] not in self._outcomes]
         for task in running:
             task.cancel()

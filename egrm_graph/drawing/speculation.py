@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from egrm_graph.drawing.calls import cancelled
+from egrm_graph.state import Stage
 from egrm_graph.verification import Usage
 
-
-class _Drawn(Protocol):
-    @property
-    def usage(self) -> Usage: ...
-
-
-Result = TypeVar("Result", bound=_Drawn)
+Result = TypeVar("Result", bound=Stage)
 
 
 class Speculation(Generic[Result]):
@@ -41,7 +36,7 @@ class Speculation(Generic[Result]):
     async def discard(self) -> Usage:
         """Cancels what still runs; what all of it cost counts as cancelled."""
         self._unneeded.set()
-        return cancelled((await self.take()).usage)
+        return cancelled((await self.take())["usage"])
 
     def close(self) -> None:
         """Cancels what still runs if the run itself ends early."""

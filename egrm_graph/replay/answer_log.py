@@ -1,8 +1,8 @@
 """Read logs of fast answers and reasoning paths that are known to be right or wrong.
 
 Each line is a question, `{"id", "fast": [sample], "paths": [sample]}`, where a sample is `{"answer": str | null,
-"correct": bool, "n_tokens": int | null}`. Other fields are ignored. Equal answers are equal strings, and `null` is an
-answer that could not be read. Files may be gzipped.
+"correct": bool, "n_tokens": int | null}`. A path may also have a `"score": float | null`. Other fields are ignored.
+Equal answers are equal strings, and `null` is an answer that could not be read. Files may be gzipped.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class LoggedAnswer(BaseModel):
     """None if it could not be read. It counts in the denominator but is never a vote, even if it is `correct`."""
     correct: bool
     n_tokens: int | None = Field(default=None, ge=0)
+    score: float | None = Field(default=None, ge=0, le=1)
+    """Of a path: the probability that it is right, from a calibrated scorer."""
 
 
 class LoggedQuestion(BaseModel):

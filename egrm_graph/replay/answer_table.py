@@ -11,8 +11,10 @@ from itertools import combinations, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from egrm_graph.deciding.selection_rules import SelectionRule, weighted_vote
 from egrm_graph.errors import InputError
 from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
+from egrm_graph.replay.stopped_reasoning import Reasoning, stopped
 from egrm_graph.uncertainty.evidence import Evidence
 from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.votes import Votes
@@ -33,16 +35,24 @@ class AnswerTable:
     """(N, F) The class of each fast answer, in the order they were drawn. -1 for a lost one."""
     right: BoolArray
     """(N, C) Whether a class is right."""
-    reasoned_right: BoolArray
-    """(N,) Whether reasoning finds the right answer."""
-    reasoned_confidence: FloatArray
-    """(N,) The confidence in the reasoned answer: the run's, or else its share of the paths' votes."""
+    reasoning: Reasoning
+    """With all paths."""
     fast_tokens: FloatArray | None
     """(N, F) The tokens of each fast answer. None unless the log has the tokens of every sample."""
-    path_tokens: FloatArray | None
-    """(N,) The tokens of all paths of a question."""
     scored: bool
     """Whether confidences are scores rather than shares of votes."""
+    stopped: tuple[Reasoning, ...] = ()
+    """With paths until one answer is likely enough, for each confidence to try."""
+
+    @property
+    def reasoned_right(self) -> BoolArray:
+        """(N,) Whether reasoning with all paths finds the right answer."""
+        return self.reasoning.right
+
+    @property
+    def path_tokens(self) -> FloatArray | None:
+        """(N,) The tokens of all paths of a question."""
+        return self.reasoning.tokens
 
     @property
     def n(self) -> int:
@@ -63,21 +73,34 @@ class GateMeasurements:
     """(N,) Whether the fast answer with the most votes is right."""
 
 
-def table_of(log: Sequence[LoggedQuestion]) -> AnswerTable:
-    """Convert a log to arrays."""
+def table_of(
+    log: Sequence[LoggedQuestion], path_confidences: Sequence[float] = (), select: SelectionRule = weighted_vote
+) -> AnswerTable:
+    """Convert a log to arrays. `path_confidences` are those at which drawing paths may stop, and `select` chooses among
+    the paths that are drawn then.
+
+    Raises:
+        InputError: the log cannot say where drawing would stop.
+    """
     n_fast = min(len(question.fast) for question in log)
     numbered = [_numbered(question.fast[:n_fast]) for question in log]
     width = max(1, *(len(marks) for _, marks in numbered))
     reasoned = [_reasoned(question) for question in log]
     counted = all(d.n_tokens is not None for question in log for d in (*question.fast[:n_fast], *question.paths))
+    every = Reasoning(
+        stops_at=None,
+        right=np.array([right for right, _ in reasoned]),
+        confidence=np.array([confidence for _, confidence in reasoned]),
+        drawn=np.array([len(question.paths) for question in log]),
+        tokens=np.array([sum(d.n_tokens or 0 for d in q.paths) for q in log], float) if counted else None,
+    )
     return AnswerTable(
         fast=np.array([numbers for numbers, _ in numbered]),
         right=np.array([[*marks, *[False] * (width - len(marks))] for _, marks in numbered]),
-        reasoned_right=np.array([right for right, _ in reasoned]),
-        reasoned_confidence=np.array([confidence for _, confidence in reasoned]),
+        reasoning=every,
         fast_tokens=np.array([[d.n_tokens for d in q.fast[:n_fast]] for q in log], float) if counted else None,
-        path_tokens=np.array([sum(d.n_tokens or 0 for d in q.paths) for q in log], float) if counted else None,
         scored=any(question.scored for question in log),
+        stopped=tuple(stopped(log, every, confidence, select) for confidence in path_confidences),
     )
 
 

@@ -24,18 +24,23 @@ from egrm_graph.nodes.select_answer import select_answer
 from egrm_graph.parts import Parts, assemble
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.records.record import Record
+from egrm_graph.replay.recorded_paths import PATH_CHANGES, path_reasons, paths_drawn
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.settings import RunSettings, Settings
-from egrm_graph.state import Drawn, Expanded, Gated, State
+from egrm_graph.state import Drawn, Gated, Scored, State
 from egrm_graph.tasks.task import Task
 from egrm_graph.uncertainty.stopping import Standing, stopping_rule
 from egrm_graph.uncertainty.wave_sizes import wave_sizes
 from egrm_graph.verification import Route, Status, Verification
 
-CHANGES = ("measure", "threshold", "selection", "contested_share", "min_confidence")
+CHANGES = ("measure", "threshold", "selection", "contested_share", "min_confidence", *PATH_CHANGES)
 """The settings that can change. Any other change would have drawn other answers."""
 STOPPED = "drawing stopped after {n} of {planned} fast answers, but this gate needs more; record with --stopping all"
 NO_PATHS = "it would have reasoned, but no paths were drawn; record with a gate that never opens (--threshold 2)"
+NO_PROBABILITIES = (
+    "path_stopping='posterior' needs scores that are probabilities, and these are not known to be; replay with another "
+    "rule, or record with a calibrated scorer and --path-stopping posterior"
+)
 
 
 @dataclass(frozen=True)
@@ -94,16 +99,12 @@ def decide_again(record: Record, changes: Mapping[str, Any] | None = None) -> Re
     state = cast(State, {"asked": asked, "drawn": _drawn(record, verification, n), "expanded": None, "scored": None})
     gated = state["gated"] = check_uncertainty(state, run)["gated"]
     if gated["route"] == "reasoned":
-        if (unknown := _not_reasoned(verification, gated, partial=partial)) is not None:
-            return _undecided(run, unknown, gated)
-        state["scored"] = Expanded(
-            paths=verification["paths"],
-            views=[],
-            view_of=[],
-            usage=no_usage(),
-            ms=0.0,
-            reasons=_reasons(record, after=2),
-        )
+        scored = _scored(record, verification, gated, changes, run)
+        if not isinstance(scored, str) and partial and all(path["answer"] is None for path in scored["paths"]):
+            scored = "no path gave an answer, so the fast answers decide, and more of them would have been drawn"
+        if isinstance(scored, str):
+            return _undecided(run, scored, gated)
+        state["scored"] = scored
     with warnings.catch_warnings():  # a replay is not a stream of runs to monitor the calibration on
         warnings.simplefilter("ignore", CalibrationWarning)
         return replace(as_recorded(select_answer(state, run)["verification"]), partial=partial)
@@ -115,8 +116,7 @@ def same_answers(record: Record) -> Callable[[str, str], bool]:
 
 
 def _run(record: Record, changes: Mapping[str, Any]) -> Run:
-    # Runs recorded before this setting existed withheld no answers.
-    recorded = {"min_confidence": None, **record["settings"]}
+    recorded = _recorded(record)
     values = {name: value for name, value in recorded.items() if name in Settings.model_fields}
     values |= {"model": record["model"], "prompts": "auto", "trace_level": "off", "telemetry": "off"}
     fixed = {name: value for name, value in values.items() if name not in RunSettings.model_fields}
@@ -150,16 +150,24 @@ def _drawn(record: Record, verification: Verification, n: int) -> Drawn:
         ahead=None,
         usage=no_usage(),
         ms=0.0,
-        reasons=_reasons(record, before=1)
+        reasons=_reasons(record, "answer_fast")
         if verification["readings"]
         else lost_reasons(ReasonCode.FAST_ANSWERS_LOST, outcomes),
     )
 
 
-def _reasons(record: Record, *, after: int = 0, before: int = 4) -> list[Reason]:
+def _reasons(record: Record, *nodes: str) -> list[Reason]:
     return [
-        ReasonCode.RECORDED.reason(text=reason) for node in record["nodes"][after:before] for reason in node["reasons"]
+        ReasonCode.RECORDED.reason(text=reason)
+        for node in record["nodes"]
+        if node["name"] in nodes
+        for reason in node["reasons"]
     ]
+
+
+def _recorded(record: Record) -> dict[str, Any]:
+    """The settings of the run. Before these settings existed, no answers were withheld, and all paths were drawn."""
+    return {"min_confidence": None, "path_stopping": "all", **record["settings"]}
 
 
 def _drawn_until(record: Record, verification: Verification, run: Run) -> tuple[int | None, bool]:
@@ -182,14 +190,36 @@ def _drawn_until(record: Record, verification: Verification, run: Run) -> tuple[
     return n, False
 
 
-def _not_reasoned(verification: Verification, gated: Gated, *, partial: bool) -> str | None:
+def _scored(
+    record: Record, verification: Verification, gated: Gated, changes: Mapping[str, Any], run: Run
+) -> Scored | str:
+    """The scored paths of the run, or why they are unknown."""
+    contested = gated["uncertainty"]["contested"]
     if verification["route"] == "direct":
         return NO_PATHS
-    if partial and all(path["answer"] is None for path in verification["paths"]):
-        return "no path gave an answer, so the fast answers decide, and more of them would have been drawn"
-    if gated["uncertainty"]["contested"] != verification["uncertainty"]["contested"]:
+    if contested != verification["uncertainty"]["contested"]:
         return "it would have reasoned about other candidates"
-    return None
+    paths, reasons = verification["paths"], _reasons(record, "expand_cot", "score_paths")
+    recorded = _recorded(record)
+    if any(name in changes and changes[name] != recorded.get(name) for name in PATH_CHANGES):
+        if run.settings.path_stopping == "posterior":
+            if not _probabilities(record, verification):
+                return NO_PROBABILITIES
+            run = replace(run, parts=replace(run.parts, scorer=_NoScorer(run.parts.client.name, calibrated=True)))
+        assert record["asked"] is not None  # it has a verdict
+        drawn = paths_drawn(paths, record["asked"], contested, run)
+        if isinstance(drawn, str):
+            return drawn
+        paths, reasons = drawn, path_reasons(drawn)
+    return Scored(paths=paths, enough=True, usage=no_usage(), ms=0.0, reasons=reasons)
+
+
+def _probabilities(record: Record, verification: Verification) -> bool:
+    """Whether the scores are known to be probabilities. The record of a judgment says so only if it stopped by them."""
+    if record["scorer"] is None:
+        return False
+    unscored = all(path["score"] is None for path in verification["paths"])
+    return unscored or verification["calibrated"] is True or _recorded(record)["path_stopping"] == "posterior"
 
 
 def _undecided(run: Run, reason: str, gated: Gated | None = None) -> ReplayDecision:

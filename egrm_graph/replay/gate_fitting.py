@@ -1,4 +1,4 @@
-"""Calibrate a gate on labeled questions, or say why no gate can keep the promise."""
+"""Calibrate a gate on labeled questions, and where drawing paths stops; or say why nothing can keep the promise."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ class Certified:
     measure: Measure
     samples: int
     threshold: float
+    path_confidence: float | None
+    """The confidence at which drawing paths stops. None if all are drawn."""
+    paths_drawn: float
+    """Paths of a question that is reasoned about, on average; 0 if there is none."""
     questions: int
     losses: int
     risk_bound: float
@@ -74,7 +78,7 @@ class Refused:
 def calibrate(
     table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], promise: Promise, seed: int = 0
 ) -> Certified | Refused:
-    """Find the cheapest gate that keeps the promise.
+    """Find the cheapest gate, with the cheapest way of reasoning, that keeps the promise.
 
     Raises:
         InputError: The log has fewer fast answers than one of `samples`.
@@ -91,11 +95,10 @@ def calibrate(
     if found < 0:
         return Refused(_failed(choices, chosen_on, promise))
     gate, direct = choices[found], choices[found].direct[:, at]
+    reasoning = gate.reasoning
     abstention = None
     if promise.abstain_risk is not None:
-        abstention = _abstention(
-            table, direct, gate.fast_right, rows=~chosen_on, target=promise.abstain_risk, delta=delta
-        )
+        abstention = _abstention(gate, direct, rows=~chosen_on, target=promise.abstain_risk, delta=delta)
         if abstention is None:
             return Refused(_too_wrong(direct[~chosen_on], gate.fast_right[~chosen_on], promise))
     losses, n_direct = int(gate.losses[chosen_on, at].sum()), int(direct.sum())
@@ -103,6 +106,8 @@ def calibrate(
         measure=gate.measure,
         samples=gate.samples,
         threshold=gate.threshold(at),
+        path_confidence=reasoning.stops_at,
+        paths_drawn=float(reasoning.drawn[~direct].mean()) if not direct.all() else 0.0,
         questions=n,
         losses=losses,
         risk_bound=upper_bound(losses, n, delta / len(choices)),
@@ -110,12 +115,10 @@ def calibrate(
         direct=n_direct,
         direct_between=_between(n_direct, table.n),
         fast_right=fitted_steps(gate.certainty.tolist(), gate.fast_right.tolist()),
-        reasoned_right=fitted_steps(
-            table.reasoned_confidence[~direct].tolist(), table.reasoned_right[~direct].tolist()
-        ),
+        reasoned_right=fitted_steps(reasoning.confidence[~direct].tolist(), reasoning.right[~direct].tolist()),
         abstention=abstention,
         accuracy=Accuracy(
-            float(np.where(direct, gate.fast_right, table.reasoned_right).mean()),
+            float(np.where(direct, gate.fast_right, reasoning.right).mean()),
             float(table.reasoned_right.mean()),
             float(gate.fast_right.mean()),
             float(gate.fast_right[direct].mean()),
@@ -157,15 +160,15 @@ def _between(direct: int, n: int) -> tuple[float, float]:
 
 
 def _abstention(
-    table: AnswerTable, direct: BoolArray, fast_right: BoolArray, *, rows: BoolArray, target: float, delta: float
+    gate: ThresholdSequence, direct: BoolArray, *, rows: BoolArray, target: float, delta: float
 ) -> Abstention | None:
     """Give as many answers as possible at the target risk. None if even the direct answers exceed it.
 
     The number of wrong answers at a level, given the number of answers, is binomial. The levels are tested in a fixed
     order, starting with the strictest: direct answers only.
     """
-    confidence = np.where(direct, ABOVE_ANY_CONFIDENCE, table.reasoned_confidence)[rows]
-    wrong = ~np.where(direct, fast_right, table.reasoned_right)[rows]
+    confidence = np.where(direct, ABOVE_ANY_CONFIDENCE, gate.reasoning.confidence)[rows]
+    wrong = ~np.where(direct, gate.fast_right, gate.reasoning.right)[rows]
     levels = np.array([ABOVE_ANY_CONFIDENCE, *np.unique(confidence[confidence < ABOVE_ANY_CONFIDENCE])[::-1]])
     answers = confidence[:, None] >= levels
     answered, mistaken = answers.sum(axis=0), (answers & wrong[:, None]).sum(axis=0)

@@ -1,7 +1,7 @@
 """Convert the output of `egrm verify` to a log, using the references of its questions.
 
 A replay needs all fast answers and paths of every question, so the gate must never open and drawing must never stop:
-`egrm verify QUESTIONS --measure consensus --threshold 2 --stopping all --samples 16 --output RUN`.
+`egrm verify QUESTIONS --measure consensus --threshold 2 --stopping all --path-stopping all --samples 16 --output RUN`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ SameAnswer = Callable[[str, str], bool]
 """Whether two answers are the same."""
 
 COMPLETE = (
-    "draw all of them for every question with a gate that never opens: --measure consensus --threshold 2 --stopping all"
+    "draw all of them for every question with a gate that never opens: --measure consensus --threshold 2 --stopping "
+    "all --path-stopping all"
 )
 
 
 class _Sample(BaseModel):
     answer: str | None
     n_tokens: int | None = None
+    score: float | None = None
 
 
 class _Drawn(BaseModel):
@@ -44,6 +46,7 @@ class _Run(BaseModel):
     answer: str | None
     best_guess: str | None = None
     confidence: float | None
+    calibrated: bool | None = None
     best_path: int | None = None
     uncertainty: _Drawn
     samples: list[_Sample]
@@ -96,7 +99,12 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
         raise InputError(f"{where} has {drawn}, because drawing stopped early; {COMPLETE}")
     unified = _unified([*run.samples, *run.paths], same)
     draws = [
-        LoggedAnswer(answer=answer, correct=answer is not None and same(answer, reference), n_tokens=sample.n_tokens)
+        LoggedAnswer(
+            answer=answer,
+            correct=answer is not None and same(answer, reference),
+            n_tokens=sample.n_tokens,
+            score=None if run.calibrated is False else sample.score,  # only probabilities can stop a run
+        )
         for answer, sample in zip(unified, [*run.samples, *run.paths], strict=True)
     ]
     # A log has the outcome of reasoning, even if the run withheld it.

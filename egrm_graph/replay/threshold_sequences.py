@@ -1,4 +1,5 @@
-"""The threshold sequences to calibrate: for each measure and M, the losses of each question at each threshold."""
+"""The threshold sequences to calibrate: for each measure, M, and confidence at which drawing paths stops, the losses of
+each question at each threshold."""
 
 from __future__ import annotations
 
@@ -19,12 +20,13 @@ from egrm_graph.replay.answer_table import (
     draws_of,
     measure_gate,
 )
+from egrm_graph.replay.stopped_reasoning import Reasoning
 from egrm_graph.uncertainty.measures import Measure
 from egrm_graph.uncertainty.votes import partitions
 
 GateLoss = Literal["excess", "error"]
-"""`excess`: the given fast answer is wrong, but reasoning is right. Its mean bounds what the gate loses against always
-reasoning. `error`: the given answer is wrong."""
+"""`excess`: the given answer is wrong, but reasoning with all paths is right. Its mean bounds what gate and stopping
+together lose against always reasoning. `error`: the given answer is wrong."""
 
 
 MAX_ENUMERATED = 16
@@ -33,10 +35,11 @@ MAX_ENUMERATED = 16
 
 @dataclass(frozen=True)
 class ThresholdSequence:
-    """One measure at one M. N questions, T thresholds, strictest first."""
+    """One measure at one M, with one way of reasoning. N questions, T thresholds, strictest first."""
 
     measure: Measure
     samples: int
+    reasoning: Reasoning
     certainties: FloatArray
     """(T,)"""
     certainty: FloatArray
@@ -48,7 +51,7 @@ class ThresholdSequence:
     losses: BoolArray
     """(N, T)"""
     cost: FloatArray
-    """(N, T) Tokens or, if the log has none, whether the question reasons."""
+    """(N, T) Tokens or, if the log has none, the share of the paths that are drawn."""
 
     def threshold(self, t: int) -> float:
         """The threshold in the measure's units."""
@@ -58,12 +61,18 @@ class ThresholdSequence:
 def threshold_sequences(
     table: AnswerTable, measures: Sequence[Measure], samples: Sequence[int], loss: GateLoss
 ) -> list[ThresholdSequence]:
-    """A sequence for each M and each distinct measure. Uses the first M fast answers of a question, like a run.
+    """A sequence for each M, each distinct measure, and each way of reasoning. Uses the first M fast answers of a
+    question, like a run.
 
     Raises:
         InputError: The log has fewer fast answers than one of `samples`.
     """
-    return [_sequence(table, measure, m, loss) for m in samples for measure in distinct(measures, m)]
+    return [
+        _sequence(table, measure, m, loss, reasoning)
+        for m in samples
+        for measure in distinct(measures, m)
+        for reasoning in (table.reasoning, *table.stopped)
+    ]
 
 
 def distinct(measures: Sequence[Measure], m: int) -> list[Measure]:
@@ -83,18 +92,17 @@ def distinct(measures: Sequence[Measure], m: int) -> list[Measure]:
     return list(found.values())
 
 
-def _sequence(table: AnswerTable, measure: Measure, m: int, loss: GateLoss) -> ThresholdSequence:
+def _sequence(table: AnswerTable, measure: Measure, m: int, loss: GateLoss, reasoning: Reasoning) -> ThresholdSequence:
     draws_of(table.n_fast, m, most=1)
     seen = measure_gate(table, measure, np.arange(m))
     certainties = np.unique(seen.certainty[np.isfinite(seen.certainty)])[::-1]
     direct = seen.certainty[:, None] >= certainties
-    wrong = direct & ~seen.right[:, None]
-    reasoned = table.reasoned_right[:, None]
-    losses = wrong & reasoned if loss == "excess" else wrong | (~direct & ~reasoned)
-    cost = (~direct).astype(float)
-    if table.fast_tokens is not None and table.path_tokens is not None:
-        cost = table.fast_tokens[:, :m].sum(axis=1)[:, None] + cost * table.path_tokens[:, None]
-    return ThresholdSequence(measure, m, certainties, seen.certainty, seen.right, direct, losses, cost)
+    wrong = ~np.where(direct, seen.right[:, None], reasoning.right[:, None])
+    losses = wrong & table.reasoned_right[:, None] if loss == "excess" else wrong
+    cost = ~direct * (reasoning.drawn / table.reasoning.drawn)[:, None]
+    if table.fast_tokens is not None and reasoning.tokens is not None:
+        cost = table.fast_tokens[:, :m].sum(axis=1)[:, None] + ~direct * reasoning.tokens[:, None]
+    return ThresholdSequence(measure, m, reasoning, certainties, seen.certainty, seen.right, direct, losses, cost)
 
 
 def certify(

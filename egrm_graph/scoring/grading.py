@@ -13,11 +13,12 @@ from egrm_graph.verification import Path
 
 
 async def grade(
-    scorer: Scorer | None, texts: Sequence[tuple[str, str]], paths: Sequence[Path], timeout_s: float
+    scorer: Scorer | None, texts: Sequence[tuple[str, str]], paths: Sequence[Path], timeout_s: float, first: int = 0
 ) -> tuple[list[Path], list[Reason]]:
     """The paths with their scores, and the reasons for missing ones. Never raises an `EgrmError`.
 
-    `texts` has the question and the text that the scorer gets for each path.
+    `texts` has the question and the text that the scorer gets for each path. `first` is the index of the first path
+    among all of the run.
     """
     answered = [i for i, path in enumerate(paths) if path["answer"] is not None]
     graded = [_unscored(path, path["error"] or "no answer could be read") for path in paths]
@@ -42,7 +43,7 @@ async def grade(
             graded[i] = {**paths[i], "score": score, "unscored": None}
     if not reasons:
         reasons = [
-            ReasonCode.PATH_UNSCORED.reason(index=i, cause=score.reason)
+            ReasonCode.PATH_UNSCORED.reason(index=first + i, cause=score.reason)
             for i, score in zip(answered, scores, strict=True)
             if isinstance(score, Unscored)
         ]

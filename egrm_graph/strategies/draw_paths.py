@@ -1,4 +1,4 @@
-"""Draws the paths of a strategy, round after round."""
+"""Draws one wave of a strategy's paths, round after round."""
 
 from __future__ import annotations
 
@@ -7,25 +7,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from egrm_graph.clients.client import Client, Completion, add_usage, no_usage
-from egrm_graph.drawing.calls import Limits, Lost, draw
+from egrm_graph.drawing.calls import Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.reasons import Reason, ReasonCode
-from egrm_graph.strategies.strategy import Known, PathCall, PathStrategy, Round
-from egrm_graph.verification import Path, Usage, View
+from egrm_graph.strategies.path_evidence import PathEvidence
+from egrm_graph.strategies.strategy import DrawsIndependently, Known, PathCall, PathInView, PathStrategy, Round
+from egrm_graph.verification import Path, Usage
+
+PathLanded = Callable[[int, Path], None]
 
 
 @dataclass(frozen=True)
 class DrawnPaths:
-    """The paths, lost ones included."""
+    """The paths of a wave, lost ones included."""
 
-    paths: list[Path]
-    views: list[View]
-    """The views that they were drawn in."""
-    view_of: list[int]
-    """For each path, the index of its view."""
+    paths: list[PathInView]
+    """Those that were scored while others were still drawn have their scores."""
+    calls: int
+    """How many model calls the wave made."""
     usage: Usage
     reasons: list[Reason]
-    """Why some are lost."""
+    """Why some are lost, or have no score."""
+    limited: bool
+    """Whether a limit of the run ended the wave."""
 
 
 async def draw_paths(
@@ -33,42 +37,92 @@ async def draw_paths(
     strategy: PathStrategy,
     known: Known,
     limits: Limits,
-    landed: Callable[[int, Path], None] | None = None,
+    landed: PathLanded | None = None,
     *,
+    evidence: PathEvidence | None = None,
     unneeded: asyncio.Event | None = None,
 ) -> DrawnPaths:
-    """The paths of the strategy. `landed` is called with each call's number and what came back, as soon as it does;
-    setting `unneeded` cancels what still runs. Never raises an `EgrmError` for a failed call."""
+    """The paths of the strategy in one wave. Never raises an `EgrmError` for a failed call.
+
+    `landed` is called with each call's number and what came back, as soon as it does. Setting `unneeded` cancels what
+    still runs. With `evidence`, the paths of a strategy that `DrawsIndependently` are scored as they land, and once the
+    first of them are enough, the calls after them are canceled.
+    """
+    judges = evidence is not None and isinstance(strategy, DrawsIndependently) and strategy.independent
     usage = no_usage()
     outcomes: list[Completion | Lost] = []
+    scored: list[Path] = []
+    reasons: list[Reason] = []
+    n_calls = 0
     while calls := strategy.next_calls(known):
-        report = _reporter(known, calls, len(outcomes), landed)
+        judge = _Judge(known, calls, evidence, landed) if judges and evidence is not None else None
         left = limits.less(usage["completion_tokens"])
-        drawing = await draw(client, [call for call, _ in calls], left, report, unneeded=unneeded)
+        drawing = await draw(
+            client,
+            [call for call, _ in calls],
+            left,
+            _reporter(known, calls, n_calls, landed) if judge is None else None,
+            enough=None if judge is None else judge.enough,
+            unneeded=unneeded,
+        )
         usage = add_usage(usage, drawing.usage)
         outcomes += [outcome for each in drawing.outcomes for outcome in each]
-        known = known.after(Round(calls, drawing.outcomes))
+        n_calls += len(calls)
+        if judge is not None:
+            judge.report(drawing.outcomes)
+            scored, reasons = judge.paths, judge.reasons
+        known = known.after(Round(calls[: len(drawing.outcomes)], drawing.outcomes))
         if left.reached or (unneeded is not None and unneeded.is_set()):
             break
-    found = strategy.paths(known)
-    views: list[View] = []
-    view_of: list[int] = []
-    for _, view in found:
-        index = next((i for i, other in enumerate(views) if other is view), len(views))
-        views += [view] if index == len(views) else []
-        view_of.append(index)
-    reasons = lost_reasons(ReasonCode.PATHS_LOST, outcomes)
-    return DrawnPaths([path for path, _ in found], views, view_of, usage, reasons)
+    found = list(strategy.paths(known)) if known.rounds else []
+    found[: len(scored)] = [PathInView(path, view) for path, (_, view) in zip(scored, found, strict=False)]
+    return DrawnPaths(
+        paths=found,
+        calls=n_calls,
+        usage=usage,
+        reasons=[*lost_reasons(ReasonCode.PATHS_LOST, outcomes), *reasons],
+        limited=any(isinstance(outcome, Lost) and outcome.by_limit for outcome in outcomes),
+    )
+
+
+class _Judge:
+    """Scores the paths of a round in the order of their seeds, while later ones are still drawn."""
+
+    def __init__(
+        self, known: Known, calls: Sequence[PathCall], evidence: PathEvidence, landed: PathLanded | None
+    ) -> None:
+        self.paths: list[Path] = []
+        self.reasons: list[Reason] = []
+        self._known = known
+        self._calls = calls
+        self._evidence = evidence
+        self._report = _reporter(known, calls, 0, landed)
+        self._reported = 0
+
+    async def enough(self, ended: Sequence[Outcomes]) -> bool:
+        """Whether these are enough, of which the last one is new."""
+        self.report(ended)
+        i = len(ended) - 1
+        found = self._known.read(self._calls[i], ended[i][0])
+        paths, reasons = await self._evidence.graded([found], len(self._known.scored) + i)
+        self.paths += paths
+        self.reasons += reasons
+        return self._evidence.enough([*self._known.scored, *self.paths])
+
+    def report(self, outcomes: Sequence[Outcomes]) -> None:
+        """Reports the paths that have not been reported yet."""
+        for i in range(self._reported, len(outcomes)):
+            self._report(i, outcomes[i])
+        self._reported = max(self._reported, len(outcomes))
 
 
 def _reporter(
-    known: Known, calls: Sequence[PathCall], first: int, landed: Callable[[int, Path], None] | None
-) -> Callable[[int, Sequence[Completion | Lost]], None] | None:
-    """Reports each call of a round whose first call has the number `first`."""
-    if landed is None:
-        return None
+    known: Known, calls: Sequence[PathCall], before: int, landed: PathLanded | None
+) -> Callable[[int, Outcomes], None]:
+    """Reports each call of a round after `before` other calls of the wave."""
 
-    def report(i: int, outcomes: Sequence[Completion | Lost]) -> None:
-        landed(first + i, known.read(calls[i], outcomes[0]).path)
+    def report(i: int, outcomes: Outcomes) -> None:
+        if landed is not None:
+            landed(known.number(before + i), known.read(calls[i], outcomes[0]).path)
 
     return report

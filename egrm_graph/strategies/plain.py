@@ -17,6 +17,7 @@ class Plain:
     """Draws every path in a call of its own, in one round."""
 
     name = "plain"
+    independent = True
     prompts: Mapping[str, PromptSource | None] = MappingProxyType({"expand_cot": None})
     variables: Mapping[str, Any] = MappingProxyType({})
 

@@ -1,9 +1,9 @@
 """The path strategy: which reasoning paths are drawn for a question, in rounds of model calls.
 
-A strategy is asked for the calls of the next round, given everything that earlier rounds brought, until it has no more.
-Then it turns what came back into paths. So it can draw independent paths in one round; grow a tree, whose calls share
-their prefixes; work in stages, each on the result of the one before; stop early; or leave a question to another
-strategy.
+Paths are drawn in waves, until a stopping rule has enough of them. In each wave, a strategy is asked for the calls of
+the next round, given everything that earlier rounds brought, until it has no more. Then it turns what came back into
+paths. So it can draw independent paths in one round; grow a tree, whose calls share their prefixes; work in stages,
+each on the result of the one before; stop early; or leave a question to another strategy.
 """
 
 from __future__ import annotations
@@ -48,18 +48,22 @@ class Round:
 
 @dataclass(frozen=True)
 class Known:
-    """Everything a strategy can go by."""
+    """Everything a strategy can go by, in one wave of paths."""
 
     asked: Asked
     views: Sequence[View]
-    """Where the task wants paths drawn: each view with its number of paths."""
+    """Where paths are wanted in this wave: each view with its number of paths."""
     task: Task
     prompts: Prompts
     settings: RunSettings
     rounds: tuple[Round, ...] = ()
-    """The rounds so far."""
+    """The rounds of this wave so far."""
     scored: Sequence[Path] = ()
-    """Paths of earlier rounds with their scores, if they were scored in between."""
+    """The paths of earlier waves, with their scores."""
+    numbers: Sequence[int] = ()
+    """The numbers of the first calls of this wave. They are those of its paths, among all that are planned."""
+    next_number: int = 0
+    """The number of the first call after these; numbers go on from there."""
 
     def path_views(self) -> list[View]:
         """The view of each path."""
@@ -80,12 +84,18 @@ class Known:
                 rendered[id(view)] = self.prompts.render(prompt, filled, view["history"])
         sampling = self.sampling(prompt) if sampling is None else sampling
         before = sum(len(round.calls) for round in self.rounds)
-        own_seeds = seeds(self.settings.seed, NODE, self.asked["key"], before + len(views))[before:]
+        numbers = [self.number(i) for i in range(before, before + len(views))]
+        all_seeds = seeds(self.settings.seed, NODE, self.asked["key"], max(numbers, default=0) + 1)
         run_id = self.asked["run_id"]
         return [
-            PathCall(Call(rendered[id(view)], sampling, (seed,), f"{run_id}.{NODE}.{i}"), view)
-            for i, (view, seed) in enumerate(zip(views, own_seeds, strict=True), start=before)
+            PathCall(Call(rendered[id(view)], sampling, (all_seeds[number],), f"{run_id}.{NODE}.{number}"), view)
+            for view, number in zip(views, numbers, strict=True)
         ]
+
+    def number(self, i: int) -> int:
+        """The number of the i-th call of this wave. Its seed and its request id follow from it."""
+        own = len(self.numbers)
+        return self.numbers[i] if i < own else self.next_number + i - own
 
     def read(self, call: PathCall, outcome: Completion | Lost) -> PathInView:
         """The path in one outcome."""
@@ -119,5 +129,16 @@ class PathStrategy(Protocol):
         ...
 
     def paths(self, known: Known) -> Sequence[PathInView]:
-        """The paths, from what came back in all rounds."""
+        """The paths, from what came back in all rounds of this wave."""
+        ...
+
+
+@runtime_checkable
+class DrawsIndependently(Protocol):
+    """A strategy that may say that its paths do not depend on one another."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether a wave has one round, in which each call becomes the path of its place. Then a wave ends as soon as
+        its first paths are enough, and the calls after them are canceled."""
         ...

@@ -10,14 +10,14 @@ import random
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
-from egrm_graph.clients.client import Client
+from egrm_graph.clients.client import Client, add_usage
 from egrm_graph.reasons import texts
 from egrm_graph.records.privacy import (
     Redactor,
@@ -36,7 +36,7 @@ from egrm_graph.telemetry.span_attributes import engine_of
 from egrm_graph.tracing.explanation import explain_verdict
 from egrm_graph.tracing.recorded_client import CallLog, RecordedClient
 from egrm_graph.tracing.store import Store
-from egrm_graph.verification import Verification
+from egrm_graph.verification import Usage, Verification
 
 FIRST, LAST = "answer_fast", "select_answer"
 MAX_IN_FLIGHT = 10_000
@@ -306,15 +306,30 @@ class RecordedNode(NodeScope):
 
 
 def _note(run: NodeRun, before: list[NodeRun], update: Mapping[str, Any]) -> None:
-    """Copy the node's usage and reasons. The last node repeats the reasons of all nodes before it."""
+    """Copy the node's usage and reasons. In a loop, a node repeats those of its earlier executions, and the last node
+    repeats the reasons of all nodes before it."""
     if run["name"] == LAST:
         n_earlier = sum(len(node["reasons"]) for node in before)
         run["reasons"] = update["verification"]["reasons"][n_earlier:]
         return
     for key, stage in update.items():
         if stage is not None and key != "asked":
-            run["usage"], run["reasons"] = stage["usage"], texts(stage["reasons"])
+            earlier = [node for node in before if node["name"] == run["name"]]
+            run["usage"] = _rest(stage["usage"], [node["usage"] for node in earlier])
+            run["reasons"] = texts(stage["reasons"])[sum(len(node["reasons"]) for node in earlier) :]
             return
+
+
+def _rest(usage: Usage, earlier: Sequence[Usage | None]) -> Usage:
+    """The part of the usage that is new."""
+    spent = add_usage(*(each for each in earlier if each is not None))
+    return Usage(
+        requests=usage["requests"] - spent["requests"],
+        prompt_tokens=usage["prompt_tokens"] - spent["prompt_tokens"],
+        cached_tokens=usage["cached_tokens"] - spent["cached_tokens"],
+        completion_tokens=usage["completion_tokens"] - spent["completion_tokens"],
+        cancelled_tokens=usage["cancelled_tokens"] - spent["cancelled_tokens"],
+    )
 
 
 class TraceWarning(UserWarning):

@@ -1,15 +1,15 @@
-"""Stopping rules: whether the votes so far are enough.
+"""Stopping rules: whether the fast answers, or the reasoning paths, drawn so far are enough.
 
-A rule is a pure function of the votes so far, in the order of their seeds and not of their arrival, so the same seeds
-always stop at the same place. It is called between the waves of fast answers. To add your own, write a function of the
-`Standing` and pass it to `build_graph(stopping_rules=[...])`.
+A rule is a pure function of what was drawn, in the order of the draws' seeds and not of their arrival, so the same
+seeds always stop at the same place. It is called between waves. To add your own, write a function of the `Standing` and
+pass it to `build_graph(stopping_rules=[...])`; the settings `stopping` and `path_stopping` name it.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement, islice
@@ -34,14 +34,20 @@ MAX_COMPLETIONS = 10_000
 """How many ways to complete the votes are tried, for a measure that may not be monotone."""
 
 
+SURELY = 1e-6
+"""A score this close to 0 or 1 counts as this far away from it. No single path is ever certain."""
+
+
 @dataclass(frozen=True)
 class Standing:
-    """The votes so far."""
+    """The votes so far: those of the fast answers, or those of the paths."""
 
     classes: tuple[int | None, ...]
     """The number of each vote's class, in the order of the seeds; None for a lost one."""
     planned: int
     """How many votes there are if all are drawn (M)."""
+    scores: tuple[float | None, ...] = ()
+    """The score of each path, in [0, 1]; None for a path without one. Empty for fast answers."""
 
     @property
     def left(self) -> int:
@@ -145,6 +151,51 @@ def sequential(standing: Standing) -> bool:
     return log_odds >= math.log(ENOUGH / (1 - ENOUGH))
 
 
+def posterior(confidence: float, probability: Probability | None = None) -> StoppingRule:
+    """Stops once one answer of the paths is right with at least this probability; never without a score.
+
+    Needs calibrated scores: the score of a path is the probability that its answer is right. Lost and unscored paths
+    say nothing.
+    """
+    of = exclusive if probability is None else probability
+
+    def rule(standing: Standing) -> bool:
+        by_class: dict[int, list[float]] = {}
+        for number, score in zip(standing.classes, standing.scores, strict=False):
+            if number is not None and score is not None:
+                by_class.setdefault(number, []).append(score)
+        return bool(by_class) and of(list(by_class.values())) >= confidence
+
+    return rule
+
+
+Probability = Callable[[Sequence[Sequence[float]]], float]
+"""From the scores of each answer's paths to the probability that the leading answer is right."""
+
+
+def exclusive(scores: Sequence[Sequence[float]]) -> float:
+    """The probability of the likeliest answer if at most one of the answers is right.
+
+    Given that, either all paths of one answer are right and all others are wrong, or all are wrong. With the paths
+    otherwise independent, an answer has the odds `prod s / (1 - s)` over its paths against "none is right".
+    """
+    log_odds = [math.fsum(_log_odds(score) for score in of_answer) for of_answer in scores]
+    most = max(0.0, *log_odds)
+    total = math.exp(-most) + math.fsum(math.exp(each - most) for each in log_odds)
+    return math.exp(max(log_odds) - most) / total
+
+
+def noisy_or(scores: Sequence[Sequence[float]]) -> float:
+    """The probability that at least one path of an answer is right, if its paths are independent; of the answer for
+    which that is largest. Other answers do not count against it."""
+    return max(1 - math.prod(1 - score for score in of_answer) for of_answer in scores)
+
+
+def _log_odds(score: float) -> float:
+    score = min(max(score, SURELY), 1 - SURELY)
+    return math.log(score / (1 - score))
+
+
 def _two_leading(standing: Standing) -> tuple[int, int]:
     a, b, *_ = *sorted(standing.counts, reverse=True), 0, 0
     return a, b
@@ -212,23 +263,53 @@ def _settled(counts: list[int], left: int) -> bool:
     return left <= most and not overtaken
 
 
-STOPPING_RULES: Mapping[str, StoppingRule | None] = {
-    "decided": None,  # made for the gate of the run, by `decided`
+_VOTE_RULES: Mapping[str, StoppingRule] = {
     "beta": beta,
     "windows": windows,
     "sequential": sequential,
     "all": everything,
 }
-"""The built-in rules by name."""
+STOPPING_RULES: Mapping[str, StoppingRule | None] = {
+    "decided": None,  # made for the gate of the run, by `decided`
+    **_VOTE_RULES,
+}
+"""The built-in rules for fast answers, by name."""
+PATH_STOPPING_RULES: Mapping[str, StoppingRule | None] = {
+    "posterior": None,  # made for the setting `path_confidence`, by `posterior`
+    **_VOTE_RULES,
+}
+"""The built-in rules for paths, by name."""
 
 
 def stopping_rule(name: str, gate: Gate, own: Mapping[str, StoppingRule] = {}) -> StoppingRule:
-    """The rule of that name, one of your `own` or built in, for this gate.
+    """The rule for fast answers of that name, one of your `own` or built in, for this gate.
 
     Raises:
-        SettingsError: there is no such rule.
+        SettingsError: there is no such rule, or it is for paths only.
     """
-    rules = {**STOPPING_RULES, **own}
+    if name == "posterior":
+        raise SettingsError(
+            "stopping='posterior' weighs the scores of paths, and fast answers have none; set path_stopping to it, and "
+            "stopping to another rule, such as 'decided'"
+        )
+    return _known(name, {**STOPPING_RULES, **own}) or decided(gate.measure, gate.threshold)
+
+
+def path_stopping_rule(name: str, confidence: float, own: Mapping[str, StoppingRule] = {}) -> StoppingRule:
+    """The rule for paths of that name, one of your `own` or built in. `posterior` stops at this confidence.
+
+    Raises:
+        SettingsError: there is no such rule, or it is for fast answers only.
+    """
+    if name == "decided":
+        raise SettingsError(
+            "path_stopping='decided' is about the gate, which only fast answers pass; set path_stopping to another "
+            "rule, such as 'posterior' or 'all'"
+        )
+    return _known(name, {**PATH_STOPPING_RULES, **own}) or posterior(confidence)
+
+
+def _known(name: str, rules: Mapping[str, StoppingRule | None]) -> StoppingRule | None:
     if name not in rules:
         raise SettingsError(f"unknown stopping rule {name!r}; known rules are {', '.join(rules)}")
-    return rules[name] or decided(gate.measure, gate.threshold)
+    return rules[name]

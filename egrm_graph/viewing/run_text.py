@@ -98,13 +98,14 @@ def _waterfall(record: Record, width: int) -> RenderableType:
     ends = [step["ended_ms"] for step in (*record["nodes"], *record["calls"])]
     total_ms = max([record["ms"], *ends])
     several = len(_servers(record)) > 1
-    printed = set()
+    left = list(record["calls"])
     for node in record["nodes"]:
-        calls = [] if node["name"] in printed else [call for call in record["calls"] if call["node"] == node["name"]]
-        printed.add(node["name"])
+        # A node may run several times. Each of its executions made the calls that started before it ended.
+        calls = [call for call in left if call["node"] == node["name"] and call["started_ms"] <= node["ended_ms"]]
+        left = [call for call in left if call not in calls]
         _node_row(table, node, total_ms, bar)
         _call_rows(table, calls, total_ms, bar, several)
-    _call_rows(table, [call for call in record["calls"] if call["node"] not in printed], total_ms, bar, several)
+    _call_rows(table, left, total_ms, bar, several)
     return table
 
 

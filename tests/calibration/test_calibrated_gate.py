@@ -12,6 +12,7 @@ from egrm_graph.calibration.gate_calibration import Abstention, CalibrationWarni
 from egrm_graph.calibration.rate_watch import RateWatch
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
+from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.settings import BUNDLED_MODEL
 from egrm_graph.verification import Uncertainty
 from tests.calibrations import calibration, written
@@ -126,6 +127,51 @@ def test_a_setting_that_contradicts_the_calibration_is_an_error(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         build_graph(Settings(calibration=written(tmp_path), **settings), client=client(SURE), scorer=None)
+
+
+STOPS = {"path_stopping": "posterior", "path_confidence": 0.9, "paths": 6, "selection": "best_score", "scored": True}
+
+
+class Sure:
+    name = "sure"
+    calibrated = True
+
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
+        return [0.8 for _ in paths]
+
+    async def aclose(self) -> None: ...
+
+
+async def test_the_calibration_sets_where_paths_stop(tmp_path: Path) -> None:
+    file = written(tmp_path, **STOPS)
+    graph = build_graph(Settings(calibration=file), client=client(UNSURE, [SEVEN] * 6), scorer=Sure())
+    result = (await graph.ainvoke({"question": "3+4"}))["verification"]
+    assert (len(result["paths"]), result["calibrated"], result["confidence"]) == (2, True, 0.8)
+    other = (await graph.ainvoke({"question": "3+4"}, context=RunSettings(path_confidence=0.95)))["verification"]
+    assert (len(other["paths"]), other["confidence"]) == (3, 0.8)  # the score itself, which is not the calibration's
+
+
+@pytest.mark.parametrize(
+    "settings", [{"path_confidence": 0.95}, {"paths": 4}, {"path_stopping": "all"}, {"selection": "weighted_vote"}]
+)
+def test_a_setting_that_contradicts_calibrated_stopping_is_an_error(tmp_path: Path, settings: dict[str, Any]) -> None:
+    [(name, value)] = settings.items()
+    with pytest.raises(SettingsError, match=f"{name}={value!r} contradicts the calibration"):
+        build_graph(Settings(calibration=written(tmp_path, **STOPS), **settings), client=client(SURE), scorer=Sure())
+
+
+def test_a_calibration_without_stopping_was_made_for_all_paths(tmp_path: Path) -> None:
+    found = calibration()
+    assert found.run_settings == {"measure": "consensus", "samples": 4, "threshold": 1.0, "path_stopping": "all"}
+    gate = CalibratedGate(found, foreign=False, watch=RateWatch((0.4, 0.6)))
+    settings = Settings(samples=4, threshold=1.0)
+    assert gate.holds_for(settings)
+    assert not gate.holds_for(settings.overridden({"path_stopping": "beta"}))
+
+
+def test_stopping_needs_all_of_its_fields() -> None:
+    with pytest.raises(ValueError, match="comes with path_confidence, paths, and selection"):
+        calibration(path_stopping="posterior", path_confidence=0.9)
 
 
 def test_a_calibration_of_samples_refuses_label_probabilities(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from egrm_graph.calibration.gate_calibration import read_calibration
 from egrm_graph.cli import app
 from tests import calibrations
-from tests.replay.logs import line, question, written
+from tests.replay.logs import line, question, scored, written
 
 SAFE = [question(i, "77777" if i < 80 else "88877") for i in range(100)]
 
@@ -32,6 +32,30 @@ def test_a_guarantee_is_written_and_printed(tmp_path: Path) -> None:
     assert set(made.versions) == {"egrm-graph", "numpy", "scipy"}
     assert "Gate: consensus of 5 samples >= 1. 80.0% of these questions skip reasoning." in done.stdout
     assert "so the risk is at most 2.95% (gates tried: 1)" in done.stdout
+
+
+SURE_PATHS = [scored(i, "77777" if i < 80 else "88877", [("7", 0.97), ("7", 0.5)], 10) for i in range(200)]
+
+
+def test_stopping_is_calibrated_with_the_gate(tmp_path: Path) -> None:
+    log = written(tmp_path / "log.jsonl", SURE_PATHS)
+    done = calibrated(
+        log, tmp_path / "gate.json", "--measure", "consensus", "--samples", 5, "--path-confidence", "0.95"
+    )
+    assert done.exit_code == 0, done.output
+    made = read_calibration(tmp_path / "gate.json")
+    assert (made.path_stopping, made.path_confidence, made.paths, made.selection) == (
+        "posterior",
+        0.95,
+        2,
+        "weighted_vote",
+    )
+    assert made.gates == 2
+    assert "Paths: until an answer is right with probability 0.95, 1.00 of 2 on average." in done.stdout
+    assert "get a wrong answer where all paths give the right one" in done.stdout
+    alone = calibrated(log, tmp_path / "alone.json", "--measure", "consensus", "--samples", 5, "--all-paths")
+    assert alone.exit_code == 0, alone.output
+    assert read_calibration(tmp_path / "alone.json").run_settings["path_stopping"] == "all"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +83,10 @@ def test_without_a_guarantee_no_calibration_is_written(tmp_path: Path, log: list
             "no number of questions can guarantee --confidence 1; choose a value between 0 and 1, such as 0.95",
         ),
         (["--task", "pairwise", "--abstain-risk", "0.1"], "the task pairwise judges candidates"),
+        (["--path-confidence", "0.9"], "stopping by scores needs a log in which paths have a 'score'"),
+        (["--path-confidence", "1"], "--path-confidence 1 is never reached"),
+        (["--task", "pairwise", "--path-confidence", "0.9"], "the task pairwise draws paths in several orders"),
+        (["--selection", "first"], "--selection first: unknown selection rule; choose from weighted_vote"),
         (["--questions", "nowhere"], "nowhere cannot be read"),
     ],
 )

@@ -20,6 +20,12 @@ def question(name: int, fast: str, paths: str = "7777", tokens: tuple[int, int] 
     return LoggedQuestion(id=name, fast=draws(fast, n_tokens=of_fast), paths=draws(paths, n_tokens=of_path))
 
 
+def scored(name: int, fast: str, paths: Sequence[tuple[str, float]], n_tokens: int | None = None) -> LoggedQuestion:
+    """A question whose paths have scores: an answer and a score each. The right answer is 7."""
+    drawn = [LoggedAnswer(answer=a, correct=a == "7", n_tokens=n_tokens, score=score) for a, score in paths]
+    return LoggedQuestion(id=name, fast=draws(fast, n_tokens=n_tokens), paths=tuple(drawn), scored=True)
+
+
 def written(file: Path, log: Sequence[LoggedQuestion]) -> Path:
     """Write the log to a file."""
     file.write_text("".join(json.dumps(line(item)) + "\n" for item in log))

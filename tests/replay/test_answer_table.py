@@ -87,7 +87,7 @@ def test_paths_vote_if_the_run_recorded_no_outcome() -> None:
     )
     table = table_of([question(1, "7", "8778-"), recorded, question(3, "7", "--")])
     assert table.reasoned_right.tolist() == [False, True, False]
-    assert table.reasoned_confidence.tolist() == [0.4, 0.25, 0.0]
+    assert table.reasoning.confidence.tolist() == [0.4, 0.25, 0.0]
     assert tally(["8", "7", "7", "8", None], lambda one, other: one == other).top == "8"
 
 

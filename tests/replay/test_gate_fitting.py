@@ -8,6 +8,7 @@ from egrm_graph.errors import InputError
 from egrm_graph.replay.answer_log import LoggedQuestion
 from egrm_graph.replay.answer_table import AnswerTable, table_of
 from egrm_graph.replay.gate_fitting import Accuracy, Certified, Promise, Refused, calibrate
+from egrm_graph.replay.stopped_reasoning import Reasoning
 from egrm_graph.uncertainty.measures import MEASURES
 from tests.replay.logs import question
 
@@ -105,10 +106,8 @@ def test_abstaining_breaks_its_promise_no_more_often_than_stated() -> None:
         table = AnswerTable(
             fast=np.where(direct[:, None], [[0, 0]], [[0, 1]]),
             right=np.stack([fast_right, np.zeros(n, bool)], axis=1),
-            reasoned_right=reasoned_right,
-            reasoned_confidence=np.where(sure, 0.8, 0.4),
+            reasoning=Reasoning(None, reasoned_right, np.where(sure, 0.8, 0.4), np.full(n, 4), None),
             fast_tokens=None,
-            path_tokens=None,
             scored=False,
         )
         made = calibrate(table, [CONSENSUS], [2], Promise(0.1, 0.95, abstain_risk=0.1))

@@ -43,12 +43,18 @@ def test_equivalent_answers_are_unified_and_the_runs_answer_is_kept(tmp_path: Pa
         LoggedQuestion(
             id="a",
             fast=(seven, seven, lost, eight),
-            paths=(LoggedAnswer(answer="7.0", correct=True, n_tokens=9),),
+            paths=(LoggedAnswer(answer="7.0", correct=True, n_tokens=9, score=0.9),),
             reasoned=LoggedAnswer(answer="7", correct=True),
             confidence=0.9,
             scored=True,
         )
     ]
+
+
+def test_uncalibrated_scores_are_left_out(tmp_path: Path) -> None:
+    for calibrated, score in ((None, 0.9), (True, 0.9), (False, None)):
+        [saved] = read(tmp_path, run(calibrated=calibrated))
+        assert [path.score for path in saved.paths] == [score]
 
 
 def test_a_withheld_answer_is_the_outcome_of_reasoning(tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def replay_runs(
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Withhold answers with a lower calibrated confidence.")
     ] = None,
+    path_stopping: Annotated[
+        str | None, typer.Option(metavar="RULE", help="Stop drawing paths by this rule: `posterior`, `all`, ...")
+    ] = None,
+    path_confidence: Annotated[
+        float | None, typer.Option(help="The probability at which `--path-stopping posterior` stops.")
+    ] = None,
+    paths: Annotated[int | None, typer.Option(min=1, help="Draw at most this many paths.")] = None,
     store: StoreOption = DEFAULT_STORE,
     limit: Annotated[int | None, typer.Option(min=1, help="Replay at most this many runs, the newest.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per run.")] = False,
@@ -53,7 +60,8 @@ def replay_runs(
     """Decide recorded runs again with another threshold, measure, or rule, and show what changes. Calls no model.
 
     A run that would need answers that were not drawn is undecided. To decide every run, record with a gate that never
-    opens: --threshold 2 --stopping all. Without changes, runs are decided as recorded.
+    opens and with all paths: --threshold 2 --stopping all --path-stopping all. Without changes, runs are decided as
+    recorded.
     """
     from egrm_graph.replay.replayed_runs import ReplayTally, replay_one, replayed
     from egrm_graph.tracing.store_reading import record_of, records
@@ -65,6 +73,8 @@ def replay_runs(
         changes["threshold"] = threshold
     if min_confidence is not None:
         changes["min_confidence"] = min_confidence
+    given = {"path_stopping": path_stopping, "path_confidence": path_confidence, "paths": paths}
+    changes |= {name: value for name, value in given.items() if value is not None}
     out, tally = standard_output(), ReplayTally()
     if run is not None:
         one = replay_one(record_of(store, run), changes)
