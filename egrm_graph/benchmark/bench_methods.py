@@ -159,15 +159,30 @@ def _egrm(
     return make.gated({name: value for name, value in chosen.items() if value is not None})
 
 
+def _until(make: MethodBuilder, n: str) -> AnswerQuestion:
+    """With the rule of the settings, or else of the scorer: `all` would be `always@N`."""
+    rule = {"path_stopping": "auto"} if make.parts.settings.path_stopping == "all" else {}
+    return make.always({"paths": int(n), **rule})
+
+
 METHODS: tuple[BenchMethod, ...] = (
     BenchMethod(
         "never", "fast answers only", build=lambda make: make.gated({"measure": "consensus", "threshold": 0.0})
     ),
     BenchMethod(
-        "always", "reasoning paths for every question, and the scorer's choice", build=lambda make: make.always({})
+        "always",
+        "reasoning paths for every question, and the scorer's choice",
+        build=lambda make: make.always({"path_stopping": "all"}),
     ),
     BenchMethod(
-        "always@N", "the same with N paths for every question", build=lambda make, n: make.always({"paths": int(n)})
+        "always@N",
+        "the same with N paths for every question",
+        build=lambda make, n: make.always({"paths": int(n), "path_stopping": "all"}),
+    ),
+    BenchMethod(
+        "until@N",
+        "paths until path_stopping has enough, N at most, and the scorer's choice; without a rule, auto",
+        build=_until,
     ),
     BenchMethod(
         "egrm:MEASURE=THRESHOLD@SAMPLES+STOPPING",

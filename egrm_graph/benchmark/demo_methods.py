@@ -18,7 +18,7 @@ from egrm_graph.context import Run
 from egrm_graph.deciding.findings import Findings
 from egrm_graph.graph import build_graph
 from egrm_graph.nodes.expand_cot import expand_cot
-from egrm_graph.nodes.score_paths import score_paths
+from egrm_graph.nodes.score_paths import score_paths, sufficiency
 from egrm_graph.parts import Parts
 from egrm_graph.reasons import texts
 from egrm_graph.settings import RunSettings
@@ -118,11 +118,14 @@ def outcome_of(parts: Parts, question: BenchQuestion, verification: Verification
 
 
 async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
-    """Draw paths and let the scorer choose, as the graph does, without fast answers first."""
+    """Draw paths and let the scorer choose, as the graph does, without fast answers first. `path_stopping` applies."""
     run = Run(parts, parts.settings, lambda _: None, parts.client)
     state = _before_paths(parts, question)
-    expanded = state["expanded"] = (await expand_cot(state, run))["expanded"]
-    scored = (await score_paths(state, run))["scored"]
+    more = True
+    while more:
+        expanded = state["expanded"] = (await expand_cot(state, run))["expanded"]
+        scored = state["scored"] = (await score_paths(state, run))["scored"]
+        more = sufficiency(state) == "more"
     paths, reasons = scored["paths"], [*expanded["reasons"], *scored["reasons"]]
     decision = parts.task.decide(
         Findings(

@@ -96,7 +96,7 @@ def test_wrong_names_and_files_are_one_line_errors(tmp_path: Path) -> None:
     unknown = RUN.invoke(app, ["bench", *output, "--sample", "1", "--methods", "sometimes"])
     assert unknown.exit_code == 2
     assert (
-        "unknown method 'sometimes'; choose from never, always, always@N, egrm:MEASURE=THRESHOLD@SAMPLES+STOPPING, "
+        "unknown method 'sometimes'; choose from never, always, always@N, until@N, egrm:MEASURE=THRESHOLD@SAMPLES+STOPPING, "
         in unknown.stderr
     )
     missing = RUN.invoke(app, ["bench", str(tmp_path / "none.jsonl"), *output])
