@@ -174,7 +174,7 @@ async def test_limits_do_not_apply_to_saved_draws(
 
 @pytest.mark.parametrize("name", ["sometimes", "sc", "sc@0", "egrm:", "esc@x"])
 def test_an_unknown_name_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match=r"unknown method .*; choose from never, always, always@N, egrm"):
+    with pytest.raises(SettingsError, match=r"unknown method .*; choose from never, always, always@N, until@N, egrm"):
         build_methods(parts(), [name])
 
 
