@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from egrm_graph.errors import InputError
 from egrm_graph.intervals import Estimate, bootstrap, ratio, share
 
 _Values = NDArray[np.float64]
+DERIVED_FROM = ("never", "always", "egrm")
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,20 @@ def _measured(results: Sequence[MethodResult]) -> _Series:
     )
 
 
+def require_sources(names: Sequence[str], present: Container[str], rates: Mapping[str, ReasoningRate | None]) -> None:
+    """Check that the methods which derived ones follow from are there, too.
+
+    Raises:
+        InputError: one is missing.
+    """
+    for name in names:
+        missing = [needed for needed in DERIVED_FROM if needed not in present]
+        if rates[name] is not None and missing:
+            raise InputError(f"the method {name!r} is derived from never, always, and egrm; add {', '.join(missing)}")
+
+
 def _derived(name: str, rate_of: ReasoningRate, series: Mapping[str, _Series]) -> _Series:
-    if missing := [needed for needed in ("never", "always", "egrm") if needed not in series]:
-        raise InputError(f"the method {name!r} is derived from never, always, and egrm; add {', '.join(missing)}")
+    require_sources([name], series, {name: rate_of})
     never, always = series["never"], series["always"]
     rate = rate_of(never.right, always.right, series["egrm"].escalated)
     right = (1 - rate) * never.right + rate * always.right

@@ -84,13 +84,15 @@ def bench(
     --output gets results.jsonl, figures.json, table.md, and, with the extra train, results.parquet and plot.png.
     """
     require_extra("stats", "`egrm bench`", "numpy")
-    from egrm_graph.benchmark.bench_figures import rows
+    from egrm_graph.benchmark.bench_figures import require_sources, rows
     from egrm_graph.benchmark.bench_folder import RESULTS, BenchFolder, BenchPlan, setup_of
+    from egrm_graph.benchmark.bench_methods import find_method
     from egrm_graph.benchmark.bench_output import table, write
     from egrm_graph.benchmark.question_sets import HELD_OUT, Choice, Levels, read_sets
 
     out, err = standard_output(), Console(stderr=True, highlight=False)
     names = names_in(methods)
+    require_sources(names, names, {name: find_method(name).method.rate for name in names})
     if draws_only and draws is None:
         raise SettingsError("--draws-only needs --draws FOLDER")
     choice = Choice(None if levels is None else Levels.read(levels), sample, sample_seed)

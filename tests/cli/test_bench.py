@@ -95,10 +95,12 @@ def test_wrong_names_and_files_are_one_line_errors(tmp_path: Path) -> None:
     assert (twice.exit_code, twice.stderr.strip()) == (2, "egrm: --methods has never twice; name each method once")
     unknown = RUN.invoke(app, ["bench", *output, "--sample", "1", "--methods", "sometimes"])
     assert unknown.exit_code == 2
-    assert (
-        "unknown method 'sometimes'; choose from never, always, always@N, until@N, egrm:MEASURE=THRESHOLD@SAMPLES+STOPPING, "
-        in unknown.stderr
-    )
+    assert "unknown method 'sometimes'; choose from never, always, always@N, until@N, " in unknown.stderr
+    underived = RUN.invoke(app, ["bench", *output, "--sample", "1", "--methods", "never,egrm,oracle"])
+    assert underived.exit_code == 2
+    assert underived.stderr.strip() == (
+        "egrm: the method 'oracle' is derived from never, always, and egrm; add always"
+    )  # and no model was loaded for it
     missing = RUN.invoke(app, ["bench", str(tmp_path / "none.jsonl"), *output])
     assert missing.exit_code == 2
     assert "none.jsonl" in missing.stderr
