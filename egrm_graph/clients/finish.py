@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Literal
 
 from egrm_graph.clients.client import FinishReason
@@ -154,6 +155,7 @@ def _kind(word: str) -> FinishKind | None:
     return _KINDS.get(letters) or (_KINDS.get(repeated[1]) if repeated else None)
 
 
+@lru_cache(maxsize=1024)
 def _letters(word: str) -> str:
     return re.sub(r"[\W_]", "", word).lower()
 

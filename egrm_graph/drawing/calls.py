@@ -136,6 +136,8 @@ class _Pending:
         self._usages: dict[int, Usage] = {}
         self._stop = unneeded or asyncio.Event()
         self._stopped_by: str | None = None
+        self._progress = asyncio.Event()
+        """Set when a call ends, or when all should."""
         # Counting tokens as they arrive needs a streamed response, so only calls that may be canceled do it.
         stoppable = limits != Limits() or enough is not None or unneeded is not None
         self._loop = asyncio.get_running_loop()

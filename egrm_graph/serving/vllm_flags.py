@@ -12,7 +12,7 @@ CPU_CONTEXT_MOST = 8192
 """Without a GPU, a longer context does not fit the cache that these servers get."""
 CPU_CACHE_BLOCK_TOKENS = 32
 """vLLM caches a prompt in whole blocks, of 128 tokens on a CPU unless told otherwise, so it caches no shorter prompt.
-Its fast attention kernels for a CPU need multiples of 32."""
+Its attention kernels for a CPU take only multiples of 32."""
 
 
 def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool, cpu_bfloat16: bool) -> list[str]:
