@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import random
 import threading
 import warnings
@@ -20,6 +19,7 @@ import aiohttp
 
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.server_errors import RetryableError, ServerFixes, checked_url, error_in, refusal
+from egrm_graph.clients.server_json import loads
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
 from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.runtime.forking import call_in_children
@@ -232,7 +232,7 @@ async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
 def parse_json(url: str, content: bytes) -> dict[str, Any]:
     """The JSON object in a body; see `read_json`."""
     try:
-        body = json.loads(content)
+        body = loads(content)
     except (ValueError, RecursionError) as error:
         raise ServerError(f"{url} did not answer with JSON: {error}") from error
     if (failure := error_in(url, body)) is not None:
