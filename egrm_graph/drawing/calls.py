@@ -165,7 +165,8 @@ class _Pending:
     async def finish(self) -> None:
         """Waits until all calls have ended, the first of them are enough, or a limit is reached."""
         stop = asyncio.ensure_future(self._stop.wait())
-        for task in (stop, *self._tasks):
+        stop.add_done_callback(self._ended)
+        for task in self._tasks:
             task.add_done_callback(self._ended)
         try:
             while len(self._outcomes) < len(self._calls):

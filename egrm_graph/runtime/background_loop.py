@@ -55,22 +55,30 @@ class BackgroundLoop:
         """
         here, there = asyncio.get_running_loop(), self._running_loop()
         result: asyncio.Future[_T] = here.create_future()
-        context = contextvars.copy_context()
         started: list[asyncio.Task[_T]] = []
-
-        def start() -> None:
-            task = there.create_task(work, context=context)
-            task.add_done_callback(lambda ended: self._post(here, partial(_copy, ended, result)))
-            started.append(task)
-
-        self._post(there, start)
+        self._post(there, partial(self._start, there, work, contextvars.copy_context(), result, started))
         try:
             return await result
         except asyncio.CancelledError:
-            self._post(there, lambda: started[0].cancel())
+            self._post(there, partial(_cancel, started))
             raise
         finally:
-            del result  # an error in it refers to this frame
+            del result, started  # an error in them refers to this frame
+
+    def _start(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        work: Coroutine[Any, Any, _T],
+        context: contextvars.Context,
+        result: asyncio.Future[_T],
+        started: list[asyncio.Task[_T]],
+    ) -> None:
+        task = loop.create_task(work, context=context)
+        task.add_done_callback(partial(self._report, result))
+        started.append(task)
+
+    def _report(self, result: asyncio.Future[_T], task: asyncio.Task[_T]) -> None:
+        self._post(result.get_loop(), partial(_copy, task, result))
 
     def _post(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
         mailbox = self._mailboxes.get(loop) or self._mailboxes.setdefault(loop, _Mailbox())
@@ -110,7 +118,7 @@ class BackgroundLoop:
 
 class _Mailbox:
     """What other threads want called on a loop. It wakes the loop only for the first of the calls that wait: each wake
-    is a system call, at which the threads hand over the interpreter."""
+    is a system call, at which another thread takes the interpreter."""
 
     def __init__(self) -> None:
         self._calls = deque[Callable[[], object]]()
@@ -127,6 +135,11 @@ class _Mailbox:
         self._woken = False  # first: a call that comes from now on may come too late for this loop
         while self._calls:
             self._calls.popleft()()
+
+
+def _cancel(started: list[asyncio.Task[_T]]) -> None:
+    for task in started:
+        task.cancel()
 
 
 def _copy(task: asyncio.Task[_T], result: asyncio.Future[_T]) -> None:

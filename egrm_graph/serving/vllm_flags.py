@@ -11,8 +11,8 @@ HOST = "127.0.0.1"
 CPU_CONTEXT_MOST = 8192
 """Without a GPU, a longer context does not fit the cache that these servers get."""
 CPU_CACHE_BLOCK_TOKENS = 32
-"""vLLM caches a prompt in whole blocks, of 128 tokens on a CPU unless told otherwise, so it caches no shorter prompt.
-Its attention kernels for a CPU take only multiples of 32."""
+"""vLLM caches only whole blocks of a prompt. On a CPU, its default of 128 tokens is longer than many prompts, and its
+attention kernels take only multiples of 32."""
 
 
 def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool, cpu_bfloat16: bool) -> list[str]:

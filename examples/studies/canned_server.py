@@ -61,7 +61,9 @@ def canned_stream(n: int) -> list[bytes]:
     first = b"".join(chunk([choice(i, {"role": "assistant", "content": ""})], 0) for i in range(n))
     steps = [
         b"".join(
-            chunk([choice(i, {"content": text}, token_ids=[7], finish_reason="stop" if place == 2 else None)], place + 1)
+            chunk(
+                [choice(i, {"content": text}, token_ids=[7], finish_reason="stop" if place == 2 else None)], place + 1
+            )
             for i in range(n)
         )
         for place, text in enumerate(TOKENS)

@@ -15,9 +15,7 @@ from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupErr
 from egrm_graph.serving.vllm_server import start
 
 
-def fake_python(
-    folder: Path, server: str, *, vllm: bool = True, gpu: bool = False, bfloat16: bool = False
-) -> str:
+def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False, bfloat16: bool = False) -> str:
     """An interpreter whose vLLM is the shell script `server`."""
     found = json.dumps({"vllm": vllm, "gpu": gpu, "cores": 4, "bfloat16": bfloat16} if vllm else {"vllm": False})
     path = folder / "python"
