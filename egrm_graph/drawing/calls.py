@@ -136,8 +136,6 @@ class _Pending:
         self._usages: dict[int, Usage] = {}
         self._stop = unneeded or asyncio.Event()
         self._stopped_by: str | None = None
-        self._progress = asyncio.Event()
-        """Set when a call has ended, or when all should end."""
         # Counting tokens as they arrive needs a streamed response, so only calls that may be canceled do it.
         stoppable = limits != Limits() or enough is not None or unneeded is not None
         self._loop = asyncio.get_running_loop()
@@ -165,26 +163,20 @@ class _Pending:
     async def finish(self) -> None:
         """Waits until all calls have ended, the first of them are enough, or a limit is reached."""
         stop = asyncio.ensure_future(self._stop.wait())
-        stop.add_done_callback(self._ended)
-        for task in self._tasks:
-            task.add_done_callback(self._ended)
+        running = set(self._tasks)
         try:
-            while len(self._outcomes) < len(self._calls):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._limits.seconds_left):
-                        await self._progress.wait()
-                self._progress.clear()
-                for task, i in self._tasks.items():
-                    if task.done() and i not in self._outcomes:
-                        self._take(task)
+            while running:
+                waited: set[asyncio.Future[Any]] = {*running, stop}
+                await asyncio.wait(waited, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED)
+                ended = [task for task in self._tasks if task in running and task.done()]
+                for task in ended:
+                    self._take(task)
+                running -= set(ended)
                 self._stopped_by = self._limits.less(self._metered()).reached
                 if self._have_enough() or self._stopped_by or self._stop.is_set():
                     return
         finally:
             stop.cancel()
-
-    def _ended(self, _: asyncio.Future[Any]) -> None:
-        self._progress.set()
 
     def _have_enough(self) -> bool:
         while self._enough is not None and self._checked in self._outcomes:
