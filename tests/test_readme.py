@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from canned_server import TEXT, canned_server
+from canned_server import TOKENS, canned_server
 from safetensors.torch import load_file
 
 from egrm_graph.clients.scripted import ScriptedClient
@@ -55,7 +55,7 @@ def test_the_first_example_runs_against_an_openai_compatible_server(page: str) -
     assert SERVER in example
     assert len([line for line in example.splitlines() if line]) <= 6
     with canned_server(0.0) as url:
-        assert printed_by(example.replace(SERVER, url)) == f"{TEXT} direct ok\n"
+        assert printed_by(example.replace(SERVER, url)) == f"{''.join(TOKENS)} direct ok\n"
 
 
 @pytest.mark.slow

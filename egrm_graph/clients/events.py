@@ -6,12 +6,12 @@ data, comments, several `data:` lines for one object, `event: error`, objects wi
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from egrm_graph.clients.server_errors import RetryableError
+from egrm_graph.clients.server_json import loads
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -64,7 +64,7 @@ class EventReader:
             return
         self._data.append(value)
         try:
-            found = json.loads(b"\n".join(self._data))
+            found = loads(b"\n".join(self._data))
         except (ValueError, RecursionError):
             return  # the object continues in the next line, or `_end_event` refuses it
         self._data = []

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Literal
 
 from egrm_graph.clients.client import FinishReason
@@ -131,18 +132,23 @@ def _finishes(value: Any) -> Iterator[Finish]:
 
 def _words(value: Any) -> Iterable[str]:
     """The words in a value: a text, an enum's name, or an object or list that contains one."""
+    if value is None:
+        return []
+    if type(value) is str:  # not an enum of texts
+        return [] if value.strip().lower() in _ABSENT else [value]
     if isinstance(value, Mapping) and value:
         return _words(next((word for key in ("type", "reason") for word in _part(value, key) if word), str(value)))
     if isinstance(value, list | tuple):
         return [word for item in value for word in _words(item)]
     word = value.name if isinstance(value, Enum) else str(value)
-    return [] if value in (None, {}) or word.strip().lower() in _ABSENT else [word]
+    return [] if value == {} or word.strip().lower() in _ABSENT else [word]
 
 
 def _part(value: Mapping[Any, Any], name: str) -> list[Any]:
     return [value[key] for key in value if _letters(str(key)) == name]
 
 
+@lru_cache(maxsize=256)
 def _kind(word: str) -> FinishKind | None:
     """The kind that a word means; None for an unknown word.
 
@@ -154,6 +160,7 @@ def _kind(word: str) -> FinishKind | None:
     return _KINDS.get(letters) or (_KINDS.get(repeated[1]) if repeated else None)
 
 
+@lru_cache(maxsize=256)
 def _letters(word: str) -> str:
     return re.sub(r"[\W_]", "", word).lower()
 

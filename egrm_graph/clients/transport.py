@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
+import random
 import threading
 import warnings
 import weakref
@@ -16,17 +16,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.server_errors import RetryableError, ServerFixes, checked_url, error_in, refusal
+from egrm_graph.clients.server_json import loads
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
 from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.runtime.forking import call_in_children
@@ -41,7 +34,8 @@ RETRY_AFTER_MOST_S = 30.0
 """The longest wait before the next try, even if the server asks for more."""
 LISTED_MODELS = 20
 """An error names at most so many served models: a hosted server may have hundreds."""
-_backoff = wait_exponential(multiplier=0.2, max=5.0) + wait_random(0.0, 0.2)
+BACKOFF_MOST_S = 5.0
+"""The longest wait before the next try if the server asks for none."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +108,18 @@ class Transport:
             DeadlineReached: a try took longer than `request_timeout_s`; it is not repeated.
             SetupError: the server refused the request, and would again.
         """
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=_pause,
-            retry=retry_if_exception_type(RetryableError),
-            before_sleep=_report_retry,
-            reraise=True,
-        )
-        try:
-            return await retrying(self._once, request, read, base_url)
-        except RetryableError as error:
-            tries = f" ({self._attempts} tries)" if self._attempts > 1 else ""
-            raise ServerError(f"{error}{tries}") from error
+        for tried in itertools.count(1):
+            try:
+                return await self._once(request, read, base_url)
+            except RetryableError as error:
+                if tried >= self._attempts:
+                    tries = f" ({tried} tries)" if tried > 1 else ""
+                    raise ServerError(f"{error}{tries}") from error
+                if (observation := observed.get()) is not None:
+                    observation.retried(str(error))
+                pause_s = _pause_s(error, tried)
+            await asyncio.sleep(pause_s)
+        raise AssertionError
 
     def not_served(self, base_url: str, served: Sequence[str]) -> ModelError:
         """The error that lists the models that are served instead."""
@@ -238,7 +232,7 @@ async def read_json(response: aiohttp.ClientResponse) -> dict[str, Any]:
 def parse_json(url: str, content: bytes) -> dict[str, Any]:
     """The JSON object in a body; see `read_json`."""
     try:
-        body = json.loads(content)
+        body = loads(content)
     except (ValueError, RecursionError) as error:
         raise ServerError(f"{url} did not answer with JSON: {error}") from error
     if (failure := error_in(url, body)) is not None:
@@ -266,16 +260,11 @@ def _headers(request: ServerRequest) -> dict[str, str]:
     return headers if request.request_id is None else {**headers, "X-Request-Id": request.request_id}
 
 
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RetryableError) and error.retry_after_s is not None:
+def _pause_s(error: RetryableError, tried: int) -> float:
+    """How long to wait before the next try: what the server asks for, or else twice as long each time."""
+    if error.retry_after_s is not None:
         return min(error.retry_after_s, RETRY_AFTER_MOST_S)
-    return _backoff(state)
-
-
-def _report_retry(state: RetryCallState) -> None:
-    if (observation := observed.get()) is not None:
-        observation.retried(str(state.outcome.exception() if state.outcome else ""))
+    return min(0.2 * 2.0 ** (tried - 1), BACKOFF_MOST_S) + random.uniform(0.0, 0.2)
 
 
 async def _close_sessions(sessions: list[aiohttp.ClientSession]) -> None:

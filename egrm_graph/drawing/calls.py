@@ -143,7 +143,9 @@ class _Pending:
         # Counting tokens as they arrive needs a streamed response, so only calls that may be canceled do it.
         stoppable = limits != Limits() or enough is not None or unneeded is not None
         self._loop = asyncio.get_running_loop()
-        self._meters = [Meter(on_change=self._counted) if stoppable else None for _ in calls]
+        # Only a budget has to be checked at every token: each check wakes this loop from the client's thread.
+        on_change = self._counted if limits.tokens_left is not None else None
+        self._meters = [Meter(on_change=on_change) if stoppable else None for _ in calls]
         self._tasks: dict[asyncio.Future[Completions], int] = {
             asyncio.ensure_future(
                 client.sample(

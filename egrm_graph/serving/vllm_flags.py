@@ -10,22 +10,29 @@ from typing import Any
 HOST = "127.0.0.1"
 CPU_CONTEXT_MOST = 8192
 """Without a GPU, a longer context does not fit the cache that these servers get."""
+CPU_CACHE_BLOCK_TOKENS = 32
+"""vLLM caches only whole blocks of a prompt. On a CPU, its default of 128 tokens is longer than many prompts, and its
+attention kernels take only multiples of 32."""
 
 
-def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool) -> list[str]:
-    """vLLM's flags for a local `folder`, or for the `model` from the hub."""
+def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool, cpu_bfloat16: bool) -> list[str]:
+    """vLLM's flags for a local `folder`, or for the `model` from the hub. `cpu_bfloat16` says whether the processor has
+    instructions for it, without which it is slower than float32."""
     scorer = folder is not None and is_scorer(folder)
     context = None if folder is None else _context(folder)
     arguments = ["--model", str(folder or model), "--served-model-name", name, "--host", HOST, "--port", str(port)]
     # Without the second flag, usage has no cached tokens.
     arguments += ["--runner", "pooling"] if scorer else ["--enable-prompt-tokens-details"]
     if not gpu:
-        arguments += ["--dtype", "float32", "--enforce-eager"]
+        # A model from the hub is taken to be stored as most are.
+        bfloat16 = cpu_bfloat16 and not scorer and (folder is None or _stored_dtype(folder) == "bfloat16")
+        arguments += ["--dtype", "bfloat16" if bfloat16 else "float32", "--enforce-eager"]
         arguments += ["--max-model-len", str(min(context or CPU_CONTEXT_MOST, CPU_CONTEXT_MOST))]
         if not scorer:
             # If a prompt is read in chunks, vLLM discards what it sampled after the first. vLLM 0.32 cannot do that
             # with a seed on a CPU: the server crashes.
             arguments += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(CPU_CONTEXT_MOST)]
+            arguments += ["--block-size", str(CPU_CACHE_BLOCK_TOKENS)]
         return arguments
     if folder is not None and scorer and _stored_dtype(folder) != "bfloat16":
         arguments += ["--dtype", "float32"]  # with vLLM's 16 bits, scores would be wrong by more than 0.01
@@ -40,7 +47,7 @@ def environment(folder: Path | None, *, gpu: bool, cores: int) -> dict[str, str]
         "VLLM_CPU_KVCACHE_SPACE": "1",
         # Every server would bind its threads to the same cores, and one of two servers would stall. Without binding,
         # vLLM does not set the number of threads either. Set the number it would bind: one core is left for the
-        # scheduler.
+        # scheduler. A thread on every core would be slower, because each waits busily for the one that is preempted.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": str(max(1, cores - 1)),
         # Otherwise the first request for log-probabilities waits for a C++ compiler, or fails without one.

@@ -34,6 +34,7 @@ found = {"vllm": importlib.util.find_spec("vllm") is not None}
 if found["vllm"]:
     import torch
     found |= {"gpu": torch.cuda.is_available(), "cores": torch.get_num_threads()}
+    found["bfloat16"] = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()  # private; vLLM asks it, too
 print(json.dumps(found))
 """
 
@@ -125,9 +126,10 @@ def start(
     python = python or sys.executable
     folder = _folder(model)
     port = _usable(port)
-    gpu, cores = _machine(python)
+    machine = _machine(python)
     log_path = log_path or _temporary_log()
-    arguments = [*flags(model, folder, name, port, gpu=gpu), *extra_args]
+    found = flags(model, folder, name, port, gpu=machine.gpu, cpu_bfloat16=machine.cpu_bfloat16)
+    arguments = [*found, *extra_args]
     with log_path.open("wb") as log:
         guard = ProcessGroupGuard()  # before the server, so that the server never runs without it
         try:
@@ -136,7 +138,7 @@ def start(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment(folder, gpu=gpu, cores=cores),
+                env=environment(folder, gpu=machine.gpu, cores=machine.cores),
                 process_group=guard.group,
             )
         except BaseException:
@@ -165,8 +167,18 @@ def _usable(port: int) -> int:
         return int(trial.getsockname()[1])
 
 
-def _machine(python: str) -> tuple[bool, int]:
-    """Whether the interpreter's torch sees a GPU, and how many processor cores it sees.
+@dataclass(frozen=True)
+class _Machine:
+    """What the interpreter's torch sees."""
+
+    gpu: bool
+    cores: int
+    cpu_bfloat16: bool
+    """Whether the processor has instructions for bfloat16."""
+
+
+def _machine(python: str) -> _Machine:
+    """What the interpreter's torch sees of this machine.
 
     Raises:
         SetupError: the interpreter does not exist, or has no vLLM.
@@ -179,7 +191,7 @@ def _machine(python: str) -> tuple[bool, int]:
         raise SetupError(f"cannot check whether {python} has vLLM: {said}") from error
     if not found["vllm"]:
         raise SetupError(INSTALL.format(python=python))
-    return found["gpu"], found["cores"]
+    return _Machine(found["gpu"], found["cores"], found["bfloat16"])
 
 
 def _temporary_log() -> Path:

@@ -14,12 +14,15 @@ import json
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from subprocess import PIPE, Popen
+from typing import Any
 
 from aiohttp import web
 
-TEXT = "56"
+TOKENS = ["5", "6", ""]
+"""The texts of the tokens of every completion."""
 
 
 def canned(n: int) -> bytes:
@@ -27,7 +30,7 @@ def canned(n: int) -> bytes:
     choices = [
         {
             "index": i,
-            "message": {"role": "assistant", "content": TEXT, "reasoning": None},
+            "message": {"role": "assistant", "content": "".join(TOKENS), "reasoning": None},
             "logprobs": None,
             "finish_reason": "stop",
             "stop_reason": None,
@@ -35,8 +38,41 @@ def canned(n: int) -> bytes:
         }
         for i in range(n)
     ]
-    usage = {"prompt_tokens": 9, "completion_tokens": 3 * n, "total_tokens": 9 + 3 * n, "prompt_tokens_details": None}
-    return json.dumps({"id": "chatcmpl-0", "model": "canned", "choices": choices, "usage": usage}).encode()
+    return json.dumps({"id": "chatcmpl-0", "model": "canned", "choices": choices, "usage": _usage(3 * n)}).encode()
+
+
+def canned_stream(n: int) -> list[bytes]:
+    """The same response, streamed by vLLM with the usage in each chunk: what it writes at each of its steps."""
+
+    def chunk(choices: list[dict[str, Any]], completion_tokens: int) -> bytes:
+        body = {
+            "id": "chatcmpl-0",
+            "object": "chat.completion.chunk",
+            "created": 1700000000,
+            "model": "canned",
+            "choices": choices,
+            "usage": _usage(completion_tokens),
+        }
+        return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+    def choice(i: int, delta: dict[str, str], **more: Any) -> dict[str, Any]:
+        return {"index": i, "delta": delta, "logprobs": None, "finish_reason": None, "token_ids": None, **more}
+
+    first = b"".join(chunk([choice(i, {"role": "assistant", "content": ""})], 0) for i in range(n))
+    steps = [
+        b"".join(
+            chunk(
+                [choice(i, {"content": text}, token_ids=[7], finish_reason="stop" if place == 2 else None)], place + 1
+            )
+            for i in range(n)
+        )
+        for place, text in enumerate(TOKENS)
+    ]
+    return [first + steps[0], *steps[1:-1], steps[-1] + chunk([], 3 * n) + b"data: [DONE]\n\n"]
+
+
+def _usage(completion_tokens: int) -> dict[str, Any]:
+    return {"prompt_tokens": 9, "completion_tokens": completion_tokens, "total_tokens": 9 + completion_tokens}
 
 
 @contextmanager
@@ -56,18 +92,25 @@ def canned_server(delay_s: float) -> Iterator[str]:
 
 
 async def _serve(delay_s: float) -> None:
-    answers: dict[int, bytes] = {}
+    answer, stream = cache(canned), cache(canned_stream)
     draw = random.Random(0)
 
-    async def answer(request: web.Request) -> web.Response:
-        n = json.loads(await request.read())["n"]
-        if n not in answers:
-            answers[n] = canned(n)
-        await asyncio.sleep(delay_s * draw.uniform(0.5, 1.5))
-        return web.Response(body=answers[n], content_type="application/json")
+    async def respond(request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        n, taken_s = body.get("n", 1), delay_s * draw.uniform(0.5, 1.5)
+        if not body.get("stream"):
+            await asyncio.sleep(taken_s)
+            return web.Response(body=answer(n), content_type="application/json")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        with suppress(ConnectionResetError):  # the request was canceled
+            await response.prepare(request)
+            for part in stream(n):
+                await asyncio.sleep(taken_s / len(stream(n)))
+                await response.write(part)
+        return response
 
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", answer)
+    app.router.add_post("/v1/chat/completions", respond)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

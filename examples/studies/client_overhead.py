@@ -203,15 +203,16 @@ def table(result: Report) -> Table:
     title = f"{result.rounds} rounds of {result.questions} questions, {result.in_flight} in flight, answered {answered}"
     made = Table("", "client CPU ms/question", "wall ms/question", "wall over bare loop", title=title)
     for name, cpu, wall, ratio in (
-        ("graph, direct route", result.graph_cpu_ms, result.graph_wall_ms, _cell(result.wall_ratio)),
-        ("empty LangGraph", result.langgraph_cpu_ms, result.langgraph_wall_ms, _cell(result.langgraph_wall_ratio)),
+        ("graph, direct route", result.graph_cpu_ms, result.graph_wall_ms, cell(result.wall_ratio)),
+        ("empty LangGraph", result.langgraph_cpu_ms, result.langgraph_wall_ms, cell(result.langgraph_wall_ratio)),
         ("bare aiohttp loop", result.bare_cpu_ms, result.bare_wall_ms, ""),
     ):
-        made.add_row(name, _cell(cpu), _cell(wall), ratio)
+        made.add_row(name, cell(cpu), cell(wall), ratio)
     return made
 
 
-def _cell(value: Figure) -> str:
+def cell(value: Figure) -> str:
+    """The median with its interval."""
     return f"{value.median:.2f} ({value.low:.2f}-{value.high:.2f})"
 
 

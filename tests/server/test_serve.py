@@ -15,9 +15,9 @@ from egrm_graph.errors import DeadlineReached, ModelError, ServerError, SetupErr
 from egrm_graph.serving.vllm_server import start
 
 
-def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False) -> str:
+def fake_python(folder: Path, server: str, *, vllm: bool = True, gpu: bool = False, bfloat16: bool = False) -> str:
     """An interpreter whose vLLM is the shell script `server`."""
-    found = json.dumps({"vllm": vllm, "gpu": gpu, "cores": 4} if vllm else {"vllm": False})
+    found = json.dumps({"vllm": vllm, "gpu": gpu, "cores": 4, "bfloat16": bfloat16} if vllm else {"vllm": False})
     path = folder / "python"
     path.write_text(f"#!/bin/sh\nif [ \"$1\" = -c ]; then echo '{found}'; exit; fi\n{server}\n")
     path.chmod(0o755)
@@ -32,9 +32,9 @@ def model(folder: Path, context: int = 256, **config: Any) -> str:
 CLASSIFIER: dict[str, Any] = {"architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
 
 
-def command(folder: Path, *, gpu: bool = False) -> str:
+def command(folder: Path, *, gpu: bool = False, bfloat16: bool = False) -> str:
     """The arguments of vLLM for the model in the folder."""
-    python = fake_python(folder, 'echo "$@"', gpu=gpu)
+    python = fake_python(folder, 'echo "$@"', gpu=gpu, bfloat16=bfloat16)
     with start(str(folder), name="tiny", port=0, python=python, log_path=folder / "log") as server:
         server.process.wait()
     return (folder / "log").read_text().replace(f" --port {server.port}", "").strip()
@@ -72,7 +72,7 @@ def test_vllm_gets_the_right_flags(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == (
         f"-m vllm.entrypoints.openai.api_server --model {tmp_path} --served-model-name tiny --host 127.0.0.1 "
         f"--port {server.port} --enable-prompt-tokens-details --dtype float32 --enforce-eager --max-model-len 256 "
-        "--no-enable-chunked-prefill --max-num-batched-tokens 8192 --seed 3\n1 1 1\n"
+        "--no-enable-chunked-prefill --max-num-batched-tokens 8192 --block-size 32 --seed 3\n1 1 1\n"
     )
 
 
@@ -85,6 +85,23 @@ def test_the_limit_of_the_tokenizer_bounds_the_context(tmp_path: Path) -> None:
     model(tmp_path, 514)
     (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 512}')
     assert "--max-model-len 512 " in command(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "instructions", "dtype"),
+    [
+        ({"dtype": "bfloat16"}, True, "bfloat16"),
+        ({"torch_dtype": "bfloat16"}, True, "bfloat16"),
+        ({"dtype": "bfloat16"}, False, "float32"),
+        ({"dtype": "float32"}, True, "float32"),
+        ({"dtype": "bfloat16", **CLASSIFIER}, True, "float32"),
+    ],
+)
+def test_a_generator_stored_in_bfloat16_runs_in_it_where_the_processor_can(
+    tmp_path: Path, config: dict[str, Any], instructions: bool, dtype: str
+) -> None:
+    model(tmp_path, **config)
+    assert f"--dtype {dtype} " in command(tmp_path, bfloat16=instructions)
 
 
 def test_a_classifier_with_one_label_is_served_as_a_scorer(tmp_path: Path) -> None:

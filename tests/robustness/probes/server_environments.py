@@ -21,7 +21,8 @@ def outcome(given: dict[str, Any]) -> dict[str, str]:
     unset = {name: value for name, value in os.environ.items() if name not in NAMES}
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, unset | given["set"], clear=True):
         python = Path(folder) / "python"
-        python.write_text(SCRIPT % json.dumps({"vllm": True, "gpu": given["gpu"], "cores": given["cores"]}))
+        found = {"vllm": True, "gpu": given["gpu"], "cores": given["cores"], "bfloat16": False}
+        python.write_text(SCRIPT % json.dumps(found))
         python.chmod(0o755)
         (Path(folder) / "config.json").write_text("{}")
         log = Path(folder) / "log"

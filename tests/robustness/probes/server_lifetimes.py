@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SERVER = """#!/bin/sh
-if [ "$1" = -c ]; then echo '{"vllm": true, "gpu": false, "cores": 2}'; exit; fi
+if [ "$1" = -c ]; then echo '{"vllm": true, "gpu": false, "cores": 2, "bfloat16": false}'; exit; fi
 %s
 sleep 300 &
 echo $$ $! $PPID > started.part
