@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import threading
 import warnings
 import weakref
@@ -16,6 +15,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.server_errors import RetryableError, ServerFixes, checked_url, error_in, refusal
@@ -34,8 +41,7 @@ RETRY_AFTER_MOST_S = 30.0
 """The longest wait before the next try, even if the server asks for more."""
 LISTED_MODELS = 20
 """An error names at most so many served models: a hosted server may have hundreds."""
-BACKOFF_MOST_S = 5.0
-"""The longest wait before the next try if the server asks for none."""
+_backoff = wait_exponential(multiplier=0.2, max=5.0) + wait_random(0.0, 0.2)
 
 
 @dataclass(frozen=True)
@@ -108,18 +114,44 @@ class Transport:
             DeadlineReached: a try took longer than `request_timeout_s`; it is not repeated.
             SetupError: the server refused the request, and would again.
         """
-        for tried in itertools.count(1):
-            try:
-                return await self._once(request, read, base_url)
-            except RetryableError as error:
-                if tried >= self._attempts:
-                    tries = f" ({tried} tries)" if tried > 1 else ""
-                    raise ServerError(f"{error}{tries}") from error
-                if (observation := observed.get()) is not None:
-                    observation.retried(str(error))
-                pause_s = _pause_s(error, tried)
-            await asyncio.sleep(pause_s)
-        raise AssertionError
+        try:
+            return await self._once(request, read, base_url)
+        except RetryableError as error:
+            failed = error
+        try:
+            return await self._again(failed, request, read, base_url)
+        except RetryableError as error:
+            tries = f" ({self._attempts} tries)" if self._attempts > 1 else ""
+            raise ServerError(f"{error}{tries}") from error
+
+    async def _again(
+        self,
+        failed: RetryableError,
+        request: ServerRequest,
+        read: _Read[_T],
+        base_url: str | None,
+    ) -> _T:
+        """The result of a request whose first try failed. tenacity counts that try, but did not make it: retrying takes
+        CPU time that requests without a failure should not pay for.
+
+        Raises:
+            RetryableError: no try succeeded.
+        """
+        tried = itertools.count(1)
+
+        async def attempt() -> _T:
+            if next(tried) == 1:
+                raise failed
+            return await self._once(request, read, base_url)
+
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=_pause,
+            retry=retry_if_exception_type(RetryableError),
+            before_sleep=_report_retry,
+            reraise=True,
+        )
+        return await retrying(attempt)
 
     def not_served(self, base_url: str, served: Sequence[str]) -> ModelError:
         """The error that lists the models that are served instead."""
@@ -260,11 +292,16 @@ def _headers(request: ServerRequest) -> dict[str, str]:
     return headers if request.request_id is None else {**headers, "X-Request-Id": request.request_id}
 
 
-def _pause_s(error: RetryableError, tried: int) -> float:
-    """How long to wait before the next try: what the server asks for, or else twice as long each time."""
-    if error.retry_after_s is not None:
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RetryableError) and error.retry_after_s is not None:
         return min(error.retry_after_s, RETRY_AFTER_MOST_S)
-    return min(0.2 * 2.0 ** (tried - 1), BACKOFF_MOST_S) + random.uniform(0.0, 0.2)
+    return _backoff(state)
+
+
+def _report_retry(state: RetryCallState) -> None:
+    if (observation := observed.get()) is not None:
+        observation.retried(str(state.outcome.exception() if state.outcome else ""))
 
 
 async def _close_sessions(sessions: list[aiohttp.ClientSession]) -> None:
