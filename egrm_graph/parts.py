@@ -259,7 +259,9 @@ def _load_prompts(settings: Settings, task: Task, extensions: Extensions) -> Pro
 def _sources(settings: Settings, calibrated: Iterable[str]) -> dict[str, Source]:
     """Where the settings of the build come from, except those left at their default."""
     sources: dict[str, Source] = {name: "build" for name in Settings.model_fields if name in settings.model_fields_set}
-    return sources | dict.fromkeys(calibrated, "calibration")
+    for name in calibrated:
+        sources[name] = "calibration"
+    return sources
 
 
 def scorer_folder(settings: Settings) -> Path | None:

@@ -30,7 +30,8 @@ async def expand_cot(state: State, run: Run) -> dict[str, Expanded]:
         run.emit({"egrm": "sample", "node": "expand_cot", "i": i, **path})
 
     if expanded is not None and scored is not None:
-        expanded = {**expanded, "paths": scored["paths"]}
+        before: Expanded = {**expanded, "paths": scored["paths"]}
+        expanded = before
     if expanded is None and (expanded := drawn["ahead"]) is not None:
         for i, path in enumerate(expanded["paths"]):
             landed(i, path)

@@ -201,7 +201,7 @@ class Uncalibrated(ByText):
         ({"stopping": "posterior"}, ByText(), "fast answers have none; set path_stopping to it"),
     ],
 )
-def test_a_rule_that_cannot_apply_is_refused(settings: dict[str, str], scorer: Any, message: str) -> None:
+def test_a_rule_that_cannot_apply_is_refused(settings: dict[str, Any], scorer: Any, message: str) -> None:
     client = ScriptedClient(fast=TORN, paths=[])
     with pytest.raises(SettingsError, match=message):
         build_graph(Settings(task="arithmetic", **settings), client=client, scorer=scorer)

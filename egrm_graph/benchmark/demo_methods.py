@@ -121,11 +121,11 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
     """Draw paths and let the scorer choose, as the graph does, without fast answers first. `path_stopping` applies."""
     run = Run(parts, parts.settings, lambda _: None, parts.client)
     state = _before_paths(parts, question)
-    more = True
-    while more:
+    while True:
         expanded = state["expanded"] = (await expand_cot(state, run))["expanded"]
         scored = state["scored"] = (await score_paths(state, run))["scored"]
-        more = sufficiency(state) == "more"
+        if sufficiency(state) == "enough":
+            break
     paths, reasons = scored["paths"], [*expanded["reasons"], *scored["reasons"]]
     decision = parts.task.decide(
         Findings(

@@ -96,8 +96,8 @@ async def test_a_thought_next_to_a_text_remains_a_thought() -> None:
 async def test_labels_are_read_after_the_start() -> None:
     found = label_answer((65, -0.1), (66, -3.0))
     async with FakeServer(reply(found)).running() as server, client_of(server) as client:
-        for _ in range(2):
-            labels = await client.label_logprobs(BOLD, ["A", "B"], request_id="r")
+        await client.label_logprobs(BOLD, ["A", "B"], request_id="r")
+        labels = await client.label_logprobs(BOLD, ["A", "B"], request_id="again")
     assert labels.logprobs == {"A": -0.1, "B": -3.0}
     assert (server.bodies[0]["messages"], server.bodies[0]["continue_final_message"]) == (BOLD, True)
     assert server.bodies[0]["logprob_token_ids"] == [65, 66]

@@ -183,8 +183,8 @@ async def test_the_settings_can_try_a_started_reply_on_any_server() -> None:
 
     for form, expected in (("auto", "41"), ("continued", "42")):
         async with FakeServer(act).running() as server:
-            settings: dict[str, Any] = {"engine": "openai", "model": "m", "base_url": (server.url,)}
-            graph = build_graph(Settings(**settings, task="answer", fast_reply=form))
+            settings: dict[str, Any] = {"engine": "openai", "model": "m", "base_url": (server.url,), "fast_reply": form}
+            graph = build_graph(Settings(**settings, task="answer"))
             assert (await graph.ainvoke(QUESTION))["verification"]["answer"] == expected
     with pytest.raises(SettingsError, match="m cannot restrict a reply to a form"):
         build_graph(Settings(engine="openai", model="m", fast_reply="structured"))

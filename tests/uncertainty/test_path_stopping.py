@@ -24,7 +24,7 @@ def test_the_posterior_is_the_worked_one() -> None:
 def test_the_posterior_is_bayes_rule_over_every_case() -> None:
     """Each path is right or wrong on its own. Possible are the cases in which at most one answer is right."""
     classes, scores = (0, 1, 0, 2), (0.7, 0.4, 0.6, 0.9)
-    possible = dict.fromkeys((None, 0, 1, 2), 0.0)
+    possible: dict[int | None, float] = {None: 0.0, 0: 0.0, 1: 0.0, 2: 0.0}
     for right in itertools.product((False, True), repeat=4):
         answers = {group for group, each in zip(classes, right, strict=True) if each}
         wrong = {group for group, each in zip(classes, right, strict=True) if not each}
