@@ -3,6 +3,8 @@
 A line has everything that it answers: the prompt, the sampling and the seed of a completion, or the labels of a
 reading. It is written at once, so a killed process loses none that was complete. Only the places of the lines are kept
 in memory.
+
+To publish draws without the questions, `without_prompt` puts the hash of all this in its place.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -53,8 +55,11 @@ class SavedLabels:
 
 
 def sample_key(prompt: Sequence[Message], sampling: Sampling, seed: int) -> bytes:
-    """What identifies a completion. The number of its log-probabilities does not."""
-    return _digest([list(prompt), asdict(replace(sampling, logprobs=0)), seed])
+    """What identifies a completion. The number of its log-probabilities does not, nor does an option that is not set:
+    so keys stay the same when options are added."""
+    unset = {each.name: each.default for each in fields(Sampling)}
+    given = {name: value for name, value in asdict(sampling).items() if name != "logprobs" and value != unset[name]}
+    return _digest([list(prompt), given, seed])
 
 
 def labels_key(prompt: Sequence[Message], labels: Sequence[str]) -> bytes:
@@ -64,6 +69,21 @@ def labels_key(prompt: Sequence[Message], labels: Sequence[str]) -> bytes:
 
 def _digest(value: Any) -> bytes:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
+
+
+def without_prompt(line: bytes) -> bytes:
+    """A line with a key in place of its prompt, and without token ids and log-probabilities. It answers the same
+    request, but nobody can read the question in it."""
+    row = json.loads(line)
+    if "labels" in row:
+        row["key"] = labels_key(row.pop("prompt"), row.pop("labels")).hex()
+    else:
+        sampling = Sampling(**_with_tuples(row.pop("sampling")))
+        row["key"] = sample_key(row.pop("prompt"), sampling, row.pop("seed")).hex()
+        left_out = ("token_ids", "tokens", "logprobs", "top_logprobs", "response_id")
+        completion = row["completion"].items()
+        row["completion"] = {name: value for name, value in completion if name not in left_out and value is not None}
+    return json.dumps(row).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -171,6 +191,9 @@ class DrawsFolder:
         """The key of a line, and its number of log-probabilities."""
         try:
             row = json.loads(line)
+            if "key" in row:
+                _sample_in(row) if "completion" in row else _labels_in(row)
+                return bytes.fromhex(row["key"]), 0
             if "labels" in row:
                 _labels_in(row)
                 return labels_key(row["prompt"], row["labels"]), 0

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from publish_draws import publish
 
 from egrm_graph.clients.client import Completion, Completions, ContinuesPrompt, Meter, Sampling, TakesOptions
-from egrm_graph.clients.draws_folder import DRAWS
+from egrm_graph.clients.draws_folder import DRAWS, sample_key
 from egrm_graph.clients.saved_draws import NOT_DRAWN, SavedDraws
 from egrm_graph.clients.scripted import Delay, Fail, Item, ScriptedClient, Stall
 from egrm_graph.errors import InputError, ServerError
 from egrm_graph.verification import Message, Usage
 
+KEY = "f99976943b0ba2d35814985487bffcac842af723bee296f3c896841b0a9b321c"
 PROMPT = [Message(role="user", content="17+48=")]
 SAMPLING = Sampling(temperature=1.0, max_tokens=64, stop=("\n",))
 
@@ -273,3 +275,28 @@ async def test_what_a_client_says_of_itself_passes_through(opened: Open) -> None
     assert saved.continues_prompt
     assert "min_p" in saved.sampling_options
     assert (saved.name, saved.gives_logprobs) == ("scripted", True)
+
+
+async def test_published_draws_answer_the_same_requests_without_the_questions(tmp_path: Path) -> None:
+    own, published = tmp_path / "own", tmp_path / "published"
+    client = SavedDraws(ScriptedClient(by_seed, labels={"A": -0.1, "B": -3.0}), own)
+    live = await sample(client, 3, 4)
+    read = await client.label_logprobs(PROMPT, ["A", "B"], request_id="run")
+    await client.aclose()
+    assert publish(own, published) == 3
+    assert "17+48" not in (published / DRAWS).read_text()
+    again = SavedDraws(ScriptedClient(by_seed), published, ask=False)
+    assert await sample(again, 4, 3) == Completions(live.completions[::-1], live.usage)
+    assert (await again.label_logprobs(PROMPT, ["A", "B"], request_id="run")).logprobs == read.logprobs
+    with pytest.raises(InputError, match=NOT_DRAWN):
+        await sample(again, 5)
+    with pytest.raises(InputError, match=NOT_DRAWN):
+        await sample(again, 3, sampling=replace(SAMPLING, temperature=0.5))
+    await again.aclose()
+
+
+def test_the_key_of_a_draw_is_the_same_in_every_version() -> None:
+    """Published folders have it. A new option of the sampling must not change it."""
+    assert sample_key(PROMPT, SAMPLING, 3).hex() == KEY
+    assert sample_key(PROMPT, replace(SAMPLING, logprobs=5), 3).hex() == KEY
+    assert sample_key(PROMPT, replace(SAMPLING, top_k=5), 3).hex() != KEY
