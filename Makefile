@@ -18,6 +18,7 @@ VLLM_VENV := .venv-vllm
 PHOENIX_VENV := .venv-otel
 BIN := $(VENV)/bin
 MODELS := build/models
+export EGRM_MODELS := $(CURDIR)/$(MODELS)
 
 .PHONY: demo quick test docs environments check mypy pyright quick-tests bench bench-judge resolve robustness model clean
 .DELETE_ON_ERROR:
@@ -42,7 +43,7 @@ test:
 	$(MAKE) quick-tests
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup -m "(slow or training) and not ($(SHARED))"
 	EGRM_VLLM_PYTHON="$(CURDIR)/$(VLLM_VENV)/bin/python" EGRM_PHOENIX_PYTHON="$(CURDIR)/$(PHOENIX_VENV)/bin/python" \
-		EGRM_MODELS="$(CURDIR)/$(MODELS)" $(BIN)/python -m pytest -m "$(SHARED)"
+		$(BIN)/python -m pytest -m "$(SHARED)"
 
 # Three environments that need nothing of each other, installed at the same time; and the model of the tests.
 environments: $(VENV)/.dev $(VLLM_VENV)/.installed $(PHOENIX_VENV)/.installed $(VENV)/.chromium $(MODELS)/.unpacked
