@@ -4,15 +4,16 @@ Each line on standard input is a round: a JSON list of questions. The answer to 
 round in milliseconds a question, in all threads.
 """
 
+import argparse
 import asyncio
 import json
 import sys
 import time
 
-from its_hub import OpenAICompatibleLanguageModel, SelfConsistency  # type: ignore[import-not-found] # not installed here
-
 
 async def rounds(base_url: str, samples: int, in_flight: int) -> None:
+    from its_hub import OpenAICompatibleLanguageModel, SelfConsistency  # type: ignore[import-not-found] # not here
+
     model = OpenAICompatibleLanguageModel(base_url, "none", "canned", temperature=1.0, max_completion_tokens=64)
     algorithm = SelfConsistency()
     while line := await asyncio.to_thread(sys.stdin.readline):
@@ -29,5 +30,14 @@ async def rounds(base_url: str, samples: int, in_flight: int) -> None:
     await model.close()
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
+    parser.add_argument("base_url", help="an OpenAI-style server")
+    parser.add_argument("samples", type=int, help="answers to each question")
+    parser.add_argument("in_flight", type=int, help="questions at once, at most")
+    options = parser.parse_args()
+    asyncio.run(rounds(options.base_url, options.samples, options.in_flight))
+
+
 if __name__ == "__main__":
-    asyncio.run(rounds(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    main()

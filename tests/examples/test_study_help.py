@@ -21,5 +21,5 @@ def test_a_study_prints_its_help(name: str) -> None:
     assert done.stdout.startswith(f"usage: {name}")
 
 
-def test_there_are_ten_studies_and_a_server() -> None:
-    assert len(SCRIPTS) == 11
+def test_the_studies_are_found() -> None:
+    assert {"canned_server.py", "judge_table.py", "fast_replies.py"} <= set(SCRIPTS)
