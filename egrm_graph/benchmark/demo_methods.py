@@ -9,7 +9,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 from egrm_graph.benchmark.held_out import BenchQuestion
@@ -87,6 +87,7 @@ def demo_methods(parts: Parts) -> list[Method]:
     graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
     untraced = parts.settings.model_copy(update={"trace_level": "off", "telemetry": "off"})
     ungated = build_graph(untraced, client=parts.client, scorer=parts.scorer)
+    all_paths = replace(parts, settings=parts.settings.overridden({"path_stopping": "all"}))
 
     async def gated(question: BenchQuestion) -> Outcome:
         return outcome_of(parts, question, (await graph.ainvoke(question.input))["verification"])
@@ -97,7 +98,7 @@ def demo_methods(parts: Parts) -> list[Method]:
         return outcome_of(parts, question, (await ungated.ainvoke(question.input, context=context))["verification"])
 
     async def always(question: BenchQuestion) -> Outcome:
-        return await always_reason(parts, question)
+        return await always_reason(all_paths, question)
 
     return [Method("never reason", never), Method("always reason", always), Method("E-GRM", gated)]
 

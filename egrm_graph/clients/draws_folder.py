@@ -192,7 +192,8 @@ class DrawsFolder:
         try:
             row = json.loads(line)
             if "key" in row:
-                _sample_in(row) if "completion" in row else _labels_in(row)
+                check = _sample_in if "completion" in row else _labels_in
+                check(row)
                 return bytes.fromhex(row["key"]), 0
             if "labels" in row:
                 _labels_in(row)

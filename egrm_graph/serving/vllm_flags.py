@@ -47,7 +47,8 @@ def environment(folder: Path | None, *, gpu: bool, cores: int) -> dict[str, str]
         "VLLM_CPU_KVCACHE_SPACE": "1",
         # Every server would bind its threads to the same cores, and one of two servers would stall. Without binding,
         # vLLM does not set the number of threads either. Set the number it would bind: one core is left for the
-        # scheduler. A thread on every core would be slower, because each waits busily for the one that is preempted.
+        # scheduler. Next to other work, a thread on every core is slower: each waits busily for the one
+        # that is preempted.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": str(max(1, cores - 1)),
         # Otherwise the first request for log-probabilities waits for a C++ compiler, or fails without one.

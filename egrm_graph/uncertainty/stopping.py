@@ -32,8 +32,6 @@ MONOTONE = (consensus, vote_entropy, certaindex, semantic_entropy)
 """Measures of the votes alone that never become less certain when a vote moves to a larger class."""
 MAX_COMPLETIONS = 10_000
 """How many ways to complete the votes are tried, for a measure that may not be monotone."""
-
-
 SURELY = 1e-6
 """A score this close to 0 or 1 counts as this far away from it. No single path is ever certain."""
 
@@ -151,30 +149,26 @@ def sequential(standing: Standing) -> bool:
     return log_odds >= math.log(ENOUGH / (1 - ENOUGH))
 
 
-def posterior(confidence: float, probability: Probability | None = None) -> StoppingRule:
+def posterior(confidence: float) -> StoppingRule:
     """Stops once one answer of the paths is right with at least this probability; never without a score.
 
     Needs calibrated scores: the score of a path is the probability that its answer is right. Lost and unscored paths
     say nothing.
     """
-    of = exclusive if probability is None else probability
 
     def rule(standing: Standing) -> bool:
         by_class: dict[int, list[float]] = {}
         for number, score in zip(standing.classes, standing.scores, strict=False):
             if number is not None and score is not None:
                 by_class.setdefault(number, []).append(score)
-        return bool(by_class) and of(list(by_class.values())) >= confidence
+        return bool(by_class) and exclusive(list(by_class.values())) >= confidence
 
     return rule
 
 
-Probability = Callable[[Sequence[Sequence[float]]], float]
-"""From the scores of each answer's paths to the probability that the leading answer is right."""
-
-
 def exclusive(scores: Sequence[Sequence[float]]) -> float:
-    """The probability of the likeliest answer if at most one of the answers is right.
+    """The probability of the likeliest answer if at most one of the answers is right; `scores` has those of each
+    answer's paths.
 
     Given that, either all paths of one answer are right and all others are wrong, or all are wrong. With the paths
     otherwise independent, an answer has the odds `prod s / (1 - s)` over its paths against "none is right".
@@ -183,12 +177,6 @@ def exclusive(scores: Sequence[Sequence[float]]) -> float:
     most = max(0.0, *log_odds)
     total = math.exp(-most) + math.fsum(math.exp(each - most) for each in log_odds)
     return math.exp(max(log_odds) - most) / total
-
-
-def noisy_or(scores: Sequence[Sequence[float]]) -> float:
-    """The probability that at least one path of an answer is right, if its paths are independent; of the answer for
-    which that is largest. Other answers do not count against it."""
-    return max(1 - math.prod(1 - score for score in of_answer) for of_answer in scores)
 
 
 def _log_odds(score: float) -> float:

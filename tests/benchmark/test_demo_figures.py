@@ -94,3 +94,12 @@ async def test_always_and_gated_draw_the_same_paths_of_a_question() -> None:
         await method.answer(QUESTIONS[0])
     always, gated = seeds.values()
     assert always == gated
+
+
+async def test_always_reasoning_draws_all_paths_even_if_the_settings_stop_them() -> None:
+    paths: list[Item] = ["1+1=2;#2"] * 4
+    client = ScriptedClient(fast=["3", "2", "3", "2", "3"], paths=paths)
+    parts = assemble(Settings(task="arithmetic", path_stopping="sequential"), client, None)
+    _, always, gated = [await method.answer(QUESTIONS[1]) for method in demo_methods(parts)]
+    # Three paths that agree are enough for the rule.
+    assert (always.paths.n, gated.paths.n) == (4, 3)

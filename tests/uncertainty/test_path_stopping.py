@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from egrm_graph.deciding.selection_rules import SELECTION_RULES
-from egrm_graph.uncertainty.stopping import Standing, everything, exclusive, noisy_or, posterior
+from egrm_graph.uncertainty.stopping import Standing, everything, exclusive, posterior
 
 N_SEQUENCES, N_PATHS, N_CLASSES = 100_000, 8, 3
 
@@ -18,7 +18,6 @@ def test_the_posterior_is_the_worked_one() -> None:
     assert exclusive([[0.8], [0.8]]) == pytest.approx(4 / 9)
     assert exclusive([[0.9], [0.2]]) == pytest.approx(9 / (1 + 9 + 0.25))
     assert exclusive([[0.1]]) == pytest.approx(0.1)
-    assert noisy_or([[0.8, 0.8], [0.9]]) == pytest.approx(0.96)
 
 
 def test_the_posterior_is_bayes_rule_over_every_case() -> None:
