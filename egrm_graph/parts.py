@@ -23,7 +23,15 @@ from egrm_graph.records.record import Source
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.function_scorer import ScoreFunction
 from egrm_graph.scoring.scorer import Scorer
-from egrm_graph.settings import BUNDLED_SCORER, MIN_CONFIDENCE, ReplyForm, RunSettings, Settings
+from egrm_graph.settings import (
+    BUNDLED_SCORER,
+    MIN_CONFIDENCE,
+    MOST_PATHS,
+    PATHS,
+    ReplyForm,
+    RunSettings,
+    Settings,
+)
 from egrm_graph.strategies.strategy import PathStrategy
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
@@ -31,7 +39,7 @@ from egrm_graph.tasks.task import Task
 from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Gate, Measure
-from egrm_graph.uncertainty.stopping import StoppingRule, path_stopping_rule, stopping_rule
+from egrm_graph.uncertainty.stopping import StoppingRule, everything, path_stopping_rule, stopping_rule
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -71,8 +79,10 @@ class Parts:
         Raises:
             SettingsError: as for `measure`.
         """
-        measure = self.measure(settings)
-        return Gate(measure, measure.threshold if settings.threshold is None else settings.threshold)
+        measure, threshold = self.measure(settings), settings.threshold
+        if threshold is None:
+            threshold = measure.default_threshold(judging=isinstance(self.task, Judging))
+        return Gate(measure, threshold)
 
     def stopping_rule(self, settings: RunSettings) -> StoppingRule:
         """The stopping rule that the settings name, for their gate.
@@ -100,6 +110,16 @@ class Parts:
                 "to a calibrated one, such as `egrm train scorer` makes, or path_stopping to 'all' or 'beta'"
             )
         return rule
+
+    def most_paths(self, settings: RunSettings) -> int:
+        """The maximum number of paths, in the settings or else by whether drawing may stop early.
+
+        Raises:
+            SettingsError: as for `path_stopping_rule`.
+        """
+        if settings.paths is not None:
+            return settings.paths
+        return PATHS if self.path_stopping_rule(settings) is everything else MOST_PATHS
 
     def strategy(self, settings: RunSettings) -> PathStrategy:
         """The path strategy that the settings name.

@@ -19,6 +19,10 @@ BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 
 MIN_CONFIDENCE = 0.3
 """Chosen by measurement; see the docs on calibration."""
+PATHS = 4
+"""The number of paths if all are drawn, as published."""
+MOST_PATHS = 8
+"""The maximum number of paths if drawing may stop early. Chosen by measurement; see the docs on methods."""
 
 Engine = Literal["auto", "embedded", "vllm", "openai", "chat_model"]
 Thinking = Literal["off", "on", "default"]
@@ -33,7 +37,7 @@ Stopping = str
 """The name of a stopping rule."""
 Preset = Literal["default", "published"]
 PUBLISHED: Mapping[str, Any] = MappingProxyType(
-    {"samples": 5, "measure": "consensus", "threshold": 0.8, "paths": 4, "path_stopping": "all"}
+    {"samples": 5, "measure": "consensus", "threshold": 0.8, "paths": PATHS, "path_stopping": "all"}
 )
 """The published setting of E-GRM, whatever the defaults are."""
 ToolVotes = Literal["whole", "name", "arguments", "hierarchical"]
@@ -64,20 +68,22 @@ class RunSettings(BaseModel):
     measure: str = "consensus"
     """How convergence is measured: `consensus`, another built-in measure, or one passed to `build_graph`."""
     threshold: float | None = None
-    """Where the gate opens, in the units of the measure. None takes the measure's own threshold (0.8 for consensus, as
-    published); some measures have none."""
+    """Where the gate opens, in the units of the measure. None takes the measure's own threshold; some have none.
+    For `consensus` it is 0.9 on a question, so that all five answers have to agree, and the published 0.8 on
+    candidates."""
     top_logprobs: int = Field(default=20, ge=1, le=1024)
     """How many of the most likely tokens to request at each position, if the measure needs their log-probabilities.
     vLLM allows 20 unless it is started with a larger `--max-logprobs`."""
     strategy: str = "plain"
     """How reasoning paths are drawn: `plain`, independent paths, or a strategy passed to `build_graph`."""
-    paths: int = Field(default=4, ge=1, le=256)
-    """Maximum number of reasoning paths if the fast answers do not converge."""
-    path_stopping: Stopping = "all"
-    """When drawing paths stops early: `all`, never, and all are drawn at once; `posterior`, once an answer is right
-    with a probability of `path_confidence`, by calibrated scores; `beta`, `windows`, `sequential`: by a test of the
-    votes of the paths; `auto`, `posterior` if the scorer is calibrated and `all` if not; or a rule passed to
-    `build_graph`."""
+    paths: int | None = Field(default=None, ge=1, le=256)
+    """Maximum number of reasoning paths if the fast answers do not converge. None: 8 if drawing may stop early, and
+    otherwise 4."""
+    path_stopping: Stopping = "auto"
+    """When drawing paths stops early: `posterior`, once an answer is right with a probability of `path_confidence`, by
+    calibrated scores; `beta`, `windows`, `sequential`: by a test of the votes of the paths; `all`, never, and all are
+    drawn at once; `auto`, `posterior` if the scorer is calibrated, and otherwise `all`; or a rule passed to
+    `build_graph`. For candidates, `auto` is `all`."""
     path_confidence: float = Field(default=0.95, gt=0, lt=1)
     """The probability at which `path_stopping="posterior"` stops."""
     first_paths: int = Field(default=1, ge=1)
@@ -198,10 +204,12 @@ class RunSettings(BaseModel):
         for stage, count in (("fast", self.samples), ("path", self.paths)):
             name = "samples" if stage == "fast" else "paths"
             for option, greedy, side in (("temperature", 0, "above"), ("top_k", 1, "above"), ("min_p", 1, "below")):
-                if count > 1 and getattr(self, f"{stage}_{option}") == greedy:
+                if count != 1 and getattr(self, f"{stage}_{option}") == greedy:
+                    counted = "several paths" if count is None else f"{name}={count}"
+                    times = "several times" if count is None else f"{count} times"
                     raise ValueError(
-                        f"{stage}_{option}={greedy} decodes the same text every time, so {name}={count} would count "
-                        f"one vote {count} times; set {stage}_{option} {side} {greedy}, or {name}=1"
+                        f"{stage}_{option}={greedy} decodes the same text every time, so {counted} would count "
+                        f"one vote {times}; set {stage}_{option} {side} {greedy}, or {name}=1"
                     )
         return self
 

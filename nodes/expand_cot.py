@@ -123,7 +123,7 @@ async def draw_wave(
 def planned_waves(asked: Asked, run: Run, contested: Sequence[str], most: int | None = None) -> list[PathWave]:
     """The waves of paths if drawing does not stop early: one if no rule could stop it. See `path_waves` for `most`."""
     parts, settings = run.parts, run.settings
-    views = parts.task.views(asked, settings, settings.paths, contested)
+    views = parts.task.views(asked, settings, parts.most_paths(settings), contested)
     if parts.path_stopping_rule(settings) is everything:
         most = 1
     return path_waves(views, settings.first_paths, settings.later_paths, most)

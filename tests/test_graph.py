@@ -37,7 +37,9 @@ async def verify(
     fast: Sequence[Item], paths: Sequence[Item] = GOOD_PATHS, scorer: Scorer | None = SCORER, **settings: Any
 ) -> Verification:
     graph = build_graph(
-        Settings(task="arithmetic", **settings), client=ScriptedClient(fast=fast, paths=paths), scorer=scorer
+        Settings(**{"preset": "published", "task": "arithmetic", **settings}),
+        client=ScriptedClient(fast=fast, paths=paths),
+        scorer=scorer,
     )
     verification: Verification = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
     return verification

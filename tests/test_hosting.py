@@ -21,12 +21,12 @@ QUESTION: Any = {"question": "17+48-9"}
 
 def unsure(**options: Any) -> CompiledStateGraph[Any, Any, Any, Any]:
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=[PATH] * 4)
-    return build_graph(Settings(task="arithmetic"), client=client, scorer=None, **options)
+    return build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None, **options)
 
 
 def sure(answer: str = "56", **options: Any) -> CompiledStateGraph[Any, Any, Any, Any]:
     client = ScriptedClient(fast=[answer] * 5, paths=[PATH] * 4)
-    return build_graph(Settings(task="arithmetic"), client=client, scorer=None, **options)
+    return build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None, **options)
 
 
 def test_invoke_and_batch_work_without_an_event_loop() -> None:
@@ -71,7 +71,7 @@ def test_stream_yields_an_update_per_node_and_an_event_per_sample() -> None:
 async def test_astream_yields_each_path_when_it_arrives() -> None:
     paths: list[Item] = [Delay(0.6, PATH), Delay(0.3, PATH), PATH, Delay(0.9, PATH)]
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=paths)
-    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
+    graph = build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None)
     order = [
         event["i"] async for event in graph.astream(QUESTION, stream_mode="custom") if event["node"] == "expand_cot"
     ]
@@ -102,7 +102,7 @@ def test_an_earlier_question_on_the_thread_is_not_asked_again() -> None:
 
 def test_a_conversation_ends_with_the_question() -> None:
     client = ScriptedClient(fast=["56"] * 5)
-    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
+    graph = build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None)
     messages: list[AnyMessage] = [
         SystemMessage("Be exact."),
         HumanMessage("1+1"),

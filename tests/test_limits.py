@@ -16,7 +16,9 @@ PATH = "17+48=65;65-9=56;#56"
 
 
 async def verify(client: ScriptedClient, scorer: Scorer | None = None, **settings: Any) -> tuple[Verification, float]:
-    graph = build_graph(Settings(task="arithmetic", **settings), client=client, scorer=scorer)
+    graph = build_graph(
+        Settings(**{"preset": "published", "task": "arithmetic", **settings}), client=client, scorer=scorer
+    )
     started = time.perf_counter()
     result = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
     return result, time.perf_counter() - started

@@ -1,15 +1,68 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
-from egrm_graph.settings import RunSettings, Settings, settings_from_environment
+from egrm_graph.parts import assemble
+from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.settings import PUBLISHED, RunSettings, Settings, settings_from_environment
+from egrm_graph.uncertainty.stopping import everything
 
 
-def test_the_published_settings_are_the_defaults() -> None:
-    settings = Settings()
-    assert (settings.samples, settings.measure, settings.threshold, settings.paths) == (5, "consensus", None, 4)
+def test_the_published_settings_are_one_word() -> None:
+    settings = Settings(preset="published")
+    assert {name: getattr(settings, name) for name in PUBLISHED} == PUBLISHED
+    assert PUBLISHED == {"samples": 5, "measure": "consensus", "threshold": 0.8, "paths": 4, "path_stopping": "all"}
+    assert Settings(preset="published", paths=2).paths == 2
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A scorer with the same score for every path."""
+
+    calibrated: bool
+    name: str = "undecided"
+
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
+        return [0.5 for _ in paths]
+
+    async def aclose(self) -> None: ...
+
+
+CALIBRATED, UNCALIBRATED = Undecided(calibrated=True), Undecided(calibrated=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "scorer", "threshold", "stops", "paths"),
+    [
+        ({}, CALIBRATED, 0.9, True, 8),
+        ({}, UNCALIBRATED, 0.9, False, 4),
+        ({}, None, 0.9, False, 4),
+        ({"path_stopping": "sequential"}, None, 0.9, True, 8),
+        ({"path_stopping": "all"}, CALIBRATED, 0.9, False, 4),
+        ({"paths": 3}, CALIBRATED, 0.9, True, 3),
+        ({"measure": "vote_entropy"}, CALIBRATED, 0.32, True, 8),
+        ({"task": "pairwise"}, CALIBRATED, 0.8, False, 4),
+        ({"task": "tool_calls"}, None, 0.8, False, 4),
+        ({"preset": "published"}, CALIBRATED, 0.8, False, 4),
+    ],
+)
+def test_the_defaults_depend_on_the_task_and_the_scorer(
+    settings: dict[str, Any], scorer: Undecided | None, threshold: float, stops: bool, paths: int
+) -> None:
+    parts = assemble(Settings(**{"task": "arithmetic", **settings}), ScriptedClient(), scorer)
+    assert parts.gate(parts.settings).threshold == threshold
+    assert (parts.path_stopping_rule(parts.settings) is not everything) == stops
+    assert parts.most_paths(parts.settings) == paths
+
+
+def test_one_run_may_change_what_the_default_number_of_paths_depends_on() -> None:
+    parts = assemble(Settings(task="arithmetic"), ScriptedClient(), CALIBRATED)
+    assert parts.most_paths(parts.settings.overridden({"path_stopping": "all"})) == 4
 
 
 @pytest.mark.parametrize("make", [Settings, RunSettings])

@@ -83,9 +83,11 @@ def _show(name: str, table: AnswerTable, made: Sequence[Curve], out: Console) ->
         ranking.add_row(curve.measure, str(curve.samples), _short(curve.auroc), _short(curve.aurc), *bounds)
     out.print(ranking)
     tokens = ("tokens",) if always.tokens is not None else ()
-    gates = _table("At each measure's own threshold", "opens at", "reasoned", "accuracy", *tokens, "random", "oracle")
+    gates = _table(
+        "At each measure's published threshold", "opens at", "reasoned", "accuracy", *tokens, "random", "oracle"
+    )
     for curve in made:
-        at = curve.default
+        at = curve.published
         cells = ["never" if at.threshold is None else f"{at.threshold:.2f}", f"{at.reasoned:.1%}", _short(at.accuracy)]
         cells += [] if at.tokens is None else [f"{at.tokens:.1f}"]
         gates.add_row(curve.measure, str(curve.samples), *cells, f"{at.random:.3f}", f"{at.oracle:.3f}")

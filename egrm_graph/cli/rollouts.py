@@ -25,7 +25,7 @@ from egrm_graph.cli.jsonl_job import (
 from egrm_graph.cli.run_progress import RolloutCounts
 from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.errors import InputError, SettingsError
-from egrm_graph.settings import Settings
+from egrm_graph.settings import PATHS, Settings
 
 if TYPE_CHECKING:
     from egrm_graph.parts import Parts
@@ -61,7 +61,7 @@ def rollouts(
     with _lines_file(output, resume=resume, overwrite=overwrite) as lines:
         job = JsonlJob.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
         if lines is not None and resume and lines.exists():
-            _refuse_other_paths(lines, settings.paths)
+            _refuse_other_paths(lines, settings.paths or PATHS)
         job.run(settings, _answering, RolloutCounts(), Console(stderr=True, highlight=False))
 
 

@@ -28,7 +28,7 @@ COMMON: Mapping[str, str] = {
     "samples": "Number of fast answers.",
     "measure": "Certainty measure.",
     "threshold": "Where the gate opens.",
-    "paths": "Number of reasoning paths.",
+    "paths": "Most paths.",
     "path_max_tokens": "Longest path in tokens.",
     "min_confidence": "Abstain below it, if the confidence is calibrated.",
     "seed": "Seed of all samples.",
@@ -42,7 +42,8 @@ DEFAULT_TEXTS: Mapping[str, str] = {
     "engine": "embedded; openai with --base-url",
     "model": "the bundled model",
     "base_url": "",
-    "threshold": "the measure's own; 0.8 for consensus",
+    "threshold": "by measure; 0.9 for consensus",
+    "paths": "4, or 8 if stopped",
 }
 """What `--help` calls the defaults that depend on other settings. `--help-all` has the values."""
 

@@ -55,7 +55,7 @@ def training_of(options: Mapping[str, Any]) -> ScorerTraining:
 PANELS = {
     "Objective": ("objective", "alpha", "delta", "margin"),
     "Training": ("epochs", "learning_rate", "batch_questions", "max_batch_tokens", "patience", "seed"),
-    "Large models": ("lora_rank", "lora_alpha", "gradient_checkpointing"),
+    "Large models": ("lora_rank", "lora_alpha", "gradient_checkpointing", "precision"),
     "Measurement": ("held_out", "held_out_share", "evaluations", "best_of", "calibration"),
 }
 

@@ -50,8 +50,8 @@ class Curve:
     among them."""
     points: tuple[Point, ...]
     """From the gate that never opens to the one that opens for all questions with a fast answer."""
-    default: Point
-    """At the measure's default threshold."""
+    published: Point
+    """At the measure's published threshold."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _curve(table: AnswerTable, measure: Measure, m: int, weights: FloatArray) ->
         aurc_oracle=oracle_aurc(float(wrong.sum() / n)),
         risk_coverage=tuple(zip((covered / n).tolist(), (wrong.cumsum() / covered).tolist(), strict=True)),
         points=tuple(points),
-        default=min(known, key=lambda p: asked * (p.threshold or 0.0)) if known else points[0],
+        published=min(known, key=lambda p: asked * (p.threshold or 0.0)) if known else points[0],
     )
 
 

@@ -126,6 +126,8 @@ def _run(record: Record, changes: Mapping[str, Any]) -> Run:
     if not record["texts"]:
         parts = replace(parts, task=cast(Task, _NamedAnswers(parts.task)))
     of_run = {name: value for name, value in values.items() if name in RunSettings.model_fields}
+    if "measure" in changes:  # its own threshold applies, unless the run had one
+        of_run["threshold"] = record["settings"]["threshold"]
     settings = parts.settings.overridden({**of_run, **changes})
     parts.measure(settings)
     return Run(parts, settings, lambda _: None, parts.client)
@@ -166,8 +168,13 @@ def _reasons(record: Record, *nodes: str) -> list[Reason]:
 
 
 def _recorded(record: Record) -> dict[str, Any]:
-    """The settings of the run. Before these settings existed, no answers were withheld, and all paths were drawn."""
-    return {"min_confidence": None, "path_stopping": "all", **record["settings"]}
+    """The settings of the run. Before these settings existed, no answers were withheld, and all paths were drawn; and a
+    measure's own threshold may have been another one."""
+    settings = {"min_confidence": None, "path_stopping": "all", **record["settings"]}
+    verification = record["verification"]
+    if settings["threshold"] is None and verification is not None:
+        settings["threshold"] = verification["uncertainty"]["threshold"]
+    return settings
 
 
 def _drawn_until(record: Record, verification: Verification, run: Run) -> tuple[int | None, bool]:
@@ -202,10 +209,11 @@ def _scored(
     paths, reasons = verification["paths"], _reasons(record, "expand_cot", "score_paths")
     recorded = _recorded(record)
     if any(name in changes and changes[name] != recorded.get(name) for name in PATH_CHANGES):
-        if run.settings.path_stopping == "posterior":
-            if not _probabilities(record, verification):
+        if run.settings.path_stopping in ("posterior", "auto"):
+            if _probabilities(record, verification):
+                run = replace(run, parts=replace(run.parts, scorer=_NoScorer(run.parts.client.name, calibrated=True)))
+            elif run.settings.path_stopping == "posterior":
                 return NO_PROBABILITIES
-            run = replace(run, parts=replace(run.parts, scorer=_NoScorer(run.parts.client.name, calibrated=True)))
         assert record["asked"] is not None  # it has a verdict
         drawn = paths_drawn(paths, record["asked"], contested, run)
         if isinstance(drawn, str):

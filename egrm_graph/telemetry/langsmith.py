@@ -21,6 +21,7 @@ def run_config(settings: Settings) -> RunnableConfig:
         "egrm_threshold": settings.threshold,
         "egrm_samples": settings.samples,
         "egrm_paths": settings.paths,
+        "egrm_path_stopping": settings.path_stopping,
     }
     metadata = {name: value for name, value in values.items() if value is not None}
     return {"tags": ["egrm", f"egrm:{settings.task_name}"], "metadata": metadata}

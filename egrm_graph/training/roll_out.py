@@ -13,6 +13,7 @@ from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.errors import InputError
 from egrm_graph.parts import Parts
 from egrm_graph.reasons import ReasonCode, texts
+from egrm_graph.settings import PATHS
 from egrm_graph.strategies.strategy import Known
 from egrm_graph.tasks.task import Task
 from egrm_graph.verification import Asked, View
@@ -64,7 +65,7 @@ async def roll_out(parts: Parts, inputs: Mapping[str, Any], level: int | None = 
             "the line has messages before the question, which a scorer cannot read; give only the question"
         )
     logprobs = 1 if parts.client.gives_logprobs else 0
-    [view] = views = task.views(asked, parts.settings, parts.settings.paths)
+    [view] = views = task.views(asked, parts.settings, parts.settings.paths or PATHS)
     known = Known(asked, views, task, parts.prompts, parts.settings)
     sampling = known.sampling("expand_cot", logprobs=logprobs)
     calls = [call for call, _ in known.calls("expand_cot", known.path_views(), sampling=sampling)]

@@ -133,8 +133,8 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
         remove_unused_columns=False,
         dataloader_pin_memory=on_gpu(),
         use_cpu=not on_gpu(),
-        bf16=on_gpu()
-        and torch.cuda.is_bf16_supported(),  # for the arithmetic; the trained weights stay in single precision
+        bf16=config.precision == "bfloat16"
+        or (config.precision == "auto" and on_gpu() and torch.cuda.is_bf16_supported()),
         **(_checkpointing() if config.gradient_checkpointing else {}),
         seed=config.seed,
         report_to=[],

@@ -47,6 +47,12 @@ class Measure:
     """The measure's direction."""
     requires: tuple[Requirement, ...] = ()
     """What has to be available in addition to the answers."""
+    for_questions: float | None = None
+    """The threshold for questions, where another one than the published was better when measured. None for the same."""
+
+    def default_threshold(self, *, judging: bool) -> float:
+        """The threshold for candidates or for questions."""
+        return self.threshold if judging or self.for_questions is None else self.for_questions
 
     def certain(self, value: float, threshold: float) -> bool:
         """Whether the gate takes the direct route; a value exactly at the threshold counts as certain."""
@@ -90,7 +96,8 @@ _FOUR_OF_FIVE_NATS = 0.51  # 0.8 log 1/0.8 + 0.2 log 1/0.2 = 0.5004
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure("consensus", consensus, threshold=0.8, higher_is_certain=True),
+        # Of five answers, four have to agree, as published; on questions, all five.
+        Measure("consensus", consensus, threshold=0.8, higher_is_certain=True, for_questions=0.9),
         Measure("vote_entropy", vote_entropy, threshold=0.32, higher_is_certain=False),  # 0.5004 / log 5 = 0.311
         Measure("certaindex", certaindex, threshold=0.68, higher_is_certain=True),
         Measure("semantic_entropy", semantic_entropy, threshold=_FOUR_OF_FIVE_NATS, higher_is_certain=False),

@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=1000, help="held-out questions (default 1000)")
     parser.add_argument("--timed", type=int, default=100, help="number of them to draw one at a time (default 100)")
     parser.add_argument("--samples", type=int, nargs="+", default=[5, 16], help="values of M (default 5 16)")
-    parser.add_argument("--threshold", type=float, help="threshold of the gate (default 0.8)")
+    parser.add_argument("--threshold", type=float, default=0.8, help="threshold of the gate (default 0.8)")
     parser.add_argument("--base-url", help="a vLLM server with egrm-tiny, such as http://localhost:8000/v1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args()

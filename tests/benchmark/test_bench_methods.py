@@ -22,7 +22,7 @@ QUESTION = BenchQuestion("q", "17+48", "65", 1)
 
 def parts(**settings: Any) -> Any:
     client = ScriptedClient(fast=["65", "65", "65", "66", "66"], paths=["#66", "#66", "#65", "#66"])
-    return assemble(Settings(task="arithmetic", **settings), client, scorer=None)
+    return assemble(Settings(preset="published", task="arithmetic", **settings), client, scorer=None)
 
 
 async def outcome(name: str) -> tuple[bool, bool]:
@@ -100,7 +100,7 @@ async def test_settings_in_a_name_reach_the_model_and_the_others_stay() -> None:
 
 async def test_texts_without_an_answer_are_counted_and_lost_ones_are_not() -> None:
     client = ScriptedClient(fast=["65", "??", "??", Fail("lost"), "66"], paths=["#66", "??", Fail("lost")])
-    made = assemble(Settings(task="arithmetic", paths=3), client, scorer=None)
+    made = assemble(Settings(preset="published", task="arithmetic", paths=3), client, scorer=None)
     counts = {}
     for method in build_methods(made, ["egrm", "always", "sc@3"]):
         outcome = await method.answer(QUESTION)
@@ -125,7 +125,7 @@ def parts_by_seed() -> Any:
         node = request_id.split(".")[1]
         return script[node][(seed - first[node]) % len(script[node])]
 
-    return assemble(Settings(task="arithmetic"), ScriptedClient(answer), scorer=None)
+    return assemble(Settings(preset="published", task="arithmetic"), ScriptedClient(answer), scorer=None)
 
 
 async def outcomes(made: Any, names: list[str]) -> list[Outcome]:

@@ -67,7 +67,7 @@ async def test_each_of_the_three_methods_draws_what_its_name_says() -> None:
     right, wrong = "1+1=2;#2", "1+1=3;#3"
     fast: list[Item] = ["3", "2", "3", "2", "3"]
     client = ScriptedClient(fast=fast, paths=[right, wrong, right, right])
-    parts = assemble(Settings(task="arithmetic"), client, None)
+    parts = assemble(Settings(preset="published", task="arithmetic"), client, None)
     done: list[None] = []
     trials = [await run_method(method, QUESTIONS[1:2], 1, lambda: done.append(None)) for method in demo_methods(parts)]
     never, always, gated = (trial.outcomes[0] for trial in trials)
@@ -89,7 +89,7 @@ async def test_always_and_gated_draw_the_same_paths_of_a_question() -> None:
             seeds.setdefault(run_id, []).append(seed)
         return str(seed)
 
-    parts = assemble(Settings(task="arithmetic"), ScriptedClient(note), None)
+    parts = assemble(Settings(preset="published", task="arithmetic"), ScriptedClient(note), None)
     for method in demo_methods(parts)[1:]:
         await method.answer(QUESTIONS[0])
     always, gated = seeds.values()
@@ -99,7 +99,7 @@ async def test_always_and_gated_draw_the_same_paths_of_a_question() -> None:
 async def test_always_reasoning_draws_all_paths_even_if_the_settings_stop_them() -> None:
     paths: list[Item] = ["1+1=2;#2"] * 4
     client = ScriptedClient(fast=["3", "2", "3", "2", "3"], paths=paths)
-    parts = assemble(Settings(task="arithmetic", path_stopping="sequential"), client, None)
+    parts = assemble(Settings(preset="published", task="arithmetic", path_stopping="sequential"), client, None)
     _, always, gated = [await method.answer(QUESTIONS[1]) for method in demo_methods(parts)]
     # Three paths that agree are enough for the rule.
     assert (always.paths.n, gated.paths.n) == (4, 3)

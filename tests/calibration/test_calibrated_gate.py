@@ -164,7 +164,7 @@ def test_a_calibration_without_stopping_was_made_for_all_paths(tmp_path: Path) -
     found = calibration()
     assert found.run_settings == {"measure": "consensus", "samples": 4, "threshold": 1.0, "path_stopping": "all"}
     gate = CalibratedGate(found, foreign=False, watch=RateWatch((0.4, 0.6)))
-    settings = Settings(samples=4, threshold=1.0)
+    settings = Settings(samples=4, threshold=1.0, path_stopping="all")
     assert gate.holds_for(settings)
     assert not gate.holds_for(settings.overridden({"path_stopping": "beta"}))
 

@@ -72,7 +72,7 @@ def test_help_all_has_full_descriptions_and_choices() -> None:
 
 def test_help_says_what_a_default_depends_on() -> None:
     short = " ".join(help_of(["ask"], columns=300).split())
-    assert "[default: the measure's own; 0.8 for consensus]" in short
+    assert "[default: by measure; 0.9 for consensus]" in short
     assert "[default: embedded; openai with --base-url]" in short
     assert "[default: http://localhost:8000/v1]" not in short
     assert "[default: http://localhost:8000/v1]" in " ".join(help_of(["ask"], "--help-all", columns=300).split())

@@ -35,7 +35,7 @@ async def verify(
 ) -> tuple[Verification, ScriptedClient]:
     script: Any = fast if callable(fast) else {"answer_fast": fast, "expand_cot": ["\\boxed{42}"] * 4}
     client = ScriptedClient(script, reply_forms=forms)
-    graph = build_graph(Settings(**{"task": "answer", **settings}), client=client, scorer=None)
+    graph = build_graph(Settings(**{"preset": "published", "task": "answer", **settings}), client=client, scorer=None)
     given = PAIR if settings.get("task") == "pairwise" else QUESTION
     result: Verification = (await graph.ainvoke(given))["verification"]
     return result, client

@@ -19,7 +19,7 @@ async def verify(
     fast: Sequence[Item], paths: Sequence[Item] = (PATH,) * 4, **settings: Any
 ) -> tuple[Verification, ScriptedClient]:
     client = ScriptedClient(fast=fast, paths=paths)
-    graph = build_graph(Settings(task="arithmetic", **settings), client=client, scorer=None)
+    graph = build_graph(Settings(preset="published", task="arithmetic", **settings), client=client, scorer=None)
     result: Verification = (await graph.ainvoke(QUESTION))["verification"]
     return result, client
 
@@ -119,7 +119,7 @@ async def test_if_the_first_wave_spends_the_budget_the_second_is_lost() -> None:
 
 async def test_every_sample_is_streamed_when_its_wave_arrives() -> None:
     client = ScriptedClient(fast=["56", "57", "56", "56", Delay(0.3, "56")])
-    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
+    graph = build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None)
     events = graph.astream(QUESTION, stream_mode="custom")
     seen = [(event["i"], event["text"], client.calls[-1].state) async for event in events]
     assert [(i, text) for i, text, _ in seen] == list(enumerate(["56", "57", "56", "56", "56"]))
@@ -128,7 +128,7 @@ async def test_every_sample_is_streamed_when_its_wave_arrives() -> None:
 
 def test_waves_work_without_an_event_loop() -> None:
     client = ScriptedClient(fast=["56", "57", "56", "56", "56"])
-    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
+    graph = build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None)
     assert facts(graph.invoke(QUESTION)["verification"]) == ("ok", "direct", "56", 5, 5)
 
 
@@ -199,7 +199,7 @@ async def test_paths_that_were_started_early_report_their_failures() -> None:
 
 async def test_cancelling_the_run_cancels_the_paths_that_were_started_early() -> None:
     client = ScriptedClient(fast=[*SPLIT, Stall()], paths=[Stall()] * 4)
-    graph = build_graph(Settings(task="arithmetic", speculate=True), client=client, scorer=None)
+    graph = build_graph(Settings(preset="published", task="arithmetic", speculate=True), client=client, scorer=None)
     run = asyncio.ensure_future(graph.ainvoke(QUESTION))
     while len(client.calls) < 6:
         await asyncio.sleep(0.01)

@@ -30,7 +30,7 @@ def scripted() -> Parts:
         place = int(request_id.rpartition(".")[2]) + seed - first.setdefault(request_id, seed)
         return VOTES[question][place] if ".answer_fast." in request_id else f"{question}=7;#7"
 
-    return assemble(Settings(task="arithmetic"), client=ScriptedClient(answer), scorer=None)
+    return assemble(Settings(preset="published", task="arithmetic"), client=ScriptedClient(answer), scorer=None)
 
 
 async def test_it_counts_what_each_rule_would_have_drawn() -> None:

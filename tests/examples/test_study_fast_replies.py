@@ -34,7 +34,7 @@ def scripted() -> Parts:
         question = next(text for text in ANSWERS if text in prompt[-1]["content"])
         return ANSWERS[question][seed - first.setdefault(question, seed)]
 
-    return assemble(Settings(task="arithmetic"), ScriptedClient(answer), scorer=None)
+    return assemble(Settings(preset="published", task="arithmetic"), ScriptedClient(answer), scorer=None)
 
 
 async def test_a_way_has_its_shares_and_tokens() -> None:

@@ -30,7 +30,7 @@ class ToolCaller(GenericFakeChatModel):
 
 def answering() -> BaseTool:
     client = ScriptedClient(fast=["56"] * 5)
-    return as_tool(build_graph(Settings(task="arithmetic"), client=client, scorer=None))
+    return as_tool(build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None))
 
 
 def call(name: str, **args: Any) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def test_certainty_ranks_the_answers() -> None:
 
 
 def test_the_default_point_is_the_loosest_within_the_measures_threshold() -> None:
-    assert (curve(LOG).default.threshold, curve(LOG, "vote_entropy").default.threshold) == (1.0, 0.0)
+    assert (curve(LOG).published.threshold, curve(LOG, "vote_entropy").published.threshold) == (1.0, 0.0)
     never = curve([question(1, "8877"), question(2, "7788")])
-    assert never.default == never.points[0]
+    assert never.published == never.points[0]
 
 
 def test_fewer_answers_are_drawn_in_every_combination() -> None:
@@ -72,7 +72,7 @@ def test_no_gate_opens_without_a_readable_answer() -> None:
 def test_equal_answers_cannot_be_ranked(fast: str, paths: str, right: float) -> None:
     found = curve([question(i, fast, paths) for i in range(5)])
     assert math.isnan(found.auroc.value)
-    assert found.default.accuracy.value == right
+    assert found.published.accuracy.value == right
     assert found.aurc.value == found.aurc_oracle == 1 - right
 
 

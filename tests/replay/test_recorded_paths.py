@@ -50,7 +50,7 @@ class Calibrated(RandomScorer):
 
 
 async def answers(n: int = 40, **settings: Any) -> list[tuple[Verification, Record]]:
-    return await recorded(scripted(), [{"question": f"{i}+1"} for i in range(n)], **settings)
+    return await recorded(scripted(), [{"question": f"{i}+1"} for i in range(n)], threshold=0.8, **settings)
 
 
 async def verdicts(n: int = 15, **settings: Any) -> list[tuple[Verification, Record]]:

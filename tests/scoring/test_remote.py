@@ -379,7 +379,7 @@ async def test_the_check_covers_the_scorer_url_of_the_settings() -> None:
 async def test_if_the_scorer_cannot_be_reached_the_paths_vote_with_a_reason() -> None:
     client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=["17+48=65;65-9=56;#56"] * 4, name=BUNDLED_MODEL)
     url = f"http://127.0.0.1:{unused_port()}/v1"
-    parts = assemble(Settings(scorer_url=url, attempts=1), client=client)
+    parts = assemble(Settings(preset="published", scorer_url=url, attempts=1), client=client)
     graph = build_graph(parts.settings, client=client, scorer=parts.scorer)
     verification = (await graph.ainvoke({"question": "17+48-9"}))["verification"]
     await parts.aclose()
@@ -394,7 +394,7 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 
 client = ScriptedClient(fast=["57", "56", "57", "56", "57"], paths=["#56"] * 4, name="egrm-tiny")
-graph = build_graph(Settings(scorer_url=sys.argv[1]), client=client)
+graph = build_graph(Settings(preset="published", scorer_url=sys.argv[1]), client=client)
 verification = graph.invoke({"question": "17+48-9"})["verification"]
 print(verification["status"], [path["score"] for path in verification["paths"]])
 print([name for name in ("torch", "transformers") if name in sys.modules])

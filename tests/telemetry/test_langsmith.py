@@ -18,7 +18,7 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.chat_model import ChatModelClient
 from tests.tracing.collector import Collector, collecting
 
-SETTINGS = Settings(engine="chat_model", model="test:model", task="answer")
+SETTINGS = Settings(preset="published", engine="chat_model", model="test:model", task="answer")
 QUESTION: Any = {"question": "17+48-9"}
 
 
@@ -141,8 +141,10 @@ async def test_a_run_has_tags_and_metadata_to_find_it_by(collector: Collector) -
         "egrm_model": "test:model",
         "egrm_task": "answer",
         "egrm_measure": "consensus",
+        "egrm_threshold": 0.8,
         "egrm_samples": 5,
         "egrm_paths": 4,
+        "egrm_path_stopping": "all",
         "egrm_route": "reasoned",
         "egrm_status": "ok",
         "egrm_confidence": 0.25,

@@ -15,7 +15,7 @@ PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=57;#57", "no idea", "17+48=65;65
 
 
 def asked(client: ScriptedClient) -> Verification:
-    graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
+    graph = build_graph(Settings(preset="published", task="arithmetic"), client=client, scorer=None)
     verdict: Verification = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
     return verdict
 

@@ -29,7 +29,11 @@ WAVERING = ["57", "56", "57", "56", "57"]
 
 def graph(client: Any = None, **changes: Any) -> Any:
     scripted = client or ScriptedClient(fast=WAVERING, paths=[PATH] * 4)
-    return build_graph(Settings(**{"task": "arithmetic", "telemetry": "on", **changes}), client=scripted, scorer=None)
+    return build_graph(
+        Settings(**{"preset": "published", "task": "arithmetic", "telemetry": "on", **changes}),
+        client=scripted,
+        scorer=None,
+    )
 
 
 def span_of(spans: InMemorySpanExporter, name: str) -> ReadableSpan:
@@ -155,7 +159,9 @@ async def test_a_scorers_server_receives_the_span_of_its_node(spans: InMemorySpa
     client = ScriptedClient(fast=WAVERING, paths=[PATH] * 4)
     async with server.running():
         scorer = RemoteScorer(bundled(BUNDLED_SCORER), [server.url])
-        await build_graph(Settings(task="arithmetic", telemetry="on"), client=client, scorer=scorer).ainvoke(QUESTION)
+        await build_graph(
+            Settings(preset="published", task="arithmetic", telemetry="on"), client=client, scorer=scorer
+        ).ainvoke(QUESTION)
         await scorer.aclose()
     context = span_of(spans, "score_paths").context
     assert context is not None

@@ -29,7 +29,7 @@ async def recorded(client: ScriptedClient, asked: dict[str, Any] | None = None, 
 
 async def test_a_reasoned_run() -> None:
     store = MemoryStore()
-    graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER, stopping="all")
+    graph = recording_graph(ScriptedClient(fast=FAST, paths=PATHS), store, SCORER, preset="published", stopping="all")
     verdict = (await graph.ainvoke({"question": "17+48-9", "reference": "56"}))["verification"]
     (record,) = store.records
     assert record["verification"] == verdict

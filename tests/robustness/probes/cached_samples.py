@@ -37,7 +37,9 @@ async def outcome(given: dict[str, Any]) -> Any:
 
 
 async def _run(model: Any, runs: int) -> Any:
-    graph = build_graph(Settings(task="arithmetic", paths=2), client=ChatModelClient(model), scorer=None)
+    graph = build_graph(
+        Settings(preset="published", task="arithmetic", paths=2), client=ChatModelClient(model), scorer=None
+    )
     verification: Any = None
     for _ in range(runs):  # the second run finds the answers of the first in the cache
         verification = (await graph.ainvoke({"question": QUESTION}))["verification"]

@@ -39,7 +39,7 @@ async def outcome(given: dict[str, Any]) -> Any:
 
 
 def _graph(model: str, task: Any, **options: Any) -> Any:
-    return build_graph(Settings(task=task), client=MODELS[model](), scorer=None, **options)
+    return build_graph(Settings(preset="published", task=task), client=MODELS[model](), scorer=None, **options)
 
 
 def _remembering(given: dict[str, Any]) -> Any:

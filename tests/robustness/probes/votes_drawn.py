@@ -42,7 +42,8 @@ OWN = (
 
 async def outcome(given: dict[str, Any]) -> dict[str, Any]:
     answers = [str(answer) for answer in given["answers"]]
-    settings = Settings(measure=given["measure"], samples=len(answers), task="answer")
+    measure, threshold = given["measure"], given.get("threshold")
+    settings = Settings(measure=measure, threshold=threshold, samples=len(answers), task="answer")
     client = ScriptedClient(fast=[f"\\boxed{{{answer}}}" for answer in answers], paths=["\\boxed{7}"] * 4)
     graph = build_graph(settings, client=client, scorer=None, measures=OWN)
     found = (await graph.ainvoke({"question": "Which?"}))["verification"]
