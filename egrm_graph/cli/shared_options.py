@@ -43,7 +43,7 @@ DEFAULT_TEXTS: Mapping[str, str] = {
     "model": "the bundled model",
     "base_url": "",
     "threshold": "by measure; 0.9 for consensus",
-    "paths": "4, or 8 if stopped",
+    "paths": "4; 8 if stopped",
 }
 """What `--help` calls the defaults that depend on other settings. `--help-all` has the values."""
 

@@ -166,6 +166,19 @@ async def test_gradient_checkpointing_changes_no_weight(rollouts: Path, base: Pa
     assert all(torch.equal(stored[name], computed_twice[name]) for name in stored)
 
 
+async def test_bfloat16_changes_the_arithmetic_and_not_how_weights_are_stored(
+    rollouts: Path, base: Path, tmp_path: Path
+) -> None:
+    exact, rounded = (
+        load_file(
+            train_scorer(settings(rollouts, base, tmp_path / precision, precision=precision)) / "model.safetensors"
+        )
+        for precision in ("float32", "bfloat16")
+    )
+    assert {weights.dtype for weights in rounded.values()} == {torch.float32}
+    assert any(not torch.equal(exact[name], rounded[name]) for name in exact)
+
+
 def classifier(folder: Path, labels: int) -> Path:
     torch.manual_seed(0)
     return saved(LlamaForSequenceClassification(LlamaConfig(**{**SIZES, "num_labels": labels})), folder)
