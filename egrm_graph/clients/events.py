@@ -44,33 +44,40 @@ class EventReader:
         yield from self._objects(lines)
 
     def _objects(self, lines: list[bytes]) -> Iterator[dict[str, Any]]:
-        for line in (raw.removeprefix(_BYTE_ORDER_MARK) for raw in lines):
+        for line in lines:
             if self.done:
                 return
-            if not line.strip():
-                self._end_event()
-            elif line.lstrip().startswith(b"{") and not self._data:
-                yield from self._add(line)
-            else:
-                field, _, value = line.partition(b":")
-                if field.strip() == b"event":
-                    self._name = value.strip()
-                elif field.strip() == b"data" and value.strip():
-                    yield from self._add(value.strip())
+            if (found := self._read(line.removeprefix(_BYTE_ORDER_MARK).strip())) is not None:
+                yield found
 
-    def _add(self, value: bytes) -> Iterator[dict[str, Any]]:
+    def _read(self, line: bytes) -> dict[str, Any] | None:
+        """The object that this line completes, if it does."""
+        if not line:
+            self._end_event()
+            return None
+        if line.startswith(b"{") and not self._data:
+            return self._add(line)
+        field, _, value = line.partition(b":")
+        field, value = field.strip(), value.strip()
+        if field == b"data" and value:
+            return self._add(value)
+        if field == b"event":
+            self._name = value
+        return None
+
+    def _add(self, value: bytes) -> dict[str, Any] | None:
         if value == b"[DONE]" and not self._data:
             self.done = True
-            return
+            return None
         self._data.append(value)
         try:
             found = loads(b"\n".join(self._data))
         except (ValueError, RecursionError):
-            return  # the object continues in the next line, or `_end_event` refuses it
-        self._data = []
+            return None  # the object continues in the next line, or `_end_event` refuses it
+        self._data.clear()
         if not isinstance(found, dict):
             raise RetryableError(f"a chunk of the answer is {type(found).__name__}, not a JSON object")
-        yield {"error": found} if self._name == b"error" and "error" not in found else found
+        return {"error": found} if self._name == b"error" and "error" not in found else found
 
     def _end_event(self) -> None:
         self._name = b""

@@ -49,10 +49,8 @@ async def read_stream(response: aiohttp.ClientResponse, tally: TokenTally) -> di
     """
     answer = StreamedAnswer(str(response.url), tally)
     # Not by aiohttp's lines, whose length is limited: the first chunk holds the token ids of the full prompt.
-    async for part in response.content.iter_any():
+    while not answer.done and (part := await response.content.readany()):
         answer.feed(part)
-        if answer.done:
-            break
     return answer.assembled()
 
 
