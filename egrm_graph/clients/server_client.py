@@ -279,7 +279,7 @@ class ServerClient:
             body |= {"stream": True, "stream_options": dict(self._api.stream_options)}
         request = ServerRequest(route(self._endpoint), body, request_id)
         try:
-            answer = await self._transport.send(request, partial(read_answer, tally=tally))
+            answer = await self._transport.send(request, partial(read_answer, tally))
         except LogprobsRefused as error:
             raise error.of("top_logprobs", call.sampling.logprobs, self._api.logprobs_hint) from error
         if (observation := observed.get()) is not None:

@@ -33,7 +33,7 @@ class TokenTally:
         return Usage(**{**usage, "completion_tokens": self._counted, "cancelled_tokens": lost})
 
 
-async def read_answer(response: aiohttp.ClientResponse, tally: TokenTally | None) -> dict[str, Any]:
+async def read_answer(tally: TokenTally | None, response: aiohttp.ClientResponse) -> dict[str, Any]:
     """The answer, whether or not the server streams it: some ignore the request's choice."""
     kind = response.content_type
     if kind == "text/event-stream" or (tally is not None and kind != "application/json"):

@@ -26,7 +26,7 @@ from tenacity import (
 
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.server_errors import RetryableError, ServerFixes, checked_url, error_in, refusal
-from egrm_graph.clients.server_json import loads
+from egrm_graph.clients.server_json import dumps, loads
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
 from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.runtime.forking import call_in_children
@@ -174,10 +174,10 @@ class Transport:
         if (observation := observed.get()) is not None:
             observation.server = base_url
         try:
-            async with self._session().request(
+            async with await self._session().request(
                 "GET" if request.body is None else "POST",
                 request.url(base_url),
-                json=request.body,
+                data=None if request.body is None else dumps(request.body),
                 headers=_headers(request),
                 allow_redirects=False,
             ) as response:
@@ -287,9 +287,12 @@ async def all_results(works: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
 
 def _headers(request: ServerRequest) -> dict[str, str]:
     """The headers of one request; the session adds its own, with the key."""
-    observation = observed.get()
-    headers = {} if observation is None else dict(observation.headers)
-    return headers if request.request_id is None else {**headers, "X-Request-Id": request.request_id}
+    headers = {} if request.body is None else {"Content-Type": "application/json"}
+    if (observation := observed.get()) is not None:
+        headers |= observation.headers
+    if request.request_id is not None:
+        headers["X-Request-Id"] = request.request_id
+    return headers
 
 
 def _pause(state: RetryCallState) -> float:
