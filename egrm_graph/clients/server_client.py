@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from pydantic import SecretStr
@@ -166,7 +167,7 @@ class ServerClient:
     async def _sample(self, call: _SampleCall, seeds: Sequence[int]) -> Completions:
         # Servers refuse greedy decoding of more than one completion per request.
         several = self._several and call.sampling.temperature > 0
-        runs = list(_consecutive(seeds)) if several else [[seed] for seed in seeds]
+        runs = _consecutive(seeds) if several else [[seed] for seed in seeds]
         if len(runs) == 1:
             return await self._draw(call, runs[0], call.request_id)
         return await self._draw_runs(call, runs)
@@ -361,13 +362,7 @@ def _lost(error: RunError, n: int) -> Completions:
     return Completions((Completion("", "abort", None, error=str(error)),) * n, {**no_usage(), "requests": 1})
 
 
-def _consecutive(seeds: Sequence[int]) -> Iterator[list[int]]:
+def _consecutive(seeds: Sequence[int]) -> list[Sequence[int]]:
     """The seeds in runs of consecutive ones."""
-    run: list[int] = []
-    for seed in seeds:
-        if run and seed != run[-1] + 1:
-            yield run
-            run = []
-        run.append(seed)
-    if run:
-        yield run
+    starts = [i for i, seed in enumerate(seeds) if i == 0 or seed != seeds[i - 1] + 1]
+    return [seeds[start:end] for start, end in pairwise([*starts, len(seeds)])]

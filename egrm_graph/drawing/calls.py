@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -158,8 +159,9 @@ class _Pending:
             ): i
             for i, call in enumerate(calls)
         }
+        note, context = self._note, contextvars.copy_context()
         for task in self._tasks:
-            task.add_done_callback(self._note)
+            task.add_done_callback(note, context=context)
 
     def _counted(self) -> None:
         """Called on every token, from any thread."""
