@@ -12,7 +12,7 @@ from egrm_graph.drawing.calls import Call, Enough, Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons, sample_of
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.tasks.task import Task
-from egrm_graph.uncertainty.stopping import Standing, StoppingRule
+from egrm_graph.uncertainty.stopping import Standing, StoppingRule, everything
 from egrm_graph.uncertainty.votes import classes
 from egrm_graph.verification import Sample, Usage, View
 
@@ -101,7 +101,7 @@ async def draw_waves(
     """Draws wave after wave until the rule has enough. `landed` is called with the samples of each wave, and
     `undecided` after the first if that was not enough. Never raises an `EgrmError`.
 
-    With only one view, and each sample a request of its own, the rule is also asked within a wave.
+    With only one view, and each sample a request of its own, a rule that may stop early is also asked within a wave.
     """
     planned = sum(len(part.call.seeds) for wave in waves for part in wave)
     same = functools.cache(same)  # the rule asks again and again about the same answers
@@ -125,7 +125,12 @@ async def draw_waves(
 
     for i, wave in enumerate(waves):
         calls = [part.call for part in wave]
-        one_by_one = len({part.order for part in wave}) == 1 and all(len(call.seeds) == 1 for call in calls)
+        # Asking the rule makes the calls stream, to count the tokens of those that it cancels.
+        one_by_one = (
+            rule is not everything
+            and len({part.order for part in wave}) == 1
+            and all(len(call.seeds) == 1 for call in calls)
+        )
 
         left = limits.less(usage["completion_tokens"])
         drawing = await draw(client, calls, left, enough=within(wave) if one_by_one else None, seen=seen)
