@@ -6,14 +6,12 @@ data, comments, several `data:` lines for one object, `event: error`, objects wi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from egrm_graph.clients.server_errors import RetryableError
 from egrm_graph.clients.server_json import loads
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -23,7 +21,7 @@ class EventReader:
     def __init__(self) -> None:
         self.done = False
         self._buffer = b""
-        self._data: list[bytes] = []
+        self._data = b""
         self._name = b""
 
     def feed(self, part: bytes) -> Iterator[dict[str, Any]]:
@@ -32,48 +30,55 @@ class EventReader:
         Raises:
             RetryableError: an event is not a JSON object.
         """
-        self._buffer += part
-        held = b"\r" if self._buffer.endswith(b"\r") else b""  # it may be half of a line end
-        *lines, rest = _LINE_END.split(self._buffer.removesuffix(held))
-        self._buffer = rest + held
+        lines = (self._buffer + part).splitlines(keepends=True)
+        # A line may go on in the next part, and `\r` may be half of its end.
+        self._buffer = b"" if not lines or lines[-1].endswith(b"\n") else lines.pop()
         yield from self._objects(lines)
 
     def end(self) -> Iterator[dict[str, Any]]:
         """Yields the objects in a last line without a line end."""
-        lines, self._buffer = [*_LINE_END.split(self._buffer), b""], b""
+        lines, self._buffer = [*self._buffer.splitlines(), b""], b""
         yield from self._objects(lines)
 
     def _objects(self, lines: list[bytes]) -> Iterator[dict[str, Any]]:
-        for line in (raw.removeprefix(_BYTE_ORDER_MARK) for raw in lines):
+        for line in lines:
             if self.done:
                 return
-            if not line.strip():
-                self._end_event()
-            elif line.lstrip().startswith(b"{") and not self._data:
-                yield from self._add(line)
-            else:
-                field, _, value = line.partition(b":")
-                if field.strip() == b"event":
-                    self._name = value.strip()
-                elif field.strip() == b"data" and value.strip():
-                    yield from self._add(value.strip())
+            if (found := self._read(line.removeprefix(_BYTE_ORDER_MARK).strip())) is not None:
+                yield found
 
-    def _add(self, value: bytes) -> Iterator[dict[str, Any]]:
+    def _read(self, line: bytes) -> dict[str, Any] | None:
+        """The object that this line completes, if it does."""
+        if not line:
+            self._end_event()
+            return None
+        if line.startswith(b"{") and not self._data:
+            return self._add(line)
+        field, _, value = line.partition(b":")
+        field, value = field.strip(), value.strip()
+        if field == b"data" and value:
+            return self._add(value)
+        if field == b"event":
+            self._name = value
+        return None
+
+    def _add(self, value: bytes) -> dict[str, Any] | None:
         if value == b"[DONE]" and not self._data:
             self.done = True
-            return
-        self._data.append(value)
+            return None
+        value = self._data + b"\n" + value if self._data else value
         try:
-            found = loads(b"\n".join(self._data))
+            found = loads(value)
         except (ValueError, RecursionError):
-            return  # the object continues in the next line, or `_end_event` refuses it
-        self._data = []
+            self._data = value  # it continues in the next line, or `_end_event` refuses it
+            return None
+        self._data = b""
         if not isinstance(found, dict):
             raise RetryableError(f"a chunk of the answer is {type(found).__name__}, not a JSON object")
-        yield {"error": found} if self._name == b"error" and "error" not in found else found
+        return {"error": found} if self._name == b"error" and "error" not in found else found
 
     def _end_event(self) -> None:
         self._name = b""
         if self._data:
-            start = b"\n".join(self._data)[:200].decode(errors="replace")
+            start = self._data[:200].decode(errors="replace")
             raise RetryableError(f"a chunk of the answer is not JSON: {start!r}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
-import aiohttp
 from pydantic import SecretStr
 
 from egrm_graph.clients.client import (
@@ -35,8 +36,6 @@ from egrm_graph.clients.transport import ServerRequest, Transport, all_results, 
 from egrm_graph.errors import ContextTooLong, RunError, ServerError, Unsupported
 from egrm_graph.settings import ReplyForm
 from egrm_graph.verification import Message, Usage
-
-_T = TypeVar("_T")
 
 STANDARD_TOP_LOGPROBS = 20
 """The most that the OpenAI API gives for one position."""
@@ -168,9 +167,12 @@ class ServerClient:
     async def _sample(self, call: _SampleCall, seeds: Sequence[int]) -> Completions:
         # Servers refuse greedy decoding of more than one completion per request.
         several = self._several and call.sampling.temperature > 0
-        runs = list(_consecutive(seeds)) if several else [[seed] for seed in seeds]
+        runs = _consecutive(seeds) if several else [[seed] for seed in seeds]
         if len(runs) == 1:
             return await self._draw(call, runs[0], call.request_id)
+        return await self._draw_runs(call, runs)
+
+    async def _draw_runs(self, call: _SampleCall, runs: Sequence[Sequence[int]]) -> Completions:
         parts = await self._draw_all(call, {f"{call.request_id}.{i}": run for i, run in enumerate(runs)})
         completions: tuple[Completion, ...] = sum((part.completions for part in parts), ())
         return Completions(completions, add_usage(*(part.usage for part in parts)))
@@ -205,18 +207,22 @@ class ServerClient:
             if len(seeds) == 1:
                 raise
             drawn, usage = {}, no_usage()
-        missing = [place for place in range(len(seeds)) if place not in drawn]
-        if not missing:
-            return Completions(tuple(drawn[place] for place in range(len(seeds))), usage)
+        if len(drawn) < len(seeds):
+            usage = add_usage(usage, await self._draw_missing(call, seeds, request_id, drawn))
+        return Completions(tuple(completion for _, completion in sorted(drawn.items())), usage)
+
+    async def _draw_missing(
+        self, call: _SampleCall, seeds: Sequence[int], request_id: str, drawn: dict[int, Completion]
+    ) -> Usage:
+        """Requests the completions that are missing among those drawn, and adds them. Returns the usage."""
         if len(seeds) == 1:
             raise ServerError("the server answered with other choices than the one that was asked for")
         self._several = False
+        missing = [place for place in range(len(seeds)) if place not in drawn]
         singles = {f"{request_id}.{place}": [seeds[place]] for place in missing}
         parts = await self._draw_all(call, singles, raises=not drawn)
         drawn |= {place: part.completions[0] for place, part in zip(missing, parts, strict=True)}
-        return Completions(
-            tuple(drawn[place] for place in range(len(seeds))), add_usage(usage, *(part.usage for part in parts))
-        )
+        return add_usage(*(part.usage for part in parts))
 
     async def _request(
         self, call: _SampleCall, seeds: Sequence[int], request_id: str
@@ -232,80 +238,87 @@ class ServerClient:
         self, call: _SampleCall, seeds: Sequence[int], request_id: str, tally: TokenTally | None
     ) -> dict[str, Any]:
         """The answer to one request, sent again without what the server refuses if it can do without."""
-
-        async def read(response: aiohttp.ClientResponse) -> dict[str, Any]:
-            return await read_answer(response, tally)
-
-        async def send(fill_context: bool) -> dict[str, Any]:
-            body = sample_body(
-                self._endpoint,
-                self._model,
-                call.prompt,
-                call.sampling,
-                seeds,
-                api=self._api,
-                limit=self._limit,
-                switch=self._switch,
-                fill_context=fill_context,
-            )
-            if tally is not None:
-                body |= {"stream": True, "stream_options": dict(self._api.stream_options)}
-            answer = await self._transport.send(ServerRequest(route(self._endpoint), body, request_id), read)
-            if (observation := observed.get()) is not None:
-                version = answer.get("system_fingerprint")
-                observation.server_version = version if isinstance(version, str) else None
-            return answer
-
-        async def fit() -> dict[str, Any]:
-            return await self._fitting(call.sampling.max_tokens, send)
-
         try:
-            return await self._adapting(call.sampling.thinking, fit)
-        except LogprobsRefused as error:
-            raise error.of("top_logprobs", call.sampling.logprobs, self._api.logprobs_hint) from error
+            return await self._fitting(call, seeds, request_id, tally)
+        except (SwitchRefused, LimitRefused) as refused:
+            self._adapt(refused, call.sampling.thinking)
+        return await self._fitting(call, seeds, request_id, tally)
 
-    async def _fitting(self, max_tokens: int, send: Callable[[bool], Awaitable[_T]]) -> _T:
+    async def _fitting(
+        self, call: _SampleCall, seeds: Sequence[int], request_id: str, tally: TokenTally | None
+    ) -> dict[str, Any]:
         """If the server refuses more tokens than its context has left, asks for all that are left. A prompt that does
         not fit on its own is refused again."""
-        if self._context is not None and max_tokens >= self._context:
-            return await send(True)
-        try:
-            return await send(False)
-        except ContextTooLong as error:
-            self._context = error.context_tokens
-            return await send(True)
+        if self._context is None or call.sampling.max_tokens < self._context:
+            try:
+                return await self._send(call, seeds, request_id, tally, fill_context=False)
+            except ContextTooLong as error:
+                self._context = error.context_tokens
+        return await self._send(call, seeds, request_id, tally, fill_context=True)
 
-    async def _adapting(self, thinking: str, send: Callable[[], Awaitable[_T]]) -> _T:
-        """Strict servers, and Mistral's own tokenizers, refuse the field that switches thinking off. OpenAI's reasoning
-        models refuse `max_tokens`."""
+    async def _send(
+        self,
+        call: _SampleCall,
+        seeds: Sequence[int],
+        request_id: str,
+        tally: TokenTally | None,
+        *,
+        fill_context: bool,
+    ) -> dict[str, Any]:
+        body = sample_body(
+            self._endpoint,
+            self._model,
+            call.prompt,
+            call.sampling,
+            seeds,
+            api=self._api,
+            limit=self._limit,
+            switch=self._switch,
+            fill_context=fill_context,
+        )
+        if tally is not None:
+            body |= {"stream": True, "stream_options": dict(self._api.stream_options)}
+        request = ServerRequest(route(self._endpoint), body, request_id)
         try:
-            return await send()
-        except SwitchRefused:
+            answer = await self._transport.send(request, partial(read_answer, tally))
+        except LogprobsRefused as error:
+            raise error.of("top_logprobs", call.sampling.logprobs, self._api.logprobs_hint) from error
+        if (observation := observed.get()) is not None:
+            version = answer.get("system_fingerprint")
+            observation.server_version = version if isinstance(version, str) else None
+        return answer
+
+    def _adapt(self, refused: SwitchRefused | LimitRefused, thinking: str) -> None:
+        """Leaves out from now on what the server refused, or raises the error. Strict servers, and Mistral's own
+        tokenizers, refuse the field that switches thinking off. OpenAI's reasoning models refuse `max_tokens`."""
+        if isinstance(refused, SwitchRefused):
             if thinking != "off":
-                raise
+                raise refused
             self._switch = False
-        except LimitRefused:
+        else:
             if self._limit is not None or self._api.chat_limit != "max_tokens" or self._endpoint != "chat":
-                raise
+                raise refused
             self._limit = "max_completion_tokens"
-        return await send()
 
     async def _labels_by_id(self, prompt: Sequence[Message], labels: Sequence[str], request_id: str) -> LabelLogprobs:
         start = started_turn(prompt)
         if start:
             await self._token_ids(start)  # once, before all labels need it
         ids = await all_results([self._label_id(label, start) for label in labels])
-
-        async def send() -> dict[str, Any]:
-            body = label_body(self._endpoint, self._model, prompt, ids, switch=self._switch)
-            return await self._transport.send(ServerRequest(route(self._endpoint), body, request_id), read_json)
-
-        answer = await self._adapting("off", send)
+        try:
+            answer = await self._send_labels(prompt, ids, request_id)
+        except (SwitchRefused, LimitRefused) as refused:
+            self._adapt(refused, "off")
+            answer = await self._send_labels(prompt, ids, request_id)
         found = read_label_logprobs(self._endpoint, answer)
         if missing := [label for label, token_id in zip(labels, ids, strict=True) if token_id not in found]:
             raise Unsupported(f"the server gave no log-probabilities of {missing}; label_logprobs needs vLLM 0.32")
         logprobs = {label: found[token_id] for label, token_id in zip(labels, ids, strict=True)}
         return LabelLogprobs(logprobs, read_usage(answer))
+
+    async def _send_labels(self, prompt: Sequence[Message], ids: Sequence[int], request_id: str) -> dict[str, Any]:
+        body = label_body(self._endpoint, self._model, prompt, ids, switch=self._switch)
+        return await self._transport.send(ServerRequest(route(self._endpoint), body, request_id), read_json)
 
     async def _label_id(self, label: str, start: str) -> int:
         before = await self._token_ids(start) if start else []
@@ -349,13 +362,7 @@ def _lost(error: RunError, n: int) -> Completions:
     return Completions((Completion("", "abort", None, error=str(error)),) * n, {**no_usage(), "requests": 1})
 
 
-def _consecutive(seeds: Sequence[int]) -> Iterator[list[int]]:
+def _consecutive(seeds: Sequence[int]) -> list[Sequence[int]]:
     """The seeds in runs of consecutive ones."""
-    run: list[int] = []
-    for seed in seeds:
-        if run and seed != run[-1] + 1:
-            yield run
-            run = []
-        run.append(seed)
-    if run:
-        yield run
+    starts = [i for i, seed in enumerate(seeds) if i == 0 or seed != seeds[i - 1] + 1]
+    return [seeds[start:end] for start, end in pairwise([*starts, len(seeds)])]

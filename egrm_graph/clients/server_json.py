@@ -1,4 +1,4 @@
-"""Reads the JSON that servers send."""
+"""Reads the JSON that servers send, and writes what they get."""
 
 from __future__ import annotations
 
@@ -20,3 +20,15 @@ def loads(content: bytes) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         return json.loads(content)
+
+
+def dumps(value: Any) -> bytes:
+    """The value as JSON. The standard library writes what orjson refuses: large numbers, and halves of surrogate pairs.
+
+    Raises:
+        TypeError: the value has something that JSON has not.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return json.dumps(value).encode()

@@ -33,7 +33,7 @@ class TokenTally:
         return Usage(**{**usage, "completion_tokens": self._counted, "cancelled_tokens": lost})
 
 
-async def read_answer(response: aiohttp.ClientResponse, tally: TokenTally | None) -> dict[str, Any]:
+async def read_answer(tally: TokenTally | None, response: aiohttp.ClientResponse) -> dict[str, Any]:
     """The answer, whether or not the server streams it: some ignore the request's choice."""
     kind = response.content_type
     if kind == "text/event-stream" or (tally is not None and kind != "application/json"):
@@ -49,10 +49,8 @@ async def read_stream(response: aiohttp.ClientResponse, tally: TokenTally) -> di
     """
     answer = StreamedAnswer(str(response.url), tally)
     # Not by aiohttp's lines, whose length is limited: the first chunk holds the token ids of the full prompt.
-    async for part in response.content.iter_any():
+    while not answer.done and (part := await response.content.readany()):
         answer.feed(part)
-        if answer.done:
-            break
     return answer.assembled()
 
 

@@ -26,7 +26,7 @@ from tenacity import (
 
 from egrm_graph.clients.observing import observed
 from egrm_graph.clients.server_errors import RetryableError, ServerFixes, checked_url, error_in, refusal
-from egrm_graph.clients.server_json import loads
+from egrm_graph.clients.server_json import dumps, loads
 from egrm_graph.errors import DeadlineReached, EgrmError, ModelError, ServerError, SettingsError, SetupError
 from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.runtime.forking import call_in_children
@@ -78,7 +78,8 @@ class Transport:
         if not self.base_urls:
             raise SettingsError(f"{setting} is empty; name at least one server, such as http://localhost:8000/v1")
         self._api_key = (api_key or "").strip()
-        self._timeout = aiohttp.ClientTimeout(total=request_timeout_s, sock_connect=connect_timeout_s)
+        self._request_timeout_s = request_timeout_s
+        self._connect_timeout_s = connect_timeout_s
         self._attempts = attempts
         self._turn = itertools.count()
         self._closed = False
@@ -174,23 +175,25 @@ class Transport:
         if (observation := observed.get()) is not None:
             observation.server = base_url
         try:
-            async with self._session().request(
-                "GET" if request.body is None else "POST",
-                request.url(base_url),
-                json=request.body,
-                headers=_headers(request),
-                allow_redirects=False,
-            ) as response:
-                if response.status != 200:
-                    raise await self._refused(base_url, request, response)
-                return await read(response)
+            async with asyncio.timeout(self._request_timeout_s):
+                response = await self._session().request(
+                    "GET" if request.body is None else "POST",
+                    request.url(base_url),
+                    data=None if request.body is None else dumps(request.body),
+                    headers=_headers(request),
+                    allow_redirects=False,
+                )
+                async with response:
+                    if response.status != 200:
+                        raise await self._refused(base_url, request, response)
+                    return await read(response)
         except EgrmError as error:
             error.args = tuple(map(self._without_key, error.args))
             raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RetryableError(f"no server answers at {base_url}; {self._fixes.no_answer} ({error})") from error
         except TimeoutError as error:
-            waited = f"{self._timeout.total:g} s (request_timeout_s)"
+            waited = f"{self._request_timeout_s:g} s (request_timeout_s)"
             raise DeadlineReached(f"{base_url} did not answer within {waited}") from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise RetryableError(f"{base_url} broke off: {type(error).__name__}: {error}") from error
@@ -216,7 +219,7 @@ class Transport:
                 aiohttp.ClientSession(
                     # The server queues requests; a limit here would hide them from its scheduler.
                     connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
-                    timeout=self._timeout,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s),
                     headers={"Authorization": f"Bearer {self._api_key}"} if self._api_key else None,
                     cookie_jar=aiohttp.DummyCookieJar(),
                 )
@@ -287,9 +290,12 @@ async def all_results(works: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
 
 def _headers(request: ServerRequest) -> dict[str, str]:
     """The headers of one request; the session adds its own, with the key."""
-    observation = observed.get()
-    headers = {} if observation is None else dict(observation.headers)
-    return headers if request.request_id is None else {**headers, "X-Request-Id": request.request_id}
+    headers = {} if request.body is None else {"Content-Type": "application/json"}
+    if (observation := observed.get()) is not None:
+        headers |= observation.headers
+    if request.request_id is not None:
+        headers["X-Request-Id"] = request.request_id
+    return headers
 
 
 def _pause(state: RetryCallState) -> float:

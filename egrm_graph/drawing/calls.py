@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -139,6 +140,10 @@ class _Pending:
         self._outcomes: dict[int, Outcomes] = {}
         self._usages: dict[int, Usage] = {}
         self._stop = unneeded or asyncio.Event()
+        self._ended: list[asyncio.Future[Completions]] = []
+        """Calls that ended and were not taken yet."""
+        self._changed = asyncio.Event()
+        """Set when there is something to take, or to stop for."""
         self._stopped_by: str | None = None
         # Counting tokens as they arrive needs a streamed response, so only calls that may be canceled do it.
         stoppable = limits != Limits() or enough is not None or unneeded is not None
@@ -154,6 +159,9 @@ class _Pending:
             ): i
             for i, call in enumerate(calls)
         }
+        note, context = self._note, contextvars.copy_context()
+        for task in self._tasks:
+            task.add_done_callback(note, context=context)
 
     def _counted(self) -> None:
         """Called on every token, from any thread."""
@@ -164,19 +172,26 @@ class _Pending:
         if self._limits.less(self._metered()).reached:
             self._stop.set()
 
+    def _note(self, task: asyncio.Future[Completions]) -> None:
+        self._ended.append(task)
+        self._changed.set()
+
+    def _wake(self, _: asyncio.Future[Any]) -> None:
+        self._changed.set()
+
     async def finish(self) -> None:
         """Waits until all calls have ended, the first of them are enough, or a limit is reached."""
         stop = asyncio.ensure_future(self._stop.wait())
-        running = set(self._tasks)
+        stop.add_done_callback(self._wake)
         try:
-            while running or self._judging is not None:
-                waited: set[asyncio.Future[Any]] = {*running, stop}
-                waited |= set() if self._judging is None else {self._judging}
-                await asyncio.wait(waited, timeout=self._limits.seconds_left, return_when=asyncio.FIRST_COMPLETED)
-                ended = [task for task in self._tasks if task in running and task.done()]
+            while len(self._outcomes) < len(self._tasks) or self._judging is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._limits.seconds_left):
+                        await self._changed.wait()
+                self._changed.clear()
+                ended, self._ended = sorted(self._ended, key=self._tasks.__getitem__), []
                 for task in ended:
                     self._take(task)
-                running -= set(ended)
                 self._stopped_by = self._limits.less(self._metered()).reached
                 if self._have_enough() or self._stopped_by or self._stop.is_set():
                     return
@@ -200,6 +215,7 @@ class _Pending:
             if not inspect.iscoroutine(answer):
                 return bool(answer)
             self._judging = asyncio.ensure_future(answer)
+            self._judging.add_done_callback(self._wake)
         if not self._judging.done():
             return None
         judged, self._judging = self._judging, None

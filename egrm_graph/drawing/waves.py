@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from egrm_graph.answers.started_reply import opened_answer
 from egrm_graph.clients.client import Client, Completion, add_usage, no_usage, started_turn
-from egrm_graph.drawing.calls import Call, Limits, Lost, Outcomes, draw
+from egrm_graph.drawing.calls import Call, Enough, Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons, sample_of
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.tasks.task import Task
-from egrm_graph.uncertainty.stopping import Standing, StoppingRule
+from egrm_graph.uncertainty.stopping import Standing, StoppingRule, everything
 from egrm_graph.uncertainty.votes import classes
 from egrm_graph.verification import Sample, Usage, View
 
@@ -78,14 +78,14 @@ def waves_of(
 
 def _cut(part: WaveRequest, first: int, last: int, *, single: bool) -> list[WaveRequest]:
     """The samples from `first` to before `last`, in one request or in one each."""
-    run, _, number = part.call.request_id.rpartition(".")
+    call = part.call
+    run, _, number = call.request_id.rpartition(".")
     step = 1 if single else max(1, last - first)
-
-    def piece(i: int) -> WaveRequest:
-        seeds = part.call.seeds[i : min(i + step, last)]
-        return replace(part, call=replace(part.call, seeds=seeds, request_id=f"{run}.{int(number) + i}"))
-
-    return [piece(i) for i in range(first, last, step)]
+    pieces = (
+        Call(call.prompt, call.sampling, call.seeds[i : min(i + step, last)], f"{run}.{int(number) + i}")
+        for i in range(first, last, step)
+    )
+    return [WaveRequest(piece, part.order, part.read) for piece in pieces]
 
 
 async def draw_waves(
@@ -101,7 +101,7 @@ async def draw_waves(
     """Draws wave after wave until the rule has enough. `landed` is called with the samples of each wave, and
     `undecided` after the first if that was not enough. Never raises an `EgrmError`.
 
-    With only one view, and each sample a request of its own, the rule is also asked within a wave.
+    With only one view, and each sample a request of its own, a rule that may stop early is also asked within a wave.
     """
     planned = sum(len(part.call.seeds) for wave in waves for part in wave)
     same = functools.cache(same)  # the rule asks again and again about the same answers
@@ -113,15 +113,27 @@ async def draw_waves(
     def enough(more: Sequence[Sample] = ()) -> bool:
         return rule(Standing(tuple(classes([sample["answer"] for sample in (*drawn, *more)], same)), planned))
 
+    def within(wave: Wave) -> Enough:
+        landed_so_far: list[Sample] = []
+
+        def enough_within(ended: Sequence[Outcomes]) -> bool:
+            n = len(landed_so_far)
+            landed_so_far.extend(_samples(wave[n:], ended[n:]))
+            return enough(landed_so_far)
+
+        return enough_within
+
     for i, wave in enumerate(waves):
         calls = [part.call for part in wave]
-        one_by_one = len({part.order for part in wave}) == 1 and all(len(call.seeds) == 1 for call in calls)
-
-        def enough_within(ended: Sequence[Outcomes], wave: Wave = wave) -> bool:
-            return enough(_samples(wave, ended))
+        # Asking the rule makes the calls stream, to count the tokens of those that it cancels.
+        one_by_one = (
+            rule is not everything
+            and len({part.order for part in wave}) == 1
+            and all(len(call.seeds) == 1 for call in calls)
+        )
 
         left = limits.less(usage["completion_tokens"])
-        drawing = await draw(client, calls, left, enough=enough_within if one_by_one else None, seen=seen)
+        drawing = await draw(client, calls, left, enough=within(wave) if one_by_one else None, seen=seen)
         samples = _samples(wave, drawing.outcomes)
         landed(samples)
         drawn += samples

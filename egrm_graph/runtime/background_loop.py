@@ -74,7 +74,7 @@ class BackgroundLoop:
         started: list[asyncio.Task[_T]],
     ) -> None:
         task = loop.create_task(work, context=context)
-        task.add_done_callback(partial(self._report, result))
+        task.add_done_callback(partial(self._report, result), context=context)
         started.append(task)
 
     def _report(self, result: asyncio.Future[_T], task: asyncio.Task[_T]) -> None:

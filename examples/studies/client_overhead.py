@@ -30,6 +30,7 @@ from egrm_graph.clients.server_requests import sample_body
 from egrm_graph.graph import build_graph
 from egrm_graph.settings import BUNDLED_MODEL, Settings
 from egrm_graph.terminal.tables import Table, standard_output
+from egrm_graph.uncertainty.stopping import StoppingRule
 from egrm_graph.verification import Message
 
 Work = Callable[[str], Awaitable[None]]
@@ -96,8 +97,8 @@ async def round_of(
     return Cost((time.process_time() - cpu) * scale, (time.perf_counter() - wall) * scale)
 
 
-def through_graph(settings: Settings, client: ServerClient) -> Work:
-    graph = build_graph(settings, client=client, scorer=None)
+def through_graph(settings: Settings, client: ServerClient, rules: Sequence[StoppingRule] = ()) -> Work:
+    graph = build_graph(settings, client=client, scorer=None, stopping_rules=rules)
 
     async def work(question: str) -> None:
         verification = (await graph.ainvoke({"question": question}))["verification"]

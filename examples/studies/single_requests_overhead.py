@@ -2,8 +2,10 @@
 
 A canned server answers, as in `client_overhead.py`. Rounds of the same questions go in turn through the graph with one
 request for all samples, through the graph with `single_requests`, and, with `--its-hub`, through the self-consistency
-of its_hub, which always sends single requests. Each draws all samples. Figures are CPU time of the client in
-all threads, as medians over the rounds with 95 % intervals. Ratios are taken within a round.
+of its_hub, which always sends single requests. Each draws all samples. The graph streams single requests if the
+stopping rule may cancel them. So it is measured twice: with `stopping="all"`, and with a rule that may stop but never
+does. Figures are CPU time of the client in all threads, as medians over the rounds with 95 % intervals. Ratios are
+taken within a round.
 
 its_hub needs an environment of its own: `python -m venv its && its/bin/pip install "its_hub[lm]"`, and then
 `--its-hub its/bin/python`.
@@ -27,24 +29,34 @@ from client_overhead import Figure, cell, figure, round_of, through_graph
 from egrm_graph.clients.server_client import ServerClient
 from egrm_graph.settings import BUNDLED_MODEL, Settings
 from egrm_graph.terminal.tables import Table, standard_output
+from egrm_graph.uncertainty.stopping import Standing
 
-ONE, SINGLE, ITS_HUB = "graph, one request", "graph, single requests", "its_hub"
+ONE = "graph, one request"
+SINGLE = "graph, single requests"
+STREAMED = "graph, streamed single requests"
+ITS_HUB = "its_hub"
 Round = Callable[[Sequence[str]], Awaitable[float]]
 """Asks the questions, and gives the CPU time in milliseconds a question."""
 
 
-def through(client: ServerClient, samples: int, in_flight: int, *, single: bool) -> Round:
+def never(standing: Standing) -> bool:  # noqa: ARG001 - a rule
+    """Stops no earlier than `all`, but the graph cannot know that."""
+    return False
+
+
+def through(client: ServerClient, samples: int, in_flight: int, *, single: bool, stopping: str = "all") -> Round:
     work = through_graph(
         Settings(
             engine="vllm",
             model=BUNDLED_MODEL,
             scorer=None,
             threshold=0,
-            stopping="all",
+            stopping=stopping,
             samples=samples,
             single_requests=single,
         ),
         client,
+        [never],
     )
 
     async def ask(questions: Sequence[str]) -> float:
@@ -88,6 +100,7 @@ async def measure(
     ways = {
         ONE: through(client, samples, in_flight, single=False),
         SINGLE: through(client, samples, in_flight, single=True),
+        STREAMED: through(client, samples, in_flight, single=True, stopping=never.__name__),
     }
 
     async def measured() -> dict[str, list[float]]:

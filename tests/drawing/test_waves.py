@@ -7,12 +7,33 @@ from typing import Any
 import pytest
 
 from egrm_graph import Settings, Verification, build_graph
+from egrm_graph.clients.client import Completions, Meter, Sampling
 from egrm_graph.clients.scripted import Delay, Fail, Item, ScriptedClient, Stall
 from egrm_graph.verification import Message
 
 PATH = "17+48=65;65-9=56;#56"
 QUESTION: Any = {"question": "17+48-9"}
 PAIR: Any = {"question": "17+48?", "candidates": ["65", "66"]}
+
+
+class Metered(ScriptedClient):
+    """Notes for each call whether it had a meter, which makes a server stream."""
+
+    def __init__(self, fast: Sequence[Item]) -> None:
+        super().__init__(fast=fast)
+        self.metered: list[bool] = []
+
+    async def sample(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        request_id: str,
+        meter: Meter | None = None,
+    ) -> Completions:
+        self.metered.append(meter is not None)
+        return await super().sample(prompt, sampling, seeds=seeds, request_id=request_id, meter=meter)
 
 
 async def verify(
@@ -77,6 +98,14 @@ async def test_single_requests_can_be_cancelled_within_a_wave() -> None:
     assert facts(result) == ("ok", "reasoned", "56", 3, 5)
     assert [call.state for call in client.calls[:5]] == ["answered"] * 3 + ["cancelled"] * 2
     assert result["usage"]["requests"] == 5 + 4
+
+
+@pytest.mark.parametrize(("stopping", "metered"), [("decided", True), ("all", False)])
+async def test_single_requests_are_metered_only_if_the_rule_may_cancel_them(stopping: str, metered: bool) -> None:
+    client = Metered(fast=["56"] * 5)
+    settings = Settings(task="arithmetic", stopping=stopping, single_requests=True, waves=1)
+    await build_graph(settings, client=client, scorer=None).ainvoke(QUESTION)
+    assert client.metered == [metered] * 5
 
 
 async def test_the_result_does_not_depend_on_which_request_is_faster() -> None:
