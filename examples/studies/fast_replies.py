@@ -39,8 +39,8 @@ from egrm_graph.uncertainty.evidence import evidence_of
 
 FORMS = ("free", "structured", "continued")
 CARD = "fast_temperature=0.7,fast_top_p=0.8,fast_top_k=20"
-FAST: Mapping[str, Any] = {"stopping": "all", "waves": 1, "label_probabilities": "never"}
-"""All fast answers are drawn, in one request."""
+FAST: Mapping[str, Any] = {"stopping": "all", "waves": 1, "label_probabilities": "never", "threshold": 0.8}
+"""All fast answers are drawn, in one request. The gate is the published one."""
 
 
 @dataclass(frozen=True)
