@@ -19,12 +19,12 @@ from egrm_graph.parts import assemble
 from egrm_graph.settings import Settings
 from egrm_graph.training.training_data import read_rollouts
 
-QUESTIONS = [BenchQuestion("a", "What is 1+1?", "2", 1), BenchQuestion("b", "What is 2+2?", "4", 1)]
+QUESTIONS = [BenchQuestion("a", "What is 1+1?", "2", 1), BenchQuestion("b", "What is 3+0?", "3", 1)]
 SETTINGS = Settings(engine="vllm", model="tiny", task="answer", scorer=None, path_temperature=0.7)
 
 
 async def test_the_paths_of_a_benchmark_are_its_rollouts(tmp_path: Path) -> None:
-    client = ScriptedClient(paths=[f"So \\boxed{{{answer}}}." for answer in (2, 3, 2, 4, 5, 4)])
+    client = ScriptedClient(paths=[f"So \\boxed{{{answer}}}." for answer in (2, 3, 2)])
     draws, file = tmp_path / "draws", tmp_path / "rollouts.jsonl"
     async with aclosing(SavedDraws(client, draws)) as drawing:
         [always] = build_methods(assemble(SETTINGS, drawing), ["always@3"])
@@ -33,7 +33,7 @@ async def test_the_paths_of_a_benchmark_are_its_rollouts(tmp_path: Path) -> None
     rows = await rollouts(SETTINGS, ScriptedClient(), draws, QUESTIONS, 3)
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     read = read_rollouts(file)
-    assert [[path.correct for path in each.paths] for each in read] == [[True, False, True], [True, False, True]]
+    assert [[path.correct for path in each.paths] for each in read] == [[True, False, True], [False, True, False]]
     assert read[0].paths[1].text == "So \\boxed{3}."
     with pytest.raises(InputError, match=r"a: .*not among the saved draws"):
         await rollouts(SETTINGS, ScriptedClient(), draws, QUESTIONS, 4)
