@@ -42,7 +42,7 @@ async def rollout(parts: Parts, question: BenchQuestion, n_paths: int) -> Rollou
         raise InputError(f"{question.id}: {missing[0]}")
     paths = [
         PathRow(
-            text=path["text"],
+            text=path["text"] or "",
             answer=path["answer"],
             correct=is_right(parts, question, path["answer"]),
             n_tokens=None if completion is None else completion.n_tokens,

@@ -42,8 +42,8 @@ def test_more_questions_than_there_are_is_an_error(file: Path) -> None:
 
 def test_the_file_can_be_rolled_out(file: Path, tmp_path: Path) -> None:
     output = tmp_path / "train.jsonl"
-    options = ["--sample", "10", "--questions", "20", "--output", output]
-    subprocess.run([sys.executable, study.__file__, file, *options], check=True)
+    options = ["--sample", "10", "--questions", "20", "--output", str(output)]
+    subprocess.run([sys.executable, study.__file__, str(file), *options], check=True)
     rows = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
     assert len(rows) == 20
     assert all(row["question"] == f"{row['id']}+1" and int(row["reference"]) == int(row["id"]) + 1 for row in rows)

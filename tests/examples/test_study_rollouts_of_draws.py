@@ -42,9 +42,9 @@ async def test_the_paths_of_a_benchmark_are_its_rollouts(tmp_path: Path) -> None
 def test_a_folder_without_draws_is_an_error(tmp_path: Path) -> None:
     questions = tmp_path / "questions.jsonl"
     questions.write_text('{"question": "What is 1+1?", "reference": "2"}\n', "utf-8")
-    options = ["--model", "m", "--draws", tmp_path / "draws", "--output", tmp_path / "rollouts.jsonl"]
+    options = ["--model", "m", "--draws", str(tmp_path / "draws"), "--output", str(tmp_path / "rollouts.jsonl")]
     done = subprocess.run(
-        [sys.executable, study.__file__, questions, *options], check=False, capture_output=True, text=True
+        [sys.executable, study.__file__, str(questions), *options], check=False, capture_output=True, text=True
     )
     assert done.returncode == 2
     assert "draws" in done.stderr.splitlines()[-1]

@@ -39,7 +39,8 @@ def test_the_same_draws_give_the_same_verdicts(tmp_path: Path) -> None:
     subprocess.run([sys.executable, study.__file__, pairs, "--output", output], check=True)
     assert [each.candidates[::-1] for each in read_questions(output)] == [each.candidates for each in chosen]
     tables = []
-    for file, *only in ([pairs], [output, "--draws-only"]):
+    runs: list[tuple[Path, list[str]]] = [(pairs, []), (output, ["--draws-only"])]
+    for file, only in runs:
         folder = tmp_path / file.stem
         methods = ["--methods", "never,always,egrm", "--task", "pairwise", "--draws", str(draws)]
         done = CliRunner().invoke(app, ["bench", str(file), "--output", str(folder), *methods, *only])

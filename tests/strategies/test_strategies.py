@@ -9,6 +9,7 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
 from egrm_graph.prompting import PromptSource
+from egrm_graph.settings import PATHS
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 from egrm_graph.verification import Message, Verification
 
@@ -92,7 +93,7 @@ class UntilTwoAgree(_Base):
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         answers = [path["answer"] for path, _ in self.paths(known)]
-        enough = len(answers) >= known.settings.paths or len(set(answers)) < len(answers)
+        enough = len(answers) >= (known.settings.paths or PATHS) or len(set(answers)) < len(answers)
         return [] if enough else known.calls("expand_cot", known.path_views()[:1])
 
     def paths(self, known: Known) -> Paths:

@@ -55,7 +55,9 @@ def edges(spans: list[dict[str, Any]]) -> set[tuple[str, str | None]]:
 
 async def run(client: ScriptedClient, telemetry: Any = "on") -> tuple[dict[str, Any], str]:
     """A run's verification and its trace id."""
-    graph = build_graph(Settings(preset="published", task="arithmetic", telemetry=telemetry), client=client, scorer=None)
+    graph = build_graph(
+        Settings(preset="published", task="arithmetic", telemetry=telemetry), client=client, scorer=None
+    )
     with trace.get_tracer("caller").start_as_current_span("request") as span:
         verification = (await graph.ainvoke(QUESTION))["verification"]
     return dict(verification), f"{span.get_span_context().trace_id:032x}"
