@@ -22,6 +22,8 @@ def test_the_table_describes_every_measure() -> None:
     described = {
         row[0].strip("`"): (EVIDENCE[row[2]], row[4], row[5].partition(",")[0].partition(":")[0]) for row in rows
     }
+    on_questions = {row[0].strip("`"): row[5].partition("; on a question, ")[2] for row in rows}
+    assert on_questions == {name: str(measure.for_questions or "") for name, measure in MEASURES.items()}
     assert described == {
         name: (
             measure.requires,

@@ -81,10 +81,13 @@ def test_the_example_of_a_judge_runs() -> None:
 
 
 def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
-    rows = [line for line in README.splitlines() if line.startswith("|")]
-    results = (ROOT / "docs" / "results" / "bundled-model.md").read_text().splitlines()
-    assert [row for row in rows if row not in results] == []
-    assert len(rows) == 6
+    _, _, *rows = [line for line in README.splitlines() if line.startswith("|")]
+    results = (ROOT / "docs" / "real-models.md").read_text().splitlines()
+    for row in rows:
+        _, accuracy, tokens, reasoned = (cell.strip() for cell in row.split("|")[1:-1])
+        figures = (f"| {accuracy} |", f"| {tokens} [", f"| {reasoned} |")
+        assert any(all(figure in line for figure in figures) for line in results), row
+    assert len(rows) == 4
 
 
 @pytest.mark.slow
