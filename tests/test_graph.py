@@ -207,8 +207,8 @@ async def test_a_custom_measure_decides_the_route() -> None:
 
 
 async def test_vote_entropy_opens_the_gate_at_four_of_five_votes() -> None:
-    assert (await verify(["56", "56", "56", "56", "57"], measure="vote_entropy"))["route"] == "direct"
-    assert (await verify(["56", "56", "56", "57", "57"], measure="vote_entropy"))["route"] == "reasoned"
+    assert (await verify(["56", "56", "56", "56", "57"], measure="vote_entropy", threshold=None))["route"] == "direct"
+    assert (await verify(["56", "56", "56", "57", "57"], measure="vote_entropy", threshold=None))["route"] == "reasoned"
 
 
 async def test_a_run_overrides_settings_by_context_or_configurable() -> None:

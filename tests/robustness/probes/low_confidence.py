@@ -67,4 +67,5 @@ def _graph(given: dict[str, Any], settings: dict[str, Any], scorer: Scorer | Non
     client = ScriptedClient(fast=given.get("fast", ()), paths=given.get("paths", ()), name="egrm-tiny")
     if "judge" in given:
         client = ScriptedClient(script(JUDGES[given["judge"]]), name="judge")
-    return build_graph(Settings(**{"preset": "published", **settings}), client=client, scorer=scorer)
+    gate = {} if "calibration" in settings else {"preset": "published"}
+    return build_graph(Settings(**{**gate, **settings}), client=client, scorer=scorer)
