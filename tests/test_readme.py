@@ -113,7 +113,7 @@ def test_the_quickstart_shows_both_routes() -> None:
     quickstart = [sys.executable, str(ROOT / "examples" / "quickstart.py")]
     out = subprocess.run(quickstart, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"\((direct|reasoned), ok\)", out) == ["direct", "reasoned"]
-    assert len(re.findall(r"score: 0\.\d+", out)) == 4
+    assert len(re.findall(r"score: 0\.\d+", out)) == 2  # the second path was enough
     page = (ROOT / "docs" / "quickstart.md").read_text()
     (output,) = re.findall(r"(?s)```text\n(17\+48.*?)```", page)
     exact = [line for line in output.splitlines() if "score" not in line and line != "  ..."]
