@@ -91,6 +91,7 @@ def hold_together(server: Served, tmp_path: Path, *task: str, most_failed: int |
         assert other["failed"] <= (one["failed"] if most_failed is None else most_failed)
         assert within(other["accuracy"]["value"], one["accuracy"]), (one, other)
         assert within(one["accuracy"]["value"], other["accuracy"]), (one, other)
+    # The two draw other paths, and where drawing stops follows from them: both estimates have an error of their own.
     one, other = here["comparison"]["tokens_ratio"], there["comparison"]["tokens_ratio"]
-    assert within(other["value"], one), (one, other)
-    assert within(one["value"], other), (one, other)
+    assert one["low"] <= other["high"], (one, other)
+    assert other["low"] <= one["high"], (one, other)
