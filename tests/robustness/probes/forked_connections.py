@@ -24,7 +24,7 @@ async def ask(seed):
 
 async def cancelled():
     task = asyncio.create_task(ask(99))
-    print(await asyncio.to_thread(sys.stdin.readline), end="", flush=True)
+    await asyncio.to_thread(cancel.wait)
     task.cancel()
     await asyncio.wait([task])
 
@@ -45,10 +45,13 @@ def fork():
 
 asyncio.run(ask(7))
 if parent_does == "cancels":
+    cancel = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(cancelled()))
     thread.start()
     print(sys.stdin.readline(), end="", flush=True)
     child = fork()
+    print(sys.stdin.readline(), end="", flush=True)
+    cancel.set()
     thread.join()
     print(sys.stdin.readline(), end="", flush=True)
     os.kill(child, signal.SIGTERM)
