@@ -159,7 +159,7 @@ class _Pending:
             ): i
             for i, call in enumerate(calls)
         }
-        note, context = self._note, contextvars.copy_context()
+        note, context = self._note, contextvars.copy_context()  # one copy for all of them
         for task in self._tasks:
             task.add_done_callback(note, context=context)
 

@@ -14,8 +14,6 @@ from egrm_graph.benchmark.held_out import BenchQuestion, held_out
 from egrm_graph.benchmark.published_sets import read_questions
 from egrm_graph.cli import app
 
-PAIR = BenchQuestion("7", "1+1", "A", "easy", ("2", "3"))
-
 
 @pytest.mark.parametrize(("winner", "other"), [("A", "B"), ("B", "A"), ("tie", "tie")])
 def test_the_winner_stays_the_same_candidate(winner: str, other: str) -> None:
