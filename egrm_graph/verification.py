@@ -148,11 +148,61 @@ class Reading(TypedDict):
     error: str | None
 
 
+class PathStep(TypedDict):
+    """A step of a path, with its score in [0, 1]."""
+
+    end: int
+    """How many characters of what the model wrote, its thinking included, there are up to the step's end."""
+    score: float
+
+
+class Token(TypedDict):
+    """A token that a model may write next."""
+
+    id: int
+    text: str
+    logprob: float
+    """Its log-probability (nats)."""
+
+
+class Anchor(TypedDict):
+    """A token of a path at which the model was unsure. A step ends before it, and the path may branch there."""
+
+    at: int
+    """How many tokens of the path come before it."""
+    end: int
+    """How many characters of the path's text come before it."""
+    entropy: float
+    """The entropy of the model's next token (nats): the lower bound if only the likeliest tokens are known."""
+    entropy_most: float
+    """The upper bound; equal to `entropy` if all tokens are known."""
+    taken: Token
+    others: list[Token]
+    """The likeliest other tokens, the likeliest first."""
+
+
+class Branch(TypedDict):
+    """Where a path belongs in an entropy tree."""
+
+    parent: int | None
+    """The index in `paths` of the path that it branches from; None for a path that starts a tree."""
+    at: int
+    """How many of its first tokens it shares with its parent. The next one is where it differs."""
+    anchors: list[Anchor]
+    """Where the model was unsure, after the shared tokens."""
+    token_ids: list[int]
+    """Its tokens, the shared ones included."""
+
+
 class Path(Sample):
     """One reasoning path, with its score in [0, 1], or None and the reason."""
 
     score: float | None
     unscored: str | None
+    steps: NotRequired[list[PathStep] | None]
+    """The score of each step, if steps are scored. Records of earlier versions do not have this field, or the next."""
+    branch: NotRequired[Branch | None]
+    """Where it belongs in its tree; None for a path of no tree."""
 
 
 class Vote(TypedDict):

@@ -34,6 +34,12 @@ class Manifest(BaseModel):
     calibration: Calibration | None = None
     """How its scores were calibrated; None if they were not."""
 
+    steps: str | None = None
+    """Where the steps end that it was trained to score: `lines`, `sentences`, or a regular expression; None if it was
+    trained on full paths."""
+    aggregation: str | None = None
+    """How the scores of its steps become the score of a path."""
+
     @field_validator("input")
     @classmethod
     def _has_both(cls, template: str) -> str:

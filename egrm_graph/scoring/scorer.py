@@ -46,6 +46,21 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
+class StepScorer(Protocol):
+    """A scorer that can also score each step of a path.
+
+    Source: process reward models, Lightman et al. 2023, arXiv:2305.20050.
+    """
+
+    async def score_steps(
+        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> list[list[float] | Unscored]:
+        """For each path, in order, a score in [0, 1] for each of its steps. `ends` has the places where they end, in
+        characters of the path, each larger than the one before. A step's score does not depend on what follows it."""
+        ...
+
+
 def squash(logit: float) -> float | Unscored:
     """The sigmoid of a logit, which must be finite to have a score."""
     if not math.isfinite(logit):  # the sigmoid of an infinity would look like a perfect score

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -34,6 +35,24 @@ def _reference(value: Any) -> str | None:
 _Text = Annotated[str, AfterValidator(_valid_unicode)]
 
 
+class RolloutStep(BaseModel):
+    """One step of a path, and how likely it leads to the right answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    end: int = Field(gt=0)
+    """How many characters of the path's text there are up to the step's end."""
+    value: float = Field(ge=0, le=1)
+    """The estimated probability that a path with this beginning ends right. In a tree, the leaves count by their
+    probability. Of a step that a person marked, 0 or 1."""
+    share: float | None = Field(default=None, ge=0, le=1)
+    """The share of the continuations that end right, whatever their probability: the published soft label."""
+    any: bool | None = None
+    """Whether any of the continuations ends right: the published hard label."""
+    leaves: int | None = None
+    """The number of continuations."""
+
+
 class RolloutPath(BaseModel):
     """One sampled path."""
 
@@ -51,6 +70,17 @@ class RolloutPath(BaseModel):
     """The sum of the log-probabilities of its tokens (nats), if the model gives them."""
     min_logprob: float | None = None
     """The log-probability of the least likely token (nats)."""
+    steps: tuple[RolloutStep, ...] = ()
+    """Its labeled steps, in order. Steps that it shares with a path before it are listed only there."""
+
+    @model_validator(mode="after")
+    def _steps_in_order(self) -> Self:
+        ends = [0, *(step.end for step in self.steps)]
+        if any(one >= other for one, other in pairwise(ends)) or ends[-1] > len(self.text):
+            raise ValueError(
+                f"its steps end at {ends[1:]}, which are not rising places in its {len(self.text)} characters"
+            )
+        return self
 
     @property
     def target(self) -> float:

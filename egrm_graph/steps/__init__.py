@@ -1,0 +1,1 @@
+"""Steps of reasoning paths."""
