@@ -75,7 +75,23 @@ class RunSettings(BaseModel):
     """How many of the most likely tokens to request at each position, if the measure needs their log-probabilities.
     vLLM allows 20 unless it is started with a larger `--max-logprobs`."""
     strategy: str = "plain"
-    """How reasoning paths are drawn: `plain`, independent paths, or a strategy passed to `build_graph`."""
+    """How reasoning paths are drawn: `plain`, independent paths; `entropy_tree`, paths that branch where the model is
+    unsure; or a strategy passed to `build_graph`."""
+    anchor_entropy: float = Field(default=0.2, ge=0)
+    """Where an entropy tree may branch: at tokens whose entropy is above this, in nats. The published threshold is 1.0,
+    for a vocabulary of 150,000 tokens; a small one has less entropy."""
+    anchor_quantile: float | None = Field(default=None, ge=0, lt=1)
+    """If set, an anchor's entropy also has to be above that of this share of its path's tokens."""
+    anchor_alternatives: int = Field(default=1, ge=1, le=4)
+    """How many other tokens an entropy tree may try at an anchor, the likeliest first."""
+    anchor_exempt: tuple[str, ...] = ()
+    """Tokens that are never anchors, such as punctuation, without the white space around them."""
+    anchor_order: Literal["first", "entropy", "probability"] = "first"
+    """Which branch of an entropy tree is drawn next: at the `first` anchor, at the one with the largest `entropy`, or
+    the one with the largest `probability`."""
+    branch_temperature: float = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature inside the branches of an entropy tree, instead of `path_temperature`. 0 decodes greedily, as
+    published."""
     paths: int | None = Field(default=None, ge=1, le=256)
     """Maximum number of reasoning paths if the fast answers do not converge. None: 8 if drawing may stop early, and
     otherwise 4."""

@@ -134,6 +134,16 @@ class PathStrategy(Protocol):
 
 
 @runtime_checkable
+class GrowsTree(Protocol):
+    """A strategy that says whether its paths branch from one another."""
+
+    @property
+    def continues_tokens(self) -> bool:
+        """Whether it continues paths from their token ids, which the client has to support. Its paths are not votes."""
+        ...
+
+
+@runtime_checkable
 class DrawsIndependently(Protocol):
     """A strategy that may say that its paths do not depend on one another."""
 
