@@ -197,8 +197,8 @@ class Parts:
             )
         if isinstance(self.task, Judging):
             raise SettingsError(
-                f"{name} draws leaves of a tree, which are not votes, and the task {self.task.name!r} counts votes; set "
-                "strategy to 'plain'"
+                f"{name} draws leaves of a tree, which are not votes, and the task {self.task.name!r} counts votes; "
+                "set strategy to 'plain'"
             )
         if settings.top_logprobs < 2:
             raise SettingsError(f"top_logprobs=1 shows no other token to branch to, as {name} needs; set it to 20")

@@ -90,8 +90,8 @@ class RunSettings(BaseModel):
     """Which branch of an entropy tree is drawn next: at the `first` anchor, at the one with the largest `entropy`, or
     the one with the largest `probability`."""
     branch_temperature: float = Field(default=0.0, ge=0, le=2)
-    """Sampling temperature inside the branches of an entropy tree, instead of `path_temperature`. 0 decodes greedily, as
-    published."""
+    """Sampling temperature inside the branches of an entropy tree, instead of `path_temperature`. 0 decodes greedily,
+    as published."""
     paths: int | None = Field(default=None, ge=1, le=256)
     """Maximum number of reasoning paths if the fast answers do not converge. None: 8 if drawing may stop early, and
     otherwise 4."""

@@ -100,7 +100,7 @@ def _sampling(known: Known, begins_with: tuple[int, ...]) -> Sampling:
 def _leaf(
     known: Known, call: PathCall, outcome: Completion | Lost, before: Sequence[Path], others: Sequence[Path]
 ) -> Path:
-    """The path in an outcome. `before` are those that it may branch from, and `others` those that it may be equal to."""
+    """The path in an outcome. It may branch from those `before`, and be equal to one of the `others`."""
     begins_with = call.call.sampling.begins_with or ()
     anchors: list[Anchor] = []
     token_ids = list(begins_with)
