@@ -277,7 +277,28 @@ class ServerClient:
                 return await self._send(call, seeds, request_id, tally, fill_context=False)
             except ContextTooLong as error:
                 self._context = error.context_tokens
-        return await self._send(call, seeds, request_id, tally, fill_context=True)
+        if (left := await self._left_of_context(call)) is not None:
+            call = replace(call, sampling=replace(call.sampling, max_tokens=min(call.sampling.max_tokens, left)))
+        return await self._send(call, seeds, request_id, tally, fill_context=left is None)
+
+    async def _left_of_context(self, call: _SampleCall) -> int | None:
+        """How many tokens the context has left, on vLLM's `/completions`: without a maximum, it gives 16. None on other
+        routes, which give all that are left, and if the context is not known.
+
+        Raises:
+            ContextTooLong: the prompt fills the context.
+        """
+        on_completions = call.prompt_ids is not None or self._endpoint == "completions"
+        if self._context is None or not (on_completions and self.continues_tokens):
+            return None
+        ids = call.prompt_ids or await self._prompt_ids(call.prompt, call.sampling.thinking)
+        if len(ids) >= self._context:
+            raise ContextTooLong(
+                f"the prompt has {len(ids)} tokens and the context of {self._model} holds {self._context}, completion "
+                "included; shorten the question or take a model with a longer context",
+                self._context,
+            )
+        return self._context - len(ids)
 
     async def _send(
         self,

@@ -13,6 +13,7 @@ from typing import Any
 
 from egrm_graph.clients.client import Completion, Sampling, started_turn
 from egrm_graph.clients.server_answers import joined_surrogates
+from egrm_graph.clients.transport import all_results
 from egrm_graph.errors import ServerError, Unsupported
 from egrm_graph.verification import Message, Token
 
@@ -56,21 +57,34 @@ class TokenTexts:
         self._model = model
         self._send = send
         self._known: dict[int, str] = {}
-        self._separator: tuple[int, ...] = ()
+        self._separator: tuple[int, ...] | None = None
 
     async def of(self, ids: Iterable[int]) -> Mapping[int, str]:
         """The texts of at least these tokens, from one request for all that are new."""
         new = list(dict.fromkeys(token for token in ids if token not in self._known))
         if new:
-            if not self._separator:
-                body = {"model": self._model, "prompt": SEPARATOR, "add_special_tokens": False}
-                self._separator = read_ids(await self._send("/tokenize", body))
-            joined = [*self._separator, *(part for token in new for part in (token, *self._separator))]
-            parts = (await self.decoded(joined)).split(SEPARATOR)[1:-1]
-            if len(parts) != len(new):
-                raise ServerError(f"the server detokenized {len(new)} tokens as {len(parts)} texts")
-            self._known.update(zip(new, parts, strict=True))
+            self._known.update(zip(new, await self._each(new), strict=True))
         return self._known
+
+    async def _each(self, ids: Sequence[int]) -> list[str]:
+        if self._separator is None:
+            self._separator = await self._read_separator()
+        if not self._separator:
+            return await all_results([self.decoded([token]) for token in ids])
+        joined = [*self._separator, *(part for token in ids for part in (token, *self._separator))]
+        parts = (await self.decoded(joined)).split(SEPARATOR)[1:-1]
+        if len(parts) != len(ids):
+            raise ServerError(f"the server detokenized {len(ids)} tokens as {len(parts)} texts")
+        return parts
+
+    async def _read_separator(self) -> tuple[int, ...]:
+        """The tokens of the separator; empty if the model's vocabulary cannot write it."""
+        body = {"model": self._model, "prompt": SEPARATOR, "add_special_tokens": False}
+        ids = (await self._send("/tokenize", body)).get("tokens")
+        if not isinstance(ids, list) or not ids:
+            return ()
+        separator = read_ids({"tokens": ids})
+        return separator if (await self.decoded(separator)).strip() == SEPARATOR else ()
 
     async def decoded(self, ids: Sequence[int]) -> str:
         """The text of a sequence of tokens.
@@ -96,6 +110,11 @@ async def with_texts(completion: Completion, sampling: Sampling, texts: TokenTex
     if ids is None or tops is None or len(ids) != len(tops):
         lacking = "token ids" if ids is None else "log-probabilities"
         raise Unsupported(f"the server gave no {lacking} of the tokens; a tree of paths needs vLLM 0.32")
+    if sampling.logprobs > 1 and max(map(len, tops), default=2) < 2:
+        raise Unsupported(
+            "the server lists only the likeliest token at each position, so a tree of paths has nothing to branch to; "
+            "start vLLM with `--max-logprobs 20`, or set strategy to 'plain'"
+        )
     ranked = [sorted(top.items(), key=lambda pair: -pair[1])[: sampling.logprobs] for top in tops]
     places = [[(_id_of(name), logprob) for name, logprob in place] for place in ranked]
     named = await texts.of([*ids, *(token for place in places for token, _ in place[:NAMED])])
