@@ -38,6 +38,10 @@ class EntropyTree:
     prompts: Mapping[str, PromptSource | None] = MappingProxyType({PROMPT: None})
     variables: Mapping[str, Any] = MappingProxyType({})
 
+    def reads_scores(self, settings: RunSettings) -> bool:
+        """Pruning and best-first search go by the scores of steps."""
+        return settings.prune_below is not None or settings.anchor_order == "score"
+
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         paths = [*known.scored, *(path for path, _ in self.paths(known))]
         wanted: list[tuple[View, tuple[int, ...]]] = []
@@ -68,8 +72,18 @@ class EntropyTree:
 
 def chosen_branches(paths: Sequence[Path], tree: Collection[int], settings: RunSettings) -> list[OpenBranch]:
     """The branches of a tree that are drawn next, the first one first. `tree` has the indices of its paths."""
-    order = _ORDERS[settings.anchor_order]
-    return sorted((branch for branch in open_branches(paths) if branch.parent in tree), key=order)
+    found = [branch for branch in open_branches(paths) if branch.parent in tree]
+    if settings.prune_below is not None:
+        found = [branch for branch in found if step_score(paths, branch) >= settings.prune_below]
+    if settings.anchor_order == "score":
+        return sorted(found, key=lambda branch: (-step_score(paths, branch), -branch.weight))
+    return sorted(found, key=_ORDERS[settings.anchor_order])
+
+
+def step_score(paths: Sequence[Path], branch: OpenBranch) -> float:
+    """The score of the worst step that ends before the branch; 1 if there is none, or none is scored."""
+    path = paths[branch.parent]
+    return min((step["score"] for step in path.get("steps") or () if step["end"] <= branch.anchor["end"]), default=1.0)
 
 
 def beginning(paths: Sequence[Path], branch: OpenBranch) -> tuple[int, ...]:

@@ -144,6 +144,15 @@ class GrowsTree(Protocol):
 
 
 @runtime_checkable
+class ReadsScores(Protocol):
+    """A strategy that may go by the scores of the steps of earlier waves."""
+
+    def reads_scores(self, settings: RunSettings) -> bool:
+        """Whether it does. Then paths are drawn in waves, even if nothing stops them early."""
+        ...
+
+
+@runtime_checkable
 class DrawsIndependently(Protocol):
     """A strategy that may say that its paths do not depend on one another."""
 

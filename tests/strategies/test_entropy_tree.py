@@ -324,3 +324,14 @@ def test_settings_that_do_not_go_with_a_tree_are_refused(settings: Mapping[str, 
 async def test_a_server_that_lists_one_token_gives_one_path() -> None:
     verification = await grow(TokenModel(TABLE, listed=1), paths=4)
     assert texts(verification) == ["x1#5"]
+
+
+class StepByStep(ByAnswer):
+    """Scores the steps of a path, which end at `#`: those with `2` in them get 0.1, others 0.9."""
+
+    steps = "#"
+
+    async def score_steps(
+        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> list[list[float] | Unscored]:
+        return [[0.1 if "2" in text[:end] else 0.9 for end in places] for text, places in zip(paths, ends, strict=True)]
