@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 DEFAULT_INPUT = "{question}\n\n{path}"
 MANIFEST = "egrm.json"
 TWO_TO_ONE = (
-    ". If label 1 means right, the difference of the two rows of its head is such a classifier: the sigmoid of its logit "
-    "is the softmax probability of label 1"
+    ". If label 1 means right, such a classifier has the difference of the two rows of its head: the sigmoid of its "
+    "logit is the softmax probability of label 1"
 )
 
 

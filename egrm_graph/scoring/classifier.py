@@ -109,8 +109,9 @@ class ClassifierScorer:
         return self._profile
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
-        """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one. If the scorer was
-        trained on steps, it is the aggregate of their scores.
+        """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one.
+
+        If the scorer was trained on steps, it is the aggregate of their scores.
 
         Raises:
             ModelError: the scorer is closed.
@@ -126,8 +127,9 @@ class ClassifierScorer:
     async def score_steps(
         self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
     ) -> list[list[float] | Unscored]:
-        """For each path, in order, a score in [0, 1] for each step, read at its last token; `Unscored` if any of them has
-        none.
+        """For each path, in order, a score in [0, 1] for each step, read at its last token.
+
+        `Unscored` for a path that cannot be scored, or with a step that cannot.
 
         Raises:
             ModelError: the scorer cannot score steps, or it is closed.

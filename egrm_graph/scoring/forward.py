@@ -10,6 +10,7 @@ from egrm_graph.scoring.scorer import Unscored, squash_all
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
     from transformers import PreTrainedModel
 
 
@@ -59,8 +60,9 @@ def _read_logits(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[list[
 def _at_every_token(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The logits of the full texts, and those at every token. A decoder's head gives both in the same pass: the first
     are those at the last token of each text."""
+    head: Module = model.score
     found: list[Tensor] = []
-    hook = model.score.register_forward_hook(lambda _, __, logits: found.append(logits))
+    hook = head.register_forward_hook(lambda _, __, logits: found.append(logits))
     try:
         return model(**inputs).logits, found[0]
     finally:

@@ -104,8 +104,9 @@ class RemoteScorer:
         return self._profile
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
-        """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one. If the scorer was
-        trained on steps, it is the aggregate of their scores.
+        """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one.
+
+        If the scorer was trained on steps, it is the aggregate of their scores.
 
         Raises:
             ModelError: a server does not serve this scorer, or does not score steps.
@@ -121,8 +122,9 @@ class RemoteScorer:
     async def score_steps(
         self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
     ) -> list[list[float] | Unscored]:
-        """For each path, in order, a score in [0, 1] for each step, read at its last token; `Unscored` if any of them has
-        none.
+        """For each path, in order, a score in [0, 1] for each step, read at its last token.
+
+        `Unscored` for a path that cannot be scored, or with a step that cannot.
 
         Raises:
             ModelError: the scorer cannot score steps, or a server does not serve it, or not so that it scores steps.
@@ -176,15 +178,16 @@ class RemoteScorer:
             if not does_other_task(error):
                 raise
             if of_steps or self._profile.flaw is not None or task == "token_classify":
-                how = (
-                    f"{self._serve.removesuffix('`')}{' --steps' if of_steps and self._profile.steps is None else ''}`"
-                )
-                what = "steps" if of_steps else "full paths"
-                raise ModelError(
-                    f"{self._name!r} is not served so that it scores {what}; serve it with {how} ({error})"
-                ) from error
+                raise self._other_task(error, of_steps=of_steps) from error
         self._task = "token_classify"
         return await self._send(rows, self._task)
+
+    def _other_task(self, error: SetupError, *, of_steps: bool) -> ModelError:
+        option = " --steps" if of_steps and self._profile.steps is None else ""
+        return ModelError(
+            f"{self._name!r} is not served so that it scores {'steps' if of_steps else 'full paths'}; serve it with "
+            f"{self._serve.removesuffix('`')}{option}` ({error})"
+        )
 
     async def _send(self, rows: Sequence[ScoreRow], task: PoolingTask) -> list[list[float]]:
         lengths = [len(row.ids) if task == "token_classify" else 1 for row in rows]

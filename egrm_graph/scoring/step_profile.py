@@ -18,63 +18,14 @@ DEFAULT_AGGREGATION = "product"
 USE_A_DECODER = (
     "use a scorer trained from a decoder, such as a Llama or Qwen model, or set steps to 'none' (--steps none)"
 )
-READS_BOTH_WAYS = frozenset(
-    [
-        "albert",
-        "bert",
-        "big_bird",
-        "camembert",
-        "canine",
-        "convbert",
-        "data2vec-text",
-        "deberta",
-        "deberta-v2",
-        "distilbert",
-        "electra",
-        "ernie",
-        "esm",
-        "esmc",
-        "eurobert",
-        "flaubert",
-        "fnet",
-        "funnel",
-        "gte",
-        "ibert",
-        "jina_embeddings_v3",
-        "layoutlm",
-        "layoutlmv2",
-        "layoutlmv3",
-        "lilt",
-        "longformer",
-        "luke",
-        "markuplm",
-        "megatron-bert",
-        "mobilebert",
-        "modernbert",
-        "modernvbert",
-        "mpnet",
-        "mra",
-        "nomic_bert",
-        "nystromformer",
-        "perceiver",
-        "reformer",
-        "rembert",
-        "roberta",
-        "roberta-prelayernorm",
-        "roc_bert",
-        "roformer",
-        "squeezebert",
-        "tapas",
-        "ultrabert",
-        "ultravbert",
-        "xlm",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-        "xlnet",
-        "xmod",
-        "yoso",
-    ]
+_ENCODERS = (
+    "albert bert big_bird camembert canine convbert data2vec-text deberta deberta-v2 distilbert electra "
+    "ernie esm esmc eurobert flaubert fnet funnel gte ibert jina_embeddings_v3 layoutlm layoutlmv2 "
+    "layoutlmv3 lilt longformer luke markuplm megatron-bert mobilebert modernbert modernvbert mpnet mra "
+    "nomic_bert nystromformer perceiver reformer rembert roberta roberta-prelayernorm roc_bert roformer "
+    "squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl xlnet xmod yoso"
 )
+READS_BOTH_WAYS = frozenset(_ENCODERS.split(" "))
 """The `model_type` of encoders: each of their tokens sees those that follow it."""
 
 

@@ -244,7 +244,7 @@ def test_a_calibrated_aggregation_is_of_the_steps_that_it_was_fitted_on() -> Non
 
 
 @pytest.mark.parametrize("manifest", [{"steps": "("}, {"aggregation": "median"}, {"calibrated_aggregation": "median"}])
-def test_a_manifest_with_steps_that_cannot_be_used_is_refused(tmp_path: Path, manifest: dict[str, str]) -> None:
+def test_a_manifest_with_steps_that_cannot_be_used_is_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"egrm\.json cannot be used"):
         read_manifest(copied(tmp_path / "mine", **manifest))
 
@@ -297,7 +297,9 @@ def test_every_encoder_of_transformers_is_known() -> None:
 async def test_a_real_encoder_cannot_score_steps() -> None:
     from transformers import BertConfig, BertForSequenceClassification
 
-    config = BertConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_labels=1)
+    config = BertConfig(
+        vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, id2label={0: "right"}
+    )
     layout = Layout(backend_of(build_tokenizer()), parse_template("{question}:{path}"), CONTEXT)
     scorer = ClassifierScorer(BertForSequenceClassification(config), layout, name="bert")
     assert isinstance(scorer, StepScorer)
