@@ -35,6 +35,7 @@ Selection = str
 """The name of a selection rule."""
 Stopping = str
 """The name of a stopping rule."""
+Aggregated = Literal["auto", "product", "minimum", "mean", "last"]
 Preset = Literal["default", "published"]
 PUBLISHED: Mapping[str, Any] = MappingProxyType(
     {"samples": 5, "measure": "consensus", "threshold": 0.8, "paths": PATHS, "path_stopping": "all"}
@@ -113,6 +114,13 @@ class RunSettings(BaseModel):
     selection: Selection = "weighted_vote"
     """How scored paths decide: `weighted_vote`, the answer whose paths have the largest sum of scores; `best_score`;
     `majority_best`, the best-scored path of the most frequent answer; or a rule passed to `build_graph`."""
+    steps: str = "auto"
+    """Where the steps of paths end that the scorer scores: `lines`, `sentences`, or a regular expression that matches
+    the end of a step, such as `;`. In an entropy tree, also `anchors`, where the model was unsure. Thinking counts. `none` scores only full paths; `auto`, the steps that the scorer
+    was trained on, if any. The scorer has to be a decoder."""
+    aggregation: Aggregated = "auto"
+    """How the scores of a path's steps become its score: their `product`, `minimum`, or `mean`, or the `last` one.
+    `auto` is what the scorer names, otherwise `product`. Only what the scorer was calibrated for is a probability."""
     min_confidence: float | None = Field(default=MIN_CONFIDENCE, ge=0, le=1)
     """The lowest calibrated confidence at which the run gives an answer. Below it the run abstains, and the answer is
     only its `best_guess`. Does not apply to a confidence that is not calibrated, such as a share of votes. None

@@ -139,7 +139,7 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
             paths=paths,
             select=parts.selection_rule(parts.settings),
             has_scorer=parts.scorer is not None,
-            scores_calibrated=parts.scorer is not None and parts.scorer.calibrated,
+            scores_calibrated=parts.scores_calibrated(parts.settings),
             lost=bool(reasons),
         )
     )

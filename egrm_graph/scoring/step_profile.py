@@ -1,0 +1,111 @@
+"""Which steps a scorer can score, what their scores add up to, and what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from egrm_graph.errors import ModelError
+from egrm_graph.scoring.scorer import StepScorer, Unscored
+from egrm_graph.steps.aggregation import AGGREGATIONS
+
+if TYPE_CHECKING:
+    from egrm_graph.scoring.checkpoint import Manifest
+    from egrm_graph.scoring.layout import Layout
+
+DEFAULT_AGGREGATION = "product"
+USE_A_DECODER = (
+    "use a scorer trained from a decoder, such as a Llama or Qwen model, or set steps to 'none' (--steps none)"
+)
+_ENCODERS = (
+    "albert bert big_bird camembert canine convbert data2vec-text deberta deberta-v2 distilbert electra "
+    "ernie esm esmc eurobert flaubert fnet funnel gte ibert jina_embeddings_v3 layoutlm layoutlmv2 "
+    "layoutlmv3 lilt longformer luke markuplm megatron-bert mobilebert modernbert modernvbert mpnet mra "
+    "nomic_bert nystromformer perceiver reformer rembert roberta roberta-prelayernorm roc_bert roformer "
+    "squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl xlnet xmod yoso"
+)
+READS_BOTH_WAYS = frozenset(_ENCODERS.split(" "))
+"""The `model_type` of encoders: each of their tokens sees those that follow it."""
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """What a scorer says about the scores of steps."""
+
+    steps: str | None = None
+    """Where the steps end that it was trained to score; None if it was trained on full paths."""
+    aggregation: str = DEFAULT_AGGREGATION
+    """How the scores of its steps become the score of a path, unless the settings say otherwise."""
+    calibrated: frozenset[str] = frozenset()
+    """The aggregations whose results are calibrated probabilities, of `steps` or, if that is None, of any steps."""
+    flaw: str | None = None
+    """Why it cannot score steps, and what to do about it; None if it can."""
+
+    def calibrates(self, steps: str, aggregation: str) -> bool:
+        """Whether the score of a path is a calibrated probability if it is made of the scores of its steps this way."""
+        return aggregation in self.calibrated and self.steps in (None, steps)
+
+
+@runtime_checkable
+class ProfiledScorer(StepScorer, Protocol):
+    """A scorer of steps that says which steps it was trained to score."""
+
+    @property
+    def step_profile(self) -> StepProfile:
+        """What it says about the scores of steps."""
+        ...
+
+
+def profile_of(manifest: Manifest, config: Mapping[str, Any], layout: Layout) -> StepProfile:
+    """What a scorer's manifest, its `config.json`, and its template say about the scores of steps."""
+    calibrated: frozenset[str] = frozenset()
+    if manifest.calibration is not None and manifest.steps is None and layout.ends_with_path:
+        calibrated = frozenset({"last"})  # the score of the last step is that of the full path
+    elif manifest.calibration is not None and manifest.calibrated_aggregation is not None:
+        calibrated = frozenset({manifest.calibrated_aggregation})
+    return StepProfile(
+        manifest.steps,
+        manifest.aggregation or DEFAULT_AGGREGATION,
+        calibrated,
+        _flaw(config, path_first=layout.path_first),
+    )
+
+
+def is_calibrated(manifest: Manifest, profile: StepProfile) -> bool:
+    """Whether the score that such a scorer gives a path was calibrated as a probability."""
+    if profile.steps is None:
+        return manifest.calibration is not None
+    return profile.calibrates(profile.steps, profile.aggregation)
+
+
+def require_steps(name: str, profile: StepProfile) -> None:
+    """Checks that a scorer can score steps.
+
+    Raises:
+        ModelError: it cannot; names the fix.
+    """
+    if profile.flaw is not None:
+        raise ModelError(f"{name} cannot score steps: {profile.flaw}")
+
+
+def aggregated(scored: Sequence[list[float] | Unscored], aggregation: str) -> list[float | Unscored]:
+    """The score of each path, from those of its steps."""
+    aggregate = AGGREGATIONS[aggregation]
+    return [scores if isinstance(scores, Unscored) else aggregate(scores) for scores in scored]
+
+
+def _flaw(config: Mapping[str, Any], *, path_first: bool) -> str | None:
+    kind = str(config.get("model_type"))
+    both_ways = kind in READS_BOTH_WAYS or config.get("is_causal") is False
+    if both_ways or config.get("is_encoder_decoder") or config.get("use_bidirectional_attention"):
+        return (
+            f"it is an encoder (model_type {kind!r}), so the score of a step would depend on the steps after it; "
+            f"{USE_A_DECODER}"
+        )
+    if path_first:
+        return (
+            "its template has the path before the question, so a step is read without the question; use a scorer whose "
+            "template has {question} first, or set steps to 'none' (--steps none)"
+        )
+    return None
