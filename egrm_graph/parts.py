@@ -232,8 +232,8 @@ class Parts:
         ):
             given = "anchor_order='score'" if settings.prune_below is None else f"prune_below={settings.prune_below}"
             raise SettingsError(
-                f"{given} goes by the scores of steps, and none are scored; set steps (--steps) to where they end, such "
-                "as 'anchors' or 'lines', and scorer to one that scores steps"
+                f"{given} goes by the scores of steps, and none are scored; set steps (--steps) to where they end, "
+                "such as 'anchors' or 'lines', and scorer to one that scores steps"
             )
 
     def _uncalibrated(self, settings: RunSettings) -> str:

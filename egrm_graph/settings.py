@@ -116,8 +116,9 @@ class RunSettings(BaseModel):
     `majority_best`, the best-scored path of the most frequent answer; or a rule passed to `build_graph`."""
     steps: str = "auto"
     """Where the steps of paths end that the scorer scores: `lines`, `sentences`, or a regular expression that matches
-    the end of a step, such as `;`. In an entropy tree, also `anchors`, where the model was unsure. Thinking counts. `none` scores only full paths; `auto`, the steps that the scorer
-    was trained on, if any. The scorer has to be a decoder."""
+    the end of a step, such as `;`. In an entropy tree, also `anchors`, where the model was unsure. Thinking counts.
+    `none` scores only full paths; `auto`, the steps that the scorer was trained on, if any. The scorer has to be a
+    decoder."""
     aggregation: Aggregated = "auto"
     """How the scores of a path's steps become its score: their `product`, `minimum`, or `mean`, or the `last` one.
     `auto` is what the scorer names, otherwise `product`. Only what the scorer was calibrated for is a probability."""

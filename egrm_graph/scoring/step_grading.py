@@ -31,10 +31,10 @@ class StepGrading:
 
 
 def step_ends_at_anchors(path: Path, text: str) -> list[int]:
-    """The places of a path's own anchors, and its end. A path of no tree has one step."""
+    """The places of a path's anchors, and its end. A path of no tree has one step."""
     branch = path.get("branch")
-    places = {anchor["end"] for anchor in branch["anchors"]} if branch is not None else set[int]()
-    return [*sorted(place for place in places if 0 < place < len(text)), len(text)]
+    own = () if branch is None else (*branch["shared_ends"], *(anchor["end"] for anchor in branch["anchors"]))
+    return [*sorted(place for place in set(own) if 0 < place < len(text)), len(text)]
 
 
 def step_grading(scorer: Scorer | None, steps: str, aggregation: str) -> StepGrading | None:

@@ -126,13 +126,21 @@ def _leaf(
     path = known.read(call, outcome).path
     parent = _parent(before, begins_with, path["order"])
     at = max(0, len(begins_with) - 1)
-    path["branch"] = Branch(parent=parent, at=at, anchors=anchors, token_ids=token_ids)
+    ends = [] if parent is None else _ends_before(before[parent], at)
+    path["branch"] = Branch(parent=parent, at=at, anchors=anchors, shared_ends=ends, token_ids=token_ids)
     same = next((i for i, other in enumerate(others) if other["text"] == path["text"] is not None), None)
     if same is not None and others[same]["order"] == path["order"]:
         # Two ways to write one text. It counts once.
         path = {**path, "answer": None, "error": f"its text is that of path {same}, which counts for both"}
-        path["branch"] = Branch(parent=parent, at=at, anchors=[], token_ids=token_ids)
+        path["branch"] = Branch(parent=parent, at=at, anchors=[], shared_ends=ends, token_ids=token_ids)
     return path
+
+
+def _ends_before(parent: Path, at: int) -> list[int]:
+    """The places of the anchors of a path up to the one at this token."""
+    branch = parent.get("branch")
+    assert branch is not None
+    return [*branch["shared_ends"], *(anchor["end"] for anchor in branch["anchors"] if anchor["at"] <= at)]
 
 
 def _anchors(completion: Completion, before: int, settings: RunSettings) -> list[Anchor]:

@@ -335,3 +335,49 @@ class StepByStep(ByAnswer):
         self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
     ) -> list[list[float] | Unscored]:
         return [[0.1 if "2" in text[:end] else 0.9 for end in places] for text, places in zip(paths, ends, strict=True)]
+
+
+STEPWISE: dict[str, Any] = {"paths": 4, "steps": "anchors", "aggregation": "minimum", "min_confidence": None}
+
+
+async def test_nothing_branches_after_a_step_with_a_low_score() -> None:
+    everywhere = await grow(TokenModel(TABLE), scorer=StepByStep({}), **STEPWISE)
+    assert texts(everywhere) == ["x1#5", "x2#7", "x1#6", "x2#8"]
+    pruned = await grow(TokenModel(TABLE), scorer=StepByStep({}), prune_below=0.2, **STEPWISE)
+    assert texts(pruned) == ["x1#5", "x2#7", "x1#6"]  # the first step of x2#7 ends at its anchor
+    assert pruned["usage"]["completion_tokens"] < everywhere["usage"]["completion_tokens"]
+
+
+async def test_best_first_search_branches_after_the_best_steps() -> None:
+    table = TABLE | {"x1": {"#": 0.6, "0": 0.4}}
+
+    class Second(StepByStep):
+        """Steps with `#` score best."""
+
+        async def score_steps(
+            self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+        ) -> list[list[float] | Unscored]:
+            marks = [[text[:end] for end in places] for text, places in zip(paths, ends, strict=True)]
+            return [[0.5 if text == "x" else 0.4 for text in each] for each in marks]
+
+    by_place = await grow(TokenModel(table), scorer=Second({}), **STEPWISE | {"paths": 2})
+    assert texts(by_place) == ["x1#5", "x2#7"]
+    best = await grow(TokenModel(table), scorer=Second({}), anchor_order="score", **STEPWISE | {"paths": 3})
+    assert texts(best)[1] == "x2#7"  # after x, which scored best
+
+
+async def test_steps_end_at_anchors() -> None:
+    verification = await grow(TokenModel(TABLE), scorer=StepByStep({}), **STEPWISE)
+    steps = [[(step["end"], step["score"]) for step in path.get("steps") or ()] for path in verification["paths"]]
+    assert steps == [
+        [(1, 0.9), (3, 0.9), (4, 0.9)],
+        [(1, 0.9), (3, 0.1), (4, 0.1)],
+        [(1, 0.9), (3, 0.9), (4, 0.9)],
+        [(1, 0.9), (3, 0.1), (4, 0.1)],
+    ]
+
+
+def test_pruning_without_step_scores_is_refused() -> None:
+    settings = Settings(task="arithmetic", strategy="entropy_tree", prune_below=0.2)
+    with pytest.raises(SettingsError, match=r"prune_below=0\.2 goes by the scores of steps, and none are scored"):
+        build_graph(settings, client=TokenModel(TABLE), scorer=ByAnswer({}))
