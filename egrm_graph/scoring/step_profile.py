@@ -95,13 +95,17 @@ def aggregated(scored: Sequence[list[float] | Unscored], aggregation: str) -> li
     return [scores if isinstance(scores, Unscored) else aggregate(scores) for scores in scored]
 
 
+def reads_both_ways(config: Mapping[str, Any]) -> bool:
+    """Whether the tokens of a model see those that follow them, by its `config.json`."""
+    both_ways = config.get("model_type") in READS_BOTH_WAYS or config.get("is_causal") is False
+    return both_ways or bool(config.get("is_encoder_decoder") or config.get("use_bidirectional_attention"))
+
+
 def _flaw(config: Mapping[str, Any], *, path_first: bool) -> str | None:
-    kind = str(config.get("model_type"))
-    both_ways = kind in READS_BOTH_WAYS or config.get("is_causal") is False
-    if both_ways or config.get("is_encoder_decoder") or config.get("use_bidirectional_attention"):
+    if reads_both_ways(config):
         return (
-            f"it is an encoder (model_type {kind!r}), so the score of a step would depend on the steps after it; "
-            f"{USE_A_DECODER}"
+            f"it is an encoder (model_type {config.get('model_type')!r}), so the score of a step would depend on the "
+            f"steps after it; {USE_A_DECODER}"
         )
     if path_first:
         return (

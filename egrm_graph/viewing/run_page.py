@@ -19,7 +19,7 @@ from egrm_graph.records.record import Record
 from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.run_summary import RunSummary, summary_of
 
-STYLES = ("style", "run", "charts", "timeline", "reading")
+STYLES = ("style", "run", "charts", "timeline", "reading", "steps")
 # Each module may import from the ones before it.
 MODULES = (
     "dom",
@@ -27,6 +27,7 @@ MODULES = (
     "longtext",
     "differences",
     "tokens",
+    "steps",
     "reader",
     "call",
     "timeline",
