@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from egrm_graph.clients.client import Completion, Sampling
-from egrm_graph.drawing.calls import Lost
+from egrm_graph.drawing.calls import Call, Lost
+from egrm_graph.drawing.samples import seeds
 from egrm_graph.prompting import PromptSource
 from egrm_graph.settings import RunSettings
 from egrm_graph.steps.anchors import anchors_of, entropies, quantile_of
@@ -55,7 +56,7 @@ class EntropyTree:
                 wanted += [(view, beginning(paths, branch)) for branch in chosen]
         calls = known.calls(PROMPT, [view for view, _ in wanted])
         return [
-            PathCall(replace(call, sampling=_sampling(known, begins_with)), view)
+            PathCall(replace(call, sampling=_sampling(known, begins_with), seeds=_seeds(known, call)), view)
             for (call, view), (_, begins_with) in zip(calls, wanted, strict=True)
         ]
 
@@ -98,6 +99,14 @@ _ORDERS: Mapping[str, Callable[[OpenBranch], float]] = {
     "entropy": lambda branch: -branch.anchor["entropy"],
     "probability": lambda branch: -branch.weight,
 }
+
+
+def _seeds(known: Known, call: Call) -> tuple[int, ...]:
+    """Greedy decoding does not depend on the seed. With the same one everywhere, saved draws of a branch serve any tree
+    that has it."""
+    if known.settings.branch_temperature > 0:
+        return call.seeds
+    return seeds(known.settings.seed, PROMPT, known.asked["key"], 1)
 
 
 def _sampling(known: Known, begins_with: tuple[int, ...]) -> Sampling:
