@@ -59,7 +59,7 @@ def drawings(
         for value in quantiles
     ]
     if pruned and not entropies:
-        raise SettingsError("--prune-below needs a threshold to prune at; add --entropies")
+        raise SettingsError("--prune needs a threshold to prune at; add --entropies")
     found += [
         Drawing(
             f"tree, H > {entropies[0]:g}, pruned below {value:g}",
