@@ -87,9 +87,9 @@ class RunSettings(BaseModel):
     """How many other tokens an entropy tree may try at an anchor, the likeliest first."""
     anchor_exempt: tuple[str, ...] = ()
     """Tokens that are never anchors, such as punctuation, without the white space around them."""
-    anchor_order: Literal["first", "entropy", "probability", "score"] = "first"
-    """Which branch of an entropy tree is drawn next: at the `first` anchor, at the one with the largest `entropy`, the
-    one with the largest `probability`, or, as a best-first search, after the steps with the best `score`."""
+    anchor_order: Literal["entropy", "first", "probability", "score"] = "entropy"
+    """Which branch of an entropy tree is drawn next: at the anchor with the largest `entropy`, at the `first` one, the
+    branch with the largest `probability`, or, as a best-first search, after the steps with the best `score`."""
     prune_below: float | None = Field(default=None, ge=0, le=1)
     """An entropy tree does not branch after a step with a score below this. The published value is 0.2. None: it
     branches everywhere."""
