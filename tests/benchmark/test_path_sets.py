@@ -34,7 +34,8 @@ def leaf(parent: int | None, ids: Sequence[int], at: int, **anchors: tuple[float
         for name, (taken, other) in anchors.items()
     ]
     branch = Branch(parent=parent, at=at, anchors=made, shared_ends=[], token_ids=list(ids))
-    path: Any = {"text": "", "answer": "", "error": None, "n_tokens": len(ids), "branch": branch}
+    given: Any = {"text": "", "answer": "", "error": None, "n_tokens": len(ids), "branch": branch}
+    path: Path = given
     return path
 
 

@@ -27,7 +27,8 @@ def continued(text: str, *, second: str = "z", **changes: Any) -> dict[str, Any]
 
 
 def sampling(*begins_with: int, **changes: Any) -> Sampling:
-    return Sampling(**{"temperature": 0.0, "max_tokens": 16, "logprobs": 2, "begins_with": begins_with} | changes)
+    given: dict[str, Any] = {"temperature": 0.0, "max_tokens": 16, "logprobs": 2, "begins_with": begins_with}
+    return Sampling(**given | changes)
 
 
 async def test_the_model_goes_on_after_the_tokens_of_prompt_and_beginning() -> None:

@@ -20,7 +20,8 @@ TREE: dict[str, Any] = {"strategy": "entropy_tree", "paths": 8, "path_stopping":
 
 async def grown(question: str, **settings: Any) -> Verification:
     graph = build_graph(Settings(**TREE | settings))
-    return (await graph.ainvoke({"question": question}))["verification"]
+    verification: Verification = (await graph.ainvoke({"question": question}))["verification"]
+    return verification
 
 
 def shape(verification: Verification) -> list[Any]:
@@ -65,7 +66,7 @@ async def test_a_language_model_goes_on_after_any_of_its_tokens(real_language_mo
         starts = token_starts(first)
         whole = [at for at, start in enumerate(starts) if start is not None and at > 0]
         assert [at for at, start in enumerate(starts) if start is None]  # inside a character, where no branch may be
-        assert all(first.text[starts[at] :].startswith(first.tokens[at]) for at in whole)  # type: ignore[index,misc]
+        assert all(first.text[starts[at] :].startswith(first.tokens[at]) for at in whole)  # type: ignore[index]
         for at in (whole[0], whole[len(whole) // 2], whole[-2]):
             rest = Sampling(temperature=0.0, max_tokens=48 - at, logprobs=5, begins_with=first.token_ids[:at])
             [again] = (await client.sample(prompt, rest, seeds=(0,), request_id=f"at-{at}")).completions
