@@ -466,9 +466,8 @@ async def test_the_score_of_a_served_process_scorer_is_the_aggregate_of_its_step
     folder = copytree(FOLDER, tmp_path / BUNDLED_SCORER)
     manifest = json.loads((folder / "egrm.json").read_text())
     (folder / "egrm.json").write_text(json.dumps({**manifest, "steps": ";", "aggregation": "minimum"}))
-    scores = await scored(
-        reply(answer_of([*[0.0] * len(IDS), *[LN3] * 8, -LN3, *[LN3] * 3])), paths=(PATH,), folder=folder
-    )
+    logits = [*[0.0] * len(IDS), *[LN3] * 8, -LN3, *[LN3] * 3]
+    scores = await scored(reply(answer_of(logits)), paths=(PATH,), folder=folder)
     assert scores == pytest.approx([0.25], abs=1e-7)
     async with serving(per_text).running() as server, scorer_of_servers(server, folder=folder) as scorer:
         assert (scorer.calibrated, scorer.step_profile.steps) == (False, ";")
