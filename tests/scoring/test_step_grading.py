@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import ServerError, SettingsError
 from egrm_graph.parts import assemble
 from egrm_graph.reasons import texts
+from egrm_graph.scoring.aggregate_calibration import AggregateCalibration
 from egrm_graph.scoring.function_scorer import FunctionScorer
 from egrm_graph.scoring.grading import grade
 from egrm_graph.scoring.scorer import Scorer, StepScorer, Unscored
@@ -23,7 +25,20 @@ from egrm_graph.verification import Path
 from tests.scoring.test_grading import path
 
 TORN = ["1", "2", "3", "4", "5"]
-PRODUCT = StepGrading(";", "product", calibrated=False)
+BY_MINIMUM = StepProfile(";", "minimum")
+CALIBRATION = AggregateCalibration(
+    steps=";",
+    aggregation="minimum",
+    slope=2,
+    intercept=0,
+    questions=1,
+    paths=1,
+    ece_before=0,
+    ece_after=0,
+    brier_before=0,
+    brier_after=0,
+)
+PRODUCT = StepGrading(";", "product")
 
 
 def half(question: str, path: str) -> float:
@@ -37,7 +52,7 @@ class ByStep:
     calibrated = True
 
     def __init__(self, profile: StepProfile | None = None) -> None:
-        self.step_profile = profile or StepProfile(";", "minimum")
+        self.step_profile = profile or BY_MINIMUM
         self.asked: list[tuple[str, list[str], list[list[int]]]] = []
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
@@ -80,8 +95,8 @@ async def test_a_path_gets_the_score_of_each_step_and_their_aggregate() -> None:
 
 @pytest.mark.parametrize(("aggregation", "expected"), [("minimum", 0.5), ("mean", 0.7), ("last", 0.8)])
 async def test_the_aggregation_is_the_one_chosen(aggregation: str, expected: float) -> None:
-    steps = StepGrading(";", aggregation, calibrated=False)
-    (found,), _ = await graded(ByStep(), written("0.5 a;0.8 b"), steps=StepGrading(";", aggregation, calibrated=False))
+    steps = StepGrading(";", aggregation)
+    (found,), _ = await graded(ByStep(), written("0.5 a;0.8 b"), steps=StepGrading(";", aggregation))
     assert found["score"] == pytest.approx({"minimum": 0.5, "mean": 0.65, "last": 0.8}[aggregation])
     (longer,), _ = await graded(ByStep(), written("0.5 a;0.8 b;0.8 c"), steps=steps)
     assert longer["score"] == pytest.approx(expected)
@@ -150,10 +165,10 @@ async def test_a_text_that_the_task_rewrites_has_no_steps() -> None:
 
 
 def test_auto_takes_the_steps_and_the_aggregation_that_the_scorer_names() -> None:
-    assert step_grading(ByStep(), "auto", "auto") == StepGrading(";", "minimum", calibrated=False)
-    assert step_grading(ByStep(), "auto", "mean") == StepGrading(";", "mean", calibrated=False)
-    assert step_grading(ByStep(), "lines", "auto") == StepGrading("lines", "minimum", calibrated=False)
-    assert step_grading(ByStep(StepProfile()), "lines", "auto") == StepGrading("lines", "product", calibrated=False)
+    assert step_grading(ByStep(), "auto", "auto") == StepGrading(";", "minimum", BY_MINIMUM)
+    assert step_grading(ByStep(), "auto", "mean") == StepGrading(";", "mean", BY_MINIMUM)
+    assert step_grading(ByStep(), "lines", "auto") == StepGrading("lines", "minimum", BY_MINIMUM)
+    assert step_grading(ByStep(StepProfile()), "lines", "auto") == StepGrading("lines", "product")
 
 
 @pytest.mark.parametrize("scorer", [None, FunctionScorer(half), ByStep(StepProfile())])
@@ -216,8 +231,11 @@ async def test_an_aggregate_is_no_probability_unless_it_was_calibrated() -> None
     text = "0.99 17+48=65;0.99 #65"
     plain = await verify(ByStep(), text, text, text)
     assert (plain["calibrated"], len(plain["paths"])) == (False, 3)  # it stops early only by probabilities
-    calibrated = await verify(ByStep(StepProfile(";", "minimum", frozenset({"minimum"}))), text, text, text)
+    # sigmoid(2 logit(0.99)) = 0.99 ** 2 / (0.99 ** 2 + 0.01 ** 2)
+    calibrated = await verify(ByStep(replace(BY_MINIMUM, calibration=CALIBRATION)), text, text, text)
     assert (calibrated["calibrated"], len(calibrated["paths"])) == (True, 1)
+    assert calibrated["confidence"] == pytest.approx(0.9801 / 0.9802)
+    assert calibrated["paths"][0].get("steps") == [{"end": 14, "score": 0.99}, {"end": 22, "score": 0.99}]
     full = await verify(ByStep(), text, text, text, steps="none")
     assert (full["calibrated"], len(full["paths"])) == (True, 1)  # the scorer says that of its own scores
     assert [each.get("steps") for each in full["paths"]] == [None]
