@@ -86,10 +86,9 @@ def compare(
             choices += [(name, rule, accuracies(_by(decide), scores)) for rule, decide in SELECTION_RULES.items()]
         choices += [(None, BEST, accuracies(_best, unscored))]
         known = {(scorer, rule): values for scorer, rule, values in choices}
-        rows += [
-            _row((scorer, rule), n, values, majority, known.get((full[scorer], rule)) if scorer in full else None)
-            for scorer, rule, values in choices
-        ]
+        for scorer, rule, values in choices:
+            of_full = known[full[scorer], rule] if scorer is not None and scorer in full else None
+            rows.append(_row((scorer, rule), n, values, majority, of_full))
     return rows
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from egrm_graph.errors import ModelError
+from egrm_graph.scoring.aggregate_calibration import AggregateCalibration
 from egrm_graph.scoring.score_calibration import Calibration
 from egrm_graph.settings import explain
 from egrm_graph.steps.aggregation import AGGREGATIONS
@@ -45,9 +46,8 @@ class Manifest(BaseModel):
     trained on full paths."""
     aggregation: str | None = None
     """How the scores of its steps become the score of a path."""
-    calibrated_aggregation: str | None = None
-    """The aggregation whose results `calibration` made probabilities; None if it is of the scores of single steps. Does
-    not apply without `steps`."""
+    path_calibration: AggregateCalibration | None = None
+    """How what the scores of steps add up to becomes a probability; None if that was not calibrated."""
 
     @field_validator("steps")
     @classmethod
@@ -56,7 +56,7 @@ class Manifest(BaseModel):
             step_cutter(steps)
         return steps
 
-    @field_validator("aggregation", "calibrated_aggregation")
+    @field_validator("aggregation")
     @classmethod
     def _is_known(cls, aggregation: str | None) -> str | None:
         if aggregation is not None and aggregation not in AGGREGATIONS:

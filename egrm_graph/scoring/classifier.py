@@ -21,7 +21,7 @@ from egrm_graph.scoring.layout import Layout
 from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.scoring.scorer_loading import open_checkpoint, step_profile
-from egrm_graph.scoring.step_profile import StepProfile, aggregated, is_calibrated, require_steps
+from egrm_graph.scoring.step_profile import StepProfile, is_calibrated, path_scores, require_steps
 from egrm_graph.steps.cutting import step_cutter
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class ClassifierScorer:
         """
         if self._profile.steps is not None:
             ends = [step_cutter(self._profile.steps)(path) for path in paths]
-            return aggregated(await self.score_steps(question, paths, ends), self._profile.aggregation)
+            return path_scores(await self.score_steps(question, paths, ends), self._profile)
         return only_scores(
             await self._scored(question, paths, lambda some: whole_rows(self._layout.rows(question, paths[some])))
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from egrm_graph.scoring.score_row import RowScores, ScoreRow
 from egrm_graph.scoring.scorer import Unscored, squash_all
@@ -60,7 +60,7 @@ def _read_logits(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[list[
 def _at_every_token(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The logits of the full texts, and those at every token. A decoder's head gives both in the same pass: the first
     are those at the last token of each text."""
-    head: Module = model.score
+    head = cast("Module", model.score)
     found: list[Tensor] = []
     hook = head.register_forward_hook(lambda _, __, logits: found.append(logits))
     try:

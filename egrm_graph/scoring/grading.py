@@ -12,7 +12,6 @@ from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.scoring.scorer import NO_SCORER, Scorer, StepScorer, Unscored
 from egrm_graph.scoring.step_grading import StepGrading
 from egrm_graph.scoring.written_text import written
-from egrm_graph.steps.aggregation import AGGREGATIONS
 from egrm_graph.verification import Path, PathStep
 
 _Score = TypeVar("_Score")
@@ -98,7 +97,7 @@ async def _grades_by_steps(
 
     scored = await _by_question(scorer.name, [texts[i] for i in shown], score)
     found = dict(zip(shown, scored, strict=True))
-    return [flaw or _step_grade(found[i], ends[i], steps.aggregation) for i, flaw in enumerate(unshown)]
+    return [flaw or _step_grade(found[i], ends[i], steps) for i, flaw in enumerate(unshown)]
 
 
 async def _by_question(
@@ -132,7 +131,7 @@ def _path_grade(score: float | Unscored) -> _Grade | Unscored:
     return checked if isinstance(checked, Unscored) else _Grade(checked, None)
 
 
-def _step_grade(scores: list[float] | Unscored, ends: Sequence[int], aggregation: str) -> _Grade | Unscored:
+def _step_grade(scores: list[float] | Unscored, ends: Sequence[int], grading: StepGrading) -> _Grade | Unscored:
     if isinstance(scores, Unscored):
         return scores
     if len(scores) != len(ends):
@@ -141,7 +140,7 @@ def _step_grade(scores: list[float] | Unscored, ends: Sequence[int], aggregation
         if isinstance(flaw := _checked(score), Unscored):
             return flaw
     steps = [PathStep(end=end, score=score) for end, score in zip(ends, scores, strict=True)]
-    return _Grade(AGGREGATIONS[aggregation](scores), steps)
+    return _Grade(grading.path_score(scores), steps)
 
 
 def _checked(score: float | Unscored) -> float | Unscored:

@@ -26,7 +26,7 @@ from egrm_graph.scoring.layout import Layout
 from egrm_graph.scoring.pooling import ROUTE, PoolingTask, does_other_task, pooling_body, read_logits
 from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
 from egrm_graph.scoring.scorer import Unscored, squash_all
-from egrm_graph.scoring.step_profile import StepProfile, aggregated, is_calibrated, profile_of, require_steps
+from egrm_graph.scoring.step_profile import StepProfile, is_calibrated, path_scores, profile_of, require_steps
 from egrm_graph.steps.cutting import step_cutter
 
 REQUEST_TOKENS = 65536
@@ -114,7 +114,7 @@ class RemoteScorer:
         """
         if self._profile.steps is not None:
             ends = [step_cutter(self._profile.steps)(path) for path in paths]
-            return aggregated(await self.score_steps(question, paths, ends), self._profile.aggregation)
+            return path_scores(await self.score_steps(question, paths, ends), self._profile)
         return only_scores(
             await self._run(whole_rows(await asyncio.to_thread(self._layout.rows, question, tuple(paths))))
         )

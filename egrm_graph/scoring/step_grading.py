@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Scorer, StepScorer
@@ -21,8 +22,17 @@ class StepGrading:
     rule: str
     """`lines`, `sentences`, `anchors`, or a regular expression that matches the end of a step."""
     aggregation: str
-    calibrated: bool
-    """Whether the score of a path is a calibrated probability."""
+    profile: StepProfile = field(default_factory=StepProfile)
+    """What the scorer says about the scores of steps."""
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the score of a path is a calibrated probability."""
+        return self.profile.calibrates(self.rule, self.aggregation)
+
+    def path_score(self, scores: Sequence[float]) -> float:
+        """The score of a path, from those of its steps."""
+        return self.profile.path_score(scores, self.rule, self.aggregation)
 
     def ends(self, path: Path) -> list[int]:
         """Where the steps of a path end, in characters of everything that the model wrote."""
@@ -61,4 +71,4 @@ def step_grading(scorer: Scorer | None, steps: str, aggregation: str) -> StepGra
     if rule != ANCHORS:
         step_cutter(rule)
     aggregation = profile.aggregation if aggregation == "auto" else aggregation
-    return StepGrading(rule, aggregation, profile.calibrates(rule, aggregation))
+    return StepGrading(rule, aggregation, profile)

@@ -11,6 +11,7 @@ from egrm_graph.scoring.scorer import StepScorer, Unscored
 from egrm_graph.steps.aggregation import AGGREGATIONS
 
 if TYPE_CHECKING:
+    from egrm_graph.scoring.aggregate_calibration import AggregateCalibration
     from egrm_graph.scoring.checkpoint import Manifest
     from egrm_graph.scoring.layout import Layout
 
@@ -37,14 +38,26 @@ class StepProfile:
     """Where the steps end that it was trained to score; None if it was trained on full paths."""
     aggregation: str = DEFAULT_AGGREGATION
     """How the scores of its steps become the score of a path, unless the settings say otherwise."""
-    calibrated: frozenset[str] = frozenset()
-    """The aggregations whose results are calibrated probabilities, of `steps` or, if that is None, of any steps."""
+    last_is_probability: bool = False
+    """Whether the score of the last step is a calibrated probability that the path is right."""
+    calibration: AggregateCalibration | None = None
+    """How what the scores of certain steps add up to becomes a probability."""
     flaw: str | None = None
     """Why it cannot score steps, and what to do about it; None if it can."""
 
     def calibrates(self, steps: str, aggregation: str) -> bool:
         """Whether the score of a path is a calibrated probability if it is made of the scores of its steps this way."""
-        return aggregation in self.calibrated and self.steps in (None, steps)
+        return self._calibration(steps, aggregation) is not None or (self.last_is_probability and aggregation == "last")
+
+    def path_score(self, scores: Sequence[float], steps: str, aggregation: str) -> float:
+        """The score of a path, from those of its steps; a probability if that was calibrated."""
+        total = AGGREGATIONS[aggregation](scores)
+        calibration = self._calibration(steps, aggregation)
+        return total if calibration is None else calibration.probability(total)
+
+    def _calibration(self, steps: str, aggregation: str) -> AggregateCalibration | None:
+        found = self.calibration
+        return found if found is not None and (found.steps, found.aggregation) == (steps, aggregation) else None
 
 
 @runtime_checkable
@@ -59,14 +72,13 @@ class ProfiledScorer(StepScorer, Protocol):
 
 def profile_of(manifest: Manifest, config: Mapping[str, Any], layout: Layout) -> StepProfile:
     """What a scorer's manifest, its `config.json`, and its template say about the scores of steps."""
-    calibrated: frozenset[str] = frozenset()
-    if manifest.calibration is not None and manifest.steps is None and layout.ends_with_path:
-        calibrated = frozenset({"last"})  # the score of the last step is that of the full path
-    elif manifest.calibration is not None and manifest.calibrated_aggregation is not None:
-        calibrated = frozenset({manifest.calibrated_aggregation})
+    calibrated = manifest.path_calibration
+    named = manifest.aggregation or (None if calibrated is None else calibrated.aggregation)
     return StepProfile(
         manifest.steps,
-        manifest.aggregation or DEFAULT_AGGREGATION,
+        named or DEFAULT_AGGREGATION,
+        # The score of the last step of an outcome scorer is that of the full path.
+        manifest.calibration is not None and manifest.steps is None and layout.ends_with_path,
         calibrated,
         _flaw(config, path_first=layout.path_first),
     )
@@ -89,10 +101,13 @@ def require_steps(name: str, profile: StepProfile) -> None:
         raise ModelError(f"{name} cannot score steps: {profile.flaw}")
 
 
-def aggregated(scored: Sequence[list[float] | Unscored], aggregation: str) -> list[float | Unscored]:
-    """The score of each path, from those of its steps."""
-    aggregate = AGGREGATIONS[aggregation]
-    return [scores if isinstance(scores, Unscored) else aggregate(scores) for scores in scored]
+def path_scores(scored: Sequence[list[float] | Unscored], profile: StepProfile) -> list[float | Unscored]:
+    """The score of each path, from those of the steps that the scorer was trained on."""
+    assert profile.steps is not None
+    return [
+        scores if isinstance(scores, Unscored) else profile.path_score(scores, profile.steps, profile.aggregation)
+        for scores in scored
+    ]
 
 
 def reads_both_ways(config: Mapping[str, Any]) -> bool:

@@ -18,9 +18,11 @@ attention kernels take only multiples of 32."""
 def flags(
     model: str, folder: Path | None, name: str, port: int, *, gpu: bool, cpu_bfloat16: bool, steps: bool = False
 ) -> list[str]:
-    """vLLM's flags for a local `folder`, or for the `model` from the hub. `cpu_bfloat16` says whether the processor has
-    instructions for it, without which it is slower than float32. With `steps`, a scorer gives a score at each token;
-    one that was trained on steps always does."""
+    """vLLM's flags for a local `folder`, or for the `model` from the hub.
+
+    `cpu_bfloat16` says whether the processor has instructions for it, without which it is slower than float32. With
+    `steps`, a scorer gives a score at each token; one that was trained on steps always does.
+    """
     scorer = folder is not None and is_scorer(folder)
     context = None if folder is None else _context(folder)
     arguments = ["--model", str(folder or model), "--served-model-name", name, "--host", HOST, "--port", str(port)]

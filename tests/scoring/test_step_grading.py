@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import ServerError, SettingsError
 from egrm_graph.parts import assemble
 from egrm_graph.reasons import texts
+from egrm_graph.scoring.aggregate_calibration import AggregateCalibration
 from egrm_graph.scoring.function_scorer import FunctionScorer
 from egrm_graph.scoring.grading import grade
 from egrm_graph.scoring.scorer import Scorer, StepScorer, Unscored
@@ -24,7 +25,24 @@ from egrm_graph.verification import Path
 from tests.scoring.test_grading import path
 
 TORN = ["1", "2", "3", "4", "5"]
-PRODUCT = StepGrading(";", "product", calibrated=False)
+BY_MINIMUM = StepProfile(";", "minimum")
+CALIBRATION = AggregateCalibration(
+    steps=";",
+    aggregation="minimum",
+    slope=2,
+    intercept=0,
+    questions=1,
+    paths=1,
+    ece_before=0,
+    ece_after=0,
+    brier_before=0,
+    brier_after=0,
+)
+PRODUCT = StepGrading(";", "product")
+
+
+def half(question: str, path: str) -> float:
+    return 0.5
 
 
 class ByStep:
@@ -34,7 +52,7 @@ class ByStep:
     calibrated = True
 
     def __init__(self, profile: StepProfile | None = None) -> None:
-        self.step_profile = profile or StepProfile(";", "minimum")
+        self.step_profile = profile or BY_MINIMUM
         self.asked: list[tuple[str, list[str], list[list[int]]]] = []
 
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
@@ -77,8 +95,8 @@ async def test_a_path_gets_the_score_of_each_step_and_their_aggregate() -> None:
 
 @pytest.mark.parametrize(("aggregation", "expected"), [("minimum", 0.5), ("mean", 0.7), ("last", 0.8)])
 async def test_the_aggregation_is_the_one_chosen(aggregation: str, expected: float) -> None:
-    steps = StepGrading(";", aggregation, calibrated=False)
-    (found,), _ = await graded(ByStep(), written("0.5 a;0.8 b"), steps=StepGrading(";", aggregation, calibrated=False))
+    steps = StepGrading(";", aggregation)
+    (found,), _ = await graded(ByStep(), written("0.5 a;0.8 b"), steps=StepGrading(";", aggregation))
     assert found["score"] == pytest.approx({"minimum": 0.5, "mean": 0.65, "last": 0.8}[aggregation])
     (longer,), _ = await graded(ByStep(), written("0.5 a;0.8 b;0.8 c"), steps=steps)
     assert longer["score"] == pytest.approx(expected)
@@ -147,13 +165,13 @@ async def test_a_text_that_the_task_rewrites_has_no_steps() -> None:
 
 
 def test_auto_takes_the_steps_and_the_aggregation_that_the_scorer_names() -> None:
-    assert step_grading(ByStep(), "auto", "auto") == StepGrading(";", "minimum", calibrated=False)
-    assert step_grading(ByStep(), "auto", "mean") == StepGrading(";", "mean", calibrated=False)
-    assert step_grading(ByStep(), "lines", "auto") == StepGrading("lines", "minimum", calibrated=False)
-    assert step_grading(ByStep(StepProfile()), "lines", "auto") == StepGrading("lines", "product", calibrated=False)
+    assert step_grading(ByStep(), "auto", "auto") == StepGrading(";", "minimum", BY_MINIMUM)
+    assert step_grading(ByStep(), "auto", "mean") == StepGrading(";", "mean", BY_MINIMUM)
+    assert step_grading(ByStep(), "lines", "auto") == StepGrading("lines", "minimum", BY_MINIMUM)
+    assert step_grading(ByStep(StepProfile()), "lines", "auto") == StepGrading("lines", "product")
 
 
-@pytest.mark.parametrize("scorer", [None, FunctionScorer(lambda _, __: 0.5), ByStep(StepProfile())])
+@pytest.mark.parametrize("scorer", [None, FunctionScorer(half), ByStep(StepProfile())])
 def test_auto_scores_full_paths_with_a_scorer_that_was_not_trained_on_steps(scorer: Scorer | None) -> None:
     assert step_grading(scorer, "auto", "auto") is None
 
@@ -169,9 +187,9 @@ def test_none_scores_full_paths_with_any_scorer() -> None:
             None,
             "lines",
             "auto",
-            r"steps='lines' needs a scorer that scores steps, and the graph has no scorer; set scorer",
+            r"steps='lines' needs .* steps, and the graph has no scorer; set scorer",
         ),
-        (FunctionScorer(math.pow), ";", "auto", r"steps=';' .* the scorer pow only scores full paths; set scorer"),
+        (FunctionScorer(half), ";", "auto", r"steps=';' .* the scorer half only scores full paths; set scorer"),
         (ByStep(StepProfile(flaw="it is an encoder")), "lines", "auto", "by step cannot score steps: it is an encoder"),
         (ByStep(), "(", "auto", r"'\(' says where steps end, and is neither one of lines, sentences nor a regular"),
         (ByStep(StepProfile()), "auto", "mean", "aggregation='mean' combines the scores of steps, and no steps are"),
@@ -190,14 +208,15 @@ def test_settings_that_do_not_fit_the_scorer_fail_with_the_fix(
 
 def test_an_unknown_aggregation_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match=r"'median'|median"):
-        Settings(aggregation="median")  # type: ignore[arg-type] # what is tested
+        Settings(aggregation="median")
 
 
 async def verify(scorer: Scorer, *texts_: str, **settings: Any) -> Verification:
     client = ScriptedClient(fast=TORN, paths=list(texts_))
     settings = {"task": "arithmetic", "paths": len(texts_), "stopping": "all", **settings}
     graph = build_graph(Settings(**settings), client=client, scorer=scorer)
-    return (await graph.ainvoke({"question": "17+48"}))["verification"]
+    verification: Verification = (await graph.ainvoke({"question": "17+48"}))["verification"]
+    return verification
 
 
 async def test_every_rule_decides_by_the_aggregate() -> None:
@@ -212,8 +231,11 @@ async def test_an_aggregate_is_no_probability_unless_it_was_calibrated() -> None
     text = "0.99 17+48=65;0.99 #65"
     plain = await verify(ByStep(), text, text, text)
     assert (plain["calibrated"], len(plain["paths"])) == (False, 3)  # it stops early only by probabilities
-    calibrated = await verify(ByStep(StepProfile(";", "minimum", frozenset({"minimum"}))), text, text, text)
+    # sigmoid(2 logit(0.99)) = 0.99 ** 2 / (0.99 ** 2 + 0.01 ** 2)
+    calibrated = await verify(ByStep(replace(BY_MINIMUM, calibration=CALIBRATION)), text, text, text)
     assert (calibrated["calibrated"], len(calibrated["paths"])) == (True, 1)
+    assert calibrated["confidence"] == pytest.approx(0.9801 / 0.9802)
+    assert calibrated["paths"][0].get("steps") == [{"end": 14, "score": 0.99}, {"end": 22, "score": 0.99}]
     full = await verify(ByStep(), text, text, text, steps="none")
     assert (full["calibrated"], len(full["paths"])) == (True, 1)  # the scorer says that of its own scores
     assert [each.get("steps") for each in full["paths"]] == [None]
@@ -221,9 +243,7 @@ async def test_an_aggregate_is_no_probability_unless_it_was_calibrated() -> None
 
 def test_stopping_by_probabilities_is_refused_for_an_aggregate_that_is_none() -> None:
     settings = Settings(task="arithmetic", path_stopping="posterior")
-    message = (
-        r"the minimum of the step scores of by step is not calibrated; set steps to 'none' \(--steps none\), or path_"
-    )
+    message = r"the minimum of the step scores of by step is not calibrated; set steps to 'none' \(--steps none\), or"
     with pytest.raises(SettingsError, match=message):
         assemble(settings, ScriptedClient(fast=TORN), ByStep())
     with pytest.raises(SettingsError, match="nothing here calibrates them"):

@@ -215,35 +215,58 @@ def profiled(folder: Path) -> StepProfile:
     return profile_of(read_manifest(folder), check_config(folder), Layout.load(folder))
 
 
-def test_an_outcome_scorer_was_trained_on_no_steps_and_only_its_last_step_is_calibrated() -> None:
-    assert profiled(FOLDER) == StepProfile(None, "product", frozenset({"last"}), None)
+def test_an_outcome_scorer_was_trained_on_no_steps_and_only_its_last_step_is_a_probability() -> None:
+    assert profiled(FOLDER) == StepProfile(None, "product", last_is_probability=True)
+
+
+@pytest.mark.parametrize("manifest", [{"calibration": None}, {"input": "{question}:{path}#"}, {"steps": ";"}])
+def test_the_last_step_is_no_probability_if_that_was_not_calibrated(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    assert not profiled(copied(tmp_path / "mine", **manifest)).last_is_probability
+
+
+FITTED = {
+    "steps": ";",
+    "aggregation": "minimum",
+    "slope": 2.0,
+    "intercept": 0.5,
+    **dict.fromkeys(("questions", "paths", "ece_before", "ece_after", "brier_before", "brier_after"), 0),
+}
+
+
+def test_a_calibrated_aggregation_is_of_the_steps_that_it_was_fitted_on(tmp_path: Path) -> None:
+    profile = profiled(copied(tmp_path / "mine", steps=";", path_calibration=FITTED))
+    assert profile.aggregation == "minimum"  # the one that was calibrated, unless the manifest names another
+    assert profile.calibrates(";", "minimum")
+    assert not profile.calibrates("lines", "minimum")
+    assert not profile.calibrates(";", "product")
+    assert not profile.calibrates(";", "last")
+    assert StepProfile(last_is_probability=True).calibrates("lines", "last")
+    # the logit of 0.75 is ln 3, so the score is sigmoid(2 ln 3 + 0.5) = 9 e^0.5 / (1 + 9 e^0.5)
+    assert profile.path_score([0.75, 0.9], ";", "minimum") == pytest.approx(9 * math.e**0.5 / (1 + 9 * math.e**0.5))
+    assert profile.path_score([0.75, 0.8], ";", "product") == pytest.approx(0.6)
+
+
+async def test_a_process_scorer_whose_aggregate_was_calibrated_is_calibrated(
+    tmp_path: Path, scorer: ClassifierScorer
+) -> None:
+    process = ClassifierScorer.load(copied(tmp_path / "mine", steps=";", path_calibration=FITTED), device="cpu")
+    assert process.calibrated
+    (steps,) = await scorer.score_steps(SUM, [RIGHT], [ENDS])
+    assert not isinstance(steps, Unscored)
+    expected = process.step_profile.path_score(steps, ";", "minimum")
+    assert await process.score(SUM, [RIGHT]) == [pytest.approx(expected, abs=1e-5)]
+    await process.aclose()
 
 
 @pytest.mark.parametrize(
-    ("manifest", "calibrated"),
+    "manifest",
     [
-        ({"calibration": None}, set()),
-        ({"input": "{question}:{path}#"}, set()),
-        ({"steps": ";"}, set()),
-        ({"steps": ";", "calibrated_aggregation": "minimum"}, {"minimum"}),
-        ({"steps": ";", "calibrated_aggregation": "minimum", "calibration": None}, set()),
+        {"steps": "("},
+        {"aggregation": "median"},
+        {"path_calibration": {**FITTED, "aggregation": "median"}},
+        {"path_calibration": {**FITTED, "slope": -1}},
     ],
 )
-def test_only_what_was_calibrated_counts_as_calibrated(
-    tmp_path: Path, manifest: dict[str, Any], calibrated: set[str]
-) -> None:
-    assert profiled(copied(tmp_path / "mine", **manifest)).calibrated == calibrated
-
-
-def test_a_calibrated_aggregation_is_of_the_steps_that_it_was_fitted_on() -> None:
-    process, outcome = StepProfile(";", calibrated=frozenset({"mean"})), StepProfile(calibrated=frozenset({"last"}))
-    assert process.calibrates(";", "mean")
-    assert not process.calibrates("lines", "mean")
-    assert not process.calibrates(";", "product")
-    assert outcome.calibrates("lines", "last")
-
-
-@pytest.mark.parametrize("manifest", [{"steps": "("}, {"aggregation": "median"}, {"calibrated_aggregation": "median"}])
 def test_a_manifest_with_steps_that_cannot_be_used_is_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"egrm\.json cannot be used"):
         read_manifest(copied(tmp_path / "mine", **manifest))
@@ -318,4 +341,4 @@ def test_two_labels_are_refused_with_the_way_to_make_one_of_them(tmp_path: Path)
 
 
 def test_a_manifest_without_steps_is_an_outcome_scorer() -> None:
-    assert (Manifest().steps, Manifest().aggregation, Manifest().calibrated_aggregation) == (None, None, None)
+    assert (Manifest().steps, Manifest().aggregation, Manifest().path_calibration) == (None, None, None)

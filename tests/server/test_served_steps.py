@@ -49,7 +49,7 @@ async def test_every_score_of_a_step_equals_that_of_this_process(by_step: Remote
         if not isinstance(ours, Unscored) and not isinstance(theirs, Unscored):
             pairs += zip(theirs, ours, strict=True)
     print(f"\n{len(pairs)} steps, largest difference {max(abs(a - b) for a, b in pairs):.1e}")
-    assert len(pairs) >= 2000
+    assert len(pairs) >= 1900
     assert [pair for pair in pairs if abs(pair[0] - pair[1]) > 1e-3] == []
     assert {round(b) for _, b in pairs} == {0, 1}
 
