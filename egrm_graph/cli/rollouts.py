@@ -74,8 +74,13 @@ def rollouts(
 
     An --output that ends in .parquet is converted to Parquet once all paths are drawn.
     """
-    # Nothing is scored here, so no scorer is loaded or called.
-    settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
+    if settings.steps not in ("auto", "none"):
+        raise SettingsError(
+            f"steps={settings.steps!r} (--steps) says which steps a scorer scores, and here nothing is scored; to "
+            "label steps, use --step-end, or leave --steps out"
+        )
+    # No scorer is loaded or called.
+    settings = settings.model_copy(update={"scorer": None, "scorer_url": None, "aggregation": "auto"})
     steps = _fixed_steps(step_end, completions)
     if steps is not None:
         steps.check_settings(settings)

@@ -135,10 +135,9 @@ def _step_ends(
         text = path["text"]
         if text is None or isinstance(outcome, Lost):
             continue
-        started = len(text) - len(outcome.text)
         for end in cut(text):
             last = end == len(text)
-            n_tokens = 0 if last else tokens_before(outcome, max(0, end - started))
+            n_tokens = 0 if last else tokens_before(outcome, end)
             if n_tokens is not None and text[:end] not in seen:
                 seen.add(text[:end])
                 yield _StepEnd(i, end, (outcome.token_ids or ())[:n_tokens], last)

@@ -231,6 +231,7 @@ def test_the_summary_has_the_cost_and_the_labels() -> None:
     ("options", "message"),
     [
         (["--completions", "2"], "nothing says where steps end; add --step-end, such as --step-end lines"),
+        (["--steps", "lines"], "to label steps, use --step-end, or leave --steps out"),
         (["--step-end", "("], "is neither one of lines, sentences nor a regular expression"),
         (["--step-end", "lines", "--strategy", "entropy_tree"], "cuts independent paths"),
         (["--step-end", "lines", "--paths", "1", "--path-temperature", "0"], "decodes the same text every time"),
