@@ -6,7 +6,7 @@ import { level, probability, visible } from "./tokens.js";
 import { count, fixed, known, percent, plural } from "./words.js";
 
 const MOST_LEAVES = 300;
-const FEW_LEAVES = 8; // so many are shown with their full texts
+const MOST_IN_FULL = 4000; // characters; with more, only the beginning of each text is shown first
 const DEEPEST = 12; // levels that are drawn; deeper ones are drawn at this level
 const LONGEST = 40; // characters of a token
 
@@ -26,7 +26,7 @@ export function tree(record) {
   );
   const figure = el("div", { class: "tree" }, el("p", { class: "muted" }, about(leaves, marks)));
   if (marks.length) figure.append(stepper(body, marks));
-  figure.append(controls(figure, leaves.length), body);
+  figure.append(controls(figure, leaves), body);
   const left = leaves.length - shown.length;
   if (left) figure.append(el("p", { class: "muted" }, `${plural(left, "more path")} below, under Paths.`));
   return figure;
@@ -44,13 +44,14 @@ function about(leaves, marks) {
   ];
 }
 
-function controls(figure, n) {
+function controls(figure, leaves) {
   const short = button("Short texts", () => toggle(!figure.classList.contains("short")), { class: "small" });
   function toggle(on) {
     figure.classList.toggle("short", on);
     short.setAttribute("aria-pressed", String(on));
   }
-  toggle(n > FEW_LEAVES);
+  const characters = leaves.flatMap((leaf) => leaf.pieces).reduce((sum, piece) => sum + piece.text.length, 0);
+  toggle(characters > MOST_IN_FULL);
   return el("p", {}, short);
 }
 
@@ -74,9 +75,14 @@ function row(leaf, next, paths, best, marks) {
     ),
     el("td", {}, path.answer === null ? el("span", { class: "muted" }, "none") : isolated(path.answer, 60)),
     el("td", { class: "number" }, known(path.score) ? fixed(path.score) : el("span", { class: "muted" }, "none")),
-    el("td", { class: "number" }, leaf.weight === null ? "unknown" : percent(leaf.weight)),
+    el("td", { class: "number" }, share(leaf.weight)),
     el("td", {}, own(leaf, path, name, marks)),
   );
+}
+
+function share(weight) {
+  if (weight === null) return "unknown";
+  return weight > 0 && weight < 0.0005 ? "< 0.1 %" : percent(weight);
 }
 
 /** The lines that connect a row with its parent, and with what branches from it. */
