@@ -77,7 +77,8 @@ def saved(file: Path, number: int, row: dict[str, Any]) -> LoggedQuestion:
             f"{file}, line {number}: a log needs 'fast' and 'paths', but the line has {known}. For a file from "
             "`egrm verify`, pass its questions with references (--questions)"
         )
-    if any(isinstance(path, dict) and path.get("branch") for path in row["paths"] or ()):
+    paths = row["paths"] if isinstance(row["paths"], list) else []
+    if any(isinstance(path, dict) and path.get("branch") for path in paths):
         raise InputError(
             f"{file}, line {number}: its paths are the leaves of a tree, which are not votes. Pass the file from `egrm "
             "verify`, which has the outcome of each run, with its questions (--questions)"
