@@ -30,22 +30,20 @@ def anchor(at: int, taken: tuple[str, float], *others: tuple[str, float], most: 
     )
 
 
-def leaf(
-    i: int, text: str, score: float | None, parent: int | None, at: int, anchors: list[Anchor], **changes: Any
-) -> Path:
+def leaf(i: int, text: str, score: float | None, parent: int | None, at: int, *anchors: Anchor, **changes: Any) -> Path:
     """A path of one-letter tokens that ends in its answer."""
     made = path(text[-1], score, i, text=text, n_tokens=len(text) - at)
-    made["branch"] = Branch(parent=parent, at=at, anchors=anchors, token_ids=[ord(letter) for letter in text])
+    made["branch"] = Branch(parent=parent, at=at, anchors=list(anchors), token_ids=[ord(letter) for letter in text])
     return Path(**{**made, **changes})  # type: ignore[typeddict-item]
 
 
 def four_leaves() -> list[Path]:
     """The tree of tests/strategies/test_entropy_tree.py, with scores. Its weights are 0.42, 0.36, 0.18, and 0.04."""
     return [
-        leaf(0, "x1#5", 0.9, None, 0, [anchor(1, ("1", 0.6), ("2", 0.4)), anchor(3, ("5", 0.7), ("6", 0.3))]),
-        leaf(1, "x2#7", 0.2, 0, 1, [anchor(3, ("7", 0.9), ("8", 0.1), most=0.9)]),
-        leaf(2, "x1#6", 0.3, 0, 3, []),
-        leaf(3, "x2#8", None, 1, 3, []),
+        leaf(0, "x1#5", 0.9, None, 0, anchor(1, ("1", 0.6), ("2", 0.4)), anchor(3, ("5", 0.7), ("6", 0.3))),
+        leaf(1, "x2#7", 0.2, 0, 1, anchor(3, ("7", 0.9), ("8", 0.1), most=0.9)),
+        leaf(2, "x1#6", 0.3, 0, 3),
+        leaf(3, "x2#8", None, 1, 3),
     ]
 
 
@@ -71,11 +69,8 @@ def large(n_leaves: int = 64, n_tokens: int = 250, n_anchors: int = 20) -> Recor
     own."""
     step = n_tokens // n_anchors
     paths = []
-    text = "a" * n_tokens
-    at = 0
     for i in range(n_leaves):
-        anchors = [anchor(at + 1 + step * n, ("a", 0.6), ("b", 0.3), ("c", 0.1)) for n in range(n_anchors)]
-        paths.append(leaf(i, text, 0.5, None if i == 0 else i - 1, at, anchors))
-        at += 1
-        text = "a" + "b" * at + "a" * n_tokens
+        text = "a" + "b" * i + "a" * n_tokens
+        anchors = [anchor(i + 1 + step * n, ("a", 0.6), ("b", 0.3), ("c", 0.1)) for n in range(n_anchors)]
+        paths.append(leaf(i, text, 0.5, None if i == 0 else i - 1, i, *anchors))
     return recorded(paths)

@@ -70,12 +70,12 @@ def _of_tree(recorded: Sequence[Path], asked: Asked, contested: Sequence[str], r
     return tree.paths
 
 
-def path_reasons(paths: Sequence[Path]) -> list[Reason]:
-    """Why some of these paths are lost, or have no score."""
+def path_reasons(paths: Sequence[Path], *, has_scorer: bool) -> list[Reason]:
+    """Why some of these paths are lost, or have no score although there is a scorer."""
     lost = [Lost(path["error"] or "") if is_lost(path) else path for path in paths]
     unscored = [
         ReasonCode.PATH_UNSCORED.reason(index=i, cause=path["unscored"])
         for i, path in enumerate(paths)
-        if path["answer"] is not None and path["unscored"] not in (None, NO_SCORER)
+        if has_scorer and path["answer"] is not None and path["unscored"] not in (None, NO_SCORER)
     ]
     return [*lost_reasons(ReasonCode.PATHS_LOST, lost), *unscored]

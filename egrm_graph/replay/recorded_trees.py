@@ -1,4 +1,4 @@
-"""Which paths of a recorded tree a run under other settings would have drawn: those that it would branch to, in its order.
+"""Which paths of a recorded tree a run under other settings would have drawn, in its order.
 
 A path of a tree depends on where it branches. So the tree is grown again from the recorded paths. It is not read as a
 list of votes: the leaves of a smaller tree are not the first ones of a larger one if they were drawn in other waves.
@@ -19,8 +19,8 @@ Place = tuple[int | None, int, int]
 """The recorded path that a path branches from, how many tokens they share, and the token after them."""
 
 VOTES = (
-    "path_stopping={name!r} counts paths as votes, and the leaves of a tree are not independent; replay with 'posterior' "
-    "or 'all'"
+    "path_stopping={name!r} counts paths as votes, and the leaves of a tree are not independent; replay with "
+    "'posterior' or 'all'"
 )
 SAMPLED = (
     "with branch_temperature={value}, a branch that is drawn at another place in the order has another text; record "

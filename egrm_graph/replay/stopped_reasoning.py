@@ -48,8 +48,8 @@ def stopped(log: Sequence[LoggedQuestion], every: Reasoning, confidence: float, 
     """
     if any(question.tree for question in log):
         raise InputError(
-            "stopping by scores needs independent paths, and those of this log are the leaves of a tree: what a run that "
-            "stops earlier would draw is not known; draw it with --strategy plain, or calibrate the gate alone "
+            "stopping by scores needs independent paths, and those of this log are the leaves of a tree: what a run "
+            "that stops earlier would draw is not known; draw it with --strategy plain, or calibrate the gate alone "
             "(--all-paths)"
         )
     if not can_stop(log):

@@ -105,9 +105,7 @@ def _pieces(paths: Sequence[Path], i: int, branch: Branch, most: int) -> tuple[l
     scores = _step_ends(paths[i])
     ends = {anchor["end"] + len(anchor["taken"]["text"]) for anchor in placed.values()}
     cuts = sorted({start, end, *(at for at in (*begins, *ends, *scores) if start < at < end)})
-    pieces = [
-        LeafPiece(text[at:after], begins.get(at), scores.get(after)) for at, after in pairwise(cuts)
-    ]
+    pieces = [LeafPiece(text[at:after], begins.get(at), scores.get(after)) for at, after in pairwise(cuts)]
     pieces += [LeafPiece("", n) for n in range(len(branch["anchors"])) if n not in placed]
     return pieces, len(text) - end
 

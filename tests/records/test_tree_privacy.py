@@ -78,15 +78,15 @@ def test_a_second_reduction_changes_nothing() -> None:
 
 def test_two_branches_at_one_anchor_have_different_numbers() -> None:
     anchor = trees.anchor(0, ("1", 0.4), ("2", 0.35), ("3", 0.25))
-    paths = [trees.leaf(0, "1", 0.5, None, 0, [anchor])]
-    paths += [trees.leaf(i, text, 0.5, 0, 0, []) for i, text in ((1, "2"), (2, "3"))]
+    paths = [trees.leaf(0, "1", 0.5, None, 0, anchor)]
+    paths += [trees.leaf(i, text, 0.5, 0, 0) for i, text in ((1, "2"), (2, "3"))]
     reduced = paths_of(summarized(trees.recorded(paths)))
     assert [(path.get("branch") or {})["token_ids"] for path in reduced] == [[0], [1], [2]]
     assert leaf_weights(reduced) == pytest.approx([0.4, 0.35, 0.25])
 
 
 def test_a_branch_of_a_missing_path_is_reduced_as_well() -> None:
-    lone = trees.leaf(0, "x1#5", 0.5, 7, 2, [])
+    lone = trees.leaf(0, "x1#5", 0.5, 7, 2)
     [path] = paths_of(summarized(trees.recorded([lone])))
     assert (path.get("branch") or {})["token_ids"] == [0, 0, 0, 0]
 
