@@ -160,7 +160,9 @@ class Token(TypedDict):
     """A token that a model may write next."""
 
     id: int
+    """In a record without texts, a number that tells the tokens at one place apart: 0 for the one taken."""
     text: str
+    """Empty in a record without texts."""
     logprob: float
     """Its log-probability (nats)."""
 
