@@ -50,30 +50,30 @@ class RegrownTree:
         """Why no other settings can be tried on this tree; None if they can."""
         if self._settings.path_stopping in VOTE_RULES:
             return VOTES.format(name=self._settings.path_stopping)
-        whole = all(path.get("branch") is not None and not path["order"] for path in self._recorded)
-        return None if whole else SEVERAL
+        is_one_tree = all(path.get("branch") is not None and not path["order"] for path in self._recorded)
+        return None if is_one_tree else SEVERAL
 
     def grow(self, wave: PathWave, more: str) -> str | None:
         """Add the paths of a wave, and return None; or why they are unknown, which is `more` if they were not drawn."""
         numbers = iter(wave.numbers)
-        room = len(wave.numbers)
-        while room > 0 and (wanted := list(self._wanted(room))):
+        left = len(wave.numbers)
+        while left > 0 and (wanted := list(self._wanted(left))):
             found = [self._places.get(place) for place in wanted]
             for i, number in zip(found, numbers, strict=False):
                 reason = more if i is None else self._changed(i, number)
                 if i is None or reason is not None:
                     return reason
                 self._add(i)
-            room -= len(wanted)
+            left -= len(wanted)
         return None
 
-    def _wanted(self, room: int) -> Iterator[Place]:
+    def _wanted(self, left: int) -> Iterator[Place]:
         """The next round of the strategy."""
         if not self.paths:
             yield None, 0, 0
             return
         tree = range(len(self.paths))
-        for branch in chosen_branches(self.paths, tree, self._settings)[: min(room, len(tree))]:
+        for branch in chosen_branches(self.paths, tree, self._settings)[: min(left, len(tree))]:
             yield self._drawn[branch.parent], branch.anchor["at"], branch.token["id"]
 
     def _changed(self, i: int, number: int) -> str | None:

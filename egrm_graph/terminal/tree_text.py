@@ -95,8 +95,8 @@ def _token(token: Token) -> str:
     if not token["text"]:
         return f"number {token['id']} ({share})"
     text = token["text"]
-    shown = text[:MAX_TOKEN_CHARACTERS] + ("…" if len(text) > MAX_TOKEN_CHARACTERS else "")
-    return f"{one_line(repr(shown))} ({share})"
+    beginning = text[:MAX_TOKEN_CHARACTERS] + ("…" if len(text) > MAX_TOKEN_CHARACTERS else "")
+    return f"{one_line(repr(beginning))} ({share})"
 
 
 def _elbow(leaf: TreeLeaf) -> str:

@@ -106,7 +106,7 @@ def leaves(scores: tuple[float, ...] = (0.9, 0.2, 0.3, 0.1)) -> list[dict[str, A
     return [{"answer": "7", "n_tokens": 9, "score": score, "branch": branch} for score in scores]
 
 
-def test_leaves_of_a_tree_are_no_votes_and_no_sequence_to_stop_in(tmp_path: Path) -> None:
+def test_leaves_of_a_tree_are_neither_votes_nor_a_sequence_to_stop_in(tmp_path: Path) -> None:
     tree = read(tmp_path, run(paths=leaves(), confidence=None, best_path=None))
     plain = read(tmp_path, run(confidence=None, best_path=None))
     assert [question.tree for question in (*tree, *plain)] == [True, False]
@@ -114,7 +114,7 @@ def test_leaves_of_a_tree_are_no_votes_and_no_sequence_to_stop_in(tmp_path: Path
     assert can_stop(plain)
     with pytest.raises(InputError, match=r"are the leaves of a tree: .*--strategy plain, or calibrate the gate alone"):
         table_of(tree, [0.95])
-    # The outcome of reasoning is that of the run. A share of leaves is no confidence.
+    # The outcome of reasoning is that of the run. A share of the leaves is not used as a confidence.
     assert table_of(tree).reasoning.right.tolist() == [True]
     assert table_of(tree).reasoning.confidence.tolist() == [0.0]
     assert table_of(plain).reasoning.confidence.tolist() == [1.0]

@@ -76,7 +76,7 @@ def test_a_damaged_tree_is_shown_without_weights(parent: int) -> None:
     assert [leaf.weight for leaf in leaves] == [None, None]
 
 
-def test_a_chain_of_256_paths_is_no_problem() -> None:
+def test_a_chain_of_256_paths_has_all_of_its_leaves() -> None:
     verification = trees.large(256, 20, 10)["verification"]
     assert verification is not None
     leaves = leaves_of(verification["paths"], 100)

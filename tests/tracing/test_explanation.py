@@ -66,7 +66,7 @@ def test_route_and_answer_are_explained(changes: dict[str, Any], sentences: list
     assert explain_verdict(verification(**changes), "weighted_vote", same) == sentences
 
 
-def test_leaves_of_a_tree_are_no_votes() -> None:
+def test_leaves_of_a_tree_do_not_vote() -> None:
     sentences = explain_verdict(verification(paths=trees.four_leaves(), best_path=None), "weighted_vote", same)
     assert sentences[-1] == "No score decided; by the weights of the leaves the answer is 42."
 

@@ -23,9 +23,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_every_command_takes_a_tree(store: Path, tmp_path: Path) -> None:
-    shown = trace("show", "full", "--store", store)
-    assert shown.exit_code == 0, shown.output
-    assert "├ path 2 from 1, token 2 · answer 7 · score 0.200 · weight 0.360" in shown.output
+    printed = trace("show", "full", "--store", store)
+    assert printed.exit_code == 0, printed.output
+    assert "├ path 2 from 1, token 2 · answer 7 · score 0.200 · weight 0.360" in printed.output
     assert "weight 0.360" in trace("show", "summary", "--store", store).output
     for command in ("list", "stats", "export"):
         done = trace(command, "--store", store)
