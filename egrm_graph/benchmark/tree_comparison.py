@@ -34,7 +34,7 @@ from egrm_graph.verification import Path
 
 
 @dataclass(frozen=True)
-class Drawing:
+class SetDrawing:
     """One way to draw a set of paths."""
 
     name: str
@@ -45,7 +45,7 @@ class Drawing:
 
 def drawings(
     entropies: Sequence[float], quantiles: Sequence[float], pruned: Sequence[float], samples: Sequence[int]
-) -> list[Drawing]:
+) -> list[SetDrawing]:
     """A tree for each threshold (nats), each quantile, and, at the first threshold, each bound for pruning; and
     independent samples.
 
@@ -53,15 +53,15 @@ def drawings(
         SettingsError: a bound for pruning has no threshold.
     """
     tree = {"strategy": EntropyTree.name, "path_stopping": "all"}
-    found = [Drawing(f"tree, H > {value:g}", {**tree, "anchor_entropy": value}) for value in entropies]
+    found = [SetDrawing(f"tree, H > {value:g}", {**tree, "anchor_entropy": value}) for value in entropies]
     found += [
-        Drawing(f"tree, quantile {value:g}", {**tree, "anchor_entropy": 0.0, "anchor_quantile": value})
+        SetDrawing(f"tree, quantile {value:g}", {**tree, "anchor_entropy": 0.0, "anchor_quantile": value})
         for value in quantiles
     ]
     if pruned and not entropies:
         raise SettingsError("--prune needs a threshold to prune at; add --entropies")
     found += [
-        Drawing(
+        SetDrawing(
             f"tree, H > {entropies[0]:g}, pruned below {value:g}",
             {**tree, "anchor_entropy": entropies[0], "prune_below": value},
         )
@@ -69,14 +69,14 @@ def drawings(
     ]
     if samples:
         plain = {"strategy": "plain", "path_stopping": "all", "paths": max(samples)}
-        found.append(Drawing("samples", plain, sizes=sorted(samples)))
+        found.append(SetDrawing("samples", plain, sizes=sorted(samples)))
     return found
 
 
 async def draw_sets(
     parts: Parts,
     questions: Sequence[BenchQuestion],
-    drawing: Drawing,
+    drawing: SetDrawing,
     others: Mapping[str, Scorer],
     *,
     advance: Callable[[], None],

@@ -25,7 +25,7 @@ from egrm_graph.terminal.tables import standard_output
 if TYPE_CHECKING:
     from egrm_graph.benchmark.held_out import BenchQuestion
     from egrm_graph.benchmark.path_sets import PathSet
-    from egrm_graph.benchmark.tree_comparison import Drawing
+    from egrm_graph.benchmark.tree_comparison import SetDrawing
     from egrm_graph.scoring.scorer import Scorer
 
 DEFAULT_ENTROPIES = "0.02,0.05,0.1,0.2,0.3,0.5,0.7,1.0"
@@ -139,7 +139,7 @@ def _numbers(option: str, text: str | None) -> list[float]:
 async def _draw(
     settings: Settings,
     questions: Sequence[BenchQuestion],
-    wanted: Sequence[Drawing],
+    wanted: Sequence[SetDrawing],
     others: Mapping[str, Scorer],
     folder: Path,
     *,
