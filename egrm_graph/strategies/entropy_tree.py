@@ -48,11 +48,11 @@ class EntropyTree:
         wanted: list[tuple[View, tuple[int, ...]]] = []
         for view in known.views:
             tree = {i for i, path in enumerate(paths) if path["order"] == view["order"]}
-            room = view["samples"] - sum(i >= len(known.scored) for i in tree)
-            if not tree and room > 0:
+            left = view["samples"] - sum(i >= len(known.scored) for i in tree)
+            if not tree and left > 0:
                 wanted.append((view, ()))
-            elif room > 0:
-                chosen = chosen_branches(paths, tree, known.settings)[: min(room, len(tree))]
+            elif left > 0:
+                chosen = chosen_branches(paths, tree, known.settings)[: min(left, len(tree))]
                 wanted += [(view, beginning(paths, branch)) for branch in chosen]
         calls = known.calls(PROMPT, [view for view, _ in wanted])
         return [
@@ -164,8 +164,10 @@ def _anchors(completion: Completion, before: int, settings: RunSettings) -> list
         others=settings.anchor_alternatives,
         exempt=settings.anchor_exempt,
     )
-    kept = sorted(found, key=lambda anchor: -anchor["entropy"])[:MOST_ANCHORS]
-    return [anchor for anchor in found if anchor in kept] if len(kept) < len(found) else found
+    if len(found) <= MOST_ANCHORS:
+        return found
+    least = sorted((anchor["entropy"] for anchor in found), reverse=True)[MOST_ANCHORS - 1]
+    return [anchor for anchor in found if anchor["entropy"] >= least][:MOST_ANCHORS]
 
 
 def _parent(before: Sequence[Path], begins_with: Sequence[int], order: Sequence[str]) -> int | None:

@@ -145,7 +145,7 @@ def _step_ends(
 
 def tokens_before(completion: Completion, end: int) -> int | None:
     """How many tokens of a completion come before the last boundary between tokens that is not after `end`, in
-    characters; None if that cannot be told."""
+    characters; None if that is not known."""
     starts = [(start, i) for i, start in enumerate(token_starts(completion)) if start is not None]
     place = next((place for place in reversed(starts) if place[0] <= end), None)
     if place is None:

@@ -40,7 +40,7 @@ def tree_steps(paths: Sequence[Path], right: Sequence[bool]) -> list[list[StepRo
     """The labeled fragments that each path of a tree does not share with its parent, in order. `right` says of each
     path whether it ends right.
 
-    A path that was lost, or has the text of another path, is no leaf and has no fragments.
+    A path that was lost, or has the text of another path, is not a leaf and has no fragments.
     """
     weights = leaf_weights(paths)
     branches = _leaves_of_branches(paths)

@@ -64,10 +64,10 @@ async def test_a_language_model_goes_on_after_any_of_its_tokens(real_language_mo
         assert first.likeliest is not None
         # A greedy text goes on in the same way from each of its tokens.
         starts = token_starts(first)
-        whole = [at for at, start in enumerate(starts) if start is not None and at > 0]
+        places = [at for at, start in enumerate(starts) if start is not None and at > 0]
         assert [at for at, start in enumerate(starts) if start is None]  # inside a character, where no branch may be
-        assert all(first.text[starts[at] :].startswith(first.tokens[at]) for at in whole)  # type: ignore[index]
-        for at in (whole[0], whole[len(whole) // 2], whole[-2]):
+        assert all(first.text[starts[at] :].startswith(first.tokens[at]) for at in places)  # type: ignore[index]
+        for at in (places[0], places[len(places) // 2], places[-2]):
             rest = Sampling(temperature=0.0, max_tokens=48 - at, logprobs=5, begins_with=first.token_ids[:at])
             [again] = (await client.sample(prompt, rest, seeds=(0,), request_id=f"at-{at}")).completions
             assert again.text[: again.before] == first.text[: again.before]

@@ -185,7 +185,7 @@ async def test_a_quantile_compares_a_token_with_those_of_its_path() -> None:
     assert found == [[1, 3], [1]]
 
 
-async def test_exempt_tokens_are_no_anchors() -> None:
+async def test_exempt_tokens_are_not_anchors() -> None:
     verification = await grow(TokenModel(TABLE), paths=8, anchor_exempt=("1",))
     assert texts(verification) == ["x1#5", "x1#6"]
 
