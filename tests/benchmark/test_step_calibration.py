@@ -60,7 +60,7 @@ def test_it_makes_the_aggregate_of_the_scorer_a_probability(
     assert other.path_score(steps) == min(steps)
 
 
-def test_what_cannot_be_calibrated_leaves_the_scorer_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_calibrated_does_not_change_the_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copytree(bundled(BUNDLED_SCORER), tmp_path / "mine")
     before = (folder / "egrm.json").read_text()
     file = tmp_path / "rollouts.jsonl"

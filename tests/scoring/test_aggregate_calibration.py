@@ -20,7 +20,7 @@ def test_two_groups_are_fitted_exactly() -> None:
     assert fit_sigmoid(scores, targets) == pytest.approx((2 * math.log(2) / math.log(3), -math.log(2)), abs=1e-6)
 
 
-def test_calibrated_scores_stay_as_they_are() -> None:
+def test_calibrated_scores_do_not_change() -> None:
     rng = random.Random(0)
     scores = [rng.random() for _ in range(20_000)]
     targets = [float(rng.random() < score) for score in scores]

@@ -160,7 +160,7 @@ def test_a_token_that_reaches_into_the_next_step_is_not_read() -> None:
     assert places(bpe_layout("{question}:{path}"), "a;2a", [2, 4]) == (2, 4)
 
 
-def test_a_token_over_two_step_ends_is_no_score() -> None:
+def test_a_token_over_two_step_ends_leaves_the_path_unscored() -> None:
     # q : ab
     reason = "no token ends within step 1 of 2, so its score cannot be read"
     assert places(bpe_layout("{question}:{path}"), "ab", [1, 2]) == Unscored(reason)
@@ -220,7 +220,9 @@ def test_an_outcome_scorer_was_trained_on_no_steps_and_only_its_last_step_is_a_p
 
 
 @pytest.mark.parametrize("manifest", [{"calibration": None}, {"input": "{question}:{path}#"}, {"steps": ";"}])
-def test_the_last_step_is_no_probability_if_that_was_not_calibrated(tmp_path: Path, manifest: dict[str, Any]) -> None:
+def test_the_last_step_is_not_a_probability_if_that_was_not_calibrated(
+    tmp_path: Path, manifest: dict[str, Any]
+) -> None:
     assert not profiled(copied(tmp_path / "mine", **manifest)).last_is_probability
 
 
