@@ -208,9 +208,11 @@ def print_report(report: RuleReport, out: Console) -> None:
     for name, count in report.unscored.items():
         if count:
             out.print(Text(f"{name}: {count} paths could not be scored, and did not count"))
+    by_steps = any(row.over_full_points is not None for row in report.rows)
+    gains = "Gains are" if by_steps else "The gain over the majority is"
     out.print(
         Text(
-            "Brackets are 95 % intervals over questions. Gains are paired, in percentage points.",
+            f"Brackets are 95 % intervals over questions. {gains} paired, in percentage points.",
             "dim",
         )
     )

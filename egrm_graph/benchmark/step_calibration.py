@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from egrm_graph.benchmark.rule_comparison import score_steps
-from egrm_graph.errors import EgrmError
+from egrm_graph.errors import EgrmError, SettingsError
 from egrm_graph.parts import load_scorer
 from egrm_graph.scoring.aggregate_calibration import AggregateCalibration, calibrate_aggregate
 from egrm_graph.scoring.checkpoint import MANIFEST, read_json, read_manifest
@@ -43,7 +43,8 @@ async def calibrate_steps(
     scorer = load_scorer(folder)
     try:
         grading = step_grading(scorer, steps, aggregation)
-        assert grading is not None
+        if grading is None:
+            raise SettingsError(f"the scorer in {folder} was not trained on steps; set --steps to where they end")
         assert isinstance(scorer, StepScorer)  # `step_grading` has checked it
         found = (await score_steps(scorer, folder.name, rollouts, grading.rule, err))[grading.aggregation]
     finally:

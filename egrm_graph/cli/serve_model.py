@@ -104,7 +104,7 @@ def _require_step_scorer(folder: Path, model: str, *, scorer: bool) -> None:
     """Checks that `--steps` makes sense for what is served.
 
     Raises:
-        SettingsError: it is not a scorer, or it cannot score steps.
+        SettingsError: it is not a scorer, or cannot score steps.
     """
     from egrm_graph.scoring.checkpoint import check_config
     from egrm_graph.scoring.step_profile import reads_both_ways

@@ -88,16 +88,16 @@ async def _grades_by_steps(
 ) -> list[_Grade | Unscored]:
     assert isinstance(scorer, StepScorer)  # `step_grading` has checked it
     ends = [steps.ends(path) for path in paths]
-    unseen = [_unseen(written(path), text) for path, (_, text) in zip(paths, texts, strict=True)]
-    readable = [i for i, flaw in enumerate(unseen) if flaw is None]
+    flaws = [_unshown(written(path), text) for path, (_, text) in zip(paths, texts, strict=True)]
+    in_text = [i for i, flaw in enumerate(flaws) if flaw is None]
 
     async def score(question: str, places: Sequence[int]) -> list[list[float] | Unscored]:
-        some = [readable[i] for i in places]
+        some = [in_text[i] for i in places]
         return await scorer.score_steps(question, [texts[i][1] for i in some], [ends[i] for i in some])
 
-    scored = await _by_question(scorer.name, [texts[i] for i in readable], score)
-    found = dict(zip(readable, scored, strict=True))
-    return [flaw or _step_grade(found[i], ends[i], steps) for i, flaw in enumerate(unseen)]
+    scored = await _by_question(scorer.name, [texts[i] for i in in_text], score)
+    found = dict(zip(in_text, scored, strict=True))
+    return [flaw or _step_grade(found[i], ends[i], steps) for i, flaw in enumerate(flaws)]
 
 
 async def _by_question(

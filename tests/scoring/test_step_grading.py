@@ -81,8 +81,8 @@ def written(text: str, thinking: str | None = None) -> Path:
 async def graded(
     scorer: Scorer, *paths: Path, steps: StepGrading = PRODUCT, timeout_s: float = 5
 ) -> tuple[list[Path], list[str]]:
-    seen = [("q", "\n\n".join(filter(None, (each["thinking"], each["text"])))) for each in paths]
-    found, reasons = await grade(scorer, seen, paths, timeout_s, steps=steps)
+    pairs = [("q", "\n\n".join(filter(None, (each["thinking"], each["text"])))) for each in paths]
+    found, reasons = await grade(scorer, pairs, paths, timeout_s, steps=steps)
     return found, texts(reasons)
 
 
@@ -121,7 +121,7 @@ async def test_a_path_without_scores_for_its_steps_has_no_score_and_the_others_k
 
 
 @pytest.mark.parametrize("wrong", ["nan", "1.5", "-0.1"])
-async def test_a_step_without_a_valid_score_makes_its_path_unscored(wrong: str) -> None:
+async def test_a_step_with_a_number_outside_0_and_1_makes_its_path_unscored(wrong: str) -> None:
     (found,), _ = await graded(ByStep(), written(f"0.5 a;{wrong} b"))
     assert (found["score"], found["steps"]) == (None, None)
     assert found["unscored"] == f"the scorer gave {float(wrong)}, which is not in [0, 1]"
@@ -227,7 +227,7 @@ async def test_every_rule_decides_by_the_aggregate() -> None:
     assert (by_last["answer"], by_last["confidence"]) == ("66", 1.0)
 
 
-async def test_an_aggregate_is_not_a_probability_unless_it_was_calibrated() -> None:
+async def test_an_aggregate_is_a_probability_only_if_it_was_calibrated() -> None:
     text = "0.99 17+48=65;0.99 #65"
     plain = await verify(ByStep(), text, text, text)
     assert (plain["calibrated"], len(plain["paths"])) == (False, 3)  # it stops early only by probabilities

@@ -160,7 +160,7 @@ def test_a_token_that_reaches_into_the_next_step_is_not_read() -> None:
     assert places(bpe_layout("{question}:{path}"), "a;2a", [2, 4]) == (2, 4)
 
 
-def test_a_token_over_two_step_ends_has_no_score() -> None:
+def test_a_token_over_two_step_ends_leaves_the_path_unscored() -> None:
     # q : ab
     reason = "no token ends within step 1 of 2, so its score cannot be read"
     assert places(bpe_layout("{question}:{path}"), "ab", [1, 2]) == Unscored(reason)

@@ -19,7 +19,7 @@ from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
 from tests.smollm2 import NAME as LANGUAGE_MODEL
 from tests.tracing.otlp import Receiver, receiving
 
-START_S = 1500.0
+START_S = 240.0
 SERVERS = {
     "real_judge": BUNDLED_JUDGE,
     "real_language_model": LANGUAGE_MODEL,
