@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from egrm_graph.scoring.checkpoint import Manifest, read_manifest
 from egrm_graph.scoring.objective import Objective
+from egrm_graph.steps.cutting import step_cutter
+from egrm_graph.training.step_labels import Labels
 
 UNUSED = {
     "hybrid": (),
@@ -27,10 +29,11 @@ class Training(BaseModel):
 
     rollouts: Path
     """File to train on, JSON lines or Parquet: rollouts, with one question and its marked paths per row, preference
-    pairs, or graded responses."""
+    pairs, or graded responses. A process scorer needs paths with labeled steps."""
     base: str
     """Model to start from, with its tokenizer: a folder, or a name on the Hugging Face hub, such as
-    answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier."""
+    answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier; for a process
+    scorer, only a decoder."""
     output: Path
     """Folder for the scorer and its report."""
     input: str | None = None
@@ -98,6 +101,31 @@ class Training(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """The settings in a checkpoint: all except local paths."""
         return self.model_dump(mode="json", exclude={*PATH_FIELDS, "input"})
+
+
+class ProcessTraining(Training):
+    """All settings of the training of a process scorer, which scores each step of a path."""
+
+    labels: Labels = "value"
+    """The label of a step that is learned: `value`, the probability that a path with this beginning ends right;
+    `share`, the share of its continuations that end right, whatever their probability, as published; or `any`, whether
+    one of them ends right. The held-out figures are always about `value`."""
+    merge_steps: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the steps that are merged with the step that follows, as in HRM. An error that the next step corrects
+    costs less."""
+    step_end: str | None = None
+    """Where steps end when the scorer is used: `lines`, `sentences`, or a regular expression that matches the end of a
+    step. None takes it from the data, if its steps end where lines or paragraphs do."""
+    aggregation: Literal["product", "minimum", "mean", "last"] | None = None
+    """How the scores of its steps become the score of a path. None takes the best one on the held-out paths with
+    answers, or `product` without such paths."""
+
+    @field_validator("step_end")
+    @classmethod
+    def _cuts(cls, step_end: str | None) -> str | None:
+        if step_end is not None:
+            step_cutter(step_end)
+        return step_end
 
 
 class ScorerTraining(Training):
