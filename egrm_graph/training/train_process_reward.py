@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.errors import InputError
+from egrm_graph.errors import InputError, SetupError
 from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.score_calibration import sigmoid
 from egrm_graph.scoring.scorer_loading import context_tokens, step_profile
@@ -86,7 +86,7 @@ def train_process_reward(
     Deterministic on the CPU for a seed and a number of threads, even if it is killed and resumed.
 
     Raises:
-        SetupError: a package of the `train` extra is missing, or the loss is NaN or infinite.
+        SetupError: a package of the `train` extra is missing, there are several GPUs, or the loss is NaN or infinite.
         SettingsError: the training to resume was started with other settings or other data.
         InputError: the data cannot be used, or the output folder is in use.
         ModelError: the base model cannot be used: it is an encoder, or its template has the path first.
@@ -95,6 +95,7 @@ def train_process_reward(
 
 
 def _train(config: ProcessTraining, run: Run) -> None:
+    _refuse_several_gpus()
     train, held_out = read_split(config, read_step_rollouts)
     rule = config.step_end or where_steps_end([*train, *held_out])
     others = elsewhere([*train, *held_out], rule)
@@ -165,6 +166,14 @@ def _best(chosen: Sequence[AggregationFigures]) -> str:
     if not useful:
         return DEFAULT_AGGREGATION
     return max(useful, key=lambda figures: (figures.best_of_n or 0, figures.pairwise or 0)).aggregation
+
+
+def _refuse_several_gpus() -> None:
+    import torch
+
+    n_gpus = torch.cuda.device_count()
+    if n_gpus > 1:  # a batch would be split, and its places with it
+        raise SetupError(f"a process scorer trains on one GPU, and {n_gpus} are visible; set CUDA_VISIBLE_DEVICES=0")
 
 
 def _refuse_uniform(config: ProcessTraining, train: Sequence[Example]) -> None:
