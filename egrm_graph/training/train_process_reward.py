@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.errors import InputError, SetupError
+from egrm_graph.errors import InputError, ModelError, SetupError
 from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.score_calibration import sigmoid
 from egrm_graph.scoring.scorer_loading import context_tokens, step_profile
@@ -104,6 +104,7 @@ def _train(config: ProcessTraining, run: Run) -> None:
     base = open_base(config, run.observer)
     prepare = StepPreparation(base.tokenizer, config.template, context_tokens(base.model, base.tokenizer))
     require_steps(f"a scorer from {config.base}", step_profile(base.model, prepare.layout, Manifest()))
+    _refuse_other_heads(base.model)
     learned_from = prepare.labeled(without_merged(train, config.merge_steps, config.seed), config.labels)
     measured = prepare.labeled(held_out, "value")
     _refuse_uniform(config, learned_from)
@@ -174,6 +175,14 @@ def _refuse_several_gpus() -> None:
     n_gpus = torch.cuda.device_count()
     if n_gpus > 1:  # a batch would be split, and its places with it
         raise SetupError(f"a process scorer trains on one GPU, and {n_gpus} are visible; set CUDA_VISIBLE_DEVICES=0")
+
+
+def _refuse_other_heads(model: PreTrainedModel) -> None:
+    if not hasattr(model, "score"):
+        raise ModelError(
+            f"{type(model).__name__} has no head named `score`, which decoders apply to every token; start from a "
+            "decoder such as a Llama or Qwen model"
+        )
 
 
 def _refuse_uniform(config: ProcessTraining, train: Sequence[Example]) -> None:

@@ -48,7 +48,7 @@ async def killed(config: Training, command: str, checkpoint: str) -> None:
     values = config.model_dump(exclude_unset=True)
     positional = values.pop("rollouts")
     async with egrm("train", command, positional, *options(values), OMP_NUM_THREADS="1") as process:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while not (config.output / "checkpoints" / checkpoint / "trainer_state.json").exists():
                 assert process.returncode is None, (await ended(process)).err
                 await asyncio.sleep(0.002)

@@ -33,6 +33,7 @@ from tests.training.tiny import (
 
 pytestmark = pytest.mark.training
 
+# Sixteen batches per epoch, so checkpoints fall in the middle of one.
 LONG: dict[str, Any] = {"epochs": 15, "batch_questions": 2, "evaluations": 21, "learning_rate": 5e-5}
 
 
@@ -128,7 +129,7 @@ async def test_a_killed_and_resumed_training_gives_the_same_bytes(steps: Path, t
     wavering = save_base(tmp_path / "wavering", attention_dropout=0.2)
     full = train_process_reward(process_settings(steps, wavering, tmp_path / "full", **LONG))
     cut = process_settings(steps, wavering, tmp_path / "cut", **LONG)
-    await killed(cut, "process-reward", "checkpoint-50")
+    await killed(cut, "process-reward", "checkpoint-55")
     train_process_reward(cut, resume=True)
     assert contents(tmp_path / "cut") == contents(full)
 
@@ -215,7 +216,7 @@ def test_ends_that_no_rule_gives_need_an_option(steps: Path, base: Path, tmp_pat
 def test_labels_elsewhere_than_the_rule_are_reported(steps: Path, base: Path, tmp_path: Path) -> None:
     messages = Messages()
     train_process_reward(process_settings(steps, base, tmp_path / "prm", step_end="#", epochs=1), observer=messages)
-    assert "320 labeled steps end where the rule '#' does not end a step" in messages.messages
+    assert "480 labeled steps end where the rule '#' does not end a step" in messages.messages
 
 
 def test_an_encoder_is_refused(steps: Path, tmp_path: Path) -> None:
