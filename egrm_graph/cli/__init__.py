@@ -26,7 +26,7 @@ from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
 from egrm_graph.cli.setting_options import reflowed
 from egrm_graph.cli.trace import trace
-from egrm_graph.cli.train import scorer
+from egrm_graph.cli.train import process_reward, scorer
 from egrm_graph.cli.trees import trees
 from egrm_graph.cli.verify import verify
 from egrm_graph.errors import EgrmError
@@ -100,6 +100,7 @@ for takes_none in (attack, replay, calibrate):
     _add(app, takes_none)
 _add(app, serve_model, "serve-model")
 _add(train, scorer)
+_add(train, process_reward, "process-reward")
 _add(train, ablation)
 app.add_typer(train, name="train")
 app.add_typer(trace, name="trace")
