@@ -54,7 +54,7 @@ class StepScores(NamedTuple):
 
 
 @dataclass(frozen=True)
-class StepRow:
+class StepResult:
     """The figures of one scorer on one file. None if they could not be measured."""
 
     scorer: str
@@ -78,7 +78,7 @@ class StepReport:
     """The comparison on one file."""
 
     file: str
-    rows: Sequence[StepRow]
+    rows: Sequence[StepResult]
 
 
 async def score_steps(scorer: Scorer, rollouts: Sequence[Rollout], err: Console) -> tuple[list[StepScores], int]:
@@ -110,7 +110,7 @@ async def score_steps(scorer: Scorer, rollouts: Sequence[Rollout], err: Console)
     return [question for question, _ in found if question.targets], sum(lost for _, lost in found)
 
 
-def figures_of(name: str, questions: Sequence[StepScores], unscored: int) -> StepRow:
+def figures_of(name: str, questions: Sequence[StepScores], unscored: int) -> StepResult:
     """The figures of one scorer, each with its 95 % interval over questions.
 
     Raises:
@@ -121,7 +121,7 @@ def figures_of(name: str, questions: Sequence[StepScores], unscored: int) -> Ste
     judged = [(rollout, judged_paths(rollout, targets, scores)) for rollout, targets, scores in questions]
     at_half = [first_errors(paths) for _, paths in judged]
     n_steps = [len(targets) for _, targets, _ in questions]
-    return StepRow(
+    return StepResult(
         scorer=name,
         questions=len(questions),
         paths=sum(len(paths) for _, paths in judged),

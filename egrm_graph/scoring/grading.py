@@ -119,7 +119,7 @@ async def _by_question(
     return [found[i] for i in range(len(texts))]
 
 
-def _unseen(written_text: str, text: str) -> Unscored | None:
+def _unshown(written_text: str, text: str) -> Unscored | None:
     """Why the steps of what the model wrote cannot be found in the text that the scorer gets; None if they can."""
     if written_text == text:
         return None

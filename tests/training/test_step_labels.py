@@ -1,4 +1,4 @@
-"""Labels of the fragments of a tree, on tables of next letters that can be worked by hand."""
+"""StepLabels of the fragments of a tree, on tables of next letters that can be worked by hand."""
 
 from __future__ import annotations
 
