@@ -53,14 +53,13 @@ def rollouts(
     step_end: StepEndOption = None,
     completions: CompletionsOption = None,
 ) -> None:
-    """Draw reasoning paths for questions, to train a scorer on. Each line in gives one line out, in the same order.
-
-    A line in needs a "question" and a "reference", its correct answer.
+    """Draw reasoning paths for questions, to train a scorer on. Each line with a "question" and a "reference", its
+    correct answer, gives one line out.
 
     Exit status: 0 when every line has its paths, 1 when some have none, 2 when nothing could be asked.
 
-    \fA line in may have a "level". Every line needs a unique id, because --resume goes by it. Without an "id", that is
-    the line number.
+    \fThe lines out are in the order of the lines in. A line in may have a "level". It needs a unique id, because --resume
+    goes by it. Without an "id", that is the line number.
 
     A line out has the paths (--paths of them), each with its answer, whether that is right, its tokens, and their
     log-probabilities; and the requests and the tokens that they took. If the line could not be asked, it has the line

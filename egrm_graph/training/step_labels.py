@@ -4,8 +4,8 @@ In an entropy tree, the steps are fragments: a path is cut at each anchor at whi
 ends with it. The leaves of a fragment are the paths that go on from it.
 
 Source: EDU-PRM, arXiv:2503.22233. Differs: next to the published labels, `value` counts the leaves by their
-probability. A branch has a token that the model would rarely write, and its leaves count as much as all others in the
-published labels, which are far too low where the model is right.
+probability. A branch has a token that the model would rarely write. In the published labels its leaves count as much
+as all others, and where the model is right, these labels are too low.
 """
 
 from __future__ import annotations
@@ -48,12 +48,11 @@ def tree_steps(paths: Sequence[Path], right: Sequence[bool]) -> list[list[StepRo
     def row(end: int, leaves: Sequence[int]) -> StepRow:
         return step_row(end, [right[leaf] for leaf in leaves], [weights[leaf] for leaf in leaves])
 
-    return [
-        [row(end, leaves) for end, leaves in _fragments(path, i, branches[i]) if end > 0]
-        if path["error"] is None
-        else []
-        for i, path in enumerate(paths)
-    ]
+    found: list[list[StepRow]] = []
+    for i, path in enumerate(paths):
+        fragments = _fragments(path, i, branches[i]) if path["error"] is None else []
+        found.append([row(end, leaves) for end, leaves in fragments if end > 0])
+    return found
 
 
 def _leaves_of_branches(paths: Sequence[Path]) -> list[dict[int, list[int]]]:

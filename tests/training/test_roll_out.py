@@ -44,6 +44,20 @@ async def test_log_probabilities_are_summed_if_the_model_gives_them() -> None:
     assert (path["logprob"], path["min_logprob"]) == (None, None)
 
 
+@pytest.mark.parametrize("gives", [True, False])
+async def test_log_probabilities_are_requested_if_the_model_gives_them(gives: bool) -> None:
+    found = parts(RIGHT, logprobs=gives)
+    await roll_out(found, INPUT)
+    assert isinstance(found.client, ScriptedClient)
+    assert [call.sampling.logprobs for call in found.client.calls] == [int(gives)]
+
+
+async def test_a_row_has_its_cost() -> None:
+    row = await roll_out(parts(RIGHT, Fail("gone"), WRONG), INPUT)
+    assert (row["requests"], row["completion_tokens"]) == (3, sum(path["n_tokens"] or 0 for path in row["paths"]))
+    assert "steps" not in row["paths"][0]
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

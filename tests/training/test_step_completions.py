@@ -173,6 +173,8 @@ def completion(text: str, *tokens: str) -> Completion:
         (completion("é;c", "\ufffd", "\ufffd", ";", "c"), 1, 2),
         (completion("é;c", "\ufffd", "\ufffd", ";", "c"), 2, 3),
         (completion("aé", "a", "\ufffd", "\ufffd"), 1, 1),
+        (completion("aéé;", "a", "\ufffd", "\ufffd", "\ufffd", "\ufffd", ";"), 2, 1),
+        (completion("éé;", "\ufffd", "\ufffd", "\ufffd", "\ufffd", ";"), 1, 0),
         (completion("aéé", "a", "\ufffd", "\ufffd", "\ufffd", "\ufffd"), 2, None),
         (completion("ab;c", "x", "y"), 3, None),  # the text is not what its tokens say
         (Completion("ab;c", "stop", 2), 3, None),

@@ -10,7 +10,8 @@ from egrm_graph.parts import assemble
 from egrm_graph.settings import Settings
 from egrm_graph.training.roll_out import RolloutRow, roll_out
 from egrm_graph.training.rollout_file import Rollout
-from egrm_graph.training.step_labels import StepRow, step_row
+from egrm_graph.training.step_labels import StepRow, step_row, tree_steps
+from tests.strategies.test_entropy_tree import grow
 from tests.strategies.token_model import TokenModel
 
 TABLE = {
@@ -105,9 +106,13 @@ async def test_a_leaf_with_the_text_of_another_is_neither_a_path_nor_lost() -> N
             found = super()._continued(text, sampling)
             return type(found)(**{**vars(found), "text": found.text.replace("2", "1")})
 
-    row = await grown(TwoSpellings({**TABLE, "x1#": {"5": 1.0}, "x2#": {"5": 1.0}}), "5")
+    model = TwoSpellings({**TABLE, "x1#": {"5": 1.0}, "x2#": {"5": 1.0}})
+    row = await grown(model, "5")
     assert labels(row) == {"x1#5": [("x1#5", 1.0, 1.0, True, 1)]}
     assert (row["lost"], row["requests"]) == (0, 2)
+    paths = (await grow(model, paths=8))["paths"]
+    assert [path["text"] for path in paths] == ["x1#5", "x1#5"]
+    assert tree_steps(paths, [True, False]) == [[StepRow(end=4, value=1.0, share=1.0, any=True, leaves=1)], []]
 
 
 async def test_a_fragment_without_text_is_not_labeled() -> None:
