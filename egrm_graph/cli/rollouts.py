@@ -58,8 +58,8 @@ def rollouts(
 
     Exit status: 0 when every line has its paths, 1 when some have none, 2 when nothing could be asked.
 
-    \fThe lines out are in the order of the lines in. A line in may have a "level". It needs a unique id, because --resume
-    goes by it. Without an "id", that is the line number.
+    \fThe lines out are in the order of the lines in. A line in may have a "level". It needs a unique id, because
+    --resume goes by it. Without an "id", that is the line number.
 
     A line out has the paths (--paths of them), each with its answer, whether that is right, its tokens, and their
     log-probabilities; and the requests and the tokens that they took. If the line could not be asked, it has the line

@@ -69,9 +69,9 @@ def _leaves_of_branches(paths: Sequence[Path]) -> list[dict[int, list[int]]]:
 
 def _fragments(path: Path, i: int, branches: Mapping[int, Sequence[int]]) -> list[tuple[int, list[int]]]:
     """The ends of the path's own fragments, in characters, each with its leaves."""
-    leaves = [i]
+    leaves, branch = [i], path.get("branch")
     found = [(len(path["text"] or ""), list(leaves))]
-    for anchor in reversed((path.get("branch") or {}).get("anchors", ())):
+    for anchor in reversed(branch["anchors"] if branch is not None else ()):
         if anchor["at"] in branches:
             leaves += branches[anchor["at"]]
             found.append((anchor["end"], list(leaves)))

@@ -202,7 +202,7 @@ def test_settings_that_do_not_go_with_fixed_steps_are_refused(
     steps: FixedSteps, settings: Mapping[str, Any], message: str
 ) -> None:
     with pytest.raises(SettingsError, match=message):
-        steps.check_settings(Settings(**{"paths": 1} | settings))
+        steps.check_settings(Settings(**{"paths": 1, **settings}))
 
 
 def test_one_greedy_completion_is_allowed() -> None:
