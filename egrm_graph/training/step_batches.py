@@ -12,7 +12,7 @@ from egrm_graph.scoring.score_row import ScoreRow
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.training.batches import Example
 from egrm_graph.training.rollout_file import Rollout, RolloutPath
-from egrm_graph.training.step_labels import Labels, label_of
+from egrm_graph.training.step_labels import StepLabels, label_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,7 +25,7 @@ class StepPreparation:
         self.layout = Layout(backend_of(tokenizer), parse_template(template), context)
         self.left_out = 0
 
-    def labeled(self, rollouts: Sequence[Rollout], labels: Labels) -> list[Example]:
+    def labeled(self, rollouts: Sequence[Rollout], labels: StepLabels) -> list[Example]:
         """The questions with any labeled step that fits. A path without labels of its own has no row.
 
         Raises:
@@ -50,7 +50,7 @@ class StepPreparation:
                 examples.append(example._replace(targets=[0.0 for row in example.rows for _ in row.places]))
         return examples
 
-    def _labeled(self, rollout: Rollout, labels: Labels) -> Example:
+    def _labeled(self, rollout: Rollout, labels: StepLabels) -> Example:
         example = self._example(rollout, rollout.paths, lambda path: [step.end for step in path.steps])
         self.left_out += len(rollout.paths) - len(example.rollout.paths)
         targets = [label_of(step, labels) for path in example.rollout.paths for step in path.steps]

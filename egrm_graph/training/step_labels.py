@@ -10,7 +10,7 @@ from egrm_graph.errors import InputError
 from egrm_graph.steps.cutting import step_cutter
 from egrm_graph.training.rollout_file import Rollout, RolloutPath, RolloutStep
 
-Labels = Literal["value", "share", "any"]
+StepLabels = Literal["value", "share", "any"]
 
 RIGHT_FROM = 0.5
 """A step counts as right from this label or score."""
@@ -18,7 +18,7 @@ RULES = ("lines", r"\n{2,}")
 """The rules that are tried if none is given."""
 
 
-def label_of(step: RolloutStep, labels: Labels) -> float:
+def label_of(step: RolloutStep, labels: StepLabels) -> float:
     """The label of this kind, in [0, 1].
 
     Raises:

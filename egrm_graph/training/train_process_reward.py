@@ -45,7 +45,7 @@ from egrm_graph.training.trainer_callbacks import TrainingObserver
 from egrm_graph.training.training_run import (
     Examples,
     Learned,
-    Run,
+    TrainingRun,
     learn,
     open_base,
     read_split,
@@ -94,7 +94,7 @@ def train_process_reward(
     return run_training(config, partial(_train, config), resume=resume, overwrite=overwrite, observer=observer)
 
 
-def _train(config: ProcessTraining, run: Run) -> None:
+def _train(config: ProcessTraining, run: TrainingRun) -> None:
     _refuse_several_gpus()
     train, held_out = read_split(config, read_step_rollouts)
     rule = config.step_end or where_steps_end([*train, *held_out])

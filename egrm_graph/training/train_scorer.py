@@ -27,7 +27,16 @@ from egrm_graph.training.figures import Figures, measure
 from egrm_graph.training.report import TrainingReport, write_report
 from egrm_graph.training.trainer_callbacks import TrainingObserver
 from egrm_graph.training.training_data import read_rollouts
-from egrm_graph.training.training_run import Examples, Run, learn, open_base, read_split, run_training, save, warn
+from egrm_graph.training.training_run import (
+    Examples,
+    TrainingRun,
+    learn,
+    open_base,
+    read_split,
+    run_training,
+    save,
+    warn,
+)
 from egrm_graph.training.training_settings import ScorerTraining
 
 if TYPE_CHECKING:
@@ -72,7 +81,7 @@ def train_scorer(
     return run_training(config, partial(_train, config), resume=resume, overwrite=overwrite, observer=observer)
 
 
-def _train(config: ScorerTraining, run: Run) -> None:
+def _train(config: ScorerTraining, run: TrainingRun) -> None:
     train, held_out = read_split(config, read_rollouts)
     base = open_base(config, run.observer)
     prepare = Preparation(base.tokenizer, config.template, context_tokens(base.model, base.tokenizer))

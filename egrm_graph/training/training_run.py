@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FEW = 30
 
 
-class Run(NamedTuple):
+class TrainingRun(NamedTuple):
     """A training that is about to begin."""
 
     origin: Mapping[str, Any]
@@ -71,7 +71,7 @@ class Learned(NamedTuple):
 
 def run_training(
     config: Training,
-    train: Callable[[Run], None],
+    train: Callable[[TrainingRun], None],
     *,
     resume: bool,
     overwrite: bool,
@@ -86,7 +86,7 @@ def run_training(
         observer.noted(f"the scorer in {config.output} is complete")
         return config.output
     with errors_only():
-        train(Run(origin, observer, overwrite))
+        train(TrainingRun(origin, observer, overwrite))
     return config.output
 
 
@@ -128,7 +128,7 @@ def warn(left_out: int, held_out: int, observer: TrainingObserver) -> None:
         observer.noted(f"only {held_out} questions are held out, so the choice of the weights is mostly chance")
 
 
-def learn(config: Training, goal: Goal, base: Base, examples: Examples, run: Run) -> Learned:
+def learn(config: Training, goal: Goal, base: Base, examples: Examples, run: TrainingRun) -> Learned:
     """Train, choose the best weights, and calibrate them. The checkpoints stay until the scorer is saved."""
     from transformers import PreTrainedModel
 

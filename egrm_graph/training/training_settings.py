@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from egrm_graph.scoring.checkpoint import Manifest, read_manifest
 from egrm_graph.scoring.objective import Objective
 from egrm_graph.steps.cutting import step_cutter
-from egrm_graph.training.step_labels import Labels
+from egrm_graph.training.step_labels import StepLabels
 
 UNUSED = {
     "hybrid": (),
@@ -106,7 +106,7 @@ class Training(BaseModel):
 class ProcessTraining(Training):
     """All settings of the training of a process scorer, which scores each step of a path."""
 
-    labels: Labels = "value"
+    labels: StepLabels = "value"
     """The label of a step that is learned: `value`, the probability that a path with this beginning ends right;
     `share`, the share of its continuations that end right, whatever their probability, as published; or `any`, whether
     one of them ends right. The held-out figures are always about `value`."""
