@@ -57,8 +57,7 @@ class FirstErrors(NamedTuple):
 class StepFigures(NamedTuple):
     """Shares in [0, 1] over the held-out questions. None if nothing could be counted."""
 
-    steps: int
-    """Labeled steps."""
+    labeled_steps: int
     steps_right: float
     """The share of steps that are right. One who calls all steps right has this accuracy."""
     step_accuracy: float
@@ -146,7 +145,7 @@ def step_figures(
     judged = [path for question in zip(rollouts, targets, scores, strict=True) for path in judged_paths(*question)]
     errors = first_errors(judged)
     return StepFigures(
-        steps=len(flat),
+        labeled_steps=len(flat),
         steps_right=len(right) / len(flat),
         step_accuracy=fmean((target >= RIGHT_FROM) == (score >= RIGHT_FROM) for target, score in flat),
         steps_in_order=in_order(right, wrong),

@@ -74,7 +74,7 @@ def test_figures_of_two_questions() -> None:
     scores = [[0.9, 0.2, 0.8, 0.1], [0.2]]
     found = step_figures(rollouts, targets, scores)
     assert found._asdict() == {
-        "steps": 5,
+        "labeled_steps": 5,
         "steps_right": 0.8,
         "step_accuracy": 0.6,  # all except the 0.1 and the second 0.2
         "steps_in_order": (1 + 1 + 0 + 0.5) / 4,
