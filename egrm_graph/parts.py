@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from egrm_graph.calibration.calibrated_gate import CalibratedGate, calibrated
-from egrm_graph.clients.client import Client, ContinuesPrompt, ShapesReplies
+from egrm_graph.clients.client import Client, ContinuesPrompt, ContinuesTokens, ShapesReplies
 from egrm_graph.clients.engines import load_client
 from egrm_graph.deciding.selection_rules import SelectionRule
 from egrm_graph.drawing.reply_forms import reply_form
@@ -33,14 +33,14 @@ from egrm_graph.settings import (
     RunSettings,
     Settings,
 )
-from egrm_graph.strategies.strategy import PathStrategy
+from egrm_graph.strategies.strategy import GrowsTree, PathStrategy, ReadsScores
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
 from egrm_graph.tracing.recording import Tracer, tracer_of
 from egrm_graph.tracing.store import Store
 from egrm_graph.uncertainty.measures import Gate, Measure
-from egrm_graph.uncertainty.stopping import StoppingRule, everything, path_stopping_rule, stopping_rule
+from egrm_graph.uncertainty.stopping import VOTE_RULES, StoppingRule, everything, path_stopping_rule, stopping_rule
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -185,6 +185,7 @@ class Parts:
                 f"the strategy {strategy.name!r} does not suit the task {self.task.name!r}: its prompt {missing[0]}.md "
                 "is missing or uses other variables"
             )
+        self._check_tree(strategy, settings)
         self.selection_rule(settings)
         require_options(settings, self.client)
         self.reply_form(settings)
@@ -197,6 +198,43 @@ class Parts:
             f"min_confidence={settings.min_confidence} only applies to calibrated confidences, and nothing here "
             f"calibrates them: {fix}, or leave min_confidence out"
         )
+
+    def _check_tree(self, strategy: PathStrategy, settings: RunSettings) -> None:
+        """Checks a strategy that continues token ids, as trees do.
+
+        Raises:
+            SettingsError: the client cannot, or something counts leaves as votes.
+        """
+        if not (isinstance(strategy, GrowsTree) and strategy.continues_tokens):
+            return
+        name = f"the strategy {strategy.name!r}"
+        if not (isinstance(self.client, ContinuesTokens) and self.client.continues_tokens):
+            raise SettingsError(
+                f"{name} continues paths from token ids, and {self.client.name} does not; use a vLLM server "
+                "(engine='vllm'), a model in this process, or strategy='plain'"
+            )
+        if isinstance(self.task, Judging):
+            raise SettingsError(
+                f"{name} draws leaves of a tree, which are not votes, and the task {self.task.name!r} counts votes; "
+                "set strategy to 'plain'"
+            )
+        if settings.top_logprobs < 2:
+            raise SettingsError(f"top_logprobs=1 shows no other token to branch to, as {name} needs; set it to 20")
+        if settings.path_stopping in VOTE_RULES:
+            raise SettingsError(
+                f"path_stopping={settings.path_stopping!r} counts paths as votes, and those of {name} are not "
+                "independent; set it to 'posterior' or 'all'"
+            )
+        if (
+            isinstance(strategy, ReadsScores)
+            and strategy.reads_scores(settings)
+            and self.step_grading(settings) is None
+        ):
+            given = "anchor_order='score'" if settings.prune_below is None else f"prune_below={settings.prune_below}"
+            raise SettingsError(
+                f"{given} goes by the scores of steps, and none are scored; set steps (--steps) to where they end, "
+                "such as 'anchors' or 'lines', and scorer to one that scores steps"
+            )
 
     def _uncalibrated(self, settings: RunSettings) -> str:
         """Why scores are not probabilities, and what to set instead."""

@@ -76,7 +76,26 @@ class RunSettings(BaseModel):
     """How many of the most likely tokens to request at each position, if the measure needs their log-probabilities.
     vLLM allows 20 unless it is started with a larger `--max-logprobs`."""
     strategy: str = "plain"
-    """How reasoning paths are drawn: `plain`, independent paths, or a strategy passed to `build_graph`."""
+    """How reasoning paths are drawn: `plain`, independent paths; `entropy_tree`, paths that branch where the model is
+    unsure; or a strategy passed to `build_graph`."""
+    anchor_entropy: float = Field(default=0.2, ge=0)
+    """Where an entropy tree may branch: at tokens whose entropy is above this, in nats. The published threshold is 1.0,
+    for a vocabulary of 150,000 tokens; a small one has less entropy."""
+    anchor_quantile: float | None = Field(default=None, ge=0, lt=1)
+    """If set, an anchor's entropy also has to be above that of this share of its path's tokens."""
+    anchor_alternatives: int = Field(default=1, ge=1, le=4)
+    """How many other tokens an entropy tree may try at an anchor, the likeliest first."""
+    anchor_exempt: tuple[str, ...] = ()
+    """Tokens that are never anchors, such as punctuation, without the white space around them."""
+    anchor_order: Literal["entropy", "first", "probability", "score"] = "entropy"
+    """Which branch of an entropy tree is drawn next: at the anchor with the largest `entropy`, at the `first` one, the
+    branch with the largest `probability`, or, as a best-first search, after the steps with the best `score`."""
+    prune_below: float | None = Field(default=None, ge=0, le=1)
+    """An entropy tree does not branch after a step with a score below this. The published value is 0.2. None: it
+    branches everywhere."""
+    branch_temperature: float = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature inside the branches of an entropy tree, instead of `path_temperature`. 0 decodes greedily,
+    as published."""
     paths: int | None = Field(default=None, ge=1, le=256)
     """Maximum number of reasoning paths if the fast answers do not converge. None: 8 if drawing may stop early, and
     otherwise 4."""
@@ -97,8 +116,9 @@ class RunSettings(BaseModel):
     `majority_best`, the best-scored path of the most frequent answer; or a rule passed to `build_graph`."""
     steps: str = "auto"
     """Where the steps of paths end that the scorer scores: `lines`, `sentences`, or a regular expression that matches
-    the end of a step, such as `;`. Thinking counts. `none` scores only full paths; `auto`, the steps that the scorer
-    was trained on, if any. The scorer has to be a decoder."""
+    the end of a step, such as `;`. In an entropy tree, also `anchors`, where the model was unsure. Thinking counts.
+    `none` scores only full paths; `auto`, the steps that the scorer was trained on, if any. The scorer has to be a
+    decoder."""
     aggregation: Aggregated = "auto"
     """How the scores of a path's steps become its score: their `product`, `minimum`, or `mean`, or the `last` one.
     `auto` is what the scorer names, otherwise `product`. Only what the scorer was calibrated for is a probability."""

@@ -160,7 +160,9 @@ class Token(TypedDict):
     """A token that a model may write next."""
 
     id: int
+    """In a record without texts, a number that tells the tokens at one place apart: 0 for the one taken."""
     text: str
+    """Empty in a record without texts."""
     logprob: float
     """Its log-probability (nats)."""
 
@@ -190,6 +192,8 @@ class Branch(TypedDict):
     """How many of its first tokens it shares with its parent. The next one is where it differs."""
     anchors: list[Anchor]
     """Where the model was unsure, after the shared tokens."""
+    shared_ends: list[int]
+    """The places of the anchors before those, in characters of the path's text. The last one is where it branches."""
     token_ids: list[int]
     """Its tokens, the shared ones included."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 from egrm_graph.settings import ReplyForm, Thinking
-from egrm_graph.verification import Message, Usage
+from egrm_graph.verification import Message, Token, Usage
 
 FinishReason = Literal["stop", "length", "abort"]
 
@@ -34,6 +34,11 @@ class Sampling:
     """If not empty, the completion is one of these texts."""
     pattern: str | None = None
     """A regular expression that the full completion matches; None for any text."""
+    begins_with: tuple[int, ...] | None = None
+    """The tokens with which the completion begins, as ids; the model goes on after them. They end with a full
+    character. If it is not None, even if it
+    is empty, the text has everything, a thinking model's thoughts included, and the completion has the `likeliest`
+    tokens, `logprobs` of them at each position. Only for a client that `ContinuesTokens`."""
     thinking: Thinking = "default"
     thinking_tokens: int | None = None
     top_k: int | None = None
@@ -71,12 +76,18 @@ class Completion:
     thinking: str | None = None
     """A thinking model's thoughts, if the server separates them from the text."""
     token_ids: tuple[int, ...] | None = None
+    """The generated tokens, without those that it begins with."""
     tokens: tuple[str, ...] | None = None
     """Each token's text, if log-probabilities were requested."""
     logprobs: tuple[float, ...] | None = None
     """The log-probability (nats) of each chosen token."""
     top_logprobs: tuple[Mapping[str, float], ...] | None = None
     """For each position, the most likely tokens and their log-probabilities (nats)."""
+    likeliest: tuple[Sequence[Token], ...] | None = None
+    """For each generated token, the most likely tokens at its place, the likeliest first; only if the sampling says
+    what the completion `begins_with`. The text of a token that is not among the first few may be missing (empty)."""
+    before: int = 0
+    """How many characters of the text are from the tokens that it begins with."""
     error: str | None = None
     """Why this sample was lost, if `finish_reason` is `abort`. The others of its call were not."""
     response_id: str | None = field(default=None, compare=False)
@@ -213,6 +224,16 @@ class MayShapeReplies(Protocol):
         ...
 
 
+@runtime_checkable
+class ContinuesTokens(Protocol):
+    """A client that can continue a completion from any of its tokens. Any other is assumed not to."""
+
+    @property
+    def continues_tokens(self) -> bool:
+        """Whether `Sampling.begins_with` is supported."""
+        ...
+
+
 def started_turn(prompt: Sequence[Message]) -> str:
     """The text with which a prompt starts the assistant's turn; empty if the model starts it."""
     return prompt[-1]["content"] if prompt and prompt[-1]["role"] == "assistant" else ""
@@ -245,9 +266,11 @@ def stopped(completion: Completion, stop: Sequence[str]) -> Completion:
 
 def restricted(completion: Completion, logprobs: int) -> Completion:
     """The completion with log-probabilities of only this many likeliest tokens at each position; 0 for none at all."""
+    tokens = completion.likeliest and tuple(place[:logprobs] for place in completion.likeliest)
     if not logprobs or completion.top_logprobs is None:
-        return replace(completion, tokens=None, logprobs=None, top_logprobs=None)
-    return replace(completion, top_logprobs=tuple(likeliest(top, logprobs) for top in completion.top_logprobs))
+        return replace(completion, tokens=None, logprobs=None, top_logprobs=None, likeliest=tokens)
+    top = tuple(likeliest(top, logprobs) for top in completion.top_logprobs)
+    return replace(completion, top_logprobs=top, likeliest=tokens)
 
 
 def likeliest(top: Mapping[str, float], most: int) -> dict[str, float]:

@@ -66,6 +66,10 @@ class EmbeddedClient:
         return ("top_p",)
 
     @property
+    def continues_tokens(self) -> bool:
+        return True
+
+    @property
     def reply_forms(self) -> Collection[ReplyForm]:
         return ["continued"]
 

@@ -10,7 +10,7 @@ from egrm_graph.clients.client import Completion, prompt_text, started_turn, sto
 from egrm_graph.clients.embedded_rows import DecodingRow, SampleRequest, TokenTrie
 from egrm_graph.errors import ContextTooLong, InputError, ModelError, Unsupported
 from egrm_graph.settings import Thinking
-from egrm_graph.verification import Message
+from egrm_graph.verification import Message, Token
 
 MOST_CHOICE_TOKENS = 4096
 
@@ -33,7 +33,7 @@ class ModelTokens:
         Raises:
             ContextTooLong: the prompt fills the context.
         """
-        ids = self._ids(request.prompt, request.sampling.thinking)
+        ids = (*self._ids(request.prompt, request.sampling.thinking), *(request.sampling.begins_with or ()))
         max_tokens = request.sampling.max_tokens
         if self._context is not None:
             max_tokens = min(max_tokens, self._context - len(ids))
@@ -57,16 +57,19 @@ class ModelTokens:
         return any(text in tail for text in row.sampling.stop)
 
     def completion(self, row: DecodingRow) -> Completion:
-        ids = row.token_ids
+        ids, begins_with = row.token_ids, row.sampling.begins_with
         wanted = row.sampling.logprobs > 0
+        written = ids[:-1] if row.finish_reason == "stop" and ids[-1] in self.eos_ids else ids
         completion = Completion(
-            text=self._text(ids[:-1] if row.finish_reason == "stop" and ids[-1] in self.eos_ids else ids),
+            text=self._text([*(begins_with or ()), *written]),
             finish_reason=row.finish_reason or "abort",
             n_tokens=len(ids),
             token_ids=tuple(ids),
             tokens=tuple(self._decoded([token]) for token in ids) if wanted else None,
             logprobs=tuple(row.logprobs) if wanted else None,
             top_logprobs=tuple(self._named(top) for top in row.top_logprobs) if wanted else None,
+            before=len(self._text(begins_with)) if begins_with else 0,
+            likeliest=None if begins_with is None else tuple(map(self._likeliest, row.top_logprobs)),
         )
         return stopped(completion, row.sampling.stop)
 
@@ -170,6 +173,9 @@ class ModelTokens:
     def _text(self, ids: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
+
+    def _likeliest(self, top: dict[int, float]) -> list[Token]:
+        return [Token(id=token, text=self._text([token]), logprob=logprob) for token, logprob in top.items()]
 
     def _named(self, top: dict[int, float]) -> dict[str, float]:
         named: dict[str, float] = {}

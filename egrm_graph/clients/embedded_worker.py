@@ -148,13 +148,14 @@ class EmbeddedWorker:
             work.fail(self._failure(error))
 
     def _next_batch(self) -> list[DecodingRow]:
-        """The row that has waited longest, with others of the same maximum length, so short texts do not wait for long
-        ones."""
+        """The row that has waited longest, with others of about the same maximum length, so short texts do not wait for
+        long ones."""
         self._queued = [row for row in self._queued if not row.request.future.done()]
         if not self._queued:
             return []
-        length = self._queued[0].sampling.max_tokens
-        batch = [row for row in self._queued if row.sampling.max_tokens == length][: self._max_batch_rows]
+        length = self._queued[0].sampling.max_tokens.bit_length()
+        similar = [row for row in self._queued if row.sampling.max_tokens.bit_length() == length]
+        batch = similar[: self._max_batch_rows]
         taken = set(map(id, batch))
         self._queued = [row for row in self._queued if id(row) not in taken]
         return batch

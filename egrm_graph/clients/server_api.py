@@ -11,8 +11,11 @@ from typing import Any, Literal
 
 from egrm_graph.clients.client import OPTIONS
 
-Extension = Literal["structured_outputs", "chat_template_kwargs", "logprob_token_ids", "continue_final_message"]
-"""A request field outside the OpenAI API that the client uses without being asked to."""
+Extension = Literal[
+    "structured_outputs", "chat_template_kwargs", "logprob_token_ids", "continue_final_message", "token_prompts"
+]
+"""A request field outside the OpenAI API that the client uses without being asked to. `token_prompts` are prompts of
+token ids, with the routes that give ids and texts of tokens."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ VLLM_NEUTRAL: Mapping[str, Any] = {
 VLLM = ServerApi(
     engine="vllm",
     defaults={**VLLM_NEUTRAL, "stop": [], "return_token_ids": True},
-    extensions=frozenset({"structured_outputs", "chat_template_kwargs", "logprob_token_ids", "continue_final_message"}),
+    extensions=frozenset(
+        {"structured_outputs", "chat_template_kwargs", "logprob_token_ids", "continue_final_message", "token_prompts"}
+    ),
     options=OPTIONS,
     chat_limit="max_completion_tokens",
     stream_options={"include_usage": True, "continuous_usage_stats": True},

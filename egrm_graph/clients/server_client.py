@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,7 @@ from egrm_graph.clients.client import (
     Sampling,
     add_usage,
     no_usage,
+    prompt_text,
     started_turn,
 )
 from egrm_graph.clients.observing import observed
@@ -30,13 +32,16 @@ from egrm_graph.clients.server_errors import (
     SeveralRefused,
     SwitchRefused,
 )
-from egrm_graph.clients.server_requests import Endpoint, label_body, route, sample_body
+from egrm_graph.clients.server_requests import Endpoint, label_body, route, sample_body, thinking_switch
 from egrm_graph.clients.server_stream import TokenTally, read_answer
+from egrm_graph.clients.server_tokens import TokenTexts, prompt_body, read_ids, with_texts
 from egrm_graph.clients.transport import ServerRequest, Transport, all_results, read_json, served_models
 from egrm_graph.errors import ContextTooLong, RunError, ServerError, Unsupported
-from egrm_graph.settings import ReplyForm
+from egrm_graph.settings import ReplyForm, Thinking
 from egrm_graph.verification import Message, Usage
 
+PROMPTS = 256
+"""The ids of this many prompts are kept, for the branches of their trees."""
 STANDARD_TOP_LOGPROBS = 20
 """The most that the OpenAI API gives for one position."""
 
@@ -49,6 +54,8 @@ class _SampleCall:
     sampling: Sampling
     request_id: str
     meter: Meter | None
+    prompt_ids: tuple[int, ...] | None = None
+    """The prompt, and the tokens that the completion begins with, if it is continued by ids."""
 
 
 class ServerClient:
@@ -94,6 +101,8 @@ class ServerClient:
         self._limit: str | None = None
         self._context: int | None = None
         self._tokenized: dict[str, list[int]] = {}
+        self._prompts: dict[tuple[str, Thinking], tuple[int, ...]] = {}
+        self._texts = TokenTexts(model, self._post)
 
     @property
     def engine(self) -> str:
@@ -111,6 +120,10 @@ class ServerClient:
     @property
     def continues_prompt(self) -> bool:
         return self._endpoint == "completions"
+
+    @property
+    def continues_tokens(self) -> bool:
+        return "token_prompts" in self._api.extensions
 
     @property
     def sampling_options(self) -> Collection[str]:
@@ -165,6 +178,12 @@ class ServerClient:
         await self._transport.aclose()
 
     async def _sample(self, call: _SampleCall, seeds: Sequence[int]) -> Completions:
+        begins_with = call.sampling.begins_with
+        if begins_with is not None:
+            if not self.continues_tokens:
+                raise Unsupported(f"engine={self.engine!r} cannot continue token ids; use a vLLM server")
+            prompt_ids = await self._prompt_ids(call.prompt, call.sampling.thinking)
+            call = replace(call, prompt_ids=(*prompt_ids, *begins_with))
         # Servers refuse greedy decoding of more than one completion per request.
         several = self._several and call.sampling.temperature > 0
         runs = _consecutive(seeds) if several else [[seed] for seed in seeds]
@@ -231,7 +250,11 @@ class ServerClient:
         tally = None if call.meter is None else TokenTally(call.meter)
         answer = await self._answer(call, seeds, request_id, tally)
         usage = read_usage(answer)
-        completions = read_completions(answer, call.sampling, len(seeds), started=bool(started_turn(call.prompt)))
+        started = bool(started_turn(call.prompt)) and call.prompt_ids is None
+        completions = read_completions(answer, call.sampling, len(seeds), started=started)
+        if call.prompt_ids is not None:
+            texts = [with_texts(completion, call.sampling, self._texts) for completion in completions.values()]
+            completions = dict(zip(completions, await all_results(texts), strict=True))
         return completions, usage if tally is None else tally.settle(usage)
 
     async def _answer(
@@ -254,7 +277,28 @@ class ServerClient:
                 return await self._send(call, seeds, request_id, tally, fill_context=False)
             except ContextTooLong as error:
                 self._context = error.context_tokens
-        return await self._send(call, seeds, request_id, tally, fill_context=True)
+        if (left := await self._left_of_context(call)) is not None:
+            call = replace(call, sampling=replace(call.sampling, max_tokens=min(call.sampling.max_tokens, left)))
+        return await self._send(call, seeds, request_id, tally, fill_context=left is None)
+
+    async def _left_of_context(self, call: _SampleCall) -> int | None:
+        """How many tokens the context has left, on vLLM's `/completions`: without a maximum, it gives 16. None on other
+        routes, which give all that are left, and if the context is not known.
+
+        Raises:
+            ContextTooLong: the prompt fills the context.
+        """
+        on_completions = call.prompt_ids is not None or self._endpoint == "completions"
+        if self._context is None or not (on_completions and self.continues_tokens):
+            return None
+        ids = call.prompt_ids or await self._prompt_ids(call.prompt, call.sampling.thinking)
+        if len(ids) >= self._context:
+            raise ContextTooLong(
+                f"the prompt has {len(ids)} tokens and the context of {self._model} holds {self._context}, completion "
+                "included; shorten the question or take a model with a longer context",
+                self._context,
+            )
+        return self._context - len(ids)
 
     async def _send(
         self,
@@ -265,20 +309,22 @@ class ServerClient:
         *,
         fill_context: bool,
     ) -> dict[str, Any]:
+        endpoint = self._endpoint if call.prompt_ids is None else "completions"
         body = sample_body(
-            self._endpoint,
+            endpoint,
             self._model,
             call.prompt,
             call.sampling,
             seeds,
             api=self._api,
-            limit=self._limit,
+            limit=self._limit if endpoint == self._endpoint else None,
             switch=self._switch,
             fill_context=fill_context,
+            prompt_ids=call.prompt_ids,
         )
         if tally is not None:
             body |= {"stream": True, "stream_options": dict(self._api.stream_options)}
-        request = ServerRequest(route(self._endpoint), body, request_id)
+        request = ServerRequest(route(endpoint), body, request_id)
         try:
             answer = await self._transport.send(request, partial(read_answer, tally))
         except LogprobsRefused as error:
@@ -331,10 +377,31 @@ class ServerClient:
             )
         return tokens[-1]
 
+    async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._transport.send(ServerRequest(path, dict(body)), read_json)
+
+    async def _prompt_ids(self, prompt: Sequence[Message], thinking: Thinking) -> tuple[int, ...]:
+        """The ids of the prompt, as the server's template writes it."""
+        key = (json.dumps(list(prompt)), thinking)
+        if (known := self._prompts.get(key)) is not None:
+            return known
+        if self._endpoint == "completions":
+            ids = read_ids(await self._post("/tokenize", {"model": self._model, "prompt": prompt_text(prompt, "")}))
+        else:
+            ids = read_ids(await self._post("/tokenize", self._prompt_body(prompt, thinking)))
+        if len(self._prompts) >= PROMPTS:
+            del self._prompts[next(iter(self._prompts))]
+        self._prompts[key] = ids
+        return ids
+
+    def _prompt_body(self, prompt: Sequence[Message], thinking: Thinking) -> dict[str, Any]:
+        switch = thinking_switch(self._api, "chat", thinking, switch=self._switch)
+        return prompt_body(self._model, prompt, switch)
+
     async def _token_ids(self, text: str) -> list[int]:
         if text not in self._tokenized:
             body = {"model": self._model, "prompt": text, "add_special_tokens": False}
-            tokens = (await self._transport.send(ServerRequest("/tokenize", body), read_json)).get("tokens")
+            tokens = (await self._post("/tokenize", body)).get("tokens")
             if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
                 raise Unsupported(f"the server tokenizes {text!r} as {tokens!r}; label_logprobs needs vLLM 0.32")
             self._tokenized[text] = tokens

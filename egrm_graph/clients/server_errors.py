@@ -133,7 +133,8 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _CONTEXT = re.compile(
-    r"(?:maximum context length (?:is|of)|context length \(|context size \(|model length of) *(\d{1,9})\b"
+    r"(?:maximum context length (?:is|of)|context length \(|context size \(|model length of|max_model_len=)"
+    r" *(\d{1,9})\b"
 )
 _ALLOWED = re.compile(r"(?:more than|max allowed:|maximum of|less than or equal to|<=|between 0 and) *(\d{1,9})\b")
 _LIMIT = re.compile(r"max_tokens\b.*\b(not supported|unsupported|use)\b.*\bmax_completion_tokens", re.IGNORECASE)

@@ -31,8 +31,9 @@ def sample_body(
     limit: str | None = None,
     switch: bool = True,
     fill_context: bool = False,
+    prompt_ids: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """The request for one completion per seed.
+    """The request for one completion per seed. `prompt_ids` replace the prompt.
 
     `limit` is the field for the maximum of tokens, if not the API's own. `switch` says whether the server's template
     takes arguments. With `fill_context`, a completion may use all that the context has left.
@@ -53,7 +54,9 @@ def sample_body(
         body["structured_outputs"] = {"choice": list(sampling.choices)}
     elif sampling.pattern:
         body["structured_outputs"] = {"regex": sampling.pattern}
-    return body | _thinking(api, endpoint, sampling.thinking, switch=switch)
+    if prompt_ids is not None:  # they come from the template, which switches thinking
+        return body | {"prompt": list(prompt_ids), "return_tokens_as_token_ids": True}
+    return body | thinking_switch(api, endpoint, sampling.thinking, switch=switch)
 
 
 def label_body(
@@ -65,7 +68,7 @@ def label_body(
     body |= {"logprobs": True, "top_logprobs": 0} if endpoint == "chat" else {"logprobs": len(token_ids)}
     # Tokens as numbers: two of them may have the same text.
     body |= {"logprob_token_ids": list(token_ids), "return_tokens_as_token_ids": True}
-    return body | _thinking(VLLM, endpoint, "off", switch=switch)
+    return body | thinking_switch(VLLM, endpoint, "off", switch=switch)
 
 
 def _refuse_unsupported(api: ServerApi, sampling: Sampling) -> None:
@@ -98,7 +101,12 @@ def _logprobs(endpoint: Endpoint, count: int) -> dict[str, Any]:
     return {"logprobs": True, "top_logprobs": count}
 
 
-def _thinking(api: ServerApi, endpoint: Endpoint, thinking: str, *, switch: bool) -> dict[str, Any]:
+def thinking_switch(api: ServerApi, endpoint: Endpoint, thinking: str, *, switch: bool) -> dict[str, Any]:
+    """The field that turns thinking on or off; empty if nothing has to be sent. `switch` as in `sample_body`.
+
+    Raises:
+        Unsupported: it cannot be turned on without a chat template.
+    """
     off_is_sent = switch and endpoint == "chat" and "chat_template_kwargs" in api.extensions
     if thinking == "default" or (thinking == "off" and not off_is_sent):
         return {}

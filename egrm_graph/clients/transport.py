@@ -34,7 +34,7 @@ from egrm_graph.runtime.forking import call_in_children
 _T = TypeVar("_T")
 _Read = Callable[[aiohttp.ClientResponse], Awaitable[_T]]
 
-VLLM_ROUTES = ("/tokenize", "/pooling")
+VLLM_ROUTES = ("/tokenize", "/detokenize", "/pooling")
 KEEPALIVE_S = 4.0
 """vLLM closes an idle connection after five seconds. A shorter limit here avoids sending on one that is closed."""
 RETRY_AFTER_MOST_S = 30.0

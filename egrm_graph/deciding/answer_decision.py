@@ -8,6 +8,7 @@ from dataclasses import replace
 from egrm_graph.deciding.decision import Decision
 from egrm_graph.deciding.findings import Basis, Findings, grounds_of
 from egrm_graph.errors import RunError
+from egrm_graph.steps.tree import leaf_weights
 from egrm_graph.uncertainty.votes import classes, tally
 
 Same = Callable[[str, str], bool]
@@ -61,5 +62,19 @@ def _by_scores(findings: Findings, same: Same) -> Decision:
 
 
 def _by_path_votes(findings: Findings, same: Same) -> Decision:
+    if any(path.get("branch") for path in findings.paths):
+        return _by_leaf_weights(findings, same)
     votes = tally([path["answer"] for path in findings.paths], same)
     return Decision("ok", votes.top, confidence=votes.counts[0] / votes.total)
+
+
+def _by_leaf_weights(findings: Findings, same: Same) -> Decision:
+    """The answer whose leaves have the largest share of the tree's probability. Leaves are not votes: the unlikely ones
+    would outnumber what the model would do."""
+    numbers = classes([path["answer"] for path in findings.paths], same)
+    weights: dict[int, float] = {}
+    for number, weight in zip(numbers, leaf_weights(findings.paths), strict=True):
+        if number is not None:
+            weights[number] = weights.get(number, 0.0) + weight
+    top = max(weights, key=lambda number: weights[number])
+    return Decision("ok", findings.paths[top]["answer"], confidence=min(1.0, weights[top]))

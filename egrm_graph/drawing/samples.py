@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from egrm_graph.clients.client import Completion, started_turn
 from egrm_graph.drawing.calls import Call, Lost
@@ -95,7 +96,7 @@ def path_of(outcome: Completion | Lost, call: Call, view: View, task: Task) -> P
 
     start = started_turn(call.prompt)
     sample = sample_of(outcome, call.seeds[0], call.request_id, read, view["order"], start=start)
-    return Path(**sample, score=None, unscored=None)
+    return cast("Path", {**sample, "score": None, "unscored": None})
 
 
 def lost_reasons(code: ReasonCode, outcomes: Sequence[object]) -> list[Reason]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from egrm_graph.records.record import ModelCall, Record
+from egrm_graph.records.tree_privacy import without_beginning, without_tree_tokens
 from egrm_graph.verification import Asked, Verification
 
 Redactor = Callable[[str], str]
@@ -66,7 +67,7 @@ def summarized(record: Record) -> Record:
         "level": "summary",
         "prompts": [],
         "calls": [_without_tokens({**call, "prompt": None}) for call in record["calls"]],
-        "verification": _with_drawn(record["verification"], _without_text),
+        "verification": _with_tokens_numbered(_with_drawn(record["verification"], _without_text)),
     }
 
 
@@ -108,7 +109,7 @@ def _rewritten(record: Record, text: Redactor, answer: Redactor) -> Record:
         gate, unrewarded = verdict["uncertainty"], verdict["unrewarded"]
         votes = [{**vote, "answer": answer(vote["answer"])} for vote in gate["votes"]]
         verdict = {**verdict, "uncertainty": {**gate, "votes": votes}}
-        verdict = _with_drawn(verdict, lambda sample: _sample(sample, text, answer))
+        verdict = _with_tokens_numbered(_with_drawn(verdict, lambda sample: _sample(sample, text, answer)))
         verdict = {
             **verdict,
             "answer": _optional(verdict["answer"], answer),
@@ -162,7 +163,13 @@ def _with_errors(call: ModelCall, text: Redactor) -> ModelCall:
 
 
 def _without_tokens(call: ModelCall) -> ModelCall:
-    return {**call, "generated": [{**item, "tokens": None} for item in call["generated"]]}
+    generated: Any = [{**item, "tokens": None} for item in call["generated"]]
+    return {**call, "sampling": without_beginning(call["sampling"]), "generated": generated}
+
+
+def _with_tokens_numbered(verdict: Any) -> Any:
+    """The verdict without the tokens of trees of paths."""
+    return None if verdict is None else {**verdict, "paths": without_tree_tokens(verdict["paths"])}
 
 
 def _with_drawn(verdict: Verification | None, change: Callable[[Any], Any]) -> Any:

@@ -91,7 +91,7 @@ class NodeRun(TypedDict):
 
 
 class Record(TypedDict):
-    """A run. Level `summary` has no prompts, and no texts of samples and paths."""
+    """A run. Level `summary` has no prompts, and no texts and tokens of samples and paths."""
 
     version: int
     level: Level

@@ -48,6 +48,8 @@ class LoggedQuestion(BaseModel):
     """The run's confidence in that outcome. If paths voted, their share."""
     scored: bool = False
     """Whether the confidence is a scorer's score."""
+    tree: bool = False
+    """Whether the paths are the leaves of a tree. They are not votes, and the first ones are not a smaller tree."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -74,6 +76,12 @@ def saved(file: Path, number: int, row: dict[str, Any]) -> LoggedQuestion:
         raise InputError(
             f"{file}, line {number}: a log needs 'fast' and 'paths', but the line has {known}. For a file from "
             "`egrm verify`, pass its questions with references (--questions)"
+        )
+    paths = row["paths"] if isinstance(row["paths"], list) else []
+    if any(isinstance(path, dict) and path.get("branch") for path in paths):
+        raise InputError(
+            f"{file}, line {number}: its paths are the leaves of a tree, which are not votes. Pass the file from `egrm "
+            "verify`, which has the outcome of each run, with its questions (--questions)"
         )
     try:
         return LoggedQuestion(**{"id": number, **{name: row[name] for name in ("id", "fast", "paths") if name in row}})

@@ -219,7 +219,7 @@ def _scored(
         drawn = paths_drawn(paths, record["asked"], contested, run)
         if isinstance(drawn, str):
             return drawn
-        paths, reasons = drawn, path_reasons(drawn)
+        paths, reasons = drawn, path_reasons(drawn, has_scorer=run.parts.scorer is not None)
     return Scored(paths=paths, enough=True, usage=no_usage(), ms=0.0, reasons=reasons)
 
 

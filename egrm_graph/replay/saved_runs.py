@@ -32,6 +32,7 @@ class _Sample(BaseModel):
     answer: str | None
     n_tokens: int | None = None
     score: float | None = None
+    branch: dict[str, Any] | None = None
 
 
 class _Drawn(BaseModel):
@@ -117,6 +118,7 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
         reasoned=LoggedAnswer(answer=answer, correct=correct),
         confidence=run.confidence,
         scored=run.best_path is not None,
+        tree=any(path.branch is not None for path in run.paths),
     )
 
 

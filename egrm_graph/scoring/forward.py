@@ -46,7 +46,7 @@ def _read_logits(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[list[
         inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
         with torch.inference_mode():
             if any(row.places for row in rows):
-                full, at_tokens = _at_every_token(model, inputs)  # (B, 1), (B, T, 1)
+                full, at_tokens = logits_at_every_token(model, inputs)  # (B, 1), (B, T, 1)
             else:
                 full = at_tokens = model(**inputs).logits
         return [
@@ -57,7 +57,7 @@ def _read_logits(model: PreTrainedModel, rows: Sequence[ScoreRow]) -> list[list[
         return error.with_traceback(None)
 
 
-def _at_every_token(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def logits_at_every_token(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The logits of the full texts, and those at every token. A decoder's head gives both in the same pass: the first
     are those at the last token of each text."""
     head = cast("Module", model.score)

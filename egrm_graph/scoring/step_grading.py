@@ -9,7 +9,7 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Scorer, StepScorer
 from egrm_graph.scoring.step_profile import ProfiledScorer, StepProfile
 from egrm_graph.scoring.written_text import written
-from egrm_graph.steps.cutting import step_cutter
+from egrm_graph.steps.cutting import ANCHORS, step_cutter
 from egrm_graph.verification import Path
 
 _SET_SCORER = "set scorer (--scorer) to a decoder, such as `egrm train scorer` makes, or steps to 'none' (--steps none)"
@@ -20,7 +20,7 @@ class StepGrading:
     """Where steps end, and how their scores become the score of a path."""
 
     rule: str
-    """`lines`, `sentences`, or a regular expression that matches the end of a step."""
+    """`lines`, `sentences`, `anchors`, or a regular expression that matches the end of a step."""
     aggregation: str
     profile: StepProfile = field(default_factory=StepProfile)
     """What the scorer says about the scores of steps."""
@@ -36,7 +36,15 @@ class StepGrading:
 
     def ends(self, path: Path) -> list[int]:
         """Where the steps of a path end, in characters of everything that the model wrote."""
-        return step_cutter(self.rule)(written(path))
+        text = written(path)
+        return step_ends_at_anchors(path, text) if self.rule == ANCHORS else step_cutter(self.rule)(text)
+
+
+def step_ends_at_anchors(path: Path, text: str) -> list[int]:
+    """The places of a path's anchors, and its end. A path of no tree has one step."""
+    branch = path.get("branch")
+    own = () if branch is None else (*branch["shared_ends"], *(anchor["end"] for anchor in branch["anchors"]))
+    return [*sorted(place for place in set(own) if 0 < place < len(text)), len(text)]
 
 
 def step_grading(scorer: Scorer | None, steps: str, aggregation: str) -> StepGrading | None:
@@ -60,6 +68,7 @@ def step_grading(scorer: Scorer | None, steps: str, aggregation: str) -> StepGra
         raise SettingsError(f"steps={steps!r} needs a scorer that scores steps, and {lacking}; {_SET_SCORER}")
     if profile.flaw is not None:
         raise SettingsError(f"steps={steps!r}, but {scorer.name} cannot score steps: {profile.flaw}")
-    step_cutter(rule)
+    if rule != ANCHORS:
+        step_cutter(rule)
     aggregation = profile.aggregation if aggregation == "auto" else aggregation
     return StepGrading(rule, aggregation, profile)

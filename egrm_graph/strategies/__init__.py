@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from egrm_graph.strategies.entropy_tree import EntropyTree
 from egrm_graph.strategies.plain import Plain
 from egrm_graph.strategies.strategy import PathStrategy
 
-STRATEGIES: Mapping[str, PathStrategy] = {strategy.name: strategy for strategy in (Plain(),)}
+STRATEGIES: Mapping[str, PathStrategy] = {strategy.name: strategy for strategy in (Plain(), EntropyTree())}
 """The built-in strategies."""

@@ -11,6 +11,7 @@ from rich.text import Text
 from egrm_graph.scoring.written_text import step_texts
 from egrm_graph.terminal.tables import UNBOUNDED, Table
 from egrm_graph.terminal.terminal_text import MAX_PIPE_CHARACTERS, bounded, inert, one_line
+from egrm_graph.terminal.tree_text import TreeOutline
 from egrm_graph.tracing.run_summary import ENDING_STYLES
 from egrm_graph.verification import Path, PathStep, Uncertainty, Verification
 
@@ -41,7 +42,8 @@ def show(verification: Verification, console: Console) -> None:
         console.print(Padding(Text(_gate(verification)), (0, 0, 0, 2), expand=False))
     if verification["paths"]:
         console.print()
-        console.print(_paths(verification, most))
+        tree = TreeOutline(verification["paths"], verification["best_path"], most)
+        console.print(_part("Tree of reasoning paths", tree) if tree else _paths(verification, most))
     if verification["reasons"]:
         console.print()
         console.print(_part("Reasons", *(Text(f"- {inert(reason)}") for reason in verification["reasons"])))

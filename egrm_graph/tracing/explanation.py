@@ -54,7 +54,8 @@ def _answer(verification: Verification, selection: Selection, same: Callable[[st
         return [f"The answer is the most frequent fast answer, {answer}."]
     best = verification["best_path"]
     if best is None:
-        return [f"No score decided; by votes the answer is {answer}."]
+        by = "the weights of the leaves" if any(path.get("branch") for path in verification["paths"]) else "votes"
+        return [f"No score decided; by {by} the answer is {answer}."]
     return [_selected(verification["paths"], best, selection, same)]
 
 

@@ -251,20 +251,18 @@ def _settled(counts: list[int], left: int) -> bool:
     return left <= most and not overtaken
 
 
-_VOTE_RULES: Mapping[str, StoppingRule] = {
-    "beta": beta,
-    "windows": windows,
-    "sequential": sequential,
-    "all": everything,
-}
+VOTE_RULES: Mapping[str, StoppingRule] = {"beta": beta, "windows": windows, "sequential": sequential}
+"""The built-in rules that count each vote as independent of the others."""
 STOPPING_RULES: Mapping[str, StoppingRule | None] = {
     "decided": None,  # made for the gate of the run, by `decided`
-    **_VOTE_RULES,
+    **VOTE_RULES,
+    "all": everything,
 }
 """The built-in rules for fast answers, by name."""
 PATH_STOPPING_RULES: Mapping[str, StoppingRule | None] = {
     "posterior": None,  # made for the setting `path_confidence`, by `posterior`
-    **_VOTE_RULES,
+    **VOTE_RULES,
+    "all": everything,
 }
 """The built-in rules for paths, by name."""
 

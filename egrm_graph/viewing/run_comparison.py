@@ -81,6 +81,8 @@ def _of_verdict(verification: Verification) -> Iterator[tuple[str, str]]:
         yield name.replace("_", " "), _text(verification.get(name))
     for i, path in enumerate(verification["paths"], start=1):
         yield f"path {i}", _path(path)
+        if (branch := path.get("branch")) is not None and branch["parent"] is not None:
+            yield f"path {i}, branch", f"from path {branch['parent'] + 1} at token {branch['at'] + 1}"
         yield f"path {i}, text", _text(path["text"])
     best = verification["best_path"]
     yield "deciding path", NOTHING if best is None else str(best + 1)

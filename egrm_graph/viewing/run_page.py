@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.resources import files
-from typing import TextIO
+from typing import TextIO, cast
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -18,8 +18,9 @@ from markupsafe import Markup
 from egrm_graph.records.record import Record
 from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.run_summary import RunSummary, summary_of
+from egrm_graph.viewing.path_tree import tree_of
 
-STYLES = ("style", "run", "charts", "timeline", "reading", "steps")
+STYLES = ("style", "run", "charts", "timeline", "reading", "steps", "tree")
 # Each module may import from the ones before it.
 MODULES = (
     "dom",
@@ -34,6 +35,7 @@ MODULES = (
     "votes",
     "candidates",
     "drawn",
+    "tree",
     "details",
     "run",
     "distributions",
@@ -59,7 +61,8 @@ def write_page(records: Iterable[Record], out: TextIO, title: str = "", of: int 
         for record in records:
             data = encoded(record)
             rows.append(summary_of(record, len(data)))
-            yield _inert(data.decode())
+            tree = tree_of(record)
+            yield _inert((encoded(cast(Record, {**record, "tree": tree})) if tree else data).decode())
 
     def index() -> Markup:
         total = len(rows) if of is None else of

@@ -8,11 +8,13 @@ import jsonschema_rs
 import pytest
 
 from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.records.privacy import redacted, summarized, without_texts
 from egrm_graph.records.record import Record
 from egrm_graph.records.record_schema import schema
 from egrm_graph.settings import Settings
 from egrm_graph.tracing.encoding import encoded
 from egrm_graph.verification import Judged
+from tests import trees
 from tests.tracing.records import path, record, sample, verification
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "trace.schema.json"
@@ -54,6 +56,7 @@ SUMMARY = record(
     verification=verification(samples=[sample("answer 1", 1, text=None)], paths=[path("answer 1", 0.9, 0, text=None)]),
 )
 JUDGING = record(verification=verification(winner=0, rewards=[0.9, None], unrewarded=[None, "empty"], tie=0.1))
+TREE = trees.of_four_leaves()
 BARE = record(
     verification=None,
     asked=None,
@@ -67,7 +70,7 @@ BARE = record(
 )
 
 
-@pytest.mark.parametrize("made", [record(), SUMMARY, JUDGING, BARE, {**record(), "later": 1}])
+@pytest.mark.parametrize("made", [record(), SUMMARY, JUDGING, BARE, TREE, {**record(), "later": 1}])
 def test_every_record_is_valid(made: Record) -> None:
     assert errors_of(made) == []
 
@@ -86,6 +89,17 @@ def test_a_verification_of_the_graph_is_valid() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
     verdict = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
     assert errors_of(record(verification=verdict)) == []
+
+
+def test_a_tree_without_texts_is_valid() -> None:
+    for made in (summarized(TREE), redacted(TREE, str.upper), without_texts(TREE, str.__eq__)):
+        assert errors_of(made) == []
+
+
+def test_a_branch_without_its_place_is_rejected() -> None:
+    made = json.loads(encoded(TREE))
+    del made["verification"]["paths"][0]["branch"]["anchors"][0]["taken"]["id"]
+    assert errors_of(made) != []
 
 
 @pytest.mark.parametrize("bad", [{"ending": "well"}, {"ms": "1"}, {"verification": {}}, {"sources": {"x": "mars"}}])

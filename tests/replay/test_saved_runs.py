@@ -10,7 +10,9 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import InputError
 from egrm_graph.replay.answer_log import LoggedAnswer, LoggedQuestion
+from egrm_graph.replay.answer_table import table_of
 from egrm_graph.replay.saved_runs import read_labelled, read_runs
+from egrm_graph.replay.stopped_reasoning import can_stop
 
 QUESTIONS = '{"id": "a", "question": "3+4", "reference": "7"}\n'
 
@@ -97,3 +99,29 @@ async def test_a_run_with_a_gate_that_never_opens_is_a_log(tmp_path: Path) -> No
     (saved,) = read(tmp_path, {"id": "a", **row})
     assert [draw.correct for draw in (*saved.fast, *saved.paths)] == [True] * 9
     assert saved.reasoned == LoggedAnswer(answer="7", correct=True)
+
+
+def leaves(scores: tuple[float, ...] = (0.9, 0.2, 0.3, 0.1)) -> list[dict[str, Any]]:
+    branch = {"parent": None, "at": 0, "anchors": [], "shared_ends": [], "token_ids": [1, 2]}
+    return [{"answer": "7", "n_tokens": 9, "score": score, "branch": branch} for score in scores]
+
+
+def test_leaves_of_a_tree_are_neither_votes_nor_a_sequence_to_stop_in(tmp_path: Path) -> None:
+    tree = read(tmp_path, run(paths=leaves(), confidence=None, best_path=None))
+    plain = read(tmp_path, run(confidence=None, best_path=None))
+    assert [question.tree for question in (*tree, *plain)] == [True, False]
+    assert not can_stop(tree)
+    assert can_stop(plain)
+    with pytest.raises(InputError, match=r"are the leaves of a tree: .*--strategy plain, or calibrate the gate alone"):
+        table_of(tree, [0.95])
+    # The outcome of reasoning is that of the run. A share of the leaves is not used as a confidence.
+    assert table_of(tree).reasoning.right.tolist() == [True]
+    assert table_of(tree).reasoning.confidence.tolist() == [0.0]
+    assert table_of(plain).reasoning.confidence.tolist() == [1.0]
+
+
+def test_a_log_of_leaves_without_the_outcome_of_the_run_is_refused(tmp_path: Path) -> None:
+    row = {"fast": [{"answer": "7", "correct": True}], "paths": [{**leaf, "correct": True} for leaf in leaves()]}
+    (tmp_path / "log.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=r"line 1: its paths are the leaves of a tree, which are not votes"):
+        read_labelled(tmp_path / "log.jsonl", None, "arithmetic")

@@ -5,9 +5,7 @@ import pytest
 from egrm_graph.steps.aggregation import AGGREGATIONS
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("product", 0.18), ("minimum", 0.4), ("mean", 0.6), ("last", 0.5)]
-)
+@pytest.mark.parametrize(("name", "expected"), [("product", 0.18), ("minimum", 0.4), ("mean", 0.6), ("last", 0.5)])
 def test_aggregations_of_three_steps(name: str, expected: float) -> None:
     assert AGGREGATIONS[name]([0.9, 0.4, 0.5]) == pytest.approx(expected)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from egrm_graph.tracing.explanation import explain_verdict
+from tests import trees
 from tests.tracing.records import path, verification
 
 
@@ -63,6 +64,11 @@ def gate(**changes: Any) -> Any:
 )
 def test_route_and_answer_are_explained(changes: dict[str, Any], sentences: list[str]) -> None:
     assert explain_verdict(verification(**changes), "weighted_vote", same) == sentences
+
+
+def test_leaves_of_a_tree_do_not_vote() -> None:
+    sentences = explain_verdict(verification(paths=trees.four_leaves(), best_path=None), "weighted_vote", same)
+    assert sentences[-1] == "No score decided; by the weights of the leaves the answer is 42."
 
 
 def test_a_long_answer_is_truncated() -> None:

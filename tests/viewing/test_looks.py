@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from egrm_graph.records.record import Record
+from tests import trees
 from tests.viewing import runs, sets
 from tests.viewing.conftest import Open
 from tests.viewing.reading import open_all
@@ -21,6 +22,7 @@ PAGES = {
     "failed": [runs.failed()],
     "no-texts": [runs.without_texts()],
     "long": [sets.large(2, 1500)],
+    "tree": [trees.of_four_leaves()],
     "set": sets.several(),
 }
 LONGEST_S = 5.0

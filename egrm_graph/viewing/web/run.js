@@ -6,6 +6,7 @@ import { el, folded, isolated, section } from "./dom.js";
 import { paths, samples } from "./drawn.js";
 import { atLength, longText } from "./longtext.js";
 import { timeline } from "./timeline.js";
+import { tree } from "./tree.js";
 import { votes } from "./votes.js";
 import { count, duration, figure, known } from "./words.js";
 
@@ -27,6 +28,7 @@ export function run(record) {
     section("What went wrong", () => wrong(record)),
     section("Votes", () => (verdict ? votes(record) : null)),
     judged ? section("Candidates", () => candidates(record)) : null,
+    section("Tree of paths", () => tree(record)),
     section("Paths", () => paths(record)),
     section("Timeline", () => timeline(record)),
     section("Fast answers", () => samples(record)),

@@ -132,16 +132,16 @@ function legend() {
   );
 }
 
-function level(nats) {
+export function level(nats) {
   const found = STEPS_NATS.findIndex((step) => nats < step);
   return found < 0 ? STEPS_NATS.length : found;
 }
 
-function probability(logprob) {
+export function probability(logprob) {
   return typeof logprob === "number" ? Math.min(1, Math.exp(logprob)) : 0;
 }
 
-function visible(text, longest) {
+export function visible(text, longest) {
   const visibleText = text.length > longest ? `${text.slice(0, characterEnd(text, longest))} …` : text;
   return escaped(visibleText.replaceAll("\n", "↵\n"));
 }
