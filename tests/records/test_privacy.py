@@ -1,5 +1,6 @@
 """What is never recorded, and what the caller can exclude."""
 
+import copy
 import json
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_a_summary_has_numbers_but_no_prompts_or_texts() -> None:
 
 
 def test_the_scores_of_steps_stay_and_their_texts_go() -> None:
-    full = record()
+    full = copy.deepcopy(record())  # what it is made of is shared
     assert full["verification"] is not None
     steps = [PathStep(end=10, score=0.9), PathStep(end=25, score=0.25)]
     full["verification"]["paths"][0]["steps"] = steps
