@@ -50,7 +50,7 @@ def test_a_long_text_is_cut() -> None:
 
 
 def test_without_texts_the_anchors_remain() -> None:
-    paths = [{**each, "text": None} for each in trees.four_leaves()]
+    paths: Any = [{**each, "text": None} for each in trees.four_leaves()]
     assert pieces(paths) == [[("", 0), ("", 1)], [("", 0)], [], []]
 
 
