@@ -30,6 +30,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
         "egrm_graph.verification.Sample",
         "egrm_graph.verification.Reading",
         "egrm_graph.verification.Path",
+        "egrm_graph.verification.PathStep",
         "egrm_graph.verification.Usage",
     ],
     "Tasks": [
@@ -54,7 +55,11 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
         "egrm_graph.uncertainty.votes.Votes",
     ],
     "Stopping rules": ["egrm_graph.uncertainty.stopping.Standing"],
-    "Scorers": ["egrm_graph.scoring.scorer.Scorer", "egrm_graph.scoring.scorer.Unscored"],
+    "Scorers": [
+        "egrm_graph.scoring.scorer.Scorer",
+        "egrm_graph.scoring.scorer.StepScorer",
+        "egrm_graph.scoring.scorer.Unscored",
+    ],
     "Clients": [
         "egrm_graph.clients.client.Client",
         "egrm_graph.clients.client.Sampling",

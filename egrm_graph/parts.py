@@ -22,7 +22,8 @@ from egrm_graph.records.privacy import Redactor
 from egrm_graph.records.record import Source
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.function_scorer import ScoreFunction
-from egrm_graph.scoring.scorer import Scorer
+from egrm_graph.scoring.scorer import Scorer, StepScorer
+from egrm_graph.scoring.step_grading import StepGrading, step_grading
 from egrm_graph.settings import (
     BUNDLED_SCORER,
     MIN_CONFIDENCE,
@@ -32,7 +33,7 @@ from egrm_graph.settings import (
     RunSettings,
     Settings,
 )
-from egrm_graph.strategies.strategy import GrowsTree, PathStrategy
+from egrm_graph.strategies.strategy import GrowsTree, PathStrategy, ReadsScores
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
@@ -92,22 +93,39 @@ class Parts:
         """
         return stopping_rule(settings.stopping, self.gate(settings), self.extensions.stopping_rules)
 
+    def step_grading(self, settings: RunSettings) -> StepGrading | None:
+        """How paths are graded by their steps; None if only full paths are scored.
+
+        Raises:
+            SettingsError: the scorer cannot score steps, or the settings do not say where they end.
+        """
+        return step_grading(self.scorer, settings.steps, settings.aggregation)
+
+    def scores_calibrated(self, settings: RunSettings) -> bool:
+        """Whether the scores of paths are calibrated probabilities.
+
+        Raises:
+            SettingsError: as for `step_grading`.
+        """
+        steps = self.step_grading(settings)
+        return self.scorer is not None and (self.scorer.calibrated if steps is None else steps.calibrated)
+
     def path_stopping_rule(self, settings: RunSettings) -> StoppingRule:
         """The stopping rule for paths that the settings name.
 
         Raises:
-            SettingsError: the rule is unknown or not for paths, or it needs a calibrated scorer.
+            SettingsError: the rule is unknown or not for paths, or it needs calibrated scores; or as for
+                `step_grading`.
         """
-        name, calibrated = settings.path_stopping, self.scorer is not None and self.scorer.calibrated
+        name, calibrated = settings.path_stopping, self.scores_calibrated(settings)
         if name == "auto":
             # Rewards are shares of all paths, so nothing about them is settled before the last one.
             name = "posterior" if calibrated and not self.task.counts_every_vote else "all"
         rule = path_stopping_rule(name, settings.path_confidence, self.extensions.stopping_rules)
         if name == "posterior" and not calibrated:
-            lacking = "the graph has no scorer" if self.scorer is None else f"{self.scorer.name} is not calibrated"
             raise SettingsError(
-                f"path_stopping='posterior' needs scores that are probabilities, and {lacking}; set scorer (--scorer) "
-                "to a calibrated one, such as `egrm train scorer` makes, or path_stopping to 'all' or 'beta'"
+                f"path_stopping='posterior' needs scores that are probabilities, and {self._uncalibrated(settings)}, "
+                "or path_stopping to 'all' or 'beta'"
             )
         return rule
 
@@ -171,7 +189,7 @@ class Parts:
         self.selection_rule(settings)
         require_options(settings, self.client)
         self.reply_form(settings)
-        if settings.min_confidence in (None, MIN_CONFIDENCE) or self._calibrates:
+        if settings.min_confidence in (None, MIN_CONFIDENCE) or self._calibrates(settings):
             return
         fix = "set calibration to a file that `egrm calibrate` made for this model and task"
         if not isinstance(self.task, Judging):
@@ -207,13 +225,33 @@ class Parts:
                 f"path_stopping={settings.path_stopping!r} counts paths as votes, and those of {name} are not "
                 "independent; set it to 'posterior' or 'all'"
             )
+        if (
+            isinstance(strategy, ReadsScores)
+            and strategy.reads_scores(settings)
+            and self.step_grading(settings) is None
+        ):
+            given = "anchor_order='score'" if settings.prune_below is None else f"prune_below={settings.prune_below}"
+            raise SettingsError(
+                f"{given} goes by the scores of steps, and none are scored; set steps (--steps) to where they end, "
+                "such as 'anchors' or 'lines', and scorer to one that scores steps"
+            )
 
-    @property
-    def _calibrates(self) -> bool:
+    def _uncalibrated(self, settings: RunSettings) -> str:
+        """Why scores are not probabilities, and what to set instead."""
+        steps = self.step_grading(settings)
+        if self.scorer is not None and steps is not None:
+            return (
+                f"the {steps.aggregation} of the step scores of {self.scorer.name} is not calibrated; set steps to "
+                "'none' (--steps none)"
+            )
+        lacking = "the graph has no scorer" if self.scorer is None else f"{self.scorer.name} is not calibrated"
+        return f"{lacking}; set scorer (--scorer) to a calibrated one, such as `egrm train scorer` makes"
+
+    def _calibrates(self, settings: RunSettings) -> bool:
         """Whether a run can have a calibrated confidence."""
         if self.calibration is not None and not self.calibration.foreign:
             return True
-        return self.scorer is not None and self.scorer.calibrated and not isinstance(self.task, Judging)
+        return self.scores_calibrated(settings) and not isinstance(self.task, Judging)
 
     async def check(self) -> None:
         """Uses each model once, so that no run waits for the set-up of its first use.
@@ -222,7 +260,9 @@ class Parts:
             EgrmError: a model, or a server for one, cannot be used; names the fix.
         """
         await self.client.check()
-        if self.settings.scorer_url is not None:
+        if self.step_grading(self.settings) is not None and isinstance(self.scorer, StepScorer):
+            await self.scorer.score_steps("1", ["1"], [[1]])
+        elif self.settings.scorer_url is not None:
             from egrm_graph.scoring.remote import RemoteScorer
 
             if isinstance(self.scorer, RemoteScorer):

@@ -35,6 +35,7 @@ Selection = str
 """The name of a selection rule."""
 Stopping = str
 """The name of a stopping rule."""
+Aggregated = Literal["auto", "product", "minimum", "mean", "last"]
 Preset = Literal["default", "published"]
 PUBLISHED: Mapping[str, Any] = MappingProxyType(
     {"samples": 5, "measure": "consensus", "threshold": 0.8, "paths": PATHS, "path_stopping": "all"}
@@ -86,9 +87,12 @@ class RunSettings(BaseModel):
     """How many other tokens an entropy tree may try at an anchor, the likeliest first."""
     anchor_exempt: tuple[str, ...] = ()
     """Tokens that are never anchors, such as punctuation, without the white space around them."""
-    anchor_order: Literal["first", "entropy", "probability"] = "first"
-    """Which branch of an entropy tree is drawn next: at the `first` anchor, at the one with the largest `entropy`, or
-    the one with the largest `probability`."""
+    anchor_order: Literal["entropy", "first", "probability", "score"] = "entropy"
+    """Which branch of an entropy tree is drawn next: at the anchor with the largest `entropy`, at the `first` one, the
+    branch with the largest `probability`, or, as a best-first search, after the steps with the best `score`."""
+    prune_below: float | None = Field(default=None, ge=0, le=1)
+    """An entropy tree does not branch after a step with a score below this. The published value is 0.2. None: it
+    branches everywhere."""
     branch_temperature: float = Field(default=0.0, ge=0, le=2)
     """Sampling temperature inside the branches of an entropy tree, instead of `path_temperature`. 0 decodes greedily,
     as published."""
@@ -110,6 +114,14 @@ class RunSettings(BaseModel):
     selection: Selection = "weighted_vote"
     """How scored paths decide: `weighted_vote`, the answer whose paths have the largest sum of scores; `best_score`;
     `majority_best`, the best-scored path of the most frequent answer; or a rule passed to `build_graph`."""
+    steps: str = "auto"
+    """Where the steps of paths end that the scorer scores: `lines`, `sentences`, or a regular expression that matches
+    the end of a step, such as `;`. In an entropy tree, also `anchors`, where the model was unsure. Thinking counts.
+    `none` scores only full paths; `auto`, the steps that the scorer was trained on, if any. The scorer has to be a
+    decoder."""
+    aggregation: Aggregated = "auto"
+    """How the scores of a path's steps become its score: their `product`, `minimum`, or `mean`, or the `last` one.
+    `auto` is what the scorer names, otherwise `product`. Only what the scorer was calibrated for is a probability."""
     min_confidence: float | None = Field(default=MIN_CONFIDENCE, ge=0, le=1)
     """The lowest calibrated confidence at which the run gives an answer. Below it the run abstains, and the answer is
     only its `best_guess`. Does not apply to a confidence that is not calibrated, such as a share of votes. None

@@ -192,6 +192,8 @@ class Branch(TypedDict):
     """How many of its first tokens it shares with its parent. The next one is where it differs."""
     anchors: list[Anchor]
     """Where the model was unsure, after the shared tokens."""
+    shared_ends: list[int]
+    """The places of the anchors before those, in characters of the path's text. The last one is where it branches."""
     token_ids: list[int]
     """Its tokens, the shared ones included."""
 

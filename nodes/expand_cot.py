@@ -13,7 +13,7 @@ from egrm_graph.state import Expanded, State
 from egrm_graph.strategies.draw_paths import draw_paths
 from egrm_graph.strategies.path_evidence import PathEvidence
 from egrm_graph.strategies.path_waves import PathWave, path_waves
-from egrm_graph.strategies.strategy import Known, PathInView
+from egrm_graph.strategies.strategy import Known, PathInView, ReadsScores
 from egrm_graph.uncertainty.stopping import everything
 from egrm_graph.verification import Asked, Path, Usage, View
 
@@ -121,10 +121,13 @@ async def draw_wave(
 
 
 def planned_waves(asked: Asked, run: Run, contested: Sequence[str], most: int | None = None) -> list[PathWave]:
-    """The waves of paths if drawing does not stop early: one if no rule could stop it. See `path_waves` for `most`."""
+    """The waves of paths if drawing does not stop early: one if nothing goes by what earlier waves brought. See
+    `path_waves` for `most`."""
     parts, settings = run.parts, run.settings
     views = parts.task.views(asked, settings, parts.most_paths(settings), contested)
-    if parts.path_stopping_rule(settings) is everything:
+    strategy = parts.strategy(settings)
+    scores_matter = isinstance(strategy, ReadsScores) and strategy.reads_scores(settings)
+    if parts.path_stopping_rule(settings) is everything and not scores_matter:
         most = 1
     return path_waves(views, settings.first_paths, settings.later_paths, most)
 
@@ -133,7 +136,8 @@ def path_evidence(asked: Asked, run: Run, planned: int, limits: Limits) -> PathE
     """The scorer and the stopping rule of the run, for its paths."""
     parts, settings = run.parts, run.settings
     rule = parts.path_stopping_rule(settings)
-    return PathEvidence(asked, parts.task, parts.scorer, rule, planned, limits, settings.score_timeout_s)
+    steps = parts.step_grading(settings)
+    return PathEvidence(asked, parts.task, parts.scorer, rule, planned, limits, settings.score_timeout_s, steps)
 
 
 def _numbered(drawn: Sequence[PathInView], before: Expanded) -> tuple[list[View], list[int]]:

@@ -29,7 +29,6 @@ def select_answer(state: State, run: Run) -> dict[str, Any]:
         **({"score_paths": scored} if scored else {}),
     }
     lost = [reason for stage in stages.values() for reason in stage["reasons"]]
-    scorer = run.parts.scorer
     findings = Findings(
         asked=asked,
         settings=run.settings,
@@ -39,8 +38,8 @@ def select_answer(state: State, run: Run) -> dict[str, Any]:
         readings=drawn["readings"],
         paths=scored["paths"] if scored else [],
         select=run.parts.selection_rule(run.settings),
-        has_scorer=scorer is not None,
-        scores_calibrated=scorer is not None and scorer.calibrated,
+        has_scorer=run.parts.scorer is not None,
+        scores_calibrated=run.parts.scores_calibrated(run.settings),
         lost=bool(lost),
     )
     decision = _confident(run.parts.task.decide(findings), findings, run)

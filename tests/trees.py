@@ -33,7 +33,8 @@ def anchor(at: int, taken: tuple[str, float], *others: tuple[str, float], most: 
 def leaf(i: int, text: str, score: float | None, parent: int | None, at: int, *anchors: Anchor, **changes: Any) -> Path:
     """A path of one-letter tokens that ends in its answer."""
     made = path(text[-1], score, i, text=text, n_tokens=len(text) - at)
-    made["branch"] = Branch(parent=parent, at=at, anchors=list(anchors), token_ids=[ord(letter) for letter in text])
+    ids = [ord(letter) for letter in text]
+    made["branch"] = Branch(parent=parent, at=at, anchors=list(anchors), shared_ends=[], token_ids=ids)
     return Path(**{**made, **changes})  # type: ignore[typeddict-item]
 
 

@@ -22,7 +22,7 @@ from egrm_graph.nodes.score_paths import score_paths, sufficiency
 from egrm_graph.parts import Parts
 from egrm_graph.reasons import texts
 from egrm_graph.settings import RunSettings
-from egrm_graph.state import Drawn, Gated, Stage, State
+from egrm_graph.state import Drawn, Expanded, Gated, Scored, Stage, State
 from egrm_graph.uncertainty.votes import tally
 from egrm_graph.verification import Asked, Sample, Uncertainty, Verification
 
@@ -118,15 +118,28 @@ def outcome_of(parts: Parts, question: BenchQuestion, verification: Verification
     )
 
 
-async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
-    """Draw paths and let the scorer choose, as the graph does, without fast answers first. `path_stopping` applies."""
+class Reasoned(NamedTuple):
+    """What a graph without a gate and fast answers comes to."""
+
+    state: State
+    expanded: Expanded
+    scored: Scored
+
+
+async def reasoned(parts: Parts, question: BenchQuestion) -> Reasoned:
+    """Draw and score paths, as the graph does, without fast answers first. `path_stopping` applies."""
     run = Run(parts, parts.settings, lambda _: None, parts.client)
     state = _before_paths(parts, question)
     while True:
         expanded = state["expanded"] = (await expand_cot(state, run))["expanded"]
         scored = state["scored"] = (await score_paths(state, run))["scored"]
         if sufficiency(state) == "enough":
-            break
+            return Reasoned(state, expanded, scored)
+
+
+async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
+    """Draw paths and let the scorer choose, as the graph does, without fast answers first. `path_stopping` applies."""
+    state, expanded, scored = await reasoned(parts, question)
     paths, reasons = scored["paths"], [*expanded["reasons"], *scored["reasons"]]
     decision = parts.task.decide(
         Findings(
@@ -139,7 +152,7 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
             paths=paths,
             select=parts.selection_rule(parts.settings),
             has_scorer=parts.scorer is not None,
-            scores_calibrated=parts.scorer is not None and parts.scorer.calibrated,
+            scores_calibrated=parts.scores_calibrated(parts.settings),
             lost=bool(reasons),
         )
     )

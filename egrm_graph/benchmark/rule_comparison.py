@@ -2,8 +2,11 @@
 
     python -m egrm_graph.benchmark.rule_comparison rollouts.jsonl --scorer my-scorer --sizes 4 8 16
 
+    python -m egrm_graph.benchmark.rule_comparison rollouts.jsonl --steps ";"
+
 The rollouts come from `egrm rollouts`, with at least as many paths per question as the largest size. For each size, it
-prints the accuracy of the majority vote, of every rule with every scorer, and of the best possible choice.
+prints the accuracy of the majority vote, of every rule with every scorer, and of the best possible choice. With
+`--steps`, each aggregation of the scores of steps is one more scorer, compared with the scores of the full paths.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -26,13 +30,17 @@ from egrm_graph.errors import EgrmError, InputError
 from egrm_graph.intervals import Columns, Estimate, bootstrap
 from egrm_graph.parts import load_scorer
 from egrm_graph.runtime.bundled_models import bundled
-from egrm_graph.scoring.scorer import Scorer, Unscored
+from egrm_graph.scoring.scorer import Scorer, StepScorer, Unscored
+from egrm_graph.scoring.step_grading import step_grading
 from egrm_graph.settings import BUNDLED_SCORER
+from egrm_graph.steps.aggregation import AGGREGATIONS
+from egrm_graph.steps.cutting import step_cutter
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.training.rollout_file import Rollout
 from egrm_graph.training.training_data import read_rollouts
 
 BINS = 15
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -45,22 +53,53 @@ class RuleReport:
     errors: Mapping[str, Estimate]
     """The expected calibration error of each scorer, over all paths."""
     uncalibrated: Sequence[str]
-    """Scorers whose scores are not calibrated probabilities."""
+    """Scorers whose scores are not calibrated probabilities, and aggregations of step scores that are not."""
     unscored: Mapping[str, int]
     """Paths with an answer that each scorer could not score."""
 
 
-async def score(scorer: Scorer, rollouts: Sequence[Rollout], err: Console) -> list[list[float | None]]:
+async def score(scorer: Scorer, rollouts: Sequence[Rollout], err: Console) -> Scores:
     """Score all paths, several questions at once."""
+
+    async def of_paths(rollout: Rollout) -> list[float | Unscored]:
+        return await scorer.score(rollout.question, [path.text for path in rollout.paths])
+
+    scored = await _of_all(scorer.name, of_paths, rollouts, err)
+    return [[None if isinstance(score, Unscored) else score for score in of_question] for of_question in scored]
+
+
+async def score_steps(
+    scorer: StepScorer, name: str, rollouts: Sequence[Rollout], steps: str, err: Console
+) -> dict[str, Scores]:
+    """Score the steps of all paths, several questions at once. Gives the scores of the paths by aggregation."""
+    cut = step_cutter(steps)
+
+    async def of_paths(rollout: Rollout) -> list[list[float] | Unscored]:
+        texts = [path.text for path in rollout.paths]
+        return await scorer.score_steps(rollout.question, texts, [cut(text) for text in texts])
+
+    scored = await _of_all(f"the steps of {name}", of_paths, rollouts, err)
+    return {
+        aggregation: [
+            [None if isinstance(scores, Unscored) else aggregate(scores) for scores in of_question]
+            for of_question in scored
+        ]
+        for aggregation, aggregate in AGGREGATIONS.items()
+    }
+
+
+async def _of_all(
+    name: str, score_one: Callable[[Rollout], Awaitable[_T]], rollouts: Sequence[Rollout], err: Console
+) -> list[_T]:
     slots = asyncio.Semaphore(64)
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(f"scoring with {scorer.name}", total=len(rollouts))
+        task = progress.add_task(f"scoring with {name}", total=len(rollouts))
 
-        async def one(rollout: Rollout) -> list[float | None]:
+        async def one(rollout: Rollout) -> _T:
             async with slots:
-                scores = await scorer.score(rollout.question, [path.text for path in rollout.paths])
+                scored = await score_one(rollout)
             progress.advance(task)
-            return [None if isinstance(score, Unscored) else score for score in scores]
+            return scored
 
         return list(await asyncio.gather(*map(one, rollouts)))
 
@@ -77,24 +116,36 @@ def read_test(file: Path, sizes: Sequence[int]) -> list[Rollout]:
         raise InputError(str(error) if str(file) in str(error) else f"{file}: {error}") from error
 
 
-async def compare_rules(file: Path, folders: Mapping[str, Path], sizes: Sequence[int], err: Console) -> RuleReport:
-    """Compare the scorers in these folders on one file.
+async def compare_rules(
+    file: Path, folders: Mapping[str, Path], sizes: Sequence[int], err: Console, steps: str | None = None
+) -> RuleReport:
+    """Compare the scorers in these folders on one file; with `steps`, also each aggregation of the scores of steps.
 
     Raises:
         InputError: the rollouts cannot be used.
         ModelError: a scorer cannot be loaded.
+        SettingsError: a scorer cannot score steps, or `steps` does not say where they end.
     """
     rollouts = read_test(file, sizes)
     scored: dict[str, Scores] = {}
+    full: dict[str, str] = {}
     uncalibrated = []
     for name, folder in folders.items():
         scorer = load_scorer(folder)
         try:
             scored[name] = await score(scorer, rollouts, err)
             uncalibrated += [] if scorer.calibrated else [name]
+            if steps is not None:
+                gradings = {rule: step_grading(scorer, steps, rule) for rule in AGGREGATIONS}
+                names = {rule: f"{name} ({rule})" for rule in AGGREGATIONS}
+                assert isinstance(scorer, StepScorer)  # `step_grading` has checked it
+                found = await score_steps(scorer, name, rollouts, steps, err)
+                scored |= {names[rule]: scores for rule, scores in found.items()}
+                full |= dict.fromkeys(names.values(), name)
+                uncalibrated += [names[rule] for rule, made in gradings.items() if made and not made.calibrated]
         finally:
             await scorer.aclose()
-    rows = compare(rollouts, scored, sizes)
+    rows = compare(rollouts, scored, sizes, full)
     errors = {name: calibration_error(rollouts, scores) for name, scores in scored.items()}
     unscored = {
         name: sum(
@@ -132,12 +183,15 @@ def tables(report: RuleReport) -> list[Table]:
     made = []
     for n in sorted({row.paths for row in report.rows}):
         title = f"{report.file}: {report.questions:,} questions, {n} paths"
-        figures = (Column(heading, right=True) for heading in ("accuracy", "over majority"))
-        table = Table("scorer", "rule", *figures, title=title)
+        with_steps = any(row.over_full_points is not None for row in report.rows)
+        headings = ["accuracy", "over majority", *(["over full paths"] if with_steps else [])]
+        table = Table("scorer", "rule", *(Column(heading, right=True) for heading in headings), title=title)
         for row in report.rows:
             if row.paths == n:
                 ahead = "" if row.rule == MAJORITY else row.ahead_points.points()
-                table.add_row(row.scorer or "", row.rule, row.accuracy.percent(), ahead)
+                over_full = "" if row.over_full_points is None else row.over_full_points.points()
+                cells = [row.scorer or "", row.rule, row.accuracy.percent(), ahead, over_full]
+                table.add_row(*cells[: 2 + len(headings)])
         made.append(table)
     return made
 
@@ -154,9 +208,11 @@ def print_report(report: RuleReport, out: Console) -> None:
     for name, count in report.unscored.items():
         if count:
             out.print(Text(f"{name}: {count} paths could not be scored, and did not count"))
+    by_steps = any(row.over_full_points is not None for row in report.rows)
+    gains = "Gains are" if by_steps else "The gain over the majority is"
     out.print(
         Text(
-            "Brackets are 95 % intervals over questions. The gain over the majority is paired, in percentage points.",
+            f"Brackets are 95 % intervals over questions. {gains} paired, in percentage points.",
             "dim",
         )
     )
@@ -173,12 +229,16 @@ def main() -> None:
         help="folders of scorers, or parents of such folders (default: the bundled one)",
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16], help="paths to choose among")
+    parser.add_argument(
+        "--steps", metavar="RULE", help="also score steps: lines, sentences, or a regular expression that ends one"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args()
     out, err = standard_output(), Console(stderr=True)
     try:
         reports = [
-            asyncio.run(compare_rules(file, named(options.scorer), options.sizes, err)) for file in options.rollouts
+            asyncio.run(compare_rules(file, named(options.scorer), options.sizes, err, options.steps))
+            for file in options.rollouts
         ]
     except EgrmError as error:
         sys.exit(f"error: {error}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from types import MappingProxyType
 
 import numpy as np
 
@@ -41,6 +42,8 @@ class RuleRow:
     accuracy: Estimate
     ahead_points: Estimate
     """The gain in accuracy over the majority vote, in percentage points, paired."""
+    over_full_points: Estimate | None = None
+    """The gain over the same rule with the scores of the full paths, paired; None if these are such scores."""
 
 
 def with_paths(rollouts: Sequence[Rollout], n: int) -> list[Rollout]:
@@ -58,8 +61,15 @@ def with_paths(rollouts: Sequence[Rollout], n: int) -> list[Rollout]:
     return enough
 
 
-def compare(rollouts: Sequence[Rollout], scored: Mapping[str, Scores], sizes: Sequence[int]) -> list[RuleRow]:
+def compare(
+    rollouts: Sequence[Rollout],
+    scored: Mapping[str, Scores],
+    sizes: Sequence[int],
+    full: Mapping[str, str] = MappingProxyType({}),
+) -> list[RuleRow]:
     """The rows of every scorer and rule by size, between the majority vote and the best possible choice.
+
+    `full` has, for scores that are made of those of steps, the name of the scores of the full paths.
 
     Every question needs at least as many paths as the largest size. See `with_paths`.
     """
@@ -75,19 +85,34 @@ def compare(rollouts: Sequence[Rollout], scored: Mapping[str, Scores], sizes: Se
         for name, scores in scored.items():
             choices += [(name, rule, accuracies(_by(decide), scores)) for rule, decide in SELECTION_RULES.items()]
         choices += [(None, BEST, accuracies(_best, unscored))]
-        rows += [_row(scorer, rule, n, values, majority) for scorer, rule, values in choices]
+        known = {(scorer, rule): values for scorer, rule, values in choices}
+        for scorer, rule, values in choices:
+            of_full = known[full[scorer], rule] if scorer is not None and scorer in full else None
+            rows.append(_row((scorer, rule), n, values, majority, of_full))
     return rows
 
 
-def _row(scorer: str | None, rule: str, n: int, values: Sequence[float], majority: Sequence[float]) -> RuleRow:
-    columns = np.array([values, majority])
+def _row(
+    choice: tuple[str | None, str],
+    n: int,
+    values: Sequence[float],
+    majority: Sequence[float],
+    full: Sequence[float] | None,
+) -> RuleRow:
+    scorer, rule = choice
     return RuleRow(
         scorer,
         rule,
         n,
-        accuracy=bootstrap(columns, lambda resampled: float(resampled[0].mean())),
-        ahead_points=bootstrap(columns, lambda resampled: 100 * float(resampled[0].mean() - resampled[1].mean())),
+        accuracy=bootstrap(np.array([values]), lambda resampled: float(resampled[0].mean())),
+        ahead_points=_gain_points(values, majority),
+        over_full_points=None if full is None else _gain_points(values, full),
     )
+
+
+def _gain_points(values: Sequence[float], others: Sequence[float]) -> Estimate:
+    columns = np.array([values, others])
+    return bootstrap(columns, lambda resampled: 100 * float(resampled[0].mean() - resampled[1].mean()))
 
 
 def _accuracy(rollout: Rollout, scores: Sequence[float | None], n: int, choice: _Choice) -> float:

@@ -26,7 +26,8 @@ from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
 from egrm_graph.cli.setting_options import reflowed
 from egrm_graph.cli.trace import trace
-from egrm_graph.cli.train import scorer
+from egrm_graph.cli.train import process_reward, scorer
+from egrm_graph.cli.trees import trees
 from egrm_graph.cli.verify import verify
 from egrm_graph.errors import EgrmError
 from egrm_graph.terminal.terminal_text import print_error
@@ -93,12 +94,13 @@ def _add(group: typer.Typer, command: Callable[..., None], name: str | None = No
     group.command(name, help=reflowed(command.__doc__ or ""), epilog=epilog)(command)
 
 
-for takes_settings in (ask, verify, demo, bench, rollouts):
+for takes_settings in (ask, verify, demo, bench, trees, rollouts):
     _add(app, takes_settings, epilog=_ENVIRONMENT)
 for takes_none in (attack, replay, calibrate):
     _add(app, takes_none)
 _add(app, serve_model, "serve-model")
 _add(train, scorer)
+_add(train, process_reward, "process-reward")
 _add(train, ablation)
 app.add_typer(train, name="train")
 app.add_typer(trace, name="trace")

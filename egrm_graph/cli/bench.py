@@ -102,7 +102,7 @@ def bench(
     try:
         with recorded(settings, err) as store:
             plan = BenchPlan(selected, folder, done, concurrency, timed=draws is None)
-            run = asyncio.run(_run(settings, store, names, plan, saving=_saving(draws, ask=not draws_only), err=err))
+            run = asyncio.run(_run(settings, store, names, plan, saving=saving(draws, ask=not draws_only), err=err))
     except KeyboardInterrupt:
         err.print(Text(f"egrm: interrupted; run the same command with --resume to continue {output}"), soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -132,17 +132,17 @@ def names_in(methods: str) -> list[str]:
     return names
 
 
-def _saving(folder: Path | None, *, ask: bool) -> Callable[[Parts], Parts]:
+def saving(folder: Path | None, *, ask: bool) -> Callable[[Parts], Parts]:
     """Makes the client save its draws in the folder, if there is one."""
     from egrm_graph.clients.saved_draws import SavedDraws
 
-    def saving(parts: Parts) -> Parts:
+    def wrapped(parts: Parts) -> Parts:
         if folder is None:
             return parts
         client = SavedDraws(parts.client, folder, ask=ask)
         return replace(parts, client=client, closers=(client.aclose, *parts.closers))
 
-    return saving
+    return wrapped
 
 
 async def _run(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -30,6 +30,15 @@ from egrm_graph.settings import PATHS, Settings
 if TYPE_CHECKING:
     from egrm_graph.parts import Parts
     from egrm_graph.training.roll_out import RolloutRow
+    from egrm_graph.training.step_completions import FixedSteps
+
+TREE = "entropy_tree"
+"""The strategy whose paths are labeled. It may draw fewer paths than wanted."""
+
+StepEndOption = Annotated[str | None, typer.Option(metavar="RULE", help="Label each step; RULE says where it ends.")]
+CompletionsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help=r"Completions per step, for its label. \[default: 8]")
+]
 
 
 @with_settings
@@ -41,36 +50,80 @@ def rollouts(
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
     concurrency: ConcurrencyOption = 32,
+    step_end: StepEndOption = None,
+    completions: CompletionsOption = None,
 ) -> None:
     """Draw reasoning paths for questions, to train a scorer on. Each line in gives one line out, in the same order.
 
-    A line in needs a "question" and a "reference", its correct answer. It may have an "id" and a "level".
+    A line in needs a "question" and a "reference", its correct answer.
 
     Exit status: 0 when every line has its paths, 1 when some have none, 2 when nothing could be asked.
 
-    \fEvery line needs a unique id, because --resume goes by it. Without an "id", that is the line number.
+    \fA line in may have a "level". Every line needs a unique id, because --resume goes by it. Without an "id", that is
+    the line number.
 
     A line out has the paths (--paths of them), each with its answer, whether that is right, its tokens, and their
-    log-probabilities. If the line could not be asked, it has the line number and the reason as "error", and the other
-    lines continue.
+    log-probabilities; and the requests and the tokens that they took. If the line could not be asked, it has the line
+    number and the reason as "error", and the other lines continue.
+
+    With --strategy entropy_tree, the paths form a tree of at most --paths leaves, and each stretch between two branches
+    is labeled by the leaves after it.
+
+    With --step-end, paths (one, unless --paths is given) are cut into steps that end with `lines`, with `sentences`, or
+    with what a regular expression matches, and each is labeled by --completions drawn from its end.
 
     An --output that ends in .parquet is converted to Parquet once all paths are drawn.
     """
-    # Nothing is scored here, so no scorer is loaded or called.
-    settings = settings.model_copy(update={"scorer": None, "scorer_url": None})
+    if settings.steps not in ("auto", "none"):
+        raise SettingsError(
+            f"steps={settings.steps!r} (--steps) says which steps a scorer scores, and here nothing is scored; to "
+            "label steps, use --step-end, or leave --steps out"
+        )
+    # No scorer is loaded or called.
+    settings = settings.model_copy(update={"scorer": None, "scorer_url": None, "aggregation": "auto"})
+    steps = _fixed_steps(step_end, completions)
+    if steps is not None:
+        steps.check_settings(settings)
+        settings = settings.model_copy(update={"paths": settings.paths or 1})
     with _lines_file(output, resume=resume, overwrite=overwrite) as lines:
         job = JsonlJob.prepared(file, lines, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
         if lines is not None and resume and lines.exists():
-            _refuse_other_paths(lines, settings.paths or PATHS)
-        job.run(settings, _answering, RolloutCounts(), Console(stderr=True, highlight=False))
+            _refuse_other_rollouts(lines, settings, labeled=steps is not None or settings.strategy == TREE)
+        err = Console(stderr=True, highlight=False)
+        job.run(settings, lambda parts: _answering(parts, steps), RolloutCounts(), err)
 
 
-def _refuse_other_paths(lines: Path, paths: int) -> None:
+def _fixed_steps(step_end: str | None, completions: int | None) -> FixedSteps | None:
+    """How paths are cut into steps, by the options.
+
+    Raises:
+        SettingsError: they do not go together.
+    """
+    if step_end is None:
+        if completions is not None:
+            raise SettingsError(
+                f"--completions {completions} draws from the ends of steps, and nothing says where steps end; add "
+                "--step-end, such as --step-end lines"
+            )
+        return None
+    from egrm_graph.training.step_completions import COMPLETIONS, FixedSteps
+
+    return FixedSteps(step_end, completions or COMPLETIONS)
+
+
+def _refuse_other_rollouts(lines: Path, settings: Settings, *, labeled: bool) -> None:
+    paths = settings.paths or PATHS
     with lines.open("rb") as stream:
         for number, raw in enumerate((raw for raw in stream if raw.endswith(b"\n")), start=1):
             row = json.loads(raw)
-            drawn = len(row.get("paths", ())) + row.get("lost", 0)
-            if "paths" in row and drawn != paths:
+            found = row.get("paths", ())
+            drawn = len(found) + row.get("lost", 0)
+            if found and labeled != any("steps" in path for path in found):
+                raise SettingsError(
+                    f"line {number} of {lines} has {'no labeled' if labeled else 'labeled'} steps; resume with the "
+                    "options that it was written with, or name another --output"
+                )
+            if drawn > paths or ("paths" in row and drawn < paths and settings.strategy != TREE):
                 raise SettingsError(
                     f"line {number} of {lines} has {drawn} paths, and --paths is {paths}; "
                     f"resume with --paths {drawn}, or name another --output"
@@ -98,11 +151,14 @@ def _lines_file(output: Path | None, *, resume: bool, overwrite: bool) -> Iterat
         raise
 
 
-def _answering(parts: Parts) -> Answering[RolloutRow]:
+def _answering(parts: Parts, steps: FixedSteps | None) -> Answering[RolloutRow]:
     from egrm_graph.training.roll_out import roll_out
+
+    if steps is not None:
+        steps.check_client(parts.client)
 
     async def answer(line: Line) -> RolloutRow:
         level = line.others.get("level")
-        return await roll_out(parts, line.inputs, level if isinstance(level, int) else None)
+        return await roll_out(parts, line.inputs, level if isinstance(level, int) else None, steps)
 
     return Answering(answer, lambda row: not row["paths"], parts.client.check)

@@ -87,20 +87,41 @@ class RolloutCounts(Counts["RolloutRow"]):
     paths: int = 0
     right: int = 0
     lost: int = 0
+    requests: int = 0
     completion_tokens: int = 0
+    steps: int = 0
+    """Labeled steps."""
+    values: float = 0.0
+    shares: float = 0.0
+    """The sums of their labels."""
+    certain: int = 0
+    """Steps whose share is 0 or 1."""
 
     def count(self, answer: RolloutRow) -> None:
         self.failed += not answer["paths"]
         self.paths += len(answer["paths"])
         self.right += sum(path["correct"] for path in answer["paths"])
         self.lost += answer["lost"]
-        self.completion_tokens += sum(path["n_tokens"] or 0 for path in answer["paths"])
+        self.requests += answer.get("requests", 0)
+        self.completion_tokens += answer.get("completion_tokens", 0)
+        for step in (step for path in answer["paths"] for step in path.get("steps", ())):
+            self.steps += 1
+            self.values += step["value"]
+            self.shares += step["share"]
+            self.certain += step["share"] in (0, 1)
 
     def summary(self) -> str:
         parts = [f"{self.done} questions", f"{self.paths} paths", f"{self.right} of them right"]
         parts += [f"{self.lost} lost"] if self.lost else []
         parts += [f"{self.failed} bad lines"] if self.failed else []
-        return f"{', '.join(parts)}; {self.completion_tokens:,} completion tokens"
+        cost = f"{self.completion_tokens:,} completion tokens in {self.requests:,} requests"
+        return f"{', '.join(parts)}; {cost}{self._labels() if self.steps else ''}"
+
+    def _labels(self) -> str:
+        return (
+            f"; {self.steps:,} labeled steps, mean value {self.values / self.steps:.3f}, mean share "
+            f"{self.shares / self.steps:.3f}, {self.certain / self.steps:.0%} of the shares 0 or 1"
+        )
 
 
 @contextmanager

@@ -38,6 +38,14 @@ def serve_model(
     name: Annotated[
         str | None, typer.Option(help="Name to serve it as.", show_default="the folder's, or the hub's")
     ] = None,
+    steps: Annotated[
+        bool,
+        typer.Option(
+            "--steps",
+            help="Serve a scorer so that it scores steps, too.",
+            show_default="if it was trained on steps",
+        ),
+    ] = False,
     python: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +79,8 @@ def serve_model(
     folder = Path(path).expanduser().resolve()
     own_name = folder.name if folder.is_dir() else model
     scorer, served = is_scorer(folder), name or own_name
+    if steps:
+        _require_step_scorer(folder, model, scorer=scorer)
     if scorer and served != own_name:
         raise SettingsError(
             f"--name {served} does not fit a scorer, which is served under the name of its folder; leave it out"
@@ -79,7 +89,7 @@ def serve_model(
     with (
         ended_like_interrupted(),
         ended_with_parent() if tied else nullcontext(),
-        start(path, name=served, port=port, python=python, extra_args=extra or []) as server,
+        start(path, name=served, port=port, python=python, steps=steps, extra_args=extra or []) as server,
     ):
         err.print(Text(f"vLLM is starting; its log is {server.log_path}"), soft_wrap=True)
         _wait(server, timeout_s, err)
@@ -88,6 +98,24 @@ def serve_model(
         err.print("Press Ctrl-C to stop.")
         status = server.process.wait()
         raise ServerError(f"vLLM exited with status {status}; its log is {server.log_path}")
+
+
+def _require_step_scorer(folder: Path, model: str, *, scorer: bool) -> None:
+    """Checks that `--steps` makes sense for what is served.
+
+    Raises:
+        SettingsError: it is not a scorer, or cannot score steps.
+    """
+    from egrm_graph.scoring.checkpoint import check_config
+    from egrm_graph.scoring.step_profile import reads_both_ways
+
+    if not scorer:
+        raise SettingsError(f"--steps is for a scorer, and {model} is not one; leave it out")
+    if reads_both_ways(check_config(folder)):
+        raise SettingsError(
+            f"--steps is for a scorer that is a decoder, and {model} is an encoder, which would see what follows a "
+            "step; leave it out"
+        )
 
 
 def _options(server: VllmServer, folder: Path | None, *, scorer: bool) -> str:

@@ -17,6 +17,9 @@ SHARES = {
     "majority": "majority",
     "oracle": "any path right",
     "pairwise": "pairs in order",
+    "first_error_f1": "first-error F1",
+    "step_accuracy": "steps judged correctly",
+    "steps_in_order": "pairs of steps in order",
 }
 
 

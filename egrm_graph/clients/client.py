@@ -35,7 +35,8 @@ class Sampling:
     pattern: str | None = None
     """A regular expression that the full completion matches; None for any text."""
     begins_with: tuple[int, ...] | None = None
-    """The tokens with which the completion begins, as ids; the model goes on after them. If it is not None, even if it
+    """The tokens with which the completion begins, as ids; the model goes on after them. They end with a full
+    character. If it is not None, even if it
     is empty, the text has everything, a thinking model's thoughts included, and the completion has the `likeliest`
     tokens, `logprobs` of them at each position. Only for a client that `ContinuesTokens`."""
     thinking: Thinking = "default"

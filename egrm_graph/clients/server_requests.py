@@ -54,7 +54,7 @@ def sample_body(
         body["structured_outputs"] = {"choice": list(sampling.choices)}
     elif sampling.pattern:
         body["structured_outputs"] = {"regex": sampling.pattern}
-    if prompt_ids is not None:  # the template has been told about thinking
+    if prompt_ids is not None:  # they come from the template, which switches thinking
         return body | {"prompt": list(prompt_ids), "return_tokens_as_token_ids": True}
     return body | thinking_switch(api, endpoint, sampling.thinking, switch=switch)
 

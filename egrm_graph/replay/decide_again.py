@@ -128,6 +128,7 @@ def _run(record: Record, changes: Mapping[str, Any]) -> Run:
     of_run = {name: value for name, value in values.items() if name in RunSettings.model_fields}
     if "measure" in changes:  # its own threshold applies, unless the run had one
         of_run["threshold"] = record["settings"]["threshold"]
+    of_run |= {"steps": "none", "aggregation": "auto"}  # the record has the scores of the paths
     settings = parts.settings.overridden({**of_run, **changes})
     parts.measure(settings)
     return Run(parts, settings, lambda _: None, parts.client)

@@ -1,4 +1,4 @@
-"""The queue for batches: rows of token ids, the requests that wait for their scores, and the choice of a batch."""
+"""The queue for batches: rows, the requests that wait for their scores, and the choice of a batch."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from egrm_graph.scoring.score_row import RowScores, ScoreRow
 from egrm_graph.scoring.scorer import Unscored
+
+_Key = tuple[bytes, tuple[int, ...]]
 
 
 @dataclass(eq=False)
 class ScoreRequest:
-    """One call: its scores so far, in order; None for those that are not known yet."""
+    """One call: the scores of its rows so far, in order; None for those that are not known yet."""
 
-    scores: list[float | Unscored | None] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
-    future: Future[list[float | Unscored]] = field(default_factory=Future)
+    scores: list[RowScores | None] = field(default_factory=list)
+    keys: list[_Key] = field(default_factory=list)
+    future: Future[list[RowScores]] = field(default_factory=Future)
 
     def settle(self) -> None:
         """Resolves the request if all of its scores are known."""
@@ -34,44 +37,45 @@ class ScoreRequest:
 
 @dataclass(eq=False)
 class BatchRow:
-    """Token ids, and the requests and positions that get their score."""
+    """A row, and the requests and positions that get its scores."""
 
-    ids: Sequence[int]
+    row: ScoreRow
     since_s: float
     """When the first request for it came, on the monotonic clock."""
     targets: list[tuple[ScoreRequest, int]] = field(default_factory=list)
 
-    def set_score(self, score: float | Unscored) -> None:
+    def set_scores(self, scores: RowScores) -> None:
         for request, i in self.targets:
-            request.scores[i] = score
+            request.scores[i] = scores
 
 
 class BatchQueue:
-    """Rows by age. Equal rows are one row. Not safe to use from several threads."""
+    """Rows by age. Equal rows, with equal places, are one row. Not safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._rows: dict[bytes, BatchRow] = {}  # oldest first
+        self._rows: dict[_Key, BatchRow] = {}  # oldest first
 
     def __len__(self) -> int:
         return len(self._rows)
 
     @property
     def n_tokens(self) -> int:
-        return sum(len(row.ids) for row in self._rows.values())
+        return sum(len(queued.row.ids) for queued in self._rows.values())
 
     @property
     def oldest_s(self) -> float:
         """When the oldest row came. The queue must not be empty."""
         return next(iter(self._rows.values())).since_s
 
-    def add(self, request: ScoreRequest, rows: Sequence[Sequence[int] | Unscored]) -> None:
+    def add(self, request: ScoreRequest, rows: Sequence[ScoreRow | Unscored]) -> None:
         request.scores = [row if isinstance(row, Unscored) else None for row in rows]
         for i, row in enumerate(rows):
             if not isinstance(row, Unscored):
-                ids = array("i", row)  # four bytes per token
-                key = ids.tobytes()
+                ids = array("i", row.ids)  # four bytes per token
+                key = ids.tobytes(), row.places
                 request.keys.append(key)
-                self._rows.setdefault(key, BatchRow(ids, time.monotonic())).targets.append((request, i))
+                queued = self._rows.setdefault(key, BatchRow(ScoreRow(ids, row.places), time.monotonic()))
+                queued.targets.append((request, i))
 
     def remove(self, request: ScoreRequest) -> None:
         for key in request.keys:
@@ -84,7 +88,7 @@ class BatchQueue:
     def take(self, max_tokens: int) -> list[BatchRow]:
         """Removes and returns the next batch: the oldest row, so that none starves, and rows of similar length."""
         keys, rows = list(self._rows), list(self._rows.values())
-        batch = next_batch([len(row.ids) for row in rows], max_tokens)
+        batch = next_batch([len(queued.row.ids) for queued in rows], max_tokens)
         for i in batch:
             del self._rows[keys[i]]
         return [rows[i] for i in batch]

@@ -20,10 +20,11 @@ from egrm_graph.errors import ModelError, SettingsError
 from egrm_graph.runtime.forking import call_in_children
 from egrm_graph.scoring.batch_queue import BatchQueue, BatchRow, ScoreRequest
 from egrm_graph.scoring.capacity import WeightedSemaphore
+from egrm_graph.scoring.score_row import RowScores, ScoreRow
 from egrm_graph.scoring.scorer import Unscored
 
-_ReadRows = Callable[[], Sequence[Sequence[int] | Unscored]]
-_ScoreRows = Callable[[Sequence[Sequence[int]]], Sequence[float | Unscored]]
+_ReadRows = Callable[[], Sequence[ScoreRow | Unscored]]
+_ScoreRows = Callable[[Sequence[ScoreRow]], Sequence[RowScores]]
 
 BATCH_WAIT_S = 0.005
 """How long rows wait at most for those of requests that are being read."""
@@ -66,7 +67,7 @@ class Batcher:
         """The number of requests that are being read."""
         return self._reading
 
-    async def score(self, n_paths: int, read: _ReadRows, *, quick: bool = False) -> list[float | Unscored]:
+    async def score(self, n_paths: int, read: _ReadRows, *, quick: bool = False) -> list[RowScores]:
         """The scores of the `n_paths` rows that `read` returns, at most `max_pending_paths`. Cancelling removes them.
 
         If `read` is `quick` and the worker is idle, the worker calls it, which saves waking another thread.
@@ -114,7 +115,7 @@ class Batcher:
             self._rows.remove(request)
 
     def _read(self, request: ScoreRequest, read: _ReadRows) -> None:
-        rows: Sequence[Sequence[int] | Unscored] = ()
+        rows: Sequence[ScoreRow | Unscored] = ()
         try:
             rows = () if request.future.done() else read()
         except Exception as error:
@@ -126,7 +127,7 @@ class Batcher:
             self._changed.notify()
         request.settle()
 
-    def _queue(self, request: ScoreRequest, rows: Sequence[Sequence[int] | Unscored]) -> None:
+    def _queue(self, request: ScoreRequest, rows: Sequence[ScoreRow | Unscored]) -> None:
         self._rows.add(request, rows)
         if self._rows and not self._draining:
             self._draining = True
@@ -134,10 +135,10 @@ class Batcher:
 
     def _drain(self) -> None:
         while batch := self._next_batch():
-            scores = self._score_rows([row.ids for row in batch])
-            for row, score in zip(batch, scores, strict=True):
-                row.set_score(score)
-            for request in {request for row in batch for request, _ in row.targets}:
+            scored = self._score_rows([queued.row for queued in batch])
+            for queued, scores in zip(batch, scored, strict=True):
+                queued.set_scores(scores)
+            for request in {request for queued in batch for request, _ in queued.targets}:
                 request.settle()
 
     def _next_batch(self) -> list[BatchRow]:
@@ -163,5 +164,5 @@ class Batcher:
         return ModelError(f"the scorer {self._name!r} is closed; load it again")
 
 
-def _all_unscored(rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
+def _all_unscored(rows: Sequence[ScoreRow]) -> list[RowScores]:
     return [Unscored("the scorer is closed")] * len(rows)

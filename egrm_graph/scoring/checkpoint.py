@@ -14,14 +14,21 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from egrm_graph.errors import ModelError
+from egrm_graph.scoring.aggregate_calibration import AggregateCalibration
 from egrm_graph.scoring.score_calibration import Calibration
 from egrm_graph.settings import explain
+from egrm_graph.steps.aggregation import AGGREGATIONS
+from egrm_graph.steps.cutting import step_cutter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 DEFAULT_INPUT = "{question}\n\n{path}"
 MANIFEST = "egrm.json"
+TWO_TO_ONE = (
+    ". If label 1 means right, such a classifier has the difference of the two rows of its head: the sigmoid of its "
+    "logit is the softmax probability of label 1"
+)
 
 
 class Manifest(BaseModel):
@@ -39,6 +46,22 @@ class Manifest(BaseModel):
     trained on full paths."""
     aggregation: str | None = None
     """How the scores of its steps become the score of a path."""
+    path_calibration: AggregateCalibration | None = None
+    """How what the scores of steps add up to becomes a probability; None if that was not calibrated."""
+
+    @field_validator("steps")
+    @classmethod
+    def _cuts(cls, steps: str | None) -> str | None:
+        if steps is not None:
+            step_cutter(steps)
+        return steps
+
+    @field_validator("aggregation")
+    @classmethod
+    def _is_known(cls, aggregation: str | None) -> str | None:
+        if aggregation is not None and aggregation not in AGGREGATIONS:
+            raise ValueError(f"the aggregations are {', '.join(AGGREGATIONS)}")
+        return aggregation
 
     @field_validator("input")
     @classmethod
@@ -71,8 +94,8 @@ def refuse_unsafe(folder: Path) -> None:
         raise ModelError(f"the scorer in {folder} has {found}; save it with `model.save_pretrained` as safetensors")
 
 
-def check_config(folder: Path) -> None:
-    """Checks a scorer without its weights.
+def check_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a scorer, which is checked without its weights.
 
     Raises:
         ModelError: it does not exist, needs code of its own, or has more than one label.
@@ -90,8 +113,9 @@ def check_config(folder: Path) -> None:
     if labels != 1:
         raise ModelError(
             f"the model in {folder} has {labels} labels, but a scorer has 1; train one from it with "
-            f"`egrm train scorer`, or use a classifier with num_labels=1"
+            f"`egrm train scorer`, or use a classifier with num_labels=1{TWO_TO_ONE if labels == 2 else ''}"
         )
+    return config
 
 
 def read_json(file: Path) -> dict[str, Any]:

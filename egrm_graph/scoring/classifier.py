@@ -1,13 +1,13 @@
 """The scorer that runs in this process: a sequence classifier whose score is the sigmoid of its single logit.
 
-It reads the question and the full path in its checkpoint's template. One scorer serves any number of runs at once and
-batches their paths.
+It reads the question and the full path in its checkpoint's template. A decoder can also be read at the end of each
+step, in one pass for each path. One scorer serves any number of runs at once and batches their paths.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Self
 from egrm_graph.errors import SetupError
 from egrm_graph.runtime.forking import call_in_children, cannot_fork, limit_torch_threads
 from egrm_graph.scoring.batching import Batcher
+from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.forward import score_rows
 from egrm_graph.scoring.layout import Layout
+from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
 from egrm_graph.scoring.scorer import Unscored
-from egrm_graph.scoring.scorer_loading import open_checkpoint
+from egrm_graph.scoring.scorer_loading import open_checkpoint, step_profile
+from egrm_graph.scoring.step_profile import StepProfile, is_calibrated, path_scores, require_steps
+from egrm_graph.steps.cutting import step_cutter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,9 +45,11 @@ class ClassifierScorer:
         *,
         name: str,
         calibrated: bool = False,
+        profile: StepProfile | None = None,
         max_batch_tokens: int | None = None,
         max_pending_paths: int = MAX_PENDING_PATHS,
     ) -> None:
+        self._profile = step_profile(model, layout, Manifest()) if profile is None else profile
         self._layout = layout
         self._name = name
         self._calibrated = calibrated
@@ -78,11 +84,13 @@ class ClassifierScorer:
         """
         folder = Path(folder)
         model, layout, manifest = open_checkpoint(folder, device)
+        profile = step_profile(model, layout, manifest)
         return cls(
             model,
             layout,
             name=folder.resolve().name,
-            calibrated=getattr(manifest, "calibration", None) is not None,
+            calibrated=is_calibrated(manifest, profile),
+            profile=profile,
             max_batch_tokens=max_batch_tokens,
             max_pending_paths=max_pending_paths,
         )
@@ -95,23 +103,58 @@ class ClassifierScorer:
     def calibrated(self) -> bool:
         return self._calibrated
 
+    @property
+    def step_profile(self) -> StepProfile:
+        """What its checkpoint says about the scores of steps."""
+        return self._profile
+
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one.
+
+        If the scorer was trained on steps, it is the aggregate of their scores.
 
         Raises:
             ModelError: the scorer is closed.
             SetupError: it is on a GPU, and this process was forked.
         """
+        if self._profile.steps is not None:
+            ends = [step_cutter(self._profile.steps)(path) for path in paths]
+            return path_scores(await self.score_steps(question, paths, ends), self._profile)
+        return only_scores(
+            await self._scored(question, paths, lambda some: whole_rows(self._layout.rows(question, paths[some])))
+        )
+
+    async def score_steps(
+        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> list[list[float] | Unscored]:
+        """For each path, in order, a score in [0, 1] for each step, read at its last token.
+
+        `Unscored` for a path that cannot be scored, or with a step that cannot.
+
+        Raises:
+            ModelError: the scorer cannot score steps, or it is closed.
+            SetupError: it is on a GPU, and this process was forked.
+        """
+        require_steps(self._name, self._profile)
+        return await self._scored(
+            question, paths, lambda some: self._layout.step_rows(question, paths[some], ends[some])
+        )
+
+    async def _scored(
+        self, question: str, paths: Sequence[str], rows: Callable[[slice], Sequence[ScoreRow | Unscored]]
+    ) -> list[RowScores]:
+        """The scores of all paths, whose `rows` are read a part at a time."""
         if self._forked_error is not None:
             raise self._forked_error
-        scores: list[float | Unscored] = []
+        scored: list[RowScores] = []
         most = self._batcher.max_pending_paths
         for start in range(0, len(paths), most):
-            some = tuple(paths[start : start + most])
-            read = partial(self._layout.rows, question, some)
-            quick = len(some) * len(question) + sum(map(len, some)) <= QUICK_CHARACTERS
-            scores += await self._batcher.score(len(some), read, quick=quick)
-        return scores
+            some = slice(start, start + most)
+            n_characters = sum(len(question) + len(path) for path in paths[some])
+            scored += await self._batcher.score(
+                len(paths[some]), partial(rows, some), quick=n_characters <= QUICK_CHARACTERS
+            )
+        return scored
 
     async def aclose(self) -> None:
         """Fails the running calls, and releases threads and weights."""

@@ -7,6 +7,8 @@ of the template are real. No text is ever truncated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +16,7 @@ from egrm_graph.errors import ModelError
 from egrm_graph.runtime.extras import require_extra
 from egrm_graph.scoring.checkpoint import read_json
 from egrm_graph.scoring.input_template import InputTemplate, Span, read_template
+from egrm_graph.scoring.score_row import ScoreRow
 from egrm_graph.scoring.scorer import Unscored
 
 if TYPE_CHECKING:
@@ -24,6 +27,23 @@ CHARACTERS_A_TOKEN = 8
 """Ordinary text has fewer. A text with more characters per context token is first encoded in part."""
 SEAM_TOKENS = 128
 """How many more tokens the beginning of a text may have on its own than within the full text: a word may be cut."""
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A question and a path in the template, as tokens."""
+
+    ids: list[int]
+    ends: list[int]
+    """For each token, where it ends in the text; 0 for a token that the tokenizer added."""
+    path: Span
+    """The span of the path in the text."""
+
+    @property
+    def in_path(self) -> list[tuple[int, int]]:
+        """The index and the end of each token that ends within the path."""
+        start, stop = self.path
+        return [(i, end) for i, end in enumerate(self.ends) if start < end <= stop]
 
 
 class Layout:
@@ -72,9 +92,54 @@ class Layout:
 
     def rows(self, question: str, paths: Sequence[str]) -> list[list[int] | Unscored]:
         """The token ids of each path with its question, in order; `Unscored` for a path that does not fit."""
-        return [self._row(question, path) for path in paths]
+        encoded = (self._encoded(question, path) for path in paths)
+        return [each if isinstance(each, Unscored) else each.ids for each in encoded]
 
-    def _row(self, question: str, path: str) -> list[int] | Unscored:
+    def step_rows(
+        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> list[ScoreRow | Unscored]:
+        """The rows of paths whose steps end there, in characters of the path; `Unscored` for a path that does not fit.
+
+        A step is read at the last token that lies fully within the text up to its end, and within the path. So it never
+        depends on what follows, not even on the template's text after the path.
+        """
+        return [self._step_row(question, path, of_path) for path, of_path in zip(paths, ends, strict=True)]
+
+    @property
+    def path_first(self) -> bool:
+        """Whether the template has the path before the question."""
+        return self._template.path_first
+
+    @property
+    def ends_with_path(self) -> bool:
+        """Whether the last token of a row is the last token of its path."""
+        return all(
+            isinstance(row, ScoreRow) and row.places[-1] == len(row.ids) - 1
+            for row in self.step_rows("1", ["1", "1 1"], [[1], [3]])
+        )
+
+    def _step_row(self, question: str, path: str, ends: Sequence[int]) -> ScoreRow | Unscored:
+        encoded = self._encoded(question, path)
+        if isinstance(encoded, Unscored):
+            return encoded
+        if (flaw := _flawed_steps(path, ends)) is not None:
+            return flaw
+        start, stop = encoded.path
+        stripped = len(path) - len(path.lstrip()) if self._template.strips else 0
+        places: list[int] = []
+        tokens = iter([*encoded.in_path, (-1, stop + 1)])
+        place, token_end = next(tokens)
+        for number, end in enumerate(ends, 1):
+            last = None
+            while token_end <= min(start + end - stripped, stop):
+                last = place
+                place, token_end = next(tokens)
+            if last is None:
+                return Unscored(f"no token ends within step {number} of {len(ends)}, so its score cannot be read")
+            places.append(last)
+        return ScoreRow(encoded.ids, tuple(places))
+
+    def _encoded(self, question: str, path: str) -> _Encoded | Unscored:
         flaw = _flaw(question, path)
         if flaw is not None:
             return flaw
@@ -84,17 +149,17 @@ class Layout:
                 f"question and path are {len(text)} characters, "
                 f"which is more than the {self._context_tokens} tokens that the scorer reads at most"
             )
-        row = self._disarmed(text, spans)
-        return row if isinstance(row, Unscored) else self._fitting(row)
+        encoded = self._disarmed(text, spans)
+        return encoded if isinstance(encoded, Unscored) else self._fitting(encoded)
 
-    def _fitting(self, row: list[int]) -> list[int] | Unscored:
-        if not row:
+    def _fitting(self, encoded: _Encoded) -> _Encoded | Unscored:
+        if not encoded.ids:
             return Unscored("the scorer's tokenizer has no tokens for this text")
-        if len(row) > self._context_tokens:
+        if len(encoded.ids) > self._context_tokens:
             return Unscored(
-                f"question and path are {len(row)} tokens, and the scorer reads at most {self._context_tokens}"
+                f"question and path are {len(encoded.ids)} tokens, and the scorer reads at most {self._context_tokens}"
             )
-        return row
+        return encoded
 
     def _is_far_too_long(self, text: str) -> bool:
         """Judges by the text's beginning, so that a huge text costs no more than one that is twice too long."""
@@ -105,23 +170,24 @@ class Layout:
             size *= 2
         return False
 
-    def _disarmed(self, text: str, spans: Iterable[Span]) -> list[int] | Unscored:
+    def _disarmed(self, text: str, spans: tuple[Span, Span]) -> _Encoded | Unscored:
         encoding = self._encoding(text, add_special_tokens=not self._template.complete)
-        ids = encoding.ids
+        ids, ends = encoding.ids, [end for _, end in encoding.offsets]
         spots = [k for k, i in enumerate(ids) if i in self._control]
         for k in reversed(spots):
             place = encoding.token_to_chars(k)
             if place is None or not self._is_forged(ids[k], place, text, spans):  # None: the tokenizer added it
                 continue
             content = self._control[ids[k]]
-            plain = self._encoded_as_text(text[slice(*place)], content)
+            plain, plain_ends = self._encoded_as_text(text[slice(*place)], content)
             if any(i in self.control_ids for i in plain):
                 return Unscored(
                     f"the text contains the special token {content!r}, which the scorer's tokenizer cannot encode as "
                     "plain text"
                 )
             ids[k : k + 1] = plain
-        return ids
+            ends[k : k + 1] = [place[0] + end for end in plain_ends]
+        return _Encoded(ids, ends, spans[0] if self._template.path_first else spans[1])
 
     def _is_forged(self, token: int, place: Span, text: str, spans: Iterable[Span]) -> bool:
         spelled = text[slice(*place)]
@@ -132,10 +198,14 @@ class Layout:
         end = place[1] - len(spelled) + len(spelled.rstrip())
         return any(start < span_end and span_start < end for span_start, span_end in spans)
 
-    def _encoded_as_text(self, spelled: str, content: str) -> list[int]:
-        """Encodes the text in two parts, neither of which is a special token."""
+    def _encoded_as_text(self, spelled: str, content: str) -> tuple[list[int], list[int]]:
+        """Encodes the text in two parts, neither of which is a special token. Gives the ids, and where each token ends
+        in the text."""
         cut = max(spelled.find(content), 0) + 1
-        return [*self._encode(spelled[:cut]), *self._encode(spelled[cut:])]
+        parts = [(0, spelled[:cut]), (cut, spelled[cut:])]
+        encoded = [(start, self._encoding(part, add_special_tokens=False)) for start, part in parts]
+        ids = [i for _, encoding in encoded for i in encoding.ids]
+        return ids, [start + end for start, encoding in encoded for _, end in encoding.offsets]
 
     def _encode(self, text: str) -> list[int]:
         return self._encoding(text, add_special_tokens=False).ids
@@ -152,6 +222,17 @@ def _flaw(question: str, path: str) -> Unscored | None:
         (question + path).encode()
     except UnicodeEncodeError:
         return Unscored("the question or the path is not valid Unicode")
+    return None
+
+
+def _flawed_steps(path: str, ends: Sequence[int]) -> Unscored | None:
+    if not ends:
+        return Unscored("the path has no steps")
+    if ends[-1] > len(path):
+        return Unscored(f"step {len(ends)} ends after {ends[-1]} characters, and the path has {len(path)}")
+    for number, (start, end) in enumerate(pairwise((0, *ends)), 1):
+        if start >= end or not path[start:end].strip():
+            return Unscored(f"step {number} of {len(ends)} is empty")
     return None
 
 

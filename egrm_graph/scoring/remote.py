@@ -2,6 +2,9 @@
 
 The folder on this machine needs no weights, only the template and the tokenizer. Requests contain token ids and no
 text, so the server reads a question and a path exactly as a scorer in this process does.
+
+A server gives either one logit for each text, or one for each token. Scores of steps need the latter. A decoder's logit
+at the last token is that of the full text, so such a server gives both.
 """
 
 from __future__ import annotations
@@ -16,17 +19,18 @@ from pydantic import SecretStr
 
 from egrm_graph.clients.server_errors import ServerFixes
 from egrm_graph.clients.transport import ServerRequest, Transport, all_results, read_json, served_contexts
-from egrm_graph.errors import ContextTooLong, ModelError, RunError
+from egrm_graph.errors import ContextTooLong, ModelError, RunError, SetupError
 from egrm_graph.runtime.forking import call_in_children
 from egrm_graph.scoring.checkpoint import check_config, read_manifest
 from egrm_graph.scoring.layout import Layout
-from egrm_graph.scoring.pooling import ROUTE, pooling_body, read_logits
-from egrm_graph.scoring.scorer import Unscored, squash
+from egrm_graph.scoring.pooling import ROUTE, PoolingTask, does_other_task, pooling_body, read_logits
+from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
+from egrm_graph.scoring.scorer import Unscored, squash_all
+from egrm_graph.scoring.step_profile import StepProfile, is_calibrated, path_scores, profile_of, require_steps
+from egrm_graph.steps.cutting import step_cutter
 
 REQUEST_TOKENS = 65536
 """The maximum of tokens per request. A longer path is a request of its own."""
-
-_Row = list[int] | Unscored
 
 
 class RemoteScorer:
@@ -54,9 +58,11 @@ class RemoteScorer:
             SettingsError: a URL cannot be used.
         """
         self._folder = Path(folder)
-        check_config(self._folder)
+        config = check_config(self._folder)
         self._layout = Layout.load(self._folder)
-        self._calibrated = read_manifest(self._folder).calibration is not None
+        manifest = read_manifest(self._folder)
+        self._profile = profile_of(manifest, config, self._layout)
+        self._calibrated = is_calibrated(manifest, self._profile)
         self._name = self._folder.resolve().name
         self._serve = f"`egrm serve-model {shlex.quote(str(folder))}`"
         self._transport = Transport(
@@ -73,6 +79,7 @@ class RemoteScorer:
             ),
         )
         self._max_requests = max_requests
+        self._task: PoolingTask = "classify"  # for full texts, until a server refuses it
         self._context_tokens: int | None = None  # from the servers, once they have been checked
         self._start_over()
         call_in_children(self._start_over)
@@ -91,17 +98,40 @@ class RemoteScorer:
         """Whether its scores were calibrated on held-out data."""
         return self._calibrated
 
+    @property
+    def step_profile(self) -> StepProfile:
+        """What its checkpoint says about the scores of steps."""
+        return self._profile
+
     async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         """A score in [0, 1] for each path, in order; `Unscored` for an empty, overlong, or failed one.
 
+        If the scorer was trained on steps, it is the aggregate of their scores.
+
         Raises:
-            ModelError: a server does not serve this scorer.
+            ModelError: a server does not serve this scorer, or does not score steps.
             RunError: no server answered.
         """
-        read = await asyncio.to_thread(self._layout.rows, question, tuple(paths))
-        if all(isinstance(row, Unscored) for row in read):
-            return [row for row in read if isinstance(row, Unscored)]
-        return await self._transport.run(self._score(read))
+        if self._profile.steps is not None:
+            ends = [step_cutter(self._profile.steps)(path) for path in paths]
+            return path_scores(await self.score_steps(question, paths, ends), self._profile)
+        return only_scores(
+            await self._run(whole_rows(await asyncio.to_thread(self._layout.rows, question, tuple(paths))))
+        )
+
+    async def score_steps(
+        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> list[list[float] | Unscored]:
+        """For each path, in order, a score in [0, 1] for each step, read at its last token.
+
+        `Unscored` for a path that cannot be scored, or with a step that cannot.
+
+        Raises:
+            ModelError: the scorer cannot score steps, or a server does not serve it, or not so that it scores steps.
+            RunError: no server answered.
+        """
+        require_steps(self._name, self._profile)
+        return await self._run(await asyncio.to_thread(self._layout.step_rows, question, tuple(paths), tuple(ends)))
 
     async def check(self) -> None:
         """Raises the error that names the fix if a server does not answer, or does not serve this scorer."""
@@ -111,7 +141,12 @@ class RemoteScorer:
         """Cancels what still runs, and closes the connections and the thread."""
         await self._transport.aclose()
 
-    async def _score(self, read: Sequence[_Row]) -> list[float | Unscored]:
+    async def _run(self, read: Sequence[ScoreRow | Unscored]) -> list[RowScores]:
+        if all(isinstance(row, Unscored) for row in read):
+            return [row for row in read if isinstance(row, Unscored)]
+        return await self._transport.run(self._score(read))
+
+    async def _score(self, read: Sequence[ScoreRow | Unscored]) -> list[RowScores]:
         context = await self._checked_context()
         fitting = [_fitting(row, context) for row in read]
         rows = {i: row for i, row in enumerate(fitting) if not isinstance(row, Unscored)}
@@ -124,18 +159,46 @@ class RemoteScorer:
         }
         return [row if isinstance(row, Unscored) else scores[i] for i, row in enumerate(fitting)]
 
-    async def _ask(self, rows: Sequence[list[int]]) -> list[float | Unscored]:
-        async def read(response: aiohttp.ClientResponse) -> list[float]:
-            return read_logits(await read_json(response), len(rows))
-
+    async def _ask(self, rows: Sequence[ScoreRow]) -> list[RowScores]:
         try:
-            async with self._turns:
-                logits = await self._transport.send(ServerRequest(ROUTE, pooling_body(self._name, rows)), read)
+            logits = await self._logits(rows)
         except ContextTooLong as error:  # a server with a shorter context than those that were checked
             if len(rows) == 1:
                 return [Unscored(str(error))]
-            return [score for scores in await all_results([self._ask([row]) for row in rows]) for score in scores]
-        return [squash(logit) for logit in logits]
+            return [scores for scored in await all_results([self._ask([row]) for row in rows]) for scores in scored]
+        return [squash_all(each) for each in logits]
+
+    async def _logits(self, rows: Sequence[ScoreRow]) -> list[list[float]]:
+        """The logits of each row. All rows of one call want the same: logits of steps, or of full texts."""
+        of_steps = bool(rows[0].places)
+        task: PoolingTask = "token_classify" if of_steps else self._task
+        try:
+            return await self._send(rows, task)
+        except SetupError as error:
+            if not does_other_task(error):
+                raise
+            if of_steps or self._profile.flaw is not None or task == "token_classify":
+                raise self._other_task(error, of_steps=of_steps) from error
+        self._task = "token_classify"
+        return await self._send(rows, self._task)
+
+    def _other_task(self, error: SetupError, *, of_steps: bool) -> ModelError:
+        option = " --steps" if of_steps and self._profile.steps is None else ""
+        return ModelError(
+            f"{self._name!r} is not served so that it scores {'steps' if of_steps else 'full paths'}; serve it with "
+            f"{self._serve.removesuffix('`')}{option}` ({error})"
+        )
+
+    async def _send(self, rows: Sequence[ScoreRow], task: PoolingTask) -> list[list[float]]:
+        lengths = [len(row.ids) if task == "token_classify" else 1 for row in rows]
+
+        async def read(response: aiohttp.ClientResponse) -> list[list[float]]:
+            return read_logits(await read_json(response), lengths)
+
+        request = ServerRequest(ROUTE, pooling_body(self._name, [row.ids for row in rows], task))
+        async with self._turns:
+            logits = await self._transport.send(request, read)
+        return [[each[place] for place in row.places or (-1,)] for row, each in zip(rows, logits, strict=True)]
 
     async def _checked_context(self) -> int:
         """The context in tokens that all servers and the layout support."""
@@ -169,23 +232,23 @@ class RemoteScorer:
         return context
 
 
-def _fitting(row: _Row, context_tokens: int) -> _Row:
-    if isinstance(row, list) and len(row) > context_tokens:
+def _fitting(row: ScoreRow | Unscored, context_tokens: int) -> ScoreRow | Unscored:
+    if not isinstance(row, Unscored) and len(row.ids) > context_tokens:
         return Unscored(
-            f"question and path are {len(row)} tokens, and the scorer's server reads at most {context_tokens}"
+            f"question and path are {len(row.ids)} tokens, and the scorer's server reads at most {context_tokens}"
         )
     return row
 
 
-def _batches(rows: Mapping[int, list[int]]) -> Iterator[list[int]]:
+def _batches(rows: Mapping[int, ScoreRow]) -> Iterator[list[int]]:
     """The keys of `rows` in order, in batches of at most `REQUEST_TOKENS` tokens."""
     batch: list[int] = []
     tokens = 0
     for i, row in rows.items():
-        if batch and tokens + len(row) > REQUEST_TOKENS:
+        if batch and tokens + len(row.ids) > REQUEST_TOKENS:
             yield batch
             batch, tokens = [], 0
         batch.append(i)
-        tokens += len(row)
+        tokens += len(row.ids)
     if batch:
         yield batch

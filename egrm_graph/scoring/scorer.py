@@ -66,3 +66,10 @@ def squash(logit: float) -> float | Unscored:
     if not math.isfinite(logit):  # the sigmoid of an infinity would look like a perfect score
         return Unscored(f"the scorer gave {logit}")
     return sigmoid(logit)
+
+
+def squash_all(logits: Sequence[float]) -> list[float] | Unscored:
+    """The sigmoid of each logit. All of them must be finite."""
+    scores = [squash(logit) for logit in logits]
+    flaw = next((score for score in scores if isinstance(score, Unscored)), None)
+    return flaw or [score for score in scores if not isinstance(score, Unscored)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,7 @@ from egrm_graph.scoring.checkpoint import (
     refuse_unsafe,
 )
 from egrm_graph.scoring.layout import Layout, backend_of
+from egrm_graph.scoring.step_profile import USE_A_DECODER, StepProfile, profile_of
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +46,15 @@ def open_checkpoint(folder: Path, device: str | None = None) -> ScorerCheckpoint
     layout = Layout.load(folder, backend_of(tokenizer), context_tokens(model, tokenizer))
     _settle_padding(folder, model, tokenizer, layout)
     return ScorerCheckpoint(model, layout, manifest)
+
+
+def step_profile(model: PreTrainedModel, layout: Layout, manifest: Manifest) -> StepProfile:
+    """What a loaded scorer says about the scores of steps."""
+    found = profile_of(manifest, model.config.to_dict(), layout)
+    if found.flaw is None and not hasattr(model, "score"):
+        kind = type(model).__name__
+        return replace(found, flaw=f"a {kind} has no head that can be read at each token (`score`); {USE_A_DECODER}")
+    return found
 
 
 def best_device() -> str:

@@ -15,14 +15,21 @@ CPU_CACHE_BLOCK_TOKENS = 32
 attention kernels take only multiples of 32."""
 
 
-def flags(model: str, folder: Path | None, name: str, port: int, *, gpu: bool, cpu_bfloat16: bool) -> list[str]:
-    """vLLM's flags for a local `folder`, or for the `model` from the hub. `cpu_bfloat16` says whether the processor has
-    instructions for it, without which it is slower than float32."""
+def flags(
+    model: str, folder: Path | None, name: str, port: int, *, gpu: bool, cpu_bfloat16: bool, steps: bool = False
+) -> list[str]:
+    """vLLM's flags for a local `folder`, or for the `model` from the hub.
+
+    `cpu_bfloat16` says whether the processor has instructions for it, without which it is slower than float32. With
+    `steps`, a scorer gives a score at each token; one that was trained on steps always does.
+    """
     scorer = folder is not None and is_scorer(folder)
     context = None if folder is None else _context(folder)
     arguments = ["--model", str(folder or model), "--served-model-name", name, "--host", HOST, "--port", str(port)]
     # Without the second flag, usage has no cached tokens.
     arguments += ["--runner", "pooling"] if scorer else ["--enable-prompt-tokens-details"]
+    if folder is not None and scorer and (steps or scores_steps(folder)):
+        arguments += ["--pooler-config", json.dumps({"task": "token_classify"})]
     if not gpu:
         # A model from the hub is taken to be stored as most are.
         bfloat16 = cpu_bfloat16 and not scorer and (folder is None or _stored_dtype(folder) == "bfloat16")
@@ -70,6 +77,11 @@ def is_scorer(folder: Path) -> bool:
     labels = config.get("num_labels", len(config.get("id2label") or ("LABEL_0", "LABEL_1")))
     architectures = config.get("architectures") or []
     return labels == 1 and any(str(name).endswith("ForSequenceClassification") for name in architectures)
+
+
+def scores_steps(folder: Path) -> bool:
+    """Whether the folder has a scorer that was trained on steps."""
+    return _read(folder / "egrm.json").get("steps") is not None
 
 
 def _stored_dtype(folder: Path) -> object:

@@ -110,14 +110,15 @@ def start(
     name: str,
     port: int = 8000,
     python: str | None = None,
+    steps: bool = False,
     extra_args: Sequence[str] = (),
     log_path: Path | None = None,
 ) -> VllmServer:
     """Starts a server on this machine for a folder or a model from the hub, served as `name`. Returns while it loads.
 
-    A folder with a scorer is served as a scorer: its server scores, and does not generate. Port 0 means any free port.
-    `python` is the interpreter that has vLLM, by default this one. `extra_args` go to vLLM last, so they override the
-    others.
+    A folder with a scorer is served as a scorer: its server scores, and does not generate. With `steps`, it scores
+    steps and full paths. Port 0 means any free port. `python` is the interpreter that has vLLM, by default this one.
+    `extra_args` go to vLLM last, so they override the others.
 
     Raises:
         SetupError: vLLM is not installed there, or the port is taken.
@@ -128,7 +129,7 @@ def start(
     port = _usable(port)
     machine = _machine(python)
     log_path = log_path or _temporary_log()
-    found = flags(model, folder, name, port, gpu=machine.gpu, cpu_bfloat16=machine.cpu_bfloat16)
+    found = flags(model, folder, name, port, gpu=machine.gpu, cpu_bfloat16=machine.cpu_bfloat16, steps=steps)
     arguments = [*found, *extra_args]
     with log_path.open("wb") as log:
         guard = ProcessGroupGuard()  # before the server, so that the server never runs without it

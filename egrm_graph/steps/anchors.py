@@ -73,7 +73,7 @@ def anchors_of(
 
 def token_starts(completion: Completion) -> list[int | None]:
     """For each generated token, how many characters of the text come before it; None if it has no text of its own, or
-    that cannot be told: inside a character, and if the text is not what its tokens say."""
+    it is not known: inside a character, and if the text is not what its tokens say."""
     text, tokens, place = completion.text, completion.tokens or (), completion.before
     starts: list[int | None] = []
     for piece in tokens:

@@ -13,6 +13,9 @@ _LINE_END = re.compile(r"\n+")
 STEP_RULES: Mapping[str, re.Pattern[str]] = {"lines": _LINE_END, "sentences": _SENTENCE_END}
 """The built-in ways to cut a path: each pattern matches the end of a step."""
 
+ANCHORS = "anchors"
+"""Steps of a path in an entropy tree end where the model was unsure, which the text does not say."""
+
 
 def step_cutter(rule: str) -> Callable[[str], list[int]]:
     """From a text to the places where its steps end, in characters, each larger than the one before.

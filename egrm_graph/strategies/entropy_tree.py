@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from egrm_graph.clients.client import Completion, Sampling
-from egrm_graph.drawing.calls import Lost
+from egrm_graph.drawing.calls import Call, Lost
+from egrm_graph.drawing.samples import seeds
 from egrm_graph.prompting import PromptSource
 from egrm_graph.settings import RunSettings
 from egrm_graph.steps.anchors import anchors_of, entropies, quantile_of
@@ -38,20 +39,24 @@ class EntropyTree:
     prompts: Mapping[str, PromptSource | None] = MappingProxyType({PROMPT: None})
     variables: Mapping[str, Any] = MappingProxyType({})
 
+    def reads_scores(self, settings: RunSettings) -> bool:
+        """Pruning and best-first search go by the scores of steps."""
+        return settings.prune_below is not None or settings.anchor_order == "score"
+
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         paths = [*known.scored, *(path for path, _ in self.paths(known))]
         wanted: list[tuple[View, tuple[int, ...]]] = []
         for view in known.views:
             tree = {i for i, path in enumerate(paths) if path["order"] == view["order"]}
-            room = view["samples"] - sum(i >= len(known.scored) for i in tree)
-            if not tree and room > 0:
+            left = view["samples"] - sum(i >= len(known.scored) for i in tree)
+            if not tree and left > 0:
                 wanted.append((view, ()))
-            elif room > 0:
-                chosen = chosen_branches(paths, tree, known.settings)[: min(room, len(tree))]
+            elif left > 0:
+                chosen = chosen_branches(paths, tree, known.settings)[: min(left, len(tree))]
                 wanted += [(view, beginning(paths, branch)) for branch in chosen]
         calls = known.calls(PROMPT, [view for view, _ in wanted])
         return [
-            PathCall(replace(call, sampling=_sampling(known, begins_with)), view)
+            PathCall(replace(call, sampling=_sampling(known, begins_with), seeds=_seeds(known, call)), view)
             for (call, view), (_, begins_with) in zip(calls, wanted, strict=True)
         ]
 
@@ -68,8 +73,18 @@ class EntropyTree:
 
 def chosen_branches(paths: Sequence[Path], tree: Collection[int], settings: RunSettings) -> list[OpenBranch]:
     """The branches of a tree that are drawn next, the first one first. `tree` has the indices of its paths."""
-    order = _ORDERS[settings.anchor_order]
-    return sorted((branch for branch in open_branches(paths) if branch.parent in tree), key=order)
+    found = [branch for branch in open_branches(paths) if branch.parent in tree]
+    if settings.prune_below is not None:
+        found = [branch for branch in found if step_score(paths, branch) >= settings.prune_below]
+    if settings.anchor_order == "score":
+        return sorted(found, key=lambda branch: (-step_score(paths, branch), -branch.weight))
+    return sorted(found, key=_ORDERS[settings.anchor_order])
+
+
+def step_score(paths: Sequence[Path], branch: OpenBranch) -> float:
+    """The score of the worst step that ends before the branch; 1 if there is none, or none is scored."""
+    path = paths[branch.parent]
+    return min((step["score"] for step in path.get("steps") or () if step["end"] <= branch.anchor["end"]), default=1.0)
 
 
 def beginning(paths: Sequence[Path], branch: OpenBranch) -> tuple[int, ...]:
@@ -84,6 +99,14 @@ _ORDERS: Mapping[str, Callable[[OpenBranch], float]] = {
     "entropy": lambda branch: -branch.anchor["entropy"],
     "probability": lambda branch: -branch.weight,
 }
+
+
+def _seeds(known: Known, call: Call) -> tuple[int, ...]:
+    """Greedy decoding does not depend on the seed. With the same one everywhere, saved draws of a branch serve any tree
+    that has it."""
+    if known.settings.branch_temperature > 0:
+        return call.seeds
+    return seeds(known.settings.seed, PROMPT, known.asked["key"], 1)
 
 
 def _sampling(known: Known, begins_with: tuple[int, ...]) -> Sampling:
@@ -112,13 +135,21 @@ def _leaf(
     path = known.read(call, outcome).path
     parent = _parent(before, begins_with, path["order"])
     at = max(0, len(begins_with) - 1)
-    path["branch"] = Branch(parent=parent, at=at, anchors=anchors, token_ids=token_ids)
+    ends = [] if parent is None else _ends_before(before[parent], at)
+    path["branch"] = Branch(parent=parent, at=at, anchors=anchors, shared_ends=ends, token_ids=token_ids)
     same = next((i for i, other in enumerate(others) if other["text"] == path["text"] is not None), None)
     if same is not None and others[same]["order"] == path["order"]:
         # Two ways to write one text. It counts once.
         path = {**path, "answer": None, "error": f"its text is that of path {same}, which counts for both"}
-        path["branch"] = Branch(parent=parent, at=at, anchors=[], token_ids=token_ids)
+        path["branch"] = Branch(parent=parent, at=at, anchors=[], shared_ends=ends, token_ids=token_ids)
     return path
+
+
+def _ends_before(parent: Path, at: int) -> list[int]:
+    """The places of the anchors of a path up to the one at this token."""
+    branch = parent.get("branch")
+    assert branch is not None
+    return [*branch["shared_ends"], *(anchor["end"] for anchor in branch["anchors"] if anchor["at"] <= at)]
 
 
 def _anchors(completion: Completion, before: int, settings: RunSettings) -> list[Anchor]:
@@ -133,8 +164,10 @@ def _anchors(completion: Completion, before: int, settings: RunSettings) -> list
         others=settings.anchor_alternatives,
         exempt=settings.anchor_exempt,
     )
-    kept = sorted(found, key=lambda anchor: -anchor["entropy"])[:MOST_ANCHORS]
-    return [anchor for anchor in found if anchor in kept] if len(kept) < len(found) else found
+    if len(found) <= MOST_ANCHORS:
+        return found
+    least = sorted((anchor["entropy"] for anchor in found), reverse=True)[MOST_ANCHORS - 1]
+    return [anchor for anchor in found if anchor["entropy"] >= least][:MOST_ANCHORS]
 
 
 def _parent(before: Sequence[Path], begins_with: Sequence[int], order: Sequence[str]) -> int | None:

@@ -64,6 +64,8 @@ class Known:
     """The numbers of the first calls of this wave. They are those of its paths, among all that are planned."""
     next_number: int = 0
     """The number of the first call after these; numbers go on from there."""
+    logprobs: int = 0
+    """The log-probabilities that paths have even if the strategy requests fewer; see `Sampling`."""
 
     def path_views(self) -> list[View]:
         """The view of each path."""
@@ -71,6 +73,7 @@ class Known:
 
     def sampling(self, prompt: str, *, logprobs: int = 0) -> Sampling:
         """How paths are sampled, as the settings say; see `Sampling` for `logprobs`."""
+        logprobs = max(logprobs, self.logprobs)
         return sampling_of(self.settings, "path", logprobs, self.prompts.stop_of(prompt, self.settings))
 
     def calls(
@@ -140,6 +143,15 @@ class GrowsTree(Protocol):
     @property
     def continues_tokens(self) -> bool:
         """Whether it continues paths from their token ids, which the client has to support. Its paths are not votes."""
+        ...
+
+
+@runtime_checkable
+class ReadsScores(Protocol):
+    """A strategy that may go by the scores of the steps of earlier waves."""
+
+    def reads_scores(self, settings: RunSettings) -> bool:
+        """Whether it does. Then paths are drawn in waves, even if nothing stops them early."""
         ...
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from egrm_graph.scoring.written_text import step_texts
 from egrm_graph.terminal.tables import UNBOUNDED, Table
 from egrm_graph.terminal.terminal_text import MAX_PIPE_CHARACTERS, bounded, inert, one_line
 from egrm_graph.terminal.tree_text import TreeOutline
 from egrm_graph.tracing.run_summary import ENDING_STYLES
-from egrm_graph.verification import Path, Uncertainty, Verification
+from egrm_graph.verification import Path, PathStep, Uncertainty, Verification
 
 BAR_WIDTH = 20
+MAX_STEPS = 24
+"""The most steps of one path to print, except the lowest."""
+LOWEST = "▾"
+"""Marks the step with the lowest score."""
 MAX_TERMINAL_CHARACTERS = 1000
 """The most characters of one text on a terminal."""
 
@@ -98,13 +105,34 @@ def _paths(verification: Verification, most: int) -> RenderableType:
         style = "bold" if won else ""
         score = "unscored" if path["score"] is None else f"{path['score']:.3f}"
         answer = "no answer" if path["answer"] is None else bounded(path["answer"], most)
-        table.add_row("→" if won else " ", Text(score, style), Text(answer, style), _text(path, most))
+        texts = step_texts(path)
+        text = _text(path, most) if texts is None else Text("")
+        table.add_row("→" if won else " ", Text(score, style), Text(answer, style), text)
+        _steps(table, path.get("steps") or [], texts, most)
+    by_step = f", and the steps of each ({LOWEST} the lowest)" if any(map(_has_steps, verification["paths"])) else ""
     uncalibrated = (
         ", and the scores are not calibrated"
         if verification["calibrated"] is False and not verification["rewards"]
         else ""
     )
-    return _part(f"Reasoning paths: score, answer, text{uncalibrated}", table)
+    return _part(f"Reasoning paths: score, answer, text{by_step}{uncalibrated}", table)
+
+
+def _has_steps(path: Path) -> bool:
+    return bool(path.get("steps"))
+
+
+def _steps(table: Table, steps: Sequence[PathStep], texts: Sequence[str] | None, most: int) -> None:
+    """A row for each of the first steps, and for the one with the lowest score."""
+    lowest = min(range(len(steps)), key=lambda i: steps[i]["score"], default=0)
+    for i, step in enumerate(steps):
+        if i < MAX_STEPS or i == lowest:
+            style = "bold red" if i == lowest else "dim"
+            text = "" if texts is None else bounded(texts[i].strip(), most)
+            mark = Text(LOWEST if i == lowest else " ", style)
+            table.add_row(mark, Text(f"{step['score']:.3f}", style), Text(""), Text(text, style))
+    if len(steps) > MAX_STEPS:
+        table.add_row(" ", "", "", Text(f"{len(steps)} steps in all", "dim"))
 
 
 def _text(path: Path, most: int) -> Text:

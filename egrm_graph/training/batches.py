@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egrm_graph.errors import InputError
-from egrm_graph.scoring.forward import pad
+from egrm_graph.scoring.forward import logits_at_every_token, pad
 from egrm_graph.scoring.input_template import parse_template
 from egrm_graph.scoring.layout import Layout, backend_of
+from egrm_graph.scoring.score_row import ScoreRow
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.training.rollout_file import Rollout
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Example(NamedTuple):
-    """The paths of one question that fit, as token ids, and their targets in [0, 1]."""
+    """The paths of one question that fit, as token ids, and the targets of their scores."""
 
     rollout: Rollout
-    rows: list[list[int]]
+    rows: list[ScoreRow]
     targets: list[float]
+    """In [0, 1], in order: one for each place of each row, or one for a row without places."""
 
     @property
     def width(self) -> int:
-        return max(map(len, self.rows))
+        return max(len(row.ids) for row in self.rows)
 
 
 class Preparation:
@@ -52,7 +55,7 @@ class Preparation:
         self.left_out += len(rollout.paths) - len(fit)
         paths = tuple(path for path, _ in fit)
         shortened = rollout.model_copy(update={"paths": paths})
-        return Example(shortened, [row for _, row in fit], [path.target for path in paths])
+        return Example(shortened, [ScoreRow(row) for _, row in fit], [path.target for path in paths])
 
 
 def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> list[list[int]]:
@@ -72,20 +75,30 @@ def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> l
 def logits_of(
     model: PreTrainedModel, examples: Sequence[Example], max_questions: int, max_tokens: int
 ) -> list[list[float]]:
-    """The logits of the paths of each example. Leaves the model in evaluation mode."""
+    """The logits of each example, in the order of its targets. Leaves the model in evaluation mode."""
     import torch
 
     model.train(False)
     collate = collator(examples, model.config.get_text_config().pad_token_id)
     logits: list[list[float]] = [[] for _ in examples]
     for batch in group(examples, max_questions, max_tokens):
-        inputs = collate([batch])
+        inputs = {name: tensor.to(model.device) for name, tensor in collate([batch]).items()}
         with torch.inference_mode():
-            tensors = {name: inputs[name].to(model.device) for name in ("input_ids", "attention_mask")}
-            values = model(**tensors).logits[:, 0].float().tolist()
+            values = read_logits(model, inputs).tolist()
         for i, logit in zip(inputs["groups"].tolist(), values, strict=True):
             logits[i].append(logit)
     return logits
+
+
+def read_logits(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The logits (M,) that the targets of a batch are for: of its rows or, if it has places, at these tokens."""
+    tensors = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    if "places" not in inputs:
+        logits: Tensor = model(**tensors).logits  # (N, 1)
+        return logits[:, 0].float()
+    _, at_tokens = logits_at_every_token(model, tensors)  # (N, T, 1)
+    rows, tokens = inputs["places"].unbind(1)
+    return at_tokens[rows, tokens, 0].float()
 
 
 def sample(examples: Sequence[Example], model: PreTrainedModel) -> dict[str, Any]:
@@ -96,15 +109,19 @@ def sample(examples: Sequence[Example], model: PreTrainedModel) -> dict[str, Any
 
 
 def collator(examples: Sequence[Example], pad_id: int) -> Callable[[list[list[int]]], dict[str, Any]]:
-    """Turns batches of indices into `input_ids` and `attention_mask` (N, T), `labels` and `groups` (N,)."""
+    """Turns batches of indices into `input_ids` and `attention_mask` (N, T), `labels` and `groups` (M,). If the rows
+    have places, also `places` (M, 2): the row and the token of each."""
     import torch
 
     def collate(batches: list[list[int]]) -> dict[str, Any]:
         chosen = [(i, examples[i]) for batch in batches for i in batch]
+        rows = [row for _, example in chosen for row in example.rows]
+        places = [(number, place) for number, row in enumerate(rows) for place in row.places]
         return {
-            **pad([row for _, example in chosen for row in example.rows], pad_id),
+            **pad([row.ids for row in rows], pad_id),
             "labels": torch.tensor([target for _, example in chosen for target in example.targets]),
-            "groups": torch.tensor([i for i, example in chosen for _ in example.rows]),
+            "groups": torch.tensor([i for i, example in chosen for _ in example.targets]),
+            **({"places": torch.tensor(places)} if places else {}),
         }
 
     return collate

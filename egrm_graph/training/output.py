@@ -16,7 +16,7 @@ from typing import Any
 
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.scoring.checkpoint import MANIFEST
-from egrm_graph.training.training_settings import ScorerTraining
+from egrm_graph.training.training_settings import Training
 
 CHECKPOINTS = "checkpoints"
 STARTED = "training.json"
@@ -25,7 +25,7 @@ WRITTEN = (MANIFEST, "*.safetensors", "*.safetensors.index.json", "report.json",
 """Files that are removed when a training starts over. All others are overwritten."""
 
 
-def provenance(config: ScorerTraining) -> dict[str, Any]:
+def provenance(config: Training) -> dict[str, Any]:
     """The origin of a scorer. A training resumes only from a checkpoint with the same origin.
 
     For a base from the hub, it has the name, but not the weights.
@@ -53,7 +53,7 @@ def _sha256(file: Path) -> str:
         raise InputError(f"{file} cannot be read: {error}") from error
 
 
-def open_output(config: ScorerTraining, origin: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
+def open_output(config: Training, origin: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
     """Whether the output folder needs a training. False if this scorer is complete.
 
     Raises:

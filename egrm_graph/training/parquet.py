@@ -48,6 +48,18 @@ def to_parquet(lines: Path, output: Path) -> None:
     rows = [json.loads(line) for line in lines.read_text("utf-8").split("\n") if line]
     ids = [row["id"] for row in rows]
     mixed = len({type(name) for name in ids}) > 1
+    for row in rows:
+        for found in row.get("paths", ()):
+            found.setdefault("steps", [])  # it would be null, which the reader takes for no list
+    step = pyarrow.struct(
+        [
+            ("end", pyarrow.int64()),
+            ("value", pyarrow.float64()),
+            ("share", pyarrow.float64()),
+            ("any", pyarrow.bool_()),
+            ("leaves", pyarrow.int64()),
+        ]
+    )
     path = pyarrow.struct(
         [
             ("text", pyarrow.string()),
@@ -56,6 +68,7 @@ def to_parquet(lines: Path, output: Path) -> None:
             ("n_tokens", pyarrow.int64()),
             ("logprob", pyarrow.float64()),
             ("min_logprob", pyarrow.float64()),
+            ("steps", pyarrow.list_(step)),
         ]
     )
     columns = {
@@ -65,6 +78,8 @@ def to_parquet(lines: Path, output: Path) -> None:
         "paths": pyarrow.list_(path),
         "lost": pyarrow.int64(),
         "reasons": pyarrow.list_(pyarrow.string()),
+        "requests": pyarrow.int64(),
+        "completion_tokens": pyarrow.int64(),
         "line": pyarrow.int64(),
         "error": pyarrow.string(),
     }

@@ -105,6 +105,10 @@ class Rollout(BaseModel):
     """Paths that could not be drawn. They are neither right nor wrong, and not in `paths`."""
     reasons: tuple[str, ...] = ()
     """Why paths were lost."""
+    requests: int | None = None
+    """How many requests its paths and the labels of their steps took."""
+    completion_tokens: int | None = None
+    """How many tokens these generated. Tokens that paths share count once."""
 
     @model_validator(mode="after")
     def _has_paths(self) -> Self:

@@ -49,6 +49,7 @@ class TemperatureFit(NamedTuple):
     """None if a half has too few mistakes to fit one. Then the figures come from the questions of the fit."""
     questions: int
     paths: int
+    """Paths, or steps."""
     before: Reliability
     after: Reliability
 
@@ -66,38 +67,48 @@ class TemperatureFit(NamedTuple):
         )
 
 
-class _Paths(NamedTuple):
+_Question = tuple[Rollout, Sequence[float], Sequence[float]]
+"""A question with its logits and their targets."""
+
+
+class _Scored(NamedTuple):
     logits: list[float]
     targets: list[float]
 
     @classmethod
-    def of(cls, questions: Sequence[tuple[Rollout, Sequence[float]]]) -> _Paths:
-        targets = [path.target for rollout, _ in questions for path in rollout.paths]
-        return cls([logit for _, logits in questions for logit in logits], targets)
+    def of(cls, questions: Sequence[_Question]) -> _Scored:
+        return cls(
+            [logit for _, logits, _ in questions for logit in logits],
+            [target for _, _, targets in questions for target in targets],
+        )
 
     def scores(self, temperature: float = 1.0) -> list[float]:
         return [sigmoid(logit / temperature) for logit in self.logits]
 
 
-def fit(rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]) -> TemperatureFit:
+def fit(
+    rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]], targets: Sequence[Sequence[float]]
+) -> TemperatureFit:
     """Fit a temperature to held-out logits, a list per question. The figures are cross-fitted if possible.
+
+    A logit is that of a path, or of a step.
 
     Raises:
         InputError: no temperature can be fitted. The message has the reason.
     """
-    questions = list(zip(rollouts, logits, strict=True))
-    all_paths = _Paths.of(questions)
-    temperature = fit_temperature(*all_paths)
-    halves = [_Paths.of([q for q in questions if in_first_half(q[0]) is first]) for first in (True, False)]
+    questions = list(zip(rollouts, logits, targets, strict=True))
+    everything = _Scored.of(questions)
+    temperature = fit_temperature(*everything)
+    halves = [_Scored.of([q for q in questions if in_first_half(q[0]) is first]) for first in (True, False)]
     try:
         one, other = (fit_temperature(*half) for half in halves)
     except InputError:
-        of_halves, after = None, _reliability(all_paths.scores(temperature), all_paths.targets)
+        of_halves, after = None, _reliability(everything.scores(temperature), everything.targets)
     else:
         crossed = [*halves[0].scores(other), *halves[1].scores(one)]
         of_halves, after = (one, other), _reliability(crossed, [*halves[0].targets, *halves[1].targets])
-    before = _reliability(all_paths.scores(), all_paths.targets)
-    return TemperatureFit(temperature, of_halves, len(questions), len(all_paths.logits), before, after)
+    before = _reliability(everything.scores(), everything.targets)
+    return TemperatureFit(temperature, of_halves, len(questions), len(everything.logits), before, after)
 
 
 def _reliability(scores: Sequence[float], targets: Sequence[float]) -> Reliability:

@@ -11,32 +11,58 @@ of the top-scored path among sets of `best_of`, and then by the share of pairs i
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from egrm_graph.errors import InputError
-from egrm_graph.runtime.extras import require_extra
-from egrm_graph.runtime.transformers_output import errors_only
-from egrm_graph.scoring.checkpoint import MANIFEST, Manifest
+from egrm_graph.scoring.checkpoint import Manifest
+from egrm_graph.scoring.objective import scoring_loss
 from egrm_graph.scoring.scorer_loading import context_tokens
-from egrm_graph.training.base_model import load_base
-from egrm_graph.training.batches import Example, Preparation, logits_of, sample
+from egrm_graph.training.batches import Example, Preparation
 from egrm_graph.training.best_of_n_curve import best_of_n_curve
-from egrm_graph.training.figures import measure
-from egrm_graph.training.lora import adapted, merged
-from egrm_graph.training.output import last_checkpoint, mark_started, open_output, provenance, write_atomically
+from egrm_graph.training.figures import Figures, measure
 from egrm_graph.training.report import TrainingReport, write_report
-from egrm_graph.training.rollout_file import Rollout, split
-from egrm_graph.training.temperature import TemperatureFit, check_foldable, fit, fold
-from egrm_graph.training.trainer import curve_of, in_full_precision, on_gpu, scorer_trainer
-from egrm_graph.training.trainer_callbacks import SilentObserver, TrainingObserver
+from egrm_graph.training.trainer_callbacks import TrainingObserver
 from egrm_graph.training.training_data import read_rollouts
+from egrm_graph.training.training_run import (
+    Examples,
+    TrainingRun,
+    learn,
+    open_base,
+    read_split,
+    run_training,
+    save,
+    warn,
+)
 from egrm_graph.training.training_settings import ScorerTraining
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class OutcomeGoal:
+    """One score for each path: the probability that its answer is right."""
+
+    config: ScorerTraining
+
+    @property
+    def figure_names(self) -> Sequence[str]:
+        return Figures._fields
+
+    def loss(self, logits: Tensor, targets: Tensor, groups: Tensor) -> Tensor:
+        return scoring_loss(logits, targets, groups, self.config.weights).total
+
+    def figures(self, held_out: Sequence[Example], logits: Sequence[Sequence[float]]) -> Mapping[str, float | None]:
+        return measure([example.rollout for example in held_out], logits, self.config.best_of)._asdict()
+
+    def selection(self, figures: Mapping[str, float | None]) -> float:
+        best, pairwise = figures["best_of_n"] or 0, figures["pairwise"] or 0
+        # best_of_n has steps of 1 / questions, so with half a step the pairs only break ties
+        return best + pairwise / (2 * (figures["questions"] or 1))
 
 
 def train_scorer(
@@ -52,108 +78,30 @@ def train_scorer(
         InputError: the rollouts cannot be used, or the output folder is in use.
         ModelError: the base model cannot be used.
     """
-    lora = ["peft"] if config.lora_rank else []
-    require_extra("train", "Training", "accelerate", "matplotlib", "torch", "transformers", *lora)
-    observer = observer or SilentObserver()
-    origin = provenance(config)
-    if not open_output(config, origin, resume=resume, overwrite=overwrite):
-        observer.noted(f"the scorer in {config.output} is complete")
-        return config.output
-    with errors_only():
-        _train(config, origin, observer, overwrite=overwrite)
-    return config.output
+    return run_training(config, partial(_train, config), resume=resume, overwrite=overwrite, observer=observer)
 
 
-def _train(config: ScorerTraining, origin: Mapping[str, Any], observer: TrainingObserver, *, overwrite: bool) -> None:
-    from transformers import PreTrainedModel, set_seed
-
-    train, held_out = _read(config)
-    set_seed(config.seed)
-    base = load_base(config.base, half=config.lora_rank is not None and on_gpu())
-    model, tokenizer = base.model, base.tokenizer
-    if base.replaced:
-        observer.noted(f"the head of {config.base} has more than one output, and is replaced by a new one")
-    prepare = Preparation(tokenizer, config.template, context_tokens(model, tokenizer))
+def _train(config: ScorerTraining, run: TrainingRun) -> None:
+    train, held_out = read_split(config, read_rollouts)
+    base = open_base(config, run.observer)
+    prepare = Preparation(base.tokenizer, config.template, context_tokens(base.model, base.tokenizer))
     examples, measured = prepare.examples(train), prepare.examples(held_out)
     _refuse_unlearnable(config, examples)
-    _warn(prepare.left_out, len(measured), observer)
-    batch = sample(measured, model)
-    if config.calibration == "temperature":
-        check_foldable(model, batch)
+    warn(prepare.left_out, len(measured), run.observer)
+    goal = OutcomeGoal(config)
+    learned = learn(config, goal, base, Examples(examples, measured), run)
 
-    checkpoints = mark_started(config.output, origin, overwrite=overwrite)
-    learning = adapted(base, config.lora_rank, config.lora_alpha or 2 * config.lora_rank) if config.lora_rank else model
-    trainer = scorer_trainer(config, learning, examples, measured, checkpoints=checkpoints, observer=observer)
-    last = last_checkpoint(checkpoints)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    if trainer.state.global_step < trainer.state.max_steps:
-        observer.noted(f"stopped early: no better choice in {config.patience} evaluations")
-    model = in_full_precision(learning if isinstance(learning, PreTrainedModel) else merged(learning))
-
-    rollouts = [example.rollout for example in measured]
-    logits = logits_of(model, measured, config.batch_questions, config.max_batch_tokens)  # with the best weights
-    fitted = _fitted(config, rollouts, logits)
-    if isinstance(fitted, TemperatureFit):
-        fold(model, fitted.temperature, batch)
-    elif fitted:
-        observer.noted(f"the scores are not calibrated: {fitted}")
-    best = trainer.state.best_global_step
-    observer.noted(f"kept the weights of step {best} of {trainer.state.global_step}")
-    curve = curve_of(trainer.state.log_history)
-    loss = next(entry["eval_loss"] for entry in curve if entry["step"] == best and "eval_loss" in entry)
     manifest = Manifest.model_validate(
         {
-            **origin,
-            "calibration": fitted.calibration if isinstance(fitted, TemperatureFit) else None,
+            **run.origin,
+            **learned.manifest,
             "data": {**_sizes(examples, measured), "paths_left_out_as_empty_or_too_long": prepare.left_out},
-            "held_out": {"loss": loss, **measure(rollouts, logits, config.best_of)._asdict()},
-            "best_step": best,
+            "held_out": {"loss": learned.loss, **goal.figures(measured, learned.logits)},
         }
     )
-    write_report(config.output, TrainingReport(manifest, curve, best_of_n_curve(rollouts, logits), fitted))
-    _save(config.output, model, tokenizer, manifest)
-    shutil.rmtree(checkpoints)
-
-
-FEW = 30
-
-
-def _warn(left_out: int, held_out: int, observer: TrainingObserver) -> None:
-    if left_out:
-        observer.noted(f"{left_out} paths are empty or longer than the base model can read, and are left out")
-    if held_out < FEW:
-        observer.noted(f"only {held_out} questions are held out, so the choice of the weights is mostly chance")
-
-
-def _fitted(
-    config: ScorerTraining, rollouts: Sequence[Rollout], logits: Sequence[Sequence[float]]
-) -> TemperatureFit | str | None:
-    """The calibration, or why it is missing; None if it was not requested."""
-    if config.calibration == "none":
-        return None
-    try:
-        return fit(rollouts, logits)
-    except InputError as error:
-        return str(error)
-
-
-def _read(config: ScorerTraining) -> tuple[list[Rollout], list[Rollout]]:
-    rollouts = read_rollouts(config.rollouts)
-    if config.held_out is not None:
-        held_out = read_rollouts(config.held_out)
-        shared = {rollout.question for rollout in rollouts} & {rollout.question for rollout in held_out}
-        if shared:
-            raise InputError(
-                f"{len(shared)} questions are in both files, such as {min(shared)!r}; hold out other questions"
-            )
-        return rollouts, held_out
-    train, held_out = split(rollouts, config.held_out_share)
-    if not train or not held_out:
-        raise InputError(
-            f"{len(rollouts)} questions in {config.rollouts} are too few to hold out a share of "
-            f"{config.held_out_share}; use more questions, or a file with held-out rollouts"
-        )
-    return train, held_out
+    curve = best_of_n_curve([example.rollout for example in measured], learned.logits)
+    write_report(config.output, TrainingReport(manifest, learned.curve, curve, learned.fitted))
+    save(config.output, learned.model, base.tokenizer, manifest)
 
 
 def _refuse_unlearnable(config: ScorerTraining, train: Sequence[Example]) -> None:
@@ -180,13 +128,3 @@ def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, i
         "held_out_questions": len(held_out),
         "held_out_paths": sum(len(example.rows) for example in held_out),
     }
-
-
-def _save(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
-    model.save_pretrained(folder)
-    for file in folder.glob("*.safetensors"):  # by default only their owner can read them
-        file.chmod((folder / "config.json").stat().st_mode)
-    tokenizer.save_pretrained(folder)
-    write_atomically(
-        folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n"
-    )  # last, because it marks the scorer as complete

@@ -1,4 +1,4 @@
-"""The transformers `Trainer` of a scorer: its loss, its batches, the choice of its best weights, and its callbacks.
+"""The transformers `Trainer` of a scorer: its batches, the choice of its best weights, and its callbacks.
 
 The training depends only on the settings and the data, so a training that was killed and resumed ends with the same
 weights. It reads no clock, and each reported loss covers steps up to a checkpoint.
@@ -8,28 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from egrm_graph.errors import SetupError
-from egrm_graph.scoring.objective import scoring_loss
-from egrm_graph.training.batches import Example, collator, group
-from egrm_graph.training.figures import Figures, measure
+from egrm_graph.training.batches import Example, collator, group, read_logits
 from egrm_graph.training.trainer_callbacks import TIE, TrainingObserver, observing, stopping
-from egrm_graph.training.training_settings import ScorerTraining
+from egrm_graph.training.training_settings import Training
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor
     from transformers import PreTrainedModel, Trainer, TrainingArguments
 
-CURVE = (
-    *("step", "epoch", "loss", "learning_rate", "grad_norm"),
-    *("eval_selection", "eval_loss", *(f"eval_{name}" for name in Figures._fields)),
-)
-"""The values in the curve. None depends on the clock."""
+
+class Goal(Protocol):
+    """What a scorer learns, and how its progress is measured."""
+
+    @property
+    def figure_names(self) -> Sequence[str]:
+        """The names of the held-out figures."""
+        ...
+
+    def loss(self, logits: Tensor, targets: Tensor, groups: Tensor) -> Tensor:
+        """The loss of a batch. `groups` has the number of each logit's question. All are (M,)."""
+        ...
+
+    def figures(self, held_out: Sequence[Example], logits: Sequence[Sequence[float]]) -> Mapping[str, float | None]:
+        """The held-out figures; None for one that could not be measured."""
+        ...
+
+    def selection(self, figures: Mapping[str, float | None]) -> float:
+        """The number that the best weights are chosen by. The loss only breaks ties (see `evaluation_loop`), so the
+        choice is fair between objectives."""
+        ...
 
 
 def scorer_trainer(
-    config: ScorerTraining,
+    config: Training,
+    goal: Goal,
     model: PreTrainedModel | PeftModel,
     train: Sequence[Example],
     held_out: Sequence[Example],
@@ -51,9 +67,8 @@ def scorer_trainer(
             return_outputs: bool = False,
             num_items_in_batch: Any = None,  # noqa: ARG002 the objective takes its own mean over a batch
         ) -> Any:
-            logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits  # (N, 1)
-            logits = logits[:, 0].float()
-            loss = scoring_loss(logits, inputs["labels"], inputs["groups"], config.weights).total
+            logits = read_logits(model, inputs)  # (M,)
+            loss = goal.loss(logits, inputs["labels"], inputs["groups"])
             if not torch.isfinite(loss):
                 raise SetupError(
                     f"the loss is {loss.item()} after {self.state.global_step} steps, and nothing was saved; start "
@@ -82,8 +97,8 @@ def scorer_trainer(
         train_dataset=batches,
         eval_dataset=measured,
         data_collator=collator(train, pad_id),
-        compute_metrics=_metrics(held_out, config.best_of),
-        callbacks=[observing(observer), *([stopping(config.patience)] if config.patience else [])],
+        compute_metrics=_metrics(goal, held_out),
+        callbacks=[observing(observer, goal.figure_names), *([stopping(config.patience)] if config.patience else [])],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -104,7 +119,7 @@ def _checkpointing() -> dict[str, Any]:
     return {name: True, f"{name}_kwargs": {"use_reentrant": False}}
 
 
-def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> TrainingArguments:
+def _arguments(config: Training, n_batches: int, checkpoints: Path) -> TrainingArguments:
     import torch
     from transformers import TrainingArguments
 
@@ -142,21 +157,16 @@ def _arguments(config: ScorerTraining, n_batches: int, checkpoints: Path) -> Tra
     )
 
 
-def _metrics(held_out: Sequence[Example], best_of: int) -> Callable[[Any], dict[str, float]]:
-    """Turns the logits of the held-out paths into figures, and into the number that the best weights are chosen by.
-
-    The loss only breaks ties (see `evaluation_loop`), so the choice is fair between objectives.
-    """
+def _metrics(goal: Goal, held_out: Sequence[Example]) -> Callable[[Any], dict[str, float]]:
+    """Turns the held-out logits into figures, and into the number that the best weights are chosen by."""
 
     def metrics(prediction: Any) -> dict[str, float]:
         logits: dict[int, list[float]] = {i: [] for i in range(len(held_out))}
         for group_id, logit in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
             logits[group_id].append(logit)
-        figures = measure([example.rollout for example in held_out], list(logits.values()), best_of)
-        best, pairwise = figures.best_of_n or 0, figures.pairwise or 0
-        # best_of_n has steps of 1 / questions, so with half a step the pairs only break ties
-        selection = best + pairwise / (2 * figures.questions)
-        return {"selection": selection, **{k: v for k, v in figures._asdict().items() if v is not None}}
+        figures = goal.figures(held_out, list(logits.values()))
+        known = {name: value for name, value in figures.items() if value is not None}
+        return {"selection": goal.selection(figures), **known}
 
     return metrics
 
@@ -168,7 +178,9 @@ def in_full_precision(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def curve_of(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    """The log of the trainer, with only the values that are the same in every run."""
-    entries = [{name: entry[name] for name in CURVE if name in entry} for entry in history]
+def curve_of(history: Sequence[Mapping[str, float]], goal: Goal) -> list[dict[str, float]]:
+    """The log of the trainer, with only the values that are the same in every run. None depends on the clock."""
+    figures = ("selection", "loss", *goal.figure_names)
+    names = ("step", "epoch", "loss", "learning_rate", "grad_norm", *(f"eval_{name}" for name in figures))
+    entries = [{name: entry[name] for name in names if name in entry} for entry in history]
     return [entry for entry in entries if "loss" in entry or "eval_loss" in entry]

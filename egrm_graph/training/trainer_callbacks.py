@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
-
-from egrm_graph.training.figures import Figures
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -22,7 +20,7 @@ class TrainingObserver(Protocol):
     def started(self, n_steps: int) -> None: ...
     def stepped(self, step: int) -> None: ...
     def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
-        """`figures` has the known values of `Figures`, and `loss`."""
+        """`figures` has the known figures of the training's goal, and `loss`."""
 
     def noted(self, message: str) -> None: ...
 
@@ -36,8 +34,8 @@ class SilentObserver:
     def noted(self, message: str) -> None: ...
 
 
-def observing(observer: TrainingObserver) -> TrainerCallback:
-    """Report the steps and figures of the trainer to `observer`."""
+def observing(observer: TrainingObserver, figure_names: Sequence[str]) -> TrainerCallback:
+    """Report the steps and these figures of the trainer to `observer`."""
     from transformers import TrainerCallback
 
     class Observing(TrainerCallback):
@@ -50,7 +48,7 @@ def observing(observer: TrainingObserver) -> TrainerCallback:
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 all are passed
             metrics = kwargs["metrics"]
-            figures = {name: metrics.get(f"eval_{name}") for name in ("loss", *Figures._fields)}
+            figures = {name: metrics.get(f"eval_{name}") for name in ("loss", *figure_names)}
             observer.evaluated(state.global_step, {name: value for name, value in figures.items() if value is not None})
 
     return Observing()

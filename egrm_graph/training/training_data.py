@@ -11,7 +11,9 @@ The fields of a row decide its format:
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -35,7 +37,7 @@ def read_rollouts(file: Path) -> list[Rollout]:
     """
     by_id: dict[str | int | float, Rollout] = {}
     graded: dict[str, list[RolloutPath]] = {}
-    for where, number, row in _rows(file):
+    for where, number, row in file_rows(file):
         try:
             if row.keys() == {"id", "line", "error"}:  # a line that `egrm rollouts` could not ask
                 continue
@@ -43,7 +45,7 @@ def read_rollouts(file: Path) -> list[Rollout]:
                 question, path = _graded(row)
                 graded.setdefault(question, []).append(path)
                 continue
-            rollout = _pair(row, number) if "chosen" in row or "rejected" in row else _rollout(row)
+            rollout = _pair(row, number) if "chosen" in row or "rejected" in row else rollout_of(row)
         except ValidationError as error:
             raise InputError(f"{where}: {explain(error)[:500]}") from error
         except InputError as error:
@@ -51,21 +53,22 @@ def read_rollouts(file: Path) -> list[Rollout]:
         if rollout.id in by_id:
             raise InputError(f"{where}: the id {rollout.id!r} was used before; give each row its own")
         by_id[rollout.id] = rollout
-    rollouts = [*by_id.values(), *_questions(graded)]
+    rollouts = [*by_id.values(), *questions_of(graded)]
     if not rollouts:
         raise InputError(f"{file} has no rollouts; write one question with its paths on each line")
     return rollouts
 
 
-def _rows(file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def file_rows(file: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """The place of each row in words, its number, and the row."""
     if file.suffix == ".parquet":
         for number, row in enumerate(read_parquet(file), start=1):
             yield f"{file}, row {number}", number, row
         return
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        text = data.decode("utf-8")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"the rollouts in {file} cannot be read: {error}") from error
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -83,7 +86,7 @@ def _parsed(line: str, where: str) -> dict[str, Any]:
     return row
 
 
-def _rollout(row: Mapping[str, Any]) -> Rollout:
+def rollout_of(row: Mapping[str, Any]) -> Rollout:
     if "paths" not in row:
         raise InputError(f"a row needs {FORMATS}; this one has {', '.join(map(repr, list(row)[:8])) or 'nothing'}")
     return Rollout.model_validate(row)
@@ -99,7 +102,7 @@ def _pair(row: Mapping[str, Any], number: int) -> Rollout:
     paths = [RolloutPath(text=text, correct=True) for text in _responses(chosen, "chosen")]
     paths += [RolloutPath(text=text, correct=False) for text in _responses(rejected, "rejected")]
     name = row.get("id", number)
-    return Rollout(id=name if isinstance(name, str | int) else number, question=_transcript(prompt), paths=tuple(paths))
+    return Rollout(id=name if isinstance(name, str | int) else number, question=transcript(prompt), paths=tuple(paths))
 
 
 def _graded(row: Mapping[str, Any]) -> tuple[str, RolloutPath]:
@@ -109,11 +112,12 @@ def _graded(row: Mapping[str, Any]) -> tuple[str, RolloutPath]:
     texts = _responses(row["response"], "response")
     if len(texts) > 1:
         raise InputError(f"response has {len(texts)} texts; use a row with a score for each")
-    return _transcript(row.get("prompt")), RolloutPath(text=texts[0], correct=score > 0.5, score=float(score))
+    return transcript(row.get("prompt")), RolloutPath(text=texts[0], correct=score > 0.5, score=float(score))
 
 
-def _questions(graded: Mapping[str, Sequence[RolloutPath]]) -> Iterator[Rollout]:
-    for question, paths in graded.items():
+def questions_of(paths_by_question: Mapping[str, Sequence[RolloutPath]]) -> Iterator[Rollout]:
+    """A rollout for each question, whose text is its id."""
+    for question, paths in paths_by_question.items():
         yield Rollout(id=question, question=question, paths=tuple(paths))
 
 
@@ -141,7 +145,7 @@ def _responses(value: Any, name: str) -> list[str]:
     raise InputError(f"{name}={str(value)[:60]!r} is neither a text, nor chat messages, nor a list of texts")
 
 
-def _transcript(prompt: Any) -> str:
+def transcript(prompt: Any) -> str:
     """The prompt as one text: the content of a single message, or several messages with their roles."""
     if isinstance(prompt, str) and prompt.strip():
         return prompt

@@ -24,6 +24,14 @@ def plot_shares(curve: Steps) -> bytes:
     return figure.png()
 
 
+def plot_steps(curve: Steps) -> bytes:
+    """The held-out figures of a process scorer by step of the training."""
+    figure = Diagram("step", "share of the held-out steps, or F1")
+    names = {"eval_first_error_f1": "first-error F1", "eval_step_accuracy": "steps judged correctly"}
+    figure.lines(curve, {**names, "eval_steps_in_order": "pairs of steps in order"})
+    return figure.png()
+
+
 def plot_best_of_n(points: Sequence[BestOf]) -> bytes:
     """The share of right choices among N paths, by N."""
     figure = Diagram("paths to choose from", "share of the held-out questions that are right")

@@ -1,4 +1,4 @@
-"""The settings of a training."""
+"""The settings of the trainings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from egrm_graph.scoring.checkpoint import Manifest, read_manifest
 from egrm_graph.scoring.objective import Objective
+from egrm_graph.steps.cutting import step_cutter
+from egrm_graph.training.step_targets import StepLabels
 
 UNUSED = {
     "hybrid": (),
@@ -20,33 +22,23 @@ UNUSED = {
 PATH_FIELDS = ("rollouts", "base", "output", "held_out")
 
 
-class ScorerTraining(BaseModel):
-    """All settings of a training. They decide which scorer it produces."""
+class Training(BaseModel):
+    """The settings that all trainings have. They decide which scorer one produces."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     rollouts: Path
     """File to train on, JSON lines or Parquet: rollouts, with one question and its marked paths per row, preference
-    pairs, or graded responses."""
+    pairs, or graded responses. A process scorer needs paths with labeled steps."""
     base: str
     """Model to start from, with its tokenizer: a folder, or a name on the Hugging Face hub, such as
-    answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier."""
+    answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier; for a process
+    scorer, only a decoder."""
     output: Path
     """Folder for the scorer and its report."""
     input: str | None = None
     """Template of the text that is scored, with {question} and {path} once each. None uses the template of the base if
     that is a scorer, or the question, an empty line, and the path."""
-
-    objective: Literal["hybrid", "regression", "hinge", "bradley_terry"] = "hybrid"
-    """The loss to minimize: the published hybrid of regression and ranking, regression alone, or ranking alone, with a
-    hinge loss or with the Bradley-Terry loss."""
-    alpha: float = Field(default=0.3, ge=0, le=1)
-    """Weight of the ranking in the hybrid. The rest is regression. The published setting is 0.3."""
-    delta: float = Field(default=1.0, gt=0)
-    """Where the Huber loss turns from quadratic to linear. The published setting is 1.0."""
-    margin: float = Field(default=0.1, ge=0, le=1)
-    """The difference that the hinge loss requires between the scores of a better and a worse path. The published
-    setting is 0.1."""
 
     epochs: int = Field(default=4, ge=1)
     """Passes over the training questions."""
@@ -90,16 +82,6 @@ class ScorerTraining(BaseModel):
         return None if template is None else Manifest(input=template).input
 
     @model_validator(mode="after")
-    def _weights_are_used(self) -> Self:
-        for name in UNUSED[self.objective]:
-            if name in self.model_fields_set:
-                raise ValueError(
-                    f"{name}={getattr(self, name)} has no effect with objective={self.objective}; leave it out"
-                    + (", or use objective=hybrid" if name == "alpha" else "")
-                )
-        return self
-
-    @model_validator(mode="after")
     def _lora_is_used(self) -> Self:
         if self.lora_alpha is not None and self.lora_rank is None:
             raise ValueError(
@@ -116,6 +98,60 @@ class ScorerTraining(BaseModel):
         """
         return read_manifest(Path(self.base)).input if self.input is None else self.input
 
+    def recorded(self) -> dict[str, Any]:
+        """The settings in a checkpoint: all except local paths."""
+        return self.model_dump(mode="json", exclude={*PATH_FIELDS, "input"})
+
+
+class ProcessTraining(Training):
+    """All settings of the training of a process scorer, which scores each step of a path."""
+
+    labels: StepLabels = "value"
+    """The label of a step that is learned: `value`, the probability that a path with this beginning ends right;
+    `share`, the share of its continuations that end right, whatever their probability, as published; or `any`, whether
+    one of them ends right. The held-out figures are always about `value`."""
+    merge_steps: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the steps that are merged with the step that follows, as in HRM. An error that the next step corrects
+    costs less."""
+    step_end: str | None = None
+    """Where steps end when the scorer is used: `lines`, `sentences`, or a regular expression that matches the end of a
+    step. None takes it from the data, if its steps end where lines or paragraphs do."""
+    aggregation: Literal["product", "minimum", "mean", "last"] | None = None
+    """How the scores of its steps become the score of a path. None takes the best one on the held-out paths with
+    answers, or `product` without such paths."""
+
+    @field_validator("step_end")
+    @classmethod
+    def _cuts(cls, step_end: str | None) -> str | None:
+        if step_end is not None:
+            step_cutter(step_end)
+        return step_end
+
+
+class ScorerTraining(Training):
+    """All settings of the training of a scorer of full paths."""
+
+    objective: Literal["hybrid", "regression", "hinge", "bradley_terry"] = "hybrid"
+    """The loss to minimize: the published hybrid of regression and ranking, regression alone, or ranking alone, with a
+    hinge loss or with the Bradley-Terry loss."""
+    alpha: float = Field(default=0.3, ge=0, le=1)
+    """Weight of the ranking in the hybrid. The rest is regression. The published setting is 0.3."""
+    delta: float = Field(default=1.0, gt=0)
+    """Where the Huber loss turns from quadratic to linear. The published setting is 1.0."""
+    margin: float = Field(default=0.1, ge=0, le=1)
+    """The difference that the hinge loss requires between the scores of a better and a worse path. The published
+    setting is 0.1."""
+
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> Self:
+        for name in UNUSED[self.objective]:
+            if name in self.model_fields_set:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} has no effect with objective={self.objective}; leave it out"
+                    + (", or use objective=hybrid" if name == "alpha" else "")
+                )
+        return self
+
     @property
     def weights(self) -> Objective:
         """The objective as weights. Every name is a special case of one objective."""
@@ -125,4 +161,4 @@ class ScorerTraining(BaseModel):
 
     def recorded(self) -> dict[str, Any]:
         """The settings in a checkpoint: all except local paths, and weights without an effect."""
-        return self.model_dump(mode="json", exclude={*PATH_FIELDS, "input", *UNUSED[self.objective]})
+        return {name: value for name, value in super().recorded().items() if name not in UNUSED[self.objective]}

@@ -20,7 +20,7 @@ from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.run_summary import RunSummary, summary_of
 from egrm_graph.viewing.path_tree import tree_of
 
-STYLES = ("style", "run", "charts", "timeline", "reading", "tree")
+STYLES = ("style", "run", "charts", "timeline", "reading", "steps", "tree")
 # Each module may import from the ones before it.
 MODULES = (
     "dom",
@@ -28,6 +28,7 @@ MODULES = (
     "longtext",
     "differences",
     "tokens",
+    "steps",
     "reader",
     "call",
     "timeline",

@@ -28,6 +28,7 @@ from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.scoring.classifier import ClassifierScorer
 from egrm_graph.scoring.forward import score_rows
 from egrm_graph.scoring.layout import Layout
+from egrm_graph.scoring.score_row import ScoreRow
 from egrm_graph.scoring.scorer_loading import open_checkpoint
 from egrm_graph.settings import BUNDLED_MODEL
 from egrm_graph.terminal.tables import Table, standard_output
@@ -81,16 +82,16 @@ def offline(model: PreTrainedModel, layout: Layout, runs: Runs, max_batch_tokens
     batch: list[tuple[int, ...]] = []
     for row in sorted(set(map(tuple, rows)), key=len):
         if batch and (len(batch) + 1) * len(row) > max_batch_tokens:
-            score_rows(model, batch)
+            score_rows(model, [ScoreRow(row) for row in batch])
             batch = []
         batch.append(row)
-    score_rows(model, batch)
+    score_rows(model, [ScoreRow(row) for row in batch])
 
 
 def one_by_one(model: PreTrainedModel, layout: Layout, runs: Runs) -> None:
     for question, paths in runs:
         for path in paths:
-            score_rows(model, [row for row in layout.rows(question, [path]) if isinstance(row, list)])
+            score_rows(model, [ScoreRow(row) for row in layout.rows(question, [path]) if isinstance(row, list)])
 
 
 async def shared(scorer: ClassifierScorer, runs: Runs) -> None:

@@ -46,6 +46,29 @@ def test_the_program_prints_every_rule_and_size(
     ]
 
 
+def test_each_aggregation_of_step_scores_is_compared_with_the_full_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, figures = tmp_path / "rollouts.jsonl", tmp_path / "figures.json"
+    write_rollouts(file, [rollout("a", True, False), rollout("b", False, True)])
+    options = ["--sizes", "2", "--steps", ";", "--json", str(figures)]
+    monkeypatch.setattr("sys.argv", ["selection", str(file), *options])
+    main()
+    printed = capsys.readouterr().out
+    assert "over full paths" in printed
+    assert "egrm-tiny-scorer (product): expected calibration error" in printed
+    (report,) = json.loads(figures.read_text())
+    by_steps = [row for row in report["rows"] if row["over_full_points"] is not None]
+    assert sorted({row["scorer"] for row in by_steps}) == [
+        f"egrm-tiny-scorer ({rule})" for rule in ("last", "mean", "minimum", "product")
+    ]
+    same = [row["over_full_points"]["value"] for row in by_steps if row["scorer"].endswith("(last)")]
+    assert same == [0.0] * 3
+    # the last step of an outcome scorer has the score of the path
+    assert report["errors"]["egrm-tiny-scorer (last)"] == pytest.approx(report["errors"]["egrm-tiny-scorer"], abs=1e-6)
+    assert report["uncalibrated"] == [f"egrm-tiny-scorer ({rule})" for rule in ("product", "minimum", "mean")]
+
+
 def test_a_missing_file_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["selection", "nowhere.jsonl"])
     with pytest.raises(SystemExit, match=r"nowhere\.jsonl cannot be read"):

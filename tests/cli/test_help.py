@@ -11,8 +11,9 @@ from egrm_graph.cli import app
 from egrm_graph.cli.setting_options import with_fields
 from egrm_graph.cli.shared_options import COMMON, Options
 from egrm_graph.cli.train import COMMON as COMMON_IN_TRAINING
+from egrm_graph.cli.train import COMMON_OF_PROCESS
 from egrm_graph.settings import Settings
-from egrm_graph.training.training_settings import ScorerTraining
+from egrm_graph.training.training_settings import ProcessTraining, ScorerTraining
 
 MAX_LINES = 60
 SETTINGS = set(Options.model_fields) - {"api_key"}
@@ -23,6 +24,7 @@ COMMANDS = [
     (["bench"], COMMON.keys(), SETTINGS),
     (["rollouts"], COMMON.keys(), SETTINGS),
     (["train", "scorer"], COMMON_IN_TRAINING.keys(), set(ScorerTraining.model_fields)),
+    (["train", "process-reward"], COMMON_OF_PROCESS.keys(), set(ProcessTraining.model_fields)),
     (
         ["train", "ablation"],
         COMMON_IN_TRAINING.keys() - {"objective"},

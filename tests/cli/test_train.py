@@ -1,4 +1,4 @@
-"""`egrm train scorer` as a user runs it."""
+"""`egrm train scorer` and `egrm train process-reward` as a user runs them."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from egrm_graph.cli import app
 from tests.cli.test_verify import egrm, ended
+from tests.training.tiny import save_steps
 
 QUICK = ["--held-out-share", "0.3", "--batch-questions", "8", "--input", "{question}:{path}", "--learning-rate", "1e-2"]
 
@@ -69,6 +70,40 @@ async def test_an_option_that_cannot_be_used_is_a_one_line_error(
     assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert message in done.stderr
     assert not (tmp_path / "scorer").exists()
+
+
+async def test_a_process_scorer_prints_where_steps_end_and_how_well_it_finds_first_errors(
+    base: Path, tmp_path: Path
+) -> None:
+    steps = save_steps(tmp_path / "steps.jsonl")
+    output = ["--base", str(base), "--output", str(tmp_path / "prm"), "--evaluations", "1", "--epochs", "12"]
+    done = CliRunner().invoke(app, ["train", "process-reward", str(steps), "--step-end", ";", *output, *QUICK])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["steps"] == ";"
+    assert result.keys() >= {"aggregation", "step_accuracy", "first_error_f1", "first_error_f1_at_best_threshold"}
+    shares = r"first-error F1 \d+\.\d %, steps judged correctly \d+\.\d %, pairs of steps in order \d+\.\d %"
+    assert re.search(rf"held out: {shares}, loss 0\.\d+", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--labels", "mean"], "'mean' is not one of"),
+        (["--step-end", "("], "'(' says where steps end, and is neither one of lines, sentences nor a regular"),
+        (["--merge-steps", "1"], "merge_steps=1.0"),
+        ([], "do not end where lines end"),
+    ],
+)
+async def test_an_option_of_a_process_scorer_that_cannot_be_used_is_an_error(
+    base: Path, tmp_path: Path, more: list[str], message: str
+) -> None:
+    steps = save_steps(tmp_path / "steps.jsonl")
+    output = ["--base", str(base), "--output", str(tmp_path / "prm")]
+    done = CliRunner().invoke(app, ["train", "process-reward", str(steps), *output, *QUICK, *more])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in " ".join(done.stderr.split())
+    assert not (tmp_path / "prm").exists()
 
 
 async def test_an_interrupted_training_says_how_to_resume(rollouts: Path, base: Path, tmp_path: Path) -> None:

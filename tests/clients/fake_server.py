@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+END_ID = 2
+"""The token that ends a text; it has none of its own."""
 Action = Callable[["Seen"], Awaitable[web.StreamResponse]]
 
 
@@ -35,6 +37,7 @@ class FakeServer:
         self._cards = [{"id": name, "max_model_len": context} for name in served]
         self.seen: list[Seen] = []
         self.tokenized: list[str] = []
+        self.detokenized: list[list[int]] = []
         self.connections: set[object] = set()
         self._more = asyncio.Condition()
         self.url = ""
@@ -56,6 +59,7 @@ class FakeServer:
         app.router.add_post("/pooling", self._act)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/tokenize", self._tokenize)
+        app.router.add_post("/detokenize", self._detokenize)
         server = TestServer(app)
         await server.start_server(shutdown_timeout=0.1)
         self.url = str(server.make_url("/v1"))
@@ -81,15 +85,21 @@ class FakeServer:
         return web.json_response({"data": self._cards})
 
     async def _tokenize(self, request: web.Request) -> web.Response:
-        text = (await request.json())["prompt"]
+        body = await request.json()
+        text = body["prompt"] if "prompt" in body else "".join(each["content"] for each in body["messages"])
         self.tokenized.append(text)
         return web.json_response({"tokens": [ord(character) for character in text]})
+
+    async def _detokenize(self, request: web.Request) -> web.Response:
+        ids = (await request.json())["tokens"]
+        self.detokenized.append(ids)
+        return web.json_response({"prompt": "".join(chr(token) for token in ids if token != END_ID)})
 
 
 def choice(index: int, text: str) -> dict[str, Any]:
     """A finished choice of the chat route, with a token per character and one for the end."""
     message = {"role": "assistant", "content": text}
-    token_ids = [*map(ord, text), 2]
+    token_ids = [*map(ord, text), END_ID]
     return {"index": index, "message": message, "finish_reason": "stop", "token_ids": token_ids, "logprobs": None}
 
 

@@ -11,6 +11,8 @@ from scipy.stats import chisquare
 from egrm_graph.clients.client import Client
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.errors import ContextTooLong, Unsupported
+from egrm_graph.runtime.bundled_models import bundled
+from egrm_graph.settings import BUNDLED_MODEL
 from tests.clients.untrained import (
     CONTEXT,
     draw,
@@ -190,3 +192,31 @@ async def test_a_model_without_a_chat_template_continues_its_prompt(client: Embe
     base = EmbeddedClient.load(save_model(tmp_path / "base", chat_template=None))
     assert (client.continues_prompt, base.continues_prompt) == (False, True)
     await base.aclose()
+
+
+async def test_a_greedy_text_goes_on_in_the_same_way_from_any_of_its_tokens() -> None:
+    client = EmbeddedClient.load(bundled(BUNDLED_MODEL))
+    prompt = "71+68-95:"
+    try:
+        full = (
+            await draw(client, prompt, seeds=[0], temperature=0.0, max_tokens=63, logprobs=3, begins_with=())
+        ).completions[0]
+        ids = ids_of(full)
+        assert len(ids) > 12
+        assert full.likeliest is not None
+        assert tuple(place[0]["id"] for place in full.likeliest) == ids
+        places = range(1, len(ids), 4)
+        rests = await asyncio.gather(
+            *(
+                draw(client, prompt, seeds=[9], temperature=0.0, max_tokens=63 - at, logprobs=3, begins_with=ids[:at])
+                for at in places
+            )
+        )
+    finally:
+        await client.aclose()
+    for at, rest in zip(places, rests, strict=True):
+        [completion] = rest.completions
+        assert completion.text == full.text
+        assert completion.text[completion.before :] == full.text[at:]  # a token is a character here
+        assert ids_of(completion) == ids[at:]
+        assert completion.n_tokens == len(ids) - at

@@ -1,7 +1,7 @@
 """The choice among candidates and their rewards, against numbers worked by hand."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -54,7 +54,7 @@ def sample(answer: str | None, order: str = AB) -> Sample:
 
 
 def path(answer: str | None, score: float | None = None, order: str = AB, unscored: str | None = None) -> Path:
-    return Path(**sample(answer, order), score=score, unscored=unscored)
+    return cast("Path", {**sample(answer, order), "score": score, "unscored": unscored})
 
 
 def reading(order: str, probabilities: Mapping[str, float] | None, samples: int = 3) -> Reading:

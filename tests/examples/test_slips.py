@@ -6,6 +6,7 @@ from os.path import commonprefix
 import world
 from hypothesis import given
 from hypothesis import strategies as st
+from make_steps import labeled
 from slips import KINDS, RIGHT, WRONG, slipping
 
 LEVELS = st.integers(1, len(world.LEVELS))
@@ -46,3 +47,19 @@ def test_slips_are_of_many_kinds_and_leave_few_answers_right() -> None:
     assert sum(path.correct for path in paths.values()) < len(paths) / 20
     assert any(path.text.startswith("47-") for path in paths.values())  # a part that is not in the question
     assert any(path.text.startswith("47+8=") for path in paths.values())  # a part left out
+
+
+@given(seed=SEEDS, level=LEVELS)
+def test_steps_are_labeled_up_to_the_first_slip(seed: int, level: int) -> None:
+    question = world.draw(random.Random(seed), level)
+    marked = slipping(question, random.Random(seed), 0.3, ALL_KINDS)
+    path = labeled(marked)
+    pieces = marked.text.replace(";", ";|").split("|")
+    worked = world.worked(question).replace(";", ";|").split("|")
+    first = next((i for i, (piece, right) in enumerate(zip(pieces, worked, strict=False)) if piece != right), None)
+    values = [step.value for step in path.steps]
+    if first is None:
+        assert values == [1.0] * len(pieces)
+    else:
+        assert values == [1.0] * first + [0.0]
+    assert [path.text[: step.end] for step in path.steps] == ["".join(pieces[: i + 1]) for i in range(len(values))]

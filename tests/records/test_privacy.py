@@ -9,6 +9,8 @@ from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import Fail, ScriptedClient
 from egrm_graph.errors import ServerError
 from egrm_graph.records.privacy import metadata_of, redacted, scrubbed, summarized, without_texts
+from egrm_graph.scoring.written_text import step_texts
+from egrm_graph.verification import PathStep
 from tests.clients.asking import client_of
 from tests.clients.fake_server import FakeServer, refuse
 from tests.test_graph import RIGHT, SCORER, WRONG
@@ -36,6 +38,22 @@ def test_a_summary_has_numbers_but_no_prompts_or_texts() -> None:
     assert [sample["answer"] for sample in verdict["samples"]] == ["42", "32", "42", "42", "32"]
     assert all(completion["tokens"] is None for call in short["calls"] for completion in call["generated"])
     assert full == record()
+
+
+def test_the_scores_of_steps_stay_and_their_texts_go() -> None:
+    full = record()
+    assert full["verification"] is not None
+    steps = [PathStep(end=10, score=0.9), PathStep(end=25, score=0.25)]
+    full["verification"]["paths"][0]["steps"] = steps
+    for reduced in (
+        summarized(full),
+        without_texts(full, same),
+        redacted(full, lambda text: text.replace("17", "[number]")),
+    ):
+        assert reduced["verification"] is not None
+        reduced_path = reduced["verification"]["paths"][0]
+        assert reduced_path.get("steps") == steps
+        assert step_texts(reduced_path) is None  # they were counted in a text that is gone
 
 
 def test_without_texts_no_text_remains() -> None:

@@ -206,7 +206,9 @@ async def test_a_leaf_that_would_be_drawn_before_the_one_it_repeats_is_unknown()
     table |= {text: {text_after: 1.0} for text, text_after in (("ac", "e"), ("ace", "f"), ("acef", "g"))}
     for leaf, answer in (("acefgh", "5"), ("b", "7"), ("ade", "8"), ("acefgi", "6"), ("adj", "9")):
         table |= {leaf: {"#": 1.0}, f"{leaf}#": {answer: 1.0}}
-    _, stored = await one_run(TokenModel(table), scorer=ByAnswer({}), paths=5, min_confidence=None)
+    _, stored = await one_run(
+        TokenModel(table), scorer=ByAnswer({}), paths=5, min_confidence=None, anchor_order="first"
+    )
     assert stored["verification"] is not None
     paths = stored["verification"]["paths"]
     assert [path["answer"] for path in paths] == ["5", "7", "8", "6", "9"]

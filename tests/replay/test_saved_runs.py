@@ -102,7 +102,7 @@ async def test_a_run_with_a_gate_that_never_opens_is_a_log(tmp_path: Path) -> No
 
 
 def leaves(scores: tuple[float, ...] = (0.9, 0.2, 0.3, 0.1)) -> list[dict[str, Any]]:
-    branch = {"parent": None, "at": 0, "anchors": [], "token_ids": [1, 2]}
+    branch = {"parent": None, "at": 0, "anchors": [], "shared_ends": [], "token_ids": [1, 2]}
     return [{"answer": "7", "n_tokens": 9, "score": score, "branch": branch} for score in scores]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 import pytest
@@ -16,24 +16,25 @@ from hypothesis import strategies as st
 from egrm_graph.errors import ModelError, SettingsError
 from egrm_graph.scoring.batch_queue import next_batch
 from egrm_graph.scoring.batching import Batcher
+from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
 from egrm_graph.scoring.scorer import Unscored
 
-Rows = Sequence[Sequence[int] | Unscored]
+Rows = Sequence[list[int] | Unscored]
 
 
 class Model:
-    """Scores a row by its first token, and blocks until the gate opens."""
+    """Scores a row by its first token, or by those at its places, and blocks until the gate opens."""
 
     def __init__(self) -> None:
         self.batches: list[list[list[int]]] = []
         self.running = threading.Event()
         self.gate = threading.Event()
 
-    def __call__(self, rows: Sequence[Sequence[int]]) -> list[float | Unscored]:
-        self.batches.append([list(row) for row in rows])
+    def __call__(self, rows: Sequence[ScoreRow]) -> list[RowScores]:
+        self.batches.append([list(row.ids) for row in rows])
         self.running.set()
         assert self.gate.wait(60)
-        return [row[0] / 10 for row in rows]
+        return [[row.ids[place] / 10 for place in row.places or (0,)] for row in rows]
 
 
 class Scoring:
@@ -43,8 +44,12 @@ class Scoring:
             self.model, name="fake", max_batch_tokens=max_batch_tokens, max_pending_paths=max_pending_paths
         )
 
-    def score(self, *rows: Sequence[int] | Unscored) -> asyncio.Task[list[float | Unscored]]:
-        return asyncio.create_task(self.batcher.score(len(rows), lambda: rows))
+    def score(self, *rows: list[int] | Unscored) -> asyncio.Task[list[float | Unscored]]:
+        return asyncio.create_task(self.read(len(rows), lambda: rows))
+
+    async def read(self, n: int, read: Callable[[], Rows], *, quick: bool = False) -> list[float | Unscored]:
+        """The scores of rows that each have one."""
+        return only_scores(await self.batcher.score(n, lambda: whole_rows(read()), quick=quick))
 
     async def running(self) -> None:
         """Wait until a batch blocks at the gate."""
@@ -126,6 +131,17 @@ async def test_equal_rows_are_scored_once(scoring: Scoring) -> None:
     assert scoring.model.batches == [[[9]], [[1, 2]]]
 
 
+async def test_rows_with_other_places_are_scored_on_their_own(scoring: Scoring) -> None:
+    first = scoring.score([9])
+    await scoring.running()
+    rows = [ScoreRow([1, 2, 3], (0, 2)), ScoreRow([1, 2, 3], (1,)), ScoreRow([1, 2, 3], (0, 2)), ScoreRow([1, 2, 3])]
+    steps = asyncio.create_task(scoring.batcher.score(4, lambda: rows))
+    await scoring.inside(3)
+    scoring.model.gate.set()
+    assert await steps == [[0.1, 0.3], [0.2], [0.1, 0.3], [0.1]]
+    await first
+
+
 async def test_unscored_rows_keep_their_places(scoring: Scoring) -> None:
     scoring.model.gate.set()
     flaw = Unscored("the path is empty")
@@ -193,7 +209,7 @@ async def test_at_most_the_pending_limit_of_paths_is_tokenized() -> None:
         read.append(i)
         return [[i]]
 
-    tasks = [asyncio.create_task(scoring.batcher.score(1, partial(reading, i))) for i in range(1, 5)]
+    tasks = [asyncio.create_task(scoring.read(1, partial(reading, i))) for i in range(1, 5)]
     await scoring.running()
     await asyncio.sleep(0.02)
     assert sorted(read) == [1, 2]
@@ -210,7 +226,7 @@ async def test_slow_tokenization_does_not_delay_other_requests(scoring: Scoring)
         assert release.wait(60)
         return [[2]]
 
-    slow_task = asyncio.create_task(scoring.batcher.score(1, slow))
+    slow_task = asyncio.create_task(scoring.read(1, slow))
     assert await scoring.score([1]) == [0.1]
     assert not slow_task.done()
     release.set()
@@ -224,9 +240,9 @@ async def test_quick_tokenization_runs_on_the_worker_while_it_is_idle(scoring: S
         readers.append(threading.current_thread().name)
         return [[i]]
 
-    first = asyncio.create_task(scoring.batcher.score(1, partial(reading, 1), quick=True))
+    first = asyncio.create_task(scoring.read(1, partial(reading, 1), quick=True))
     await scoring.running()
-    second = asyncio.create_task(scoring.batcher.score(1, partial(reading, 2), quick=True))
+    second = asyncio.create_task(scoring.read(1, partial(reading, 2), quick=True))
     await scoring.inside(1)
     scoring.model.gate.set()
     assert await all_of(first, second) == [[0.1], [0.2]]
@@ -240,7 +256,7 @@ async def test_a_tokenization_error_affects_only_its_caller(scoring: Scoring) ->
         raise ValueError("no such text")
 
     with pytest.raises(ValueError, match="no such text"):
-        await scoring.batcher.score(1, broken)
+        await scoring.read(1, broken)
     assert await scoring.score([1]) == [0.1]
 
 
@@ -265,7 +281,7 @@ def test_event_loops_in_several_threads_share_batches() -> None:
     found: dict[int, list[float | Unscored]] = {}
 
     def run(i: int) -> None:
-        found[i] = asyncio.run(scoring.batcher.score(1, lambda: [[i]]))
+        found[i] = asyncio.run(scoring.read(1, lambda: [[i]]))
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(8)]
     for thread in threads:
@@ -285,14 +301,15 @@ def test_the_interpreter_exits_with_a_busy_scorer_open() -> None:
     code = """
 import asyncio, time
 from egrm_graph.scoring.batching import Batcher
+from egrm_graph.scoring.score_row import ScoreRow
 
 def slow(rows):
     time.sleep(0.2)
-    return [0.5] * len(rows)
+    return [[0.5]] * len(rows)
 
 async def main():
     batcher = Batcher(slow, name="open", max_batch_tokens=1, max_pending_paths=100)
-    tasks = [asyncio.create_task(batcher.score(1, lambda i=i: [[i]])) for i in range(1000)]
+    tasks = [asyncio.create_task(batcher.score(1, lambda i=i: [ScoreRow([i])])) for i in range(1000)]
     await asyncio.sleep(0.1)
 
 asyncio.run(main())

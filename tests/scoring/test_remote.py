@@ -415,3 +415,95 @@ graph = build_graph(Settings(scorer_url="http://127.0.0.1:9/v1"), client=Scripte
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+STEPS = [[9, 12]]
+PATH = "17+48=65;#65"
+
+
+async def per_token(seen: Seen) -> web.StreamResponse:
+    """Reply with one logit per token, as a server with `token_classify` does: its index among the tokens."""
+    if seen.body["task"] != "token_classify":
+        return await refuse(400, SWITCH.format("classify"))(seen)
+    rows = seen.body["input"]
+    return web.json_response(
+        {"data": [{"index": i, "data": packed(*map(float, range(len(row))))} for i, row in enumerate(rows)]}
+    )
+
+
+SWITCH = "Try switching the model's pooling_task via --pooler-config.task {}."
+
+
+async def per_text(seen: Seen) -> web.StreamResponse:
+    """Reply with one logit per text, and refuse anything else as vLLM does."""
+    if seen.body["task"] != "classify":
+        return await refuse(400, SWITCH.format("token_classify"))(seen)
+    return await lengths(seen)
+
+
+async def test_a_step_has_the_logit_of_its_last_token() -> None:
+    async with serving(per_token).running() as server, scorer_of_servers(server) as scorer:
+        ((first, second),) = await scorer.score_steps(QUESTION, [PATH], STEPS)  # type: ignore[misc] # it is scored
+    assert server.bodies[0]["task"] == "token_classify"
+    assert [first, second] == pytest.approx([sigmoid(len(IDS) + 8), sigmoid(len(IDS) + 11)], abs=1e-7)
+
+
+async def test_a_server_of_step_scores_gives_scores_of_full_paths_after_one_refusal() -> None:
+    async with serving(per_token).running() as server, scorer_of_servers(server) as scorer:
+        for _ in range(2):
+            assert await scorer.score(QUESTION, ["#65"]) == [pytest.approx(sigmoid(len(IDS) + 2), abs=1e-7)]
+    assert [body["task"] for body in server.bodies] == ["classify", "token_classify", "token_classify"]
+
+
+async def test_a_server_of_full_paths_is_refused_for_steps_with_the_command_to_serve_them() -> None:
+    async with serving(per_text).running() as server, scorer_of_servers(server) as scorer:
+        with pytest.raises(ModelError, match=rf"serve it with `egrm serve-model {FOLDER} --steps` \("):
+            await scorer.score_steps(QUESTION, [PATH], STEPS)
+        assert await scorer.score(QUESTION, ["#65"]) == [pytest.approx(sigmoid(3), abs=1e-7)]
+
+
+async def test_the_score_of_a_served_process_scorer_is_the_aggregate_of_its_step_scores(tmp_path: Path) -> None:
+    folder = copytree(FOLDER, tmp_path / BUNDLED_SCORER)
+    manifest = json.loads((folder / "egrm.json").read_text())
+    (folder / "egrm.json").write_text(json.dumps({**manifest, "steps": ";", "aggregation": "minimum"}))
+    logits = [*[0.0] * len(IDS), *[LN3] * 8, -LN3, *[LN3] * 3]
+    scores = await scored(reply(answer_of(logits)), paths=(PATH,), folder=folder)
+    assert scores == pytest.approx([0.25], abs=1e-7)
+    async with serving(per_text).running() as server, scorer_of_servers(server, folder=folder) as scorer:
+        assert (scorer.calibrated, scorer.step_profile.steps) == (False, ";")
+        with pytest.raises(ModelError, match=rf"scores steps; serve it with `egrm serve-model {folder}` \("):
+            await scorer.score(QUESTION, [PATH])
+
+
+def answer_of(logits: list[float]) -> dict[str, Any]:
+    return {"data": [{"index": 0, "data": packed(*logits)}]}
+
+
+@pytest.mark.parametrize(
+    ("logits", "error", "message"),
+    [
+        ([0.0] * 3, ServerError, "cannot be read: ValueError: 19 scores of 12 bytes"),
+        ([0.0] * 38, ModelError, "the model that is served has 2 labels, but a scorer has 1"),
+    ],
+)
+async def test_a_malformed_response_for_steps_is_an_error(
+    logits: list[float], error: type[EgrmError], message: str
+) -> None:
+    async with serving(reply(answer_of(logits))).running() as server, scorer_of_servers(server) as scorer:
+        with pytest.raises(error, match=message):
+            await scorer.score_steps(QUESTION, [PATH], STEPS)
+
+
+async def test_a_step_with_a_logit_that_is_not_finite_makes_its_path_unscored() -> None:
+    logits = [*[0.0] * 18, math.nan]
+    async with serving(reply(answer_of(logits))).running() as server, scorer_of_servers(server) as scorer:
+        assert await scorer.score_steps(QUESTION, [PATH], STEPS) == [Unscored("the scorer gave nan")]
+
+
+async def test_the_check_covers_the_steps_of_the_settings() -> None:
+    client = ScriptedClient(fast=["56"], name=BUNDLED_MODEL)
+    async with serving(per_text).running() as server:
+        parts = assemble(Settings(scorer_url=server.url, steps=";"), client=client)
+        with pytest.raises(ModelError, match="is not served so that it scores steps"):
+            await parts.check()
+        await parts.aclose()

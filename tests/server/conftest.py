@@ -25,6 +25,7 @@ SERVERS = {
     "real_language_model": LANGUAGE_MODEL,
     "real_scorer": BUNDLED_SCORER,
     "real_server": BUNDLED_MODEL,
+    "real_step_scorer": BUNDLED_SCORER,
     "receiver": BUNDLED_MODEL,
 }
 """The model behind each fixture that needs a server."""
@@ -95,8 +96,11 @@ class Starting:
 
 
 @contextmanager
-def starting(model: str, name: str, folder: Path, *vllm_options: str, **variables: str) -> Iterator[Starting]:
-    """`egrm serve-model`, started as a user does, with its standard error in `folder` and these variables added."""
+def starting(
+    model: str, name: str, folder: Path, *vllm_options: str, own: tuple[str, ...] = (), **variables: str
+) -> Iterator[Starting]:
+    """`egrm serve-model`, started as a user does, with its standard error in `folder` and these variables added. `own`
+    are options of the command itself."""
     python = os.environ.get("EGRM_VLLM_PYTHON")
     if not python:
         without_server("EGRM_VLLM_PYTHON names no interpreter that has vLLM; `make test` installs one")
@@ -106,7 +110,7 @@ def starting(model: str, name: str, folder: Path, *vllm_options: str, **variable
     with (
         errors.open("w") as stderr,
         subprocess.Popen(
-            [*command, "--timeout-s", str(START_S), "--stop-with-parent", "--", *vllm_options],
+            [*command, "--timeout-s", str(START_S), "--stop-with-parent", *own, "--", *vllm_options],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -145,7 +149,8 @@ def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
                 found_receiver: Receiver = request.getfixturevalue("receiver")
                 options = ["--otlp-traces-endpoint", found_receiver.url]
                 environment = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"}
-            found[fixture] = stack.enter_context(starting(model, name, folder, *options, **environment))
+            own = ("--steps",) if fixture == "real_step_scorer" else ()
+            found[fixture] = stack.enter_context(starting(model, name, folder, *options, own=own, **environment))
         yield found
 
 
@@ -159,6 +164,12 @@ def real_server(started: dict[str, Starting]) -> Served:
 def real_scorer(started: dict[str, Starting]) -> Served:
     """The bundled scorer behind vLLM."""
     return started["real_scorer"].wait()
+
+
+@pytest.fixture(scope="session")
+def real_step_scorer(started: dict[str, Starting]) -> Served:
+    """The bundled scorer behind vLLM, with a score at each token."""
+    return started["real_step_scorer"].wait()
 
 
 @pytest.fixture(scope="session")

@@ -32,10 +32,10 @@ def model(folder: Path, context: int = 256, **config: Any) -> str:
 CLASSIFIER: dict[str, Any] = {"architectures": ["LlamaForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
 
 
-def command(folder: Path, *, gpu: bool = False, bfloat16: bool = False) -> str:
+def command(folder: Path, *, gpu: bool = False, bfloat16: bool = False, steps: bool = False) -> str:
     """The arguments of vLLM for the model in the folder."""
     python = fake_python(folder, 'echo "$@"', gpu=gpu, bfloat16=bfloat16)
-    with start(str(folder), name="tiny", port=0, python=python, log_path=folder / "log") as server:
+    with start(str(folder), name="tiny", port=0, python=python, steps=steps, log_path=folder / "log") as server:
         server.process.wait()
     return (folder / "log").read_text().replace(f" --port {server.port}", "").strip()
 
@@ -102,6 +102,16 @@ def test_a_generator_stored_in_bfloat16_runs_in_it_where_the_processor_can(
 ) -> None:
     model(tmp_path, **config)
     assert f"--dtype {dtype} " in command(tmp_path, bfloat16=instructions)
+
+
+@pytest.mark.parametrize(("manifest", "option"), [({"steps": ";"}, False), ({}, True)])
+def test_a_scorer_of_steps_is_served_with_a_score_at_each_token(
+    tmp_path: Path, manifest: dict[str, str], option: bool
+) -> None:
+    model(tmp_path, **CLASSIFIER)
+    assert "--pooler-config" not in command(tmp_path)
+    (tmp_path / "egrm.json").write_text(json.dumps(manifest))
+    assert '--runner pooling --pooler-config {"task": "token_classify"} ' in command(tmp_path, steps=option)
 
 
 def test_a_classifier_with_one_label_is_served_as_a_scorer(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.steps.tree import leaf_weights, open_branches
 from egrm_graph.uncertainty.entropy import VOCABULARY_MOST
-from egrm_graph.verification import Path
+from egrm_graph.verification import Anchor, Path
 from tests.strategies.token_model import TokenModel
 
 QUESTION: Any = {"question": "17+48"}
@@ -52,7 +52,14 @@ async def grow(model: TokenModel, *, scorer: Any = None, **settings: Any) -> Ver
         "anchor_entropy": 0.2,
     } | settings
     graph = build_graph(Settings(**settings), client=model, scorer=scorer)
-    return (await graph.ainvoke(QUESTION))["verification"]
+    verification: Verification = (await graph.ainvoke(QUESTION))["verification"]
+    return verification
+
+
+def anchors(path: Path) -> list[Anchor]:
+    branch = path.get("branch")
+    assert branch is not None
+    return branch["anchors"]
 
 
 def texts(verification: Verification) -> list[str | None]:
@@ -102,7 +109,7 @@ async def test_a_truncated_entropy_is_an_interval_and_its_lower_end_decides() ->
     assert anchor["entropy"] == pytest.approx(entropy(0.5, 0.3, 0.2))  # the rest counts as one token
     assert anchor["entropy_most"] == pytest.approx(anchor["entropy"] + 0.2 * math.log(VOCABULARY_MOST - 2))
     above = await grow(TokenModel(table, listed=2), paths=1, anchor_entropy=1.03)
-    assert (above["paths"][0].get("branch") or {}).get("anchors") == []
+    assert anchors(above["paths"][0]) == []
 
 
 @pytest.mark.parametrize(
@@ -174,13 +181,11 @@ async def test_a_quantile_compares_a_token_with_those_of_its_path() -> None:
     # Entropies of the first path: 0, 0.67, 0, 0.61, 0.
     all_above = await grow(TokenModel(TABLE), paths=1, anchor_entropy=0.0, anchor_quantile=0.6)
     highest = await grow(TokenModel(TABLE), paths=1, anchor_entropy=0.0, anchor_quantile=0.8)
-    found = [
-        [anchor["at"] for anchor in (each["paths"][0].get("branch") or {})["anchors"]] for each in (all_above, highest)
-    ]
+    found = [[anchor["at"] for anchor in anchors(each["paths"][0])] for each in (all_above, highest)]
     assert found == [[1, 3], [1]]
 
 
-async def test_exempt_tokens_are_no_anchors() -> None:
+async def test_exempt_tokens_are_not_anchors() -> None:
     verification = await grow(TokenModel(TABLE), paths=8, anchor_exempt=("1",))
     assert texts(verification) == ["x1#5", "x1#6"]
 
@@ -225,7 +230,8 @@ async def test_without_a_scorer_leaves_count_by_their_probability() -> None:
     table |= {text: {"#": 1.0} for text in ("bc", "bd")} | {text: {"2": 1.0} for text in ("bc#", "bd#")}
     verification = await grow(TokenModel(table), paths=3)
     assert [path["answer"] for path in verification["paths"]] == ["1", "2", "2"]
-    assert (verification["answer"], verification["confidence"]) == ("1", pytest.approx(0.7))
+    assert verification["answer"] == "1"
+    assert verification["confidence"] == pytest.approx(0.7)
 
 
 async def test_a_sure_scorer_stops_further_branches() -> None:
@@ -312,7 +318,7 @@ def test_a_client_that_cannot_continue_tokens_is_refused() -> None:
         ({"path_stopping": "beta"}, "path_stopping='beta' counts paths as votes"),
     ],
 )
-def test_settings_that_do_not_go_with_a_tree_are_refused(settings: Mapping[str, Any], message: str) -> None:
+def test_settings_that_do_not_go_with_a_tree_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         build_graph(
             Settings(**{"task": "arithmetic", "strategy": "entropy_tree"} | settings),
@@ -324,3 +330,60 @@ def test_settings_that_do_not_go_with_a_tree_are_refused(settings: Mapping[str, 
 async def test_a_server_that_lists_one_token_gives_one_path() -> None:
     verification = await grow(TokenModel(TABLE, listed=1), paths=4)
     assert texts(verification) == ["x1#5"]
+
+
+class StepByStep(ByAnswer):
+    """Scores the steps of a path, which end at `#`: those with `2` in them get 0.1, others 0.9."""
+
+    steps = "#"
+
+    async def score_steps(
+        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> list[list[float] | Unscored]:
+        return [[0.1 if "2" in text[:end] else 0.9 for end in places] for text, places in zip(paths, ends, strict=True)]
+
+
+STEPWISE: dict[str, Any] = {"paths": 4, "steps": "anchors", "aggregation": "minimum", "min_confidence": None}
+
+
+async def test_nothing_branches_after_a_step_with_a_low_score() -> None:
+    everywhere = await grow(TokenModel(TABLE), scorer=StepByStep({}), **STEPWISE)
+    assert texts(everywhere) == ["x1#5", "x2#7", "x1#6", "x2#8"]
+    pruned = await grow(TokenModel(TABLE), scorer=StepByStep({}), prune_below=0.2, **STEPWISE)
+    assert texts(pruned) == ["x1#5", "x2#7", "x1#6"]  # the first step of x2#7 ends at its anchor
+    assert pruned["usage"]["completion_tokens"] < everywhere["usage"]["completion_tokens"]
+
+
+async def test_best_first_search_branches_after_the_best_steps() -> None:
+    table = TABLE | {"x1": {"#": 0.6, "0": 0.4}}
+
+    class Second(StepByStep):
+        """Steps with `#` score best."""
+
+        async def score_steps(
+            self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+        ) -> list[list[float] | Unscored]:
+            marks = [[text[:end] for end in places] for text, places in zip(paths, ends, strict=True)]
+            return [[0.5 if text == "x" else 0.4 for text in each] for each in marks]
+
+    by_place = await grow(TokenModel(table), scorer=Second({}), **STEPWISE | {"paths": 2})
+    assert texts(by_place) == ["x1#5", "x2#7"]
+    best = await grow(TokenModel(table), scorer=Second({}), anchor_order="score", **STEPWISE | {"paths": 3})
+    assert texts(best)[1] == "x2#7"  # after x, which scored best
+
+
+async def test_steps_end_at_anchors() -> None:
+    verification = await grow(TokenModel(TABLE), scorer=StepByStep({}), **STEPWISE)
+    steps = [[(step["end"], step["score"]) for step in path.get("steps") or ()] for path in verification["paths"]]
+    assert steps == [
+        [(1, 0.9), (3, 0.9), (4, 0.9)],
+        [(1, 0.9), (3, 0.1), (4, 0.1)],
+        [(1, 0.9), (3, 0.9), (4, 0.9)],
+        [(1, 0.9), (3, 0.1), (4, 0.1)],
+    ]
+
+
+def test_pruning_without_step_scores_is_refused() -> None:
+    settings = Settings(task="arithmetic", strategy="entropy_tree", prune_below=0.2)
+    with pytest.raises(SettingsError, match=r"prune_below=0\.2 goes by the scores of steps, and none are scored"):
+        build_graph(settings, client=TokenModel(TABLE), scorer=ByAnswer({}))

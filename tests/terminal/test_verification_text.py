@@ -10,6 +10,7 @@ from egrm_graph.clients.scripted import Fail, ScriptedClient
 from egrm_graph.settings import Settings
 from egrm_graph.terminal.terminal_text import inert, shortened
 from egrm_graph.terminal.verification_text import show
+from egrm_graph.verification import PathStep
 
 PATHS = ["17+48=65;65-9=56;#56", "17+48=65;65-9=57;#57", "no idea", "17+48=65;65-9=56;#56"]
 
@@ -53,6 +54,37 @@ def test_uncalibrated_scores_are_marked() -> None:
     assert "not calibrated" not in printed(verdict)
     verdict["calibrated"] = False
     assert "Reasoning paths: score, answer, text, and the scores are not calibrated" in printed(verdict)
+
+
+def test_the_steps_of_a_path_follow_it_with_their_scores_and_the_lowest_is_marked() -> None:
+    verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    verdict["paths"][1] |= {"score": 0.09, "steps": [{"end": 9, "score": 0.9}, {"end": 20, "score": 0.1}]}
+    lines = printed(verdict).splitlines()
+    heading = "Reasoning paths: score, answer, text, and the steps of each (▾ the lowest)"
+    at = lines.index(heading)
+    assert [line.split() for line in lines[at + 2 : at + 6]] == [
+        ["0.090", "57"],
+        ["0.900", "17+48=65;"],
+        ["▾", "0.100", "65-9=57;#57"],
+        ["unscored", "no", "answer", "no", "idea"],
+    ]
+
+
+def test_steps_whose_texts_were_not_recorded_have_scores_only() -> None:
+    verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    steps = [PathStep(end=9, score=0.9), PathStep(end=20, score=0.1)]
+    verdict["paths"][1] |= {"score": 0.09, "steps": steps, "text": None}
+    assert ["▾", "0.100"] in [line.split() for line in printed(verdict).splitlines()]
+
+
+def test_of_many_steps_the_first_ones_and_the_lowest_are_printed() -> None:
+    verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=["1;" * 40 + "#56"]))
+    steps = [PathStep(end=2 * i + 2, score=0.1 if i == 30 else 0.5) for i in range(39)]
+    verdict["paths"][0] |= {"score": 0.1, "steps": [*steps, PathStep(end=83, score=0.5)]}
+    lines = [line.split() for line in printed(verdict).splitlines()]
+    printed_scores = [cells[-2:] for cells in lines if cells[-1:] == ["1;"]]
+    assert printed_scores == [["0.500", "1;"]] * 24 + [["0.100", "1;"]]
+    assert "40 steps in all" in printed(verdict)
 
 
 def test_a_withheld_answer_is_a_best_guess() -> None:

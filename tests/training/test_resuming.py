@@ -15,6 +15,7 @@ import torch
 from egrm_graph.errors import SetupError
 from egrm_graph.training.train_scorer import train_scorer
 from egrm_graph.training.trainer_callbacks import TIE
+from egrm_graph.training.training_settings import Training
 from tests.cli.test_verify import egrm, ended
 from tests.training.tiny import Interrupting, contents, save_base, settings
 
@@ -42,18 +43,18 @@ def options(values: dict[str, Any]) -> list[object]:
     return [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", value)]
 
 
-async def killed(output: Path, rollouts: Path, base: Path, checkpoint: str) -> None:
-    """Train into `output`, and kill the process once this checkpoint exists."""
-    values = {**settings(rollouts, base, output, **LONG).model_dump(exclude_unset=True)}
+async def killed(config: Training, command: str, checkpoint: str) -> None:
+    """Train, and kill the process once this checkpoint exists."""
+    values = config.model_dump(exclude_unset=True)
     positional = values.pop("rollouts")
-    async with egrm("train", "scorer", positional, *options(values), OMP_NUM_THREADS="1") as process:
-        async with asyncio.timeout(60):
-            while not (output / "checkpoints" / checkpoint / "trainer_state.json").exists():
+    async with egrm("train", command, positional, *options(values), OMP_NUM_THREADS="1") as process:
+        async with asyncio.timeout(100):
+            while not (config.output / "checkpoints" / checkpoint / "trainer_state.json").exists():
                 assert process.returncode is None, (await ended(process)).err
                 await asyncio.sleep(0.002)
         process.kill()
         await process.wait()
-    assert not (output / "egrm.json").exists()
+    assert not (config.output / "egrm.json").exists()
 
 
 async def test_a_killed_and_resumed_training_gives_the_same_bytes(
@@ -61,7 +62,7 @@ async def test_a_killed_and_resumed_training_gives_the_same_bytes(
 ) -> None:
     full = train_scorer(settings(rollouts, wavering, tmp_path / "full", **LONG))
     cut = tmp_path / "cut"
-    await killed(cut, rollouts, wavering, "checkpoint-50")
+    await killed(settings(rollouts, wavering, cut, **LONG), "scorer", "checkpoint-50")
     shutil.copytree(cut, tmp_path / "moved")
     train_scorer(settings(rollouts, wavering, tmp_path / "moved", **LONG), resume=True)
     assert contents(tmp_path / "moved") == contents(full)

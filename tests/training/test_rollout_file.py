@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egrm_graph.errors import InputError
-from egrm_graph.training.rollout_file import Rollout, RolloutPath, split, write_rollouts
+from egrm_graph.training.parquet import to_parquet
+from egrm_graph.training.rollout_file import Rollout, RolloutPath, RolloutStep, split, write_rollouts
 from egrm_graph.training.training_data import read_rollouts
 
 LINE = (
@@ -36,6 +37,24 @@ async def test_written_rollouts_are_read_back(tmp_path: Path) -> None:
     written = [rollout("é"), Rollout(id="2", question="q\x85", reference="r", paths=(path,))]
     write_rollouts(tmp_path / "new" / "rollouts.jsonl", written)
     assert read_rollouts(tmp_path / "new" / "rollouts.jsonl") == written
+
+
+async def test_labels_and_costs_are_in_parquet_too(tmp_path: Path) -> None:
+    steps = (RolloutStep(end=1, value=0.25, share=0.5, any=True, leaves=2), RolloutStep(end=2, value=1.0))
+    labeled = RolloutPath(text="#2", answer="2", correct=True, steps=steps)
+    written = [
+        Rollout(id=1, question="1+1", reference="2", paths=(labeled,), requests=3, completion_tokens=40),
+        Rollout(id=2, question="1+1", reference="2", paths=(RolloutPath(text="#3", answer="3", correct=False),)),
+    ]
+    write_rollouts(tmp_path / "rollouts.jsonl", written)
+    to_parquet(tmp_path / "rollouts.jsonl", tmp_path / "rollouts.parquet")
+    assert read_rollouts(tmp_path / "rollouts.parquet") == written
+
+
+async def test_lines_without_steps_and_costs_become_parquet(tmp_path: Path) -> None:
+    (tmp_path / "rollouts.jsonl").write_text(f"{LINE}\n")
+    to_parquet(tmp_path / "rollouts.jsonl", tmp_path / "rollouts.parquet")
+    assert read_rollouts(tmp_path / "rollouts.parquet") == read_rollouts(tmp_path / "rollouts.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,15 @@ def rollout(name: str, *marks: bool) -> Rollout:
     return Rollout(id=name, question=name, paths=paths)
 
 
+def targets(rollouts: list[Rollout]) -> list[list[float]]:
+    return [[path.target for path in rollout.paths] for rollout in rollouts]
+
+
 async def test_each_half_is_measured_with_the_temperature_of_the_other() -> None:
     # All logits are 2 log 3. First half: three of four right, odds 3, T = 2. Second half: nine of ten right, odds 9,
     # T = 1. Together: 12 of 14, odds 6, T = 2 log 3 / log 6.
     rollouts = [question(True, True, True, True, False), question(False, *[True] * 9, False)]
-    found = fit(rollouts, [[2 * log(3)] * 4, [2 * log(3)] * 10])
+    found = fit(rollouts, [[2 * log(3)] * 4, [2 * log(3)] * 10], targets(rollouts))
     assert found.temperature == pytest.approx(2 * log(3) / log(6))
     assert found.temperatures_of_halves == pytest.approx((2, 1))
     # Before, all score 9/10, and 12 of 14 are right. After, the first half scores 9/10 with the temperature of the
@@ -59,7 +63,7 @@ async def test_each_half_is_measured_with_the_temperature_of_the_other() -> None
 
 async def test_without_a_fit_of_both_halves_the_figures_are_not_cross_fitted() -> None:
     rollouts = [question(True, True, True, False), question(False, True, True)]  # no wrong path in the second half
-    found = fit(rollouts, [[1.0, 1.0, 1.0], [1.0, 1.0]])
+    found = fit(rollouts, [[1.0, 1.0, 1.0], [1.0, 1.0]], targets(rollouts))
     assert found.temperature == pytest.approx(1 / math.log(4))  # the score is 0.8, which is the share of right paths
     assert found.temperatures_of_halves is None
     assert not found.calibration.cross_fitted
@@ -68,7 +72,7 @@ async def test_without_a_fit_of_both_halves_the_figures_are_not_cross_fitted() -
 
 async def test_without_any_wrong_path_nothing_can_be_fitted() -> None:
     with pytest.raises(InputError, match="no held-out path is wrong"):
-        fit([question(True, True, True)], [[1.0, 1.0]])
+        fit([question(True, True, True)], [[1.0, 1.0]], [[1.0, 1.0]])
 
 
 async def test_the_halves_are_about_equal() -> None:

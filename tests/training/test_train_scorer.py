@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from egrm_graph.errors import InputError, ModelError, SetupError
 from egrm_graph.scoring.checkpoint import read_manifest
 from egrm_graph.scoring.classifier import ClassifierScorer
+from egrm_graph.scoring.score_row import ScoreRow
 from egrm_graph.training.batches import Example, collator, group
 from egrm_graph.training.rollout_file import Rollout, RolloutPath, write_rollouts
 from egrm_graph.training.train_scorer import train_scorer
@@ -237,7 +238,7 @@ async def test_missing_package_is_named_with_its_extra(
 def example(*widths: int) -> Example:
     paths = tuple(RolloutPath(text="-", answer="-", correct=True) for _ in widths)
     rollout_of_paths = Rollout(id="-", question="-", reference="-", paths=paths)
-    return Example(rollout_of_paths, [[5] * width for width in widths], [1.0] * len(widths))
+    return Example(rollout_of_paths, [ScoreRow([5] * width) for width in widths], [1.0] * len(widths))
 
 
 @given(
@@ -252,7 +253,7 @@ def test_batches_hold_every_question_once_and_stay_within_their_limits(
     for batch in batches:
         rows = [row for i in batch for row in examples[i].rows]
         assert len(batch) <= max_questions
-        assert len(batch) == 1 or len(rows) * max(map(len, rows)) <= max_tokens
+        assert len(batch) == 1 or len(rows) * max(len(row.ids) for row in rows) <= max_tokens
 
 
 async def test_a_batch_keeps_the_paths_of_a_question_together() -> None:

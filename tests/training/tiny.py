@@ -10,9 +10,9 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from egrm_graph.training.rollout_file import Rollout, RolloutPath, write_rollouts
+from egrm_graph.training.rollout_file import Rollout, RolloutPath, RolloutStep, write_rollouts
 from egrm_graph.training.trainer_callbacks import SilentObserver
-from egrm_graph.training.training_settings import ScorerTraining
+from egrm_graph.training.training_settings import ProcessTraining, ScorerTraining
 
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", *"0123456789+-=:;#")
 SIZES: dict[str, Any] = {
@@ -92,3 +92,25 @@ class Interrupting(SilentObserver):
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def stepped(rng: random.Random) -> RolloutPath:
+    """A path of three steps and an answer. A step is right if it is a 7."""
+    digits = rng.choices("777123", k=4)
+    text = ";".join(digits[:3]) + f";#{digits[3]}"
+    steps = zip((2, 4, 6, 8), digits, strict=True)
+    labeled = tuple(RolloutStep(end=end, value=float(digit == "7")) for end, digit in steps)
+    return RolloutPath(text=text, answer=digits[3], correct=set(digits) == {"7"}, steps=labeled)
+
+
+def save_steps(file: Path, questions: int = 40) -> Path:
+    rng = random.Random(0)
+    paths = [tuple(stepped(rng) for _ in range(4)) for _ in range(questions)]
+    write_rollouts(file, [Rollout(id=n, question=f"{n}+1", reference="7", paths=some) for n, some in enumerate(paths)])
+    return file
+
+
+def process_settings(rollouts: Path, base: Path, output: Path, **changes: Any) -> ProcessTraining:
+    quick = {"epochs": 2, "batch_questions": 8, "learning_rate": 1e-2, "evaluations": 2, "held_out_share": 0.3}
+    values = {"input": "{question}:{path}", "step_end": ";", **quick, **changes}
+    return ProcessTraining(rollouts=rollouts, base=str(base), output=output, **values)

@@ -71,6 +71,32 @@ def test_another_measure_has_an_axis_with_its_certain_side(opened: Open) -> None
     )
 
 
+def test_the_steps_of_a_path_have_scores_and_the_lowest_is_marked(opened: Open) -> None:
+    record = runs.escalated()
+    assert record["verification"] is not None
+    won, other = record["verification"]["paths"][1], record["verification"]["paths"][0]
+    won |= {"thinking": "so \N{GRINNING FACE}", "steps": [{"end": 15, "score": 0.99}, {"end": 45, "score": 0.25}]}
+    other["steps"] = [{"end": 9, "score": 0.125}, {"end": 90, "score": 0.5}]  # counted in another text
+    paths = part(opened(record), "Paths")
+    expect(paths.get_by_role("button", name="Steps")).to_have_attribute("aria-pressed", "true")
+    steps = paths.get_by_role("list", name="Steps of Path 2").get_by_role("listitem")
+    assert [text.split("\n") for text in steps.all_inner_texts()] == [
+        ["so \N{GRINNING FACE}", "", "47+36=83;", "0.990"],
+        ["83-18=65;65-30=35;35+23=58;#58", "0.250", "lowest"],
+    ]
+    expect(paths.get_by_role("list", name="Steps of Path 1").get_by_role("listitem")).to_have_text(
+        ["0.125lowest", "0.500"]
+    )
+    paths.get_by_role("button", name="Texts").click()
+    expect(steps).to_have_count(0)
+
+
+def test_without_scores_of_steps_the_texts_come_first(opened: Open) -> None:
+    paths = part(opened(runs.escalated()), "Paths")
+    expect(paths.get_by_role("button", name="Texts")).to_have_attribute("aria-pressed", "true")
+    expect(paths.get_by_role("button", name="Steps")).to_have_count(0)
+
+
 def test_the_paths_have_scores_and_a_winner(opened: Open) -> None:
     paths = part(opened(runs.escalated()), "Paths")
     assert rows(paths) == [

@@ -22,6 +22,7 @@ export function paths(record) {
     score: path.score,
     note: path.error ?? (path.score === null ? path.unscored : null),
     won: i === verdict.best_path,
+    steps: path.steps?.length ? path.steps : null, // records of earlier versions have none
   }));
   const left = verdict.best_path ?? 0;
   const other = items.findIndex((item, i) => i !== left && item.answer !== null && item.answer !== items[left].answer);
@@ -71,6 +72,7 @@ function itemsOf(all, record, name, more) {
     tokens: generated.get(key(each.request_id, each.seed))?.tokens ?? null,
     missing: each.error,
     score: null,
+    steps: null,
     won: false,
     ...more(each, i),
   }));

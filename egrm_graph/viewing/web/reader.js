@@ -3,23 +3,26 @@
 import { button, el, isolated, styled, table } from "./dom.js";
 import { differences } from "./differences.js";
 import { inSteps, longText } from "./longtext.js";
+import { stepList } from "./steps.js";
 import { tokenText } from "./tokens.js";
 import { count, fixed, plural } from "./words.js";
 
 const COMPARED = 200_000; // the most characters of a text to compare
 
-const MODES = { text: "Texts", differences: "Differences", tokens: "Tokens" };
+const MODES = { steps: "Steps", text: "Texts", differences: "Differences", tokens: "Tokens" };
 
 /**
- * `items`: {name, answer, score, note, nTokens, text, thinking, tokens, missing, won}. `scored` says whether they have
- * scores. `left` and `right` are the items to show first.
+ * `items`: {name, answer, score, steps, note, nTokens, text, thinking, tokens, missing, won}. `scored` says whether they
+ * have scores. `left` and `right` are the items to show first. If any has steps with scores, these are shown first.
  */
 export function reader(items, { what, noun, scored, left, right, missingReason }) {
   const chosen = { left, right };
-  let mode = "text";
+  const withSteps = items.some((item) => item.steps !== null);
+  let mode = withSteps ? "steps" : "text";
   const sides = el("div", { class: "sides" });
   const choosers = [];
-  const switches = Object.entries(MODES).map(([name, label]) => {
+  const modes = Object.entries(MODES).filter(([name]) => withSteps || name !== "steps");
+  const switches = modes.map(([name, label]) => {
     const made = button(
       label,
       () => {
@@ -80,7 +83,7 @@ function scoreOf(item) {
 function sidesOf(mode, left, right, missingReason) {
   if (mode === "differences") return compared(left, right, missingReason);
   const items = left === right ? [left] : [left, right];
-  return items.map((item) => side(item, mode === "tokens" ? byToken(item) : asText(item, missingReason)));
+  return items.map((item) => side(item, contentOf(mode, item, missingReason)));
 }
 
 function side(item, content) {
@@ -98,6 +101,11 @@ function side(item, content) {
     ),
     content,
   );
+}
+
+function contentOf(mode, item, missingReason) {
+  if (mode === "tokens") return byToken(item);
+  return mode === "steps" && item.steps !== null ? stepList(item, missingReason) : asText(item, missingReason);
 }
 
 function asText(item, missingReason) {

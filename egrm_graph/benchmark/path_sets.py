@@ -1,0 +1,175 @@
+"""Sets of paths that were drawn and scored for questions with known answers, and what may be chosen among them.
+
+A set is a tree, or the first N of independent samples. Each chooser takes a set and gives 1 if its choice is right and
+0 if it is wrong, so that all of them are compared on the same paths. Intervals are over questions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from egrm_graph.deciding.selection_rules import SELECTION_RULES
+from egrm_graph.intervals import Estimate, bootstrap
+from egrm_graph.steps.aggregation import AGGREGATIONS
+from egrm_graph.steps.tree import leaf_weights
+from egrm_graph.verification import Path
+
+
+@dataclass(frozen=True)
+class PathSet:
+    """The paths of one question, with the scores of their steps."""
+
+    question: str
+    paths: Sequence[Path]
+    classes: Sequence[int | None]
+    """The number of each path's answer; None without one."""
+    right: Sequence[bool]
+    scores: Mapping[str, Sequence[Sequence[float] | None]]
+    """By scorer, for each path, the scores of its steps; None without any."""
+    tokens: int
+    """Completion tokens."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+
+    def first(self, n: int) -> PathSet:
+        """The first paths of independent ones, and what these cost."""
+        return PathSet(
+            self.question,
+            self.paths[:n],
+            self.classes[:n],
+            self.right[:n],
+            {name: scores[:n] for name, scores in self.scores.items()},
+            tokens=sum(path["n_tokens"] or 0 for path in self.paths[:n]),
+        )
+
+    @property
+    def leaves(self) -> int:
+        return len(self.paths)
+
+    @property
+    def anchors(self) -> float:
+        """The mean number of anchors of a path, shared ones included."""
+        found = [len(each["shared_ends"]) + len(each["anchors"]) for path in self.paths if (each := path.get("branch"))]
+        return sum(found) / len(found) if found else math.nan
+
+
+Chooser = Callable[[PathSet], float]
+
+
+def any_right(drawn: PathSet) -> float:
+    """The best possible choice."""
+    return float(any(drawn.right))
+
+
+def majority(drawn: PathSet) -> float:
+    """Each path is a vote. Among equals, the answer drawn first."""
+    return _by_weights(drawn, [1.0] * len(drawn.paths))
+
+
+def by_probability(drawn: PathSet) -> float:
+    """Each leaf of a tree counts by its share of the probability."""
+    return _by_weights(drawn, leaf_weights(drawn.paths))
+
+
+def by_scores(drawn: PathSet, scorers: Sequence[str], aggregation: str, rule: str) -> float:
+    """The choice of a selection rule, by the aggregated scores of the steps. Those of several scorers are multiplied.
+    A path that one of them could not score is out."""
+    aggregate = AGGREGATIONS[aggregation]
+    scored: list[tuple[int, float, bool]] = []
+    for i, number in enumerate(drawn.classes):
+        steps = [drawn.scores[name][i] for name in scorers]
+        if number is not None and all(steps):
+            scored.append((number, math.prod(aggregate(each) for each in steps if each), drawn.right[i]))
+    if not scored:
+        return majority(drawn)
+    return float(scored[SELECTION_RULES[rule]([each[0] for each in scored], [each[1] for each in scored])][2])
+
+
+def choosers(scorers: Sequence[str]) -> dict[str, Chooser]:
+    """Every chooser by name: the best possible, votes, and each aggregation of the step scores of each scorer, and of
+    all together."""
+    found: dict[str, Chooser] = {"any right": any_right, "majority": majority, "by probability": by_probability}
+    groups = {name: (name,) for name in scorers} | ({"both": tuple(scorers)} if len(scorers) > 1 else {})
+    for name, group in groups.items():
+        for aggregation in AGGREGATIONS:
+            for rule in ("best_score", "weighted_vote"):
+                found[f"{name}: {aggregation}, {rule.replace('_', ' ')}"] = partial(
+                    by_scores, scorers=group, aggregation=aggregation, rule=rule
+                )
+    return found
+
+
+def accuracy(drawn: Sequence[PathSet], choose: Chooser) -> Estimate:
+    """The share of questions where the choice is right."""
+    values = np.array([[choose(each) for each in drawn]])
+    return bootstrap(values, lambda resampled: float(resampled[0].mean()))
+
+
+def points(drawn: Sequence[PathSet], choose: Chooser, base: Sequence[PathSet], base_choose: Chooser) -> Estimate:
+    """The difference between two choices on the same questions, in points, paired."""
+    values = np.array([[choose(each) for each in drawn], [base_choose(each) for each in base]])
+    return bootstrap(values, lambda resampled: 100 * float(resampled[0].mean() - resampled[1].mean()))
+
+
+def mean(drawn: Sequence[PathSet], value: Callable[[PathSet], float]) -> Estimate:
+    """The mean of a value over the questions that have it."""
+    values = np.array([[value(each) for each in drawn]])
+    if np.isnan(values).all():
+        return Estimate(math.nan, math.nan, math.nan)
+    return bootstrap(values, lambda resampled: float(np.nanmean(resampled[0])))
+
+
+def closed_share(drawn: Sequence[PathSet], choose: Chooser, from_choose: Chooser) -> Estimate:
+    """How much of the distance from one choice to the best possible one another choice closes; NaN if there is none."""
+    values = np.array([[rule(each) for each in drawn] for rule in (choose, from_choose, any_right)])
+
+    def closed(resampled: np.ndarray) -> float:
+        chosen, start, best = resampled.mean(axis=1)
+        return float((chosen - start) / (best - start)) if best > start else math.nan
+
+    return bootstrap(values, closed)
+
+
+def between(drawn: Sequence[PathSet]) -> float:
+    """The share of the trees' branch points below which some leaves are right and others are wrong, each weighed by its
+    probability: how many labels of steps are neither 0 nor 1."""
+    labels = [label for each in drawn for label in _labels(each)]
+    return sum(0.0 < label < 1.0 for label in labels) / len(labels) if labels else math.nan
+
+
+def _labels(drawn: PathSet) -> list[float]:
+    weights = leaf_weights(drawn.paths)
+    below: dict[tuple[int, ...], list[int]] = {}
+    starts: set[tuple[int, ...]] = set()
+    for path in drawn.paths:
+        if (branch := path.get("branch")) is not None and branch["parent"] is not None:
+            starts.add(tuple(branch["token_ids"][: branch["at"]]))
+    for i, path in enumerate(drawn.paths):
+        if (branch := path.get("branch")) is None or path["error"] is not None:
+            continue
+        ids = tuple(branch["token_ids"])
+        below[ids] = [i]
+        for start in starts:
+            if ids[: len(start)] == start:
+                below.setdefault(start, []).append(i)
+    shares: list[float] = []
+    for leaves in below.values():
+        total = sum(weights[i] for i in leaves)
+        if total > 0:
+            shares.append(min(1.0, sum(weights[i] for i in leaves if drawn.right[i]) / total))
+    return shares
+
+
+def _by_weights(drawn: PathSet, weights: Sequence[float]) -> float:
+    counted: dict[int, float] = {}
+    firsts: dict[int, bool] = {}
+    for number, weight, right in zip(drawn.classes, weights, drawn.right, strict=True):
+        if number is not None:
+            counted[number] = counted.get(number, 0.0) + weight
+            firsts.setdefault(number, right)
+    return float(firsts[max(counted, key=lambda number: counted[number])]) if counted else 0.0
