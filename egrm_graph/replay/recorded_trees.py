@@ -73,7 +73,7 @@ class RegrownTree:
             yield None, 0, 0
             return
         tree = range(len(self.paths))
-        known: list[Path] = [*self.paths[:n_scored], *({**path, "steps": None} for path in self.paths[n_scored:])]
+        known = [*self.paths[:n_scored], *map(_without_steps, self.paths[n_scored:])]
         for branch in chosen_branches(known, tree, self._settings)[: min(left, len(tree))]:
             yield self._drawn[branch.parent], branch.anchor["at"], branch.token["id"]
 
@@ -111,6 +111,10 @@ class RegrownTree:
 def is_lost(path: Path) -> bool:
     """Whether nothing came back. A leaf that repeats the text of another one has an error, too."""
     return path["error"] is not None and path["n_tokens"] is None and path["finish_reason"] is None
+
+
+def _without_steps(path: Path) -> Path:
+    return {**path, "steps": None}
 
 
 def _places(recorded: Sequence[Path]) -> Mapping[Place, int]:
