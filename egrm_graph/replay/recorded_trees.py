@@ -56,8 +56,8 @@ class RegrownTree:
     def grow(self, wave: PathWave, more: str) -> str | None:
         """Add the paths of a wave, and return None; or why they are unknown, which is `more` if they were not drawn."""
         numbers = iter(wave.numbers)
-        left = len(wave.numbers)
-        while left > 0 and (wanted := list(self._wanted(left))):
+        left, n_before = len(wave.numbers), len(self.paths)
+        while left > 0 and (wanted := list(self._wanted(left, n_before))):
             found = [self._places.get(place) for place in wanted]
             for i, number in zip(found, numbers, strict=False):
                 reason = more if i is None else self._changed(i, number)
@@ -67,13 +67,14 @@ class RegrownTree:
             left -= len(wanted)
         return None
 
-    def _wanted(self, left: int) -> Iterator[Place]:
-        """The next round of the strategy."""
+    def _wanted(self, left: int, n_scored: int) -> Iterator[Place]:
+        """The next round of the strategy. The steps of a wave's own paths are scored after it."""
         if not self.paths:
             yield None, 0, 0
             return
         tree = range(len(self.paths))
-        for branch in chosen_branches(self.paths, tree, self._settings)[: min(left, len(tree))]:
+        known = [*self.paths[:n_scored], *map(_without_steps, self.paths[n_scored:])]
+        for branch in chosen_branches(known, tree, self._settings)[: min(left, len(tree))]:
             yield self._drawn[branch.parent], branch.anchor["at"], branch.token["id"]
 
     def _changed(self, i: int, number: int) -> str | None:
@@ -110,6 +111,10 @@ class RegrownTree:
 def is_lost(path: Path) -> bool:
     """Whether nothing came back. A leaf that repeats the text of another one has an error, too."""
     return path["error"] is not None and path["n_tokens"] is None and path["finish_reason"] is None
+
+
+def _without_steps(path: Path) -> Path:
+    return {**path, "steps": None}
 
 
 def _places(recorded: Sequence[Path]) -> Mapping[Place, int]:

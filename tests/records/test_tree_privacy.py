@@ -32,6 +32,12 @@ REDUCTIONS: dict[str, Callable[[Record], Record]] = {
 reductions = pytest.mark.parametrize("reduce", REDUCTIONS.values(), ids=REDUCTIONS.keys())
 
 
+def ids_of(path: Path) -> list[int]:
+    branch = path.get("branch")
+    assert branch is not None
+    return branch["token_ids"]
+
+
 def paths_of(record: Record) -> list[Path]:
     assert record["verification"] is not None
     return record["verification"]["paths"]
@@ -40,7 +46,7 @@ def paths_of(record: Record) -> list[Path]:
 @reductions
 def test_no_token_and_no_id_remains(reduce: Callable[[Record], Record]) -> None:
     original = trees.of_four_leaves()
-    ids = {number for path in paths_of(original) for number in (path.get("branch") or {})["token_ids"]}
+    ids = {number for path in paths_of(original) for number in ids_of(path)}
     assert ids == {ord(letter) for letter in "x12#5678"}
     reduced = reduce(original)
     for path in paths_of(reduced):
@@ -59,8 +65,9 @@ def test_weights_and_open_branches_are_the_same(reduce: Callable[[Record], Recor
     paths = paths_of(reduce(original))
     assert leaf_weights(paths) == pytest.approx([0.42, 0.36, 0.18, 0.04])
     fewer = paths_of(reduce(trees.recorded(trees.four_leaves()[:2])))
-    left = [(branch.parent, branch.anchor["at"], branch.weight) for branch in open_branches(fewer)]
-    assert left == [(0, 3, pytest.approx(0.18)), (1, 3, pytest.approx(0.04))]
+    left = open_branches(fewer)
+    assert [(branch.parent, branch.anchor["at"]) for branch in left] == [(0, 3), (1, 3)]
+    assert [branch.weight for branch in left] == pytest.approx([0.18, 0.04])
 
 
 @reductions
@@ -81,14 +88,14 @@ def test_two_branches_at_one_anchor_have_different_numbers() -> None:
     paths = [trees.leaf(0, "1", 0.5, None, 0, anchor)]
     paths += [trees.leaf(i, text, 0.5, 0, 0) for i, text in ((1, "2"), (2, "3"))]
     reduced = paths_of(summarized(trees.recorded(paths)))
-    assert [(path.get("branch") or {})["token_ids"] for path in reduced] == [[0], [1], [2]]
+    assert [ids_of(path) for path in reduced] == [[0], [1], [2]]
     assert leaf_weights(reduced) == pytest.approx([0.4, 0.35, 0.25])
 
 
 def test_a_branch_of_a_missing_path_is_reduced_as_well() -> None:
     lone = trees.leaf(0, "x1#5", 0.5, 7, 2)
     [path] = paths_of(summarized(trees.recorded([lone])))
-    assert (path.get("branch") or {})["token_ids"] == [0, 0, 0, 0]
+    assert ids_of(path) == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

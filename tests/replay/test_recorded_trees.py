@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from egrm_graph import Verification
 from egrm_graph.records.privacy import summarized, without_texts
 from egrm_graph.records.record import Record
 from egrm_graph.replay.decide_again import as_recorded, decide_again
+from egrm_graph.scoring.scorer import Unscored
 from tests.replay.test_decide_again import RandomScorer
 from tests.strategies.test_entropy_tree import TABLE, ByAnswer
 from tests.strategies.token_model import TokenModel
@@ -98,6 +99,36 @@ async def test_another_rule_matches_a_fresh_run_or_is_undecided(order: str) -> N
         if i in (0, j) and RULES[j]["path_stopping"] == "all":  # the first paths of the same order
             assert decided == len(fresh[j])
     assert n_undecided > 0
+
+
+class RandomSteps(Calibrated):
+    """Derives the score of a step from the text up to its end."""
+
+    async def score_steps(
+        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> list[list[float] | Unscored]:
+        return [[random.Random(text[:end]).random() for end in each] for text, each in zip(paths, ends, strict=True)]
+
+
+@pytest.mark.parametrize("choice", [{"anchor_order": "score"}, {"prune_below": 0.3}], ids=str)
+async def test_branches_that_go_by_the_scores_of_steps_match_a_fresh_run(choice: dict[str, Any]) -> None:
+    """In a wave, only the steps of earlier waves have scores."""
+    waves = [{"paths": 12}, {"paths": 5}, {"paths": 12, "later_paths": 3}, {"paths": 8, "first_paths": 4}]
+    settings: dict[str, Any] = {"path_stopping": "all", "steps": "anchors", "aggregation": "minimum", **choice}
+    settings |= {"min_confidence": None, "scorer": RandomSteps()}
+    fresh = [await grown(**{**DEFAULTS, **settings, **rule}) for rule in waves]
+    texts = [[[path["text"] for path in verification["paths"]] for verification, _ in each] for each in fresh]
+    assert texts[0] != texts[2]  # the waves matter
+    for i, j in itertools.product(range(len(waves)), repeat=2):
+        decided = 0
+        for (_, stored), (verification, _) in zip(fresh[i], fresh[j], strict=True):
+            again = decide_again(stored, {**DEFAULTS, **waves[j]})
+            if again.undecided is None:
+                decided += 1
+                assert again == as_recorded(verification)
+            else:
+                assert "not among the" in again.undecided
+        assert decided == len(fresh[j]) if i == j else decided > 0
 
 
 @pytest.mark.parametrize("reduce", [summarized, lambda record: without_texts(record, str.__eq__)])

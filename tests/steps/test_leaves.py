@@ -50,7 +50,7 @@ def test_a_long_text_is_cut() -> None:
 
 
 def test_without_texts_the_anchors_remain() -> None:
-    paths = [{**each, "text": None} for each in trees.four_leaves()]
+    paths: Any = [{**each, "text": None} for each in trees.four_leaves()]
     assert pieces(paths) == [[("", 0), ("", 1)], [("", 0)], [], []]
 
 
@@ -64,7 +64,8 @@ def test_anchors_of_a_redacted_text_have_no_place_and_branches_start_where_the_t
 
 def test_paths_of_no_tree_have_no_leaves() -> None:
     old: Any = path("42", 0.9, 0)
-    assert leaves_of([old, {**old, "branch": None}], 100) == []
+    paths: Any = [old, {**old, "branch": None}]
+    assert leaves_of(paths, 100) == []
 
 
 @pytest.mark.parametrize("parent", [1, 3, -1, 99])

@@ -2,12 +2,14 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from egrm_graph.records.privacy import redacted, summarized, without_texts
+from egrm_graph.records.record import Record
 from egrm_graph.verification import PathStep
 from egrm_graph.viewing.run_comparison import differences
 from egrm_graph.viewing.run_page import page_of
@@ -106,13 +108,12 @@ def test_a_lost_leaf_says_why(opened: Open) -> None:
 
 @pytest.mark.parametrize("reduce", ["summary", "redacted", "without texts"])
 def test_a_record_without_texts_keeps_the_form_of_its_tree(opened: Open, reduce: str) -> None:
-    full = trees.of_four_leaves()
-    reduced = {
+    reductions: dict[str, Callable[[Record], Record]] = {
         "summary": summarized,
         "redacted": lambda made: redacted(made, lambda text: text.replace("x", "[letter]")),
         "without texts": lambda made: without_texts(made, str.__eq__),
-    }[reduce](full)
-    tree = part(opened(reduced), TREE)
+    }
+    tree = part(opened(reductions[reduce](trees.of_four_leaves())), TREE)
     assert [texts(row.locator("td"))[2] for row in tree.locator("tbody tr").all()] == ["42 %", "36 %", "4.0 %", "18 %"]
     expect(tree.locator(".anchor").first).to_have_text("⟨token 2⟩")
     expect(tree.locator(".anchor").first).to_have_attribute(
