@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from egrm_graph.scoring.score_row import RowScores, ScoreRow
 from egrm_graph.scoring.scorer import Unscored, squash_all
@@ -62,7 +62,11 @@ def logits_at_every_token(model: PreTrainedModel, inputs: dict[str, Tensor]) -> 
     are those at the last token of each text."""
     head = cast("Module", model.score)
     found: list[Tensor] = []
-    hook = head.register_forward_hook(lambda _, __, logits: found.append(logits))
+
+    def keep(_module: Module, _inputs: Any, logits: Any) -> None:
+        found.append(logits)
+
+    hook = head.register_forward_hook(keep)
     try:
         return model(**inputs).logits, found[0]
     finally:

@@ -56,6 +56,11 @@ def leaves_of(paths: Sequence[Path], most: int) -> list[TreeLeaf]:
             children.setdefault(branch["parent"], []).append(i)
             if branch["parent"] is not None:
                 tried.setdefault((branch["parent"], branch["at"], branch["token_ids"][branch["at"]]), i)
+
+    def place_of(child: int) -> int:
+        own = branches[child]
+        return 0 if own is None else own["at"]
+
     found: list[TreeLeaf] = []
     left: list[tuple[int, tuple[bool, ...]]] = [(i, ()) for i in reversed(children.get(None, []))]
     while left:
@@ -78,7 +83,7 @@ def leaves_of(paths: Sequence[Path], most: int) -> list[TreeLeaf]:
                 ],
             )
         )
-        below = sorted(children.get(i, []), key=lambda child: (branches[child] or branch)["at"], reverse=True)
+        below = sorted(children.get(i, []), key=place_of, reverse=True)
         left += [(child, (*rails, place > 0)) for place, child in enumerate(below)]
     return found
 

@@ -140,7 +140,7 @@ def _leaf(
     same = next((i for i, other in enumerate(others) if other["text"] == path["text"] is not None), None)
     if same is not None and others[same]["order"] == path["order"]:
         # Two ways to write one text. It counts once.
-        path = {**path, "answer": None, "error": f"its text is that of path {same}, which counts for both"}
+        path["answer"], path["error"] = None, f"its text is that of path {same}, which counts for both"
         path["branch"] = Branch(parent=parent, at=at, anchors=[], shared_ends=ends, token_ids=token_ids)
     return path
 

@@ -101,7 +101,7 @@ def test_a_branch_of_a_missing_path_is_reduced_as_well() -> None:
 @pytest.mark.parametrize(
     "settings",
     [{"trace_level": "summary"}, {"trace_texts": False}, {"redact": lambda text: text.replace("ξ", "[letter]")}],
-    ids=lambda settings: ", ".join(settings),
+    ids=", ".join,
 )
 async def test_a_graph_records_no_token_of_a_tree(settings: dict[str, Any]) -> None:
     store = MemoryStore()

@@ -245,7 +245,8 @@ async def test_a_leaf_that_would_be_drawn_before_the_one_it_repeats_is_unknown()
     assert [path["answer"] for path in paths] == ["5", "7", "8", "6", "9"]
     one_by_one = {"path_stopping": "posterior", "first_paths": 1, "later_paths": 1, "paths": 4}
     assert decide_again(stored, one_by_one).undecided is None  # it draws 5, 7, 8, and 9
-    paths[4] |= {"text": paths[3]["text"], "answer": None, "error": "its text is that of path 3"}
+    paths[4]["text"], paths[4]["answer"] = paths[3]["text"], None
+    paths[4]["error"] = "its text is that of path 3"
     for record in (stored, summarized(stored), without_texts(stored, str.__eq__)):
         again = decide_again(record, one_by_one)
         assert again.undecided is not None

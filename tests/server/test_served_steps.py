@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 
@@ -82,10 +83,11 @@ async def test_a_process_scorer_on_a_server_of_full_paths_is_refused(real_scorer
 
 async def test_a_run_grades_its_paths_by_steps_on_the_server(real_step_scorer: Served) -> None:
     question = "71+58-18-30+39"
-    fixed = {"steps": ";", "aggregation": "minimum", "paths": 3}
+    fixed: dict[str, Any] = {"steps": ";", "aggregation": "minimum", "paths": 3}
+    served: dict[str, Any] = {"scorer_url": real_step_scorer.base_url}
     here, there = [
         (await build_graph(Settings(**fixed, **more)).ainvoke({"question": question}))["verification"]
-        for more in ({}, {"scorer_url": real_step_scorer.base_url})
+        for more in ({}, served)
     ]
     assert there["route"] == "reasoned"
     assert [path["steps"] for path in there["paths"]] == [

@@ -319,12 +319,9 @@ def test_a_client_that_cannot_continue_tokens_is_refused() -> None:
     ],
 )
 def test_settings_that_do_not_go_with_a_tree_are_refused(settings: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {"task": "arithmetic", "strategy": "entropy_tree"} | settings
     with pytest.raises(SettingsError, match=message):
-        build_graph(
-            Settings(**{"task": "arithmetic", "strategy": "entropy_tree"} | settings),
-            client=TokenModel(TABLE),
-            scorer=None,
-        )
+        build_graph(Settings(**given), client=TokenModel(TABLE), scorer=None)
 
 
 async def test_a_server_that_lists_one_token_gives_one_path() -> None:

@@ -58,7 +58,8 @@ def test_uncalibrated_scores_are_marked() -> None:
 
 def test_the_steps_of_a_path_follow_it_with_their_scores_and_the_lowest_is_marked() -> None:
     verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
-    verdict["paths"][1] |= {"score": 0.09, "steps": [{"end": 9, "score": 0.9}, {"end": 20, "score": 0.1}]}
+    verdict["paths"][1]["score"] = 0.09
+    verdict["paths"][1]["steps"] = [PathStep(end=9, score=0.9), PathStep(end=20, score=0.1)]
     lines = printed(verdict).splitlines()
     heading = "Reasoning paths: score, answer, text, and the steps of each (▾ the lowest)"
     at = lines.index(heading)
@@ -73,14 +74,16 @@ def test_the_steps_of_a_path_follow_it_with_their_scores_and_the_lowest_is_marke
 def test_steps_whose_texts_were_not_recorded_have_scores_only() -> None:
     verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
     steps = [PathStep(end=9, score=0.9), PathStep(end=20, score=0.1)]
-    verdict["paths"][1] |= {"score": 0.09, "steps": steps, "text": None}
+    verdict["paths"][1]["score"], verdict["paths"][1]["text"] = 0.09, None
+    verdict["paths"][1]["steps"] = steps
     assert ["▾", "0.100"] in [line.split() for line in printed(verdict).splitlines()]
 
 
 def test_of_many_steps_the_first_ones_and_the_lowest_are_printed() -> None:
     verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=["1;" * 40 + "#56"]))
     steps = [PathStep(end=2 * i + 2, score=0.1 if i == 30 else 0.5) for i in range(39)]
-    verdict["paths"][0] |= {"score": 0.1, "steps": [*steps, PathStep(end=83, score=0.5)]}
+    verdict["paths"][0]["score"] = 0.1
+    verdict["paths"][0]["steps"] = [*steps, PathStep(end=83, score=0.5)]
     lines = [line.split() for line in printed(verdict).splitlines()]
     printed_scores = [cells[-2:] for cells in lines if cells[-1:] == ["1;"]]
     assert printed_scores == [["0.500", "1;"]] * 24 + [["0.100", "1;"]]
