@@ -36,9 +36,9 @@ class Sampling:
     """A regular expression that the full completion matches; None for any text."""
     begins_with: tuple[int, ...] | None = None
     """The tokens with which the completion begins, as ids; the model goes on after them. They end with a full
-    character. If it is not None, even if it
-    is empty, the text has everything, a thinking model's thoughts included, and the completion has the `likeliest`
-    tokens, `logprobs` of them at each position. Only for a client that `ContinuesTokens`."""
+    character. If it is not None, even if it is empty, the text has everything, a thinking model's thoughts included,
+    and the completion has the `likeliest` tokens, `logprobs` of them at each position. Only for a client that
+    `ContinuesTokens`."""
     thinking: Thinking = "default"
     thinking_tokens: int | None = None
     top_k: int | None = None

@@ -75,16 +75,28 @@ def chosen_branches(paths: Sequence[Path], tree: Collection[int], settings: RunS
     """The branches of a tree that are drawn next, the first one first. `tree` has the indices of its paths."""
     found = [branch for branch in open_branches(paths) if branch.parent in tree]
     if settings.prune_below is not None:
-        found = [branch for branch in found if step_score(paths, branch) >= settings.prune_below]
+        found = [branch for branch in found if not _is_below(step_score(paths, branch), settings.prune_below)]
     if settings.anchor_order == "score":
-        return sorted(found, key=lambda branch: (-step_score(paths, branch), -branch.weight))
+        return sorted(found, key=lambda branch: _best_first(step_score(paths, branch), branch))
     return sorted(found, key=_ORDERS[settings.anchor_order])
 
 
-def step_score(paths: Sequence[Path], branch: OpenBranch) -> float:
-    """The score of the worst step that ends before the branch; 1 if there is none, or none is scored."""
-    path = paths[branch.parent]
-    return min((step["score"] for step in path.get("steps") or () if step["end"] <= branch.anchor["end"]), default=1.0)
+def step_score(paths: Sequence[Path], branch: OpenBranch) -> float | None:
+    """The score of the worst step that ends before the branch, 1 if none does; None if the path has no scores."""
+    steps = paths[branch.parent].get("steps")
+    if not steps:
+        return None
+    return min((step["score"] for step in steps if step["end"] <= branch.anchor["end"]), default=1.0)
+
+
+def _is_below(score: float | None, bound: float) -> bool:
+    """Nothing is cut for want of a score."""
+    return score is not None and score < bound
+
+
+def _best_first(score: float | None, branch: OpenBranch) -> tuple[bool, float, float]:
+    """Branches without a score come last."""
+    return (score is None, -(score or 0.0), -branch.weight)
 
 
 def beginning(paths: Sequence[Path], branch: OpenBranch) -> tuple[int, ...]:

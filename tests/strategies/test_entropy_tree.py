@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from egrm_graph import Settings, Verification, build_graph
+from egrm_graph import RunSettings, Settings, Verification, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.steps.tree import leaf_weights, open_branches
+from egrm_graph.strategies.entropy_tree import chosen_branches
 from egrm_graph.uncertainty.entropy import VOCABULARY_MOST
-from egrm_graph.verification import Anchor, Path
+from egrm_graph.verification import Anchor, Path, PathStep
+from tests import trees
 from tests.strategies.token_model import TokenModel
 
 QUESTION: Any = {"question": "17+48"}
@@ -384,3 +386,13 @@ def test_pruning_without_step_scores_is_refused() -> None:
     settings = Settings(task="arithmetic", strategy="entropy_tree", prune_below=0.2)
     with pytest.raises(SettingsError, match=r"prune_below=0\.2 goes by the scores of steps, and none are scored"):
         build_graph(settings, client=TokenModel(TABLE), scorer=ByAnswer({}))
+
+
+def test_a_missing_score_neither_cuts_a_branch_nor_puts_it_first() -> None:
+    four = trees.four_leaves()[:2]
+    four[0]["steps"] = None
+    four[1]["steps"] = [PathStep(end=3, score=0.1), PathStep(end=4, score=0.1)]
+    settings = RunSettings(anchor_order="score")
+    assert [branch.parent for branch in chosen_branches(four, {0, 1}, settings)] == [1, 0]
+    pruned = chosen_branches(four, {0, 1}, settings.overridden({"prune_below": 0.2}))
+    assert [branch.parent for branch in pruned] == [0]
