@@ -7,6 +7,9 @@ classifier with one label. Later, only the output at the last token is used.
 
     python examples/arithmetic/train_verifier.py --output build/verifier
 
+With `--steps`, only the beginning of the first phase is trained, and the result is the body without its heads: a base
+for process scorers that can read arithmetic and has a head of its own to learn.
+
 Source: marks for every step and not only for the outcome: Lightman et al., arXiv:2305.20050.
 """
 
@@ -16,7 +19,7 @@ import argparse
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +182,8 @@ def in_order(scores: torch.Tensor, right: torch.Tensor) -> float:
     return (float(ranks[right].sum()) - n * (n + 1) / 2) / (n * m)
 
 
-def train(recipe: Recipe, output: Path) -> Path:
-    """Train, and save the model and tokenizer to `output`. Resumes an interrupted training."""
+def train(recipe: Recipe, output: Path, *, heads: bool = True) -> Path:
+    """Train, and save the model and tokenizer to `output`, or only its body. Resumes an interrupted training."""
     torch.set_num_threads(1)  # another number sums in another order, and gives other weights
     set_seed(recipe.seed)
     tokenizer = build_tokenizer()
@@ -195,7 +198,7 @@ def train(recipe: Recipe, output: Path) -> Path:
         checkpoints = folder / "checkpoints"
         run(verifier, paths, phase, warmup_steps=recipe.warmup_steps, checkpoints=checkpoints, progress=progress)
         save_model(verifier, str(folder / "model.safetensors"))
-    verifier.classifier.save_pretrained(output)
+    (verifier.classifier if heads else verifier.classifier.model).save_pretrained(output)
     tokenizer.save_pretrained(output)
     return output
 
@@ -203,4 +206,9 @@ def train(recipe: Recipe, output: Path) -> Path:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("build/verifier"))
-    train(Recipe(), parser.parse_args().output)
+    parser.add_argument("--steps", type=int, metavar="N", help="train so many steps of the first phase, without heads")
+    options = parser.parse_args()
+    recipe = Recipe()
+    if options.steps is not None:
+        recipe = replace(recipe, phases=(replace(recipe.phases[0], steps=options.steps),))
+    train(recipe, options.output, heads=options.steps is None)
