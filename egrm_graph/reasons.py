@@ -1,4 +1,5 @@
-"""Why something was lost on the way, or chosen: a code that programs compare, and a text that people read."""
+"""Why something was lost on the way, or chosen, or is not what one would expect: a code that programs compare, and a
+text that people read."""
 
 from __future__ import annotations
 
@@ -32,6 +33,14 @@ class ReasonCode(StrEnum):
     CANDIDATES_LOST = "candidates_lost", "{lost} of {total} candidates lost: {cause}"
     PATHS_LOST = "paths_lost", "{lost} of {total} paths lost: {cause}"
     MEASURE_UNMET = "measure_unmet", "{cause}"
+    NO_ANCHOR = (
+        "no_anchor",
+        "path {index} has no branches: the model was nowhere as unsure as the threshold of {threshold:.3g} nats asks",
+    )
+    ANCHORS_LEFT_OUT = (
+        "anchors_left_out",
+        "{count} of {total} paths have over {most} anchors, up to {found:,}; they branch at those of most entropy",
+    )
     SCORER_FAILED = "scorer_failed", "the scorer failed: {cause}"
     PATH_UNSCORED = "path_unscored", "path {index} unscored: {cause}"
 
@@ -63,6 +72,14 @@ class ReasonCode(StrEnum):
     def reason(self, **values: object) -> Reason:
         """The reason with its text filled in."""
         return Reason(code=self.value, text=self.template.format(**values))
+
+
+_NOTES = {ReasonCode.NO_ANCHOR, ReasonCode.ANCHORS_LEFT_OUT}
+
+
+def loses(reason: Reason) -> bool:
+    """Whether something was lost for this reason, so that the result is `degraded`."""
+    return reason["code"] not in _NOTES
 
 
 def texts(reasons: Iterable[Reason]) -> list[str]:

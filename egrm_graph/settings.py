@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -87,6 +88,9 @@ class RunSettings(BaseModel):
     """How many other tokens an entropy tree may try at an anchor, the likeliest first."""
     anchor_exempt: tuple[str, ...] = ()
     """Tokens that are never anchors, such as punctuation, without the white space around them."""
+    anchor_pattern: str | None = None
+    r"""If set, only tokens whose text this regular expression finds are anchors: with `[-+*/=\d]`, those of a
+    calculation."""
     anchor_order: Literal["entropy", "first", "probability", "score"] = "entropy"
     """Which branch of an entropy tree is drawn next: at the anchor with the largest `entropy`, at the `first` one, the
     branch with the largest `probability`, or, as a best-first search, after the steps with the best `score`."""
@@ -219,6 +223,15 @@ class RunSettings(BaseModel):
                 "set a lower lowest_grade or a higher highest_grade"
             )
         return self
+
+    @field_validator("anchor_pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"this is not a regular expression: {error}") from error
+        return pattern
 
     @field_validator("stop")
     @classmethod

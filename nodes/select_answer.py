@@ -10,7 +10,7 @@ from egrm_graph.context import Run
 from egrm_graph.deciding.decision import Decision
 from egrm_graph.deciding.findings import Findings
 from egrm_graph.messages.replies import reply
-from egrm_graph.reasons import texts
+from egrm_graph.reasons import loses, texts
 from egrm_graph.state import State
 from egrm_graph.telemetry.langsmith import tell_outcome
 from egrm_graph.verification import Verification
@@ -28,7 +28,7 @@ def select_answer(state: State, run: Run) -> dict[str, Any]:
         **({"expand_cot": expanded} if expanded else {}),
         **({"score_paths": scored} if scored else {}),
     }
-    lost = [reason for stage in stages.values() for reason in stage["reasons"]]
+    earlier = [reason for stage in stages.values() for reason in stage["reasons"]]
     findings = Findings(
         asked=asked,
         settings=run.settings,
@@ -40,10 +40,10 @@ def select_answer(state: State, run: Run) -> dict[str, Any]:
         select=run.parts.selection_rule(run.settings),
         has_scorer=run.parts.scorer is not None,
         scores_calibrated=run.parts.scores_calibrated(run.settings),
-        lost=bool(lost),
+        lost=any(map(loses, earlier)),
     )
     decision = _confident(run.parts.task.decide(findings), findings, run)
-    reasons = [*lost, *decision.reasons]
+    reasons = [*earlier, *decision.reasons]
     verification = Verification(
         run_id=asked["run_id"],
         status=decision.status,

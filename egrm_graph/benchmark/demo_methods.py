@@ -20,7 +20,7 @@ from egrm_graph.graph import build_graph
 from egrm_graph.nodes.expand_cot import expand_cot
 from egrm_graph.nodes.score_paths import score_paths, sufficiency
 from egrm_graph.parts import Parts
-from egrm_graph.reasons import texts
+from egrm_graph.reasons import loses, texts
 from egrm_graph.settings import RunSettings
 from egrm_graph.state import Drawn, Expanded, Gated, Scored, Stage, State
 from egrm_graph.uncertainty.votes import tally
@@ -153,7 +153,7 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
             select=parts.selection_rule(parts.settings),
             has_scorer=parts.scorer is not None,
             scores_calibrated=parts.scores_calibrated(parts.settings),
-            lost=bool(reasons),
+            lost=any(map(loses, reasons)),
         )
     )
     return Outcome(

@@ -36,6 +36,7 @@ from egrm_graph.verification import Route, Status, Verification
 CHANGES = ("measure", "threshold", "selection", "contested_share", "min_confidence", *PATH_CHANGES)
 """The settings that can change. Any other change would have drawn other answers."""
 STOPPED = "drawing stopped after {n} of {planned} fast answers, but this gate needs more; record with --stopping all"
+STAGES = ("answer_fast", "check_uncertainty", "expand_cot", "score_paths")
 NO_PATHS = "it would have reasoned, but no paths were drawn; record with a gate that never opens (--threshold 2)"
 NO_PROBABILITIES = (
     "path_stopping='posterior' needs scores that are probabilities, and these are not known to be; replay with another "
@@ -160,12 +161,15 @@ def _drawn(record: Record, verification: Verification, n: int) -> Drawn:
 
 
 def _reasons(record: Record, *nodes: str) -> list[Reason]:
-    return [
-        ReasonCode.RECORDED.reason(text=reason)
-        for node in record["nodes"]
-        if node["name"] in nodes
-        for reason in node["reasons"]
+    """The reasons of these nodes, with their codes, if the record has them: the verdict repeats those of all nodes."""
+    found = [
+        (name, text) for name in STAGES for node in record["nodes"] if node["name"] == name for text in node["reasons"]
     ]
+    verification = record["verification"]
+    codes = [] if verification is None else verification.get("reason_codes", [])[: len(found)]
+    if verification is None or verification["reasons"][: len(codes)] != [text for _, text in found]:
+        codes = [ReasonCode.RECORDED] * len(found)
+    return [Reason(code=str(code), text=text) for (name, text), code in zip(found, codes, strict=True) if name in nodes]
 
 
 def _recorded(record: Record) -> dict[str, Any]:

@@ -7,6 +7,7 @@ entropy of an anchor is an interval, and its lower end has to exceed the thresho
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 
 from egrm_graph.clients.client import Completion
@@ -35,14 +36,15 @@ def anchors_of(
     before: int = 0,
     others: int = 1,
     exempt: Collection[str] = (),
+    pattern: str | None = None,
     least: float = 0.0,
 ) -> list[Anchor]:
     """The anchors among the generated tokens of a completion that has its `likeliest` tokens, in order.
 
     A token is one if the entropy's lower bound is above the `threshold` (nats). The token that ends the text is not,
-    nor is one inside a character, nor one whose text without white space is `exempt`. `before` tokens come before the
-    generated ones. An anchor has up to `others` other tokens, each with at least the probability `least` and a text of
-    its own; without any, it is none.
+    nor is one inside a character, nor one whose text without white space is `exempt`, nor one in whose text a `pattern`
+    is not found. `before` tokens come before the generated ones. An anchor has up to `others` other tokens, each with
+    at least the probability `least` and a text of its own; without any, it is none.
     """
     found: list[Anchor] = []
     ids = completion.token_ids or ()
@@ -51,6 +53,8 @@ def anchors_of(
         low, high = bounds[i]
         taken = next((token for token in completion.likeliest[i] if token["id"] == ids[i]), None)  # type: ignore[index]
         if start is None or low <= threshold or taken is None or taken["text"].strip() in exempt:
+            continue
+        if pattern is not None and re.search(pattern, taken["text"]) is None:
             continue
         rivals = [
             token

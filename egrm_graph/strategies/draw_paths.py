@@ -11,7 +11,7 @@ from egrm_graph.drawing.calls import Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.strategies.path_evidence import PathEvidence
-from egrm_graph.strategies.strategy import DrawsIndependently, Known, PathCall, PathInView, PathStrategy, Round
+from egrm_graph.strategies.strategy import DrawsIndependently, Known, Notes, PathCall, PathInView, PathStrategy, Round
 from egrm_graph.verification import Path, Usage
 
 PathLanded = Callable[[int, Path], None]
@@ -27,7 +27,7 @@ class DrawnPaths:
     """How many model calls the wave made."""
     usage: Usage
     reasons: list[Reason]
-    """Why some are lost, or have no score."""
+    """Why some are lost, or have no score, and what is unusual about them."""
     limited: bool
     """Whether a limit of the run ended the wave."""
 
@@ -76,11 +76,12 @@ async def draw_paths(
             break
     found = list(strategy.paths(known)) if known.rounds else []
     found[: len(scored)] = [PathInView(path, view) for path, (_, view) in zip(scored, found, strict=False)]
+    notes = strategy.notes(known) if isinstance(strategy, Notes) else ()
     return DrawnPaths(
         paths=found,
         calls=n_calls,
         usage=usage,
-        reasons=[*lost_reasons(ReasonCode.PATHS_LOST, outcomes), *reasons],
+        reasons=[*lost_reasons(ReasonCode.PATHS_LOST, outcomes), *reasons, *notes],
         limited=any(isinstance(outcome, Lost) and outcome.by_limit for outcome in outcomes),
     )
 

@@ -20,6 +20,7 @@ from egrm_graph.clients.client import Completion, Sampling
 from egrm_graph.drawing.calls import Call, Lost
 from egrm_graph.drawing.samples import seeds
 from egrm_graph.prompting import PromptSource
+from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.settings import RunSettings
 from egrm_graph.steps.anchors import anchors_of, entropies, quantile_of
 from egrm_graph.steps.tree import OpenBranch, open_branches
@@ -68,6 +69,23 @@ class EntropyTree:
             for call, (outcome,) in zip(drawn.calls, drawn.outcomes, strict=True):
                 others = [*before, *(path for path, _ in found[len(before) - len(known.scored) :])]
                 found.append(PathInView(_leaf(known, call, outcome, before, others), call.view))
+        return found
+
+    def notes(self, known: Known) -> Sequence[Reason]:
+        """A first path without anchors, whose tree has one leaf, and paths that keep only a part of their anchors."""
+        found: list[Reason] = []
+        counts: list[int] = []
+        drawn = [pair for each in known.rounds for pair in zip(each.calls, each.outcomes, strict=True)]
+        for i, (call, (outcome,)) in enumerate(drawn, start=len(known.scored)):
+            if not isinstance(outcome, Completion):
+                continue
+            begins_with, threshold = call.call.sampling.begins_with or (), _threshold(outcome, known.settings)
+            counts.append(len(_all_anchors(outcome, len(begins_with), threshold, known.settings)))
+            if not begins_with and counts[-1] == 0 and known.settings.paths != 1:
+                found.append(ReasonCode.NO_ANCHOR.reason(index=i, threshold=threshold))
+        if above := [count for count in counts if count > MOST_ANCHORS]:
+            left_out = {"count": len(above), "total": len(drawn), "most": MOST_ANCHORS, "found": max(above)}
+            found.append(ReasonCode.ANCHORS_LEFT_OUT.reason(**left_out))
         return found
 
 
@@ -165,21 +183,30 @@ def _ends_before(parent: Path, at: int) -> list[int]:
 
 
 def _anchors(completion: Completion, before: int, settings: RunSettings) -> list[Anchor]:
-    threshold = settings.anchor_entropy
-    if settings.anchor_quantile is not None:
-        lows = [low for low, _ in entropies(completion)]
-        threshold = max(threshold, quantile_of(lows, settings.anchor_quantile))
-    found = anchors_of(
+    found = _all_anchors(completion, before, _threshold(completion, settings), settings)
+    if len(found) <= MOST_ANCHORS:
+        return found
+    least = sorted((anchor["entropy"] for anchor in found), reverse=True)[MOST_ANCHORS - 1]
+    return [anchor for anchor in found if anchor["entropy"] >= least][:MOST_ANCHORS]
+
+
+def _threshold(completion: Completion, settings: RunSettings) -> float:
+    """Above which entropy a token of this completion is an anchor, in nats."""
+    if settings.anchor_quantile is None:
+        return settings.anchor_entropy
+    lows = [low for low, _ in entropies(completion)]
+    return max(settings.anchor_entropy, quantile_of(lows, settings.anchor_quantile))
+
+
+def _all_anchors(completion: Completion, before: int, threshold: float, settings: RunSettings) -> list[Anchor]:
+    return anchors_of(
         completion,
         threshold=threshold,
         before=before,
         others=settings.anchor_alternatives,
         exempt=settings.anchor_exempt,
+        pattern=settings.anchor_pattern,
     )
-    if len(found) <= MOST_ANCHORS:
-        return found
-    least = sorted((anchor["entropy"] for anchor in found), reverse=True)[MOST_ANCHORS - 1]
-    return [anchor for anchor in found if anchor["entropy"] >= least][:MOST_ANCHORS]
 
 
 def _parent(before: Sequence[Path], begins_with: Sequence[int], order: Sequence[str]) -> int | None:

@@ -17,6 +17,7 @@ from egrm_graph.drawing.calls import Call, Lost
 from egrm_graph.drawing.samples import path_of, seeds
 from egrm_graph.drawing.sampling import sampling_of
 from egrm_graph.prompting import Prompts, PromptSource
+from egrm_graph.reasons import Reason
 from egrm_graph.settings import RunSettings
 from egrm_graph.tasks.task import Task
 from egrm_graph.verification import Asked, Message, Path, View
@@ -143,6 +144,15 @@ class GrowsTree(Protocol):
     @property
     def continues_tokens(self) -> bool:
         """Whether it continues paths from their token ids, which the client has to support. Its paths are not votes."""
+        ...
+
+
+@runtime_checkable
+class Notes(Protocol):
+    """A strategy that notes what is unusual about its paths. Nothing is lost by it."""
+
+    def notes(self, known: Known) -> Sequence[Reason]:
+        """What is unusual about the paths of this wave."""
         ...
 
 

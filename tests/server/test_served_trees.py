@@ -1,5 +1,6 @@
 """Trees of paths through a real vLLM server, with token ids as prompts."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from egrm_graph.steps.anchors import token_starts
 from egrm_graph.steps.tree import leaf_weights
 from egrm_graph.verification import Message
 from tests.server.conftest import Served
+from tests.server.metrics import until
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
@@ -78,3 +80,15 @@ async def test_a_language_model_goes_on_after_any_of_its_tokens(real_language_mo
         assert all(len(place) == 5 and place[1]["text"] for place in first.likeliest)
     finally:
         await client.aclose()
+
+
+async def test_a_round_that_is_canceled_ends_on_the_server(real_language_model: Served) -> None:
+    running = "vllm:num_requests_running"
+    served = {"engine": "vllm", "model": real_language_model.name, "base_url": (real_language_model.base_url,)}
+    asked = {"scorer": "none", "task": "answer", "threshold": 2.0, "samples": 1, "path_max_tokens": 256}
+    tree = asyncio.ensure_future(grown("Tell a long story about a fox and a hare.", **served, **asked))
+    await until(real_language_model, running, lambda value: value > 1, timeout_s=120)  # the first path is one request
+    tree.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await tree
+    await until(real_language_model, running, lambda value: value == 0)

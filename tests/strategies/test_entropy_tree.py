@@ -13,6 +13,7 @@ from egrm_graph import RunSettings, Settings, Verification, build_graph
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.settings import settings_from_environment
 from egrm_graph.steps.tree import leaf_weights, open_branches
 from egrm_graph.strategies.entropy_tree import chosen_branches
 from egrm_graph.uncertainty.entropy import VOCABULARY_MOST
@@ -157,6 +158,22 @@ async def test_without_an_anchor_the_tree_is_one_path() -> None:
     verification = await grow(model, paths=8, anchor_entropy=1.0)
     assert texts(verification) == ["x1#5"]
     assert (verification["status"], verification["answer"]) == ("ok", "5")
+    assert verification.get("reason_codes")[0] == "no_anchor"  # type: ignore[index]
+    assert "path 0 has no branches" in verification["reasons"][0]
+    assert "threshold of 1 nats" in verification["reasons"][0]
+
+
+async def test_one_path_that_is_all_one_asked_for_needs_no_anchor() -> None:
+    verification = await grow(TokenModel(TABLE), paths=1, anchor_entropy=1.0)
+    assert "no_anchor" not in verification.get("reason_codes", ())
+
+
+async def test_a_tree_drawn_in_waves_says_once_that_it_has_no_anchor() -> None:
+    verification = await grow(
+        TokenModel(TABLE), scorer=ByAnswer({"5": 0.5}), path_stopping="posterior", anchor_entropy=1.0, paths=8
+    )
+    assert verification.get("reason_codes") == ["no_anchor"]
+    assert (verification["status"], verification["answer"]) == ("ok", "5")
 
 
 async def test_a_thousand_anchors_grow_no_more_paths_than_wanted() -> None:
@@ -176,6 +193,10 @@ async def test_a_thousand_anchors_grow_no_more_paths_than_wanted() -> None:
     branch = verification["paths"][0].get("branch")
     assert branch is not None
     assert len(branch["anchors"]) == 256
+    assert verification["status"] == "ok"
+    assert verification["reasons"][0] == (
+        "64 of 64 paths have over 256 anchors, up to 1,000; they branch at those of most entropy"
+    )
     assert sum(leaf_weights(verification["paths"])) == pytest.approx(1.0)
 
 
@@ -185,6 +206,16 @@ async def test_a_quantile_compares_a_token_with_those_of_its_path() -> None:
     highest = await grow(TokenModel(TABLE), paths=1, anchor_entropy=0.0, anchor_quantile=0.8)
     found = [[anchor["at"] for anchor in anchors(each["paths"][0])] for each in (all_above, highest)]
     assert found == [[1, 3], [1]]
+
+
+async def test_only_tokens_that_match_a_pattern_are_anchors() -> None:
+    verification = await grow(TokenModel(TABLE), paths=8, anchor_pattern=r"[5-9]")
+    assert texts(verification) == ["x1#5", "x1#6"]
+
+
+def test_a_pattern_has_to_be_a_regular_expression() -> None:
+    with pytest.raises(SettingsError, match=r"anchor_pattern='\[': this is not a regular expression"):
+        settings_from_environment(anchor_pattern="[")
 
 
 async def test_exempt_tokens_are_not_anchors() -> None:
