@@ -118,6 +118,9 @@ class RunSettings(BaseModel):
     selection: Selection = "weighted_vote"
     """How scored paths decide: `weighted_vote`, the answer whose paths have the largest sum of scores; `best_score`;
     `majority_best`, the best-scored path of the most frequent answer; or a rule passed to `build_graph`."""
+    leaf_prior: float = Field(default=0.2, ge=0, le=1)
+    """How much the probability of an entropy tree's leaf counts next to its score, when the scored paths decide: the
+    score is multiplied by the leaf's share of the tree's probability to this power. 0: only the score counts."""
     steps: str = "auto"
     """Where the steps of paths end that the scorer scores: `lines`, `sentences`, or a regular expression that matches
     the end of a step, such as `;`. In an entropy tree, also `anchors`, where the model was unsure. Thinking counts.

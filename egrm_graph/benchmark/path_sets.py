@@ -16,7 +16,7 @@ import numpy as np
 from egrm_graph.deciding.selection_rules import SELECTION_RULES
 from egrm_graph.intervals import Estimate, bootstrap
 from egrm_graph.steps.aggregation import AGGREGATIONS
-from egrm_graph.steps.tree import leaf_weights
+from egrm_graph.steps.tree import leaf_priors, leaf_weights
 from egrm_graph.verification import Path
 
 
@@ -58,6 +58,7 @@ class PathSet:
         return sum(found) / len(found) if found else math.nan
 
 
+WEIGHED = "weighed by leaves"
 Chooser = Callable[[PathSet], float]
 
 
@@ -76,31 +77,32 @@ def by_probability(drawn: PathSet) -> float:
     return _by_weights(drawn, leaf_weights(drawn.paths))
 
 
-def by_scores(drawn: PathSet, scorers: Sequence[str], aggregation: str, rule: str) -> float:
-    """The choice of a selection rule, by the aggregated scores of the steps. Those of several scorers are multiplied.
-    A path that one of them could not score is out."""
-    aggregate = AGGREGATIONS[aggregation]
+def by_scores(drawn: PathSet, scorers: Sequence[str], aggregation: str, rule: str, leaf_prior: float = 0.0) -> float:
+    """The choice of a selection rule, by the aggregated scores of the steps. Those of several scorers are multiplied,
+    and by the leaves' shares of the probability to the power `leaf_prior`. A path that one scorer could not score is
+    out."""
+    aggregate, priors = AGGREGATIONS[aggregation], leaf_priors(drawn.paths, leaf_prior)
     scored: list[tuple[int, float, bool]] = []
     for i, number in enumerate(drawn.classes):
         steps = [drawn.scores[name][i] for name in scorers]
         if number is not None and all(steps):
-            scored.append((number, math.prod(aggregate(each) for each in steps if each), drawn.right[i]))
+            scored.append((number, priors[i] * math.prod(aggregate(each) for each in steps if each), drawn.right[i]))
     if not scored:
         return majority(drawn)
     return float(scored[SELECTION_RULES[rule]([each[0] for each in scored], [each[1] for each in scored])][2])
 
 
-def choosers(scorers: Sequence[str]) -> dict[str, Chooser]:
+def choosers(scorers: Sequence[str], rule: str = "best_score", leaf_prior: float = 0.0) -> dict[str, Chooser]:
     """Every chooser by name: the best possible, votes, and each aggregation of the step scores of each scorer, and of
-    all together."""
+    all together, by a selection rule; with a `leaf_prior`, also weighed by it."""
     found: dict[str, Chooser] = {"any right": any_right, "majority": majority, "by probability": by_probability}
     groups = {name: (name,) for name in scorers} | ({"both": tuple(scorers)} if len(scorers) > 1 else {})
     for name, group in groups.items():
         for aggregation in AGGREGATIONS:
-            for rule in ("best_score", "weighted_vote"):
-                found[f"{name}: {aggregation}, {rule.replace('_', ' ')}"] = partial(
-                    by_scores, scorers=group, aggregation=aggregation, rule=rule
-                )
+            choose = partial(by_scores, scorers=group, aggregation=aggregation, rule=rule)
+            found[f"{name}: {aggregation}"] = choose
+            if leaf_prior:
+                found[f"{name}: {aggregation}, {WEIGHED}"] = partial(choose, leaf_prior=leaf_prior)
     return found
 
 

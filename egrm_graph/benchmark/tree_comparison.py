@@ -10,13 +10,13 @@ from typing import Any
 from egrm_graph.benchmark.demo_methods import is_right, reasoned
 from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.benchmark.path_sets import (
+    WEIGHED,
     Chooser,
     PathSet,
     accuracy,
     any_right,
     between,
     by_probability,
-    choosers,
     closed_share,
     majority,
     mean,
@@ -197,10 +197,9 @@ class ChoiceRow:
     """How much of the distance from that choice to the best possible one it closes."""
 
 
-def choice_rows(drawn: Sequence[PathSet], scorers: Sequence[str]) -> list[ChoiceRow]:
-    """A row for each chooser, compared with the best score at the end of the paths."""
-    by_name = choosers(scorers)
-    end = by_name[end_choice(scorers)]
+def choice_rows(drawn: Sequence[PathSet], by_name: Mapping[str, Chooser], end_choice: str) -> list[ChoiceRow]:
+    """A row for each chooser, compared with the one by the score of the full path."""
+    end = by_name[end_choice]
     return [
         ChoiceRow(name, accuracy(drawn, rule), points(drawn, rule, drawn, end), closed_share(drawn, rule, end))
         for name, rule in by_name.items()
@@ -209,7 +208,16 @@ def choice_rows(drawn: Sequence[PathSet], scorers: Sequence[str]) -> list[Choice
 
 def end_choice(scorers: Sequence[str]) -> str:
     """The name of the choice by the score of the full path."""
-    return f"{scorers[0]}: last, best score" if scorers else "by probability"
+    return f"{scorers[0]}: last" if scorers else "by probability"
+
+
+def default_choice(scorers: Sequence[str], by_name: Mapping[str, Chooser]) -> str:
+    """The name of the choice by products of step scores, weighed by the leaves if the settings weigh them."""
+    if not scorers:
+        return end_choice(scorers)
+    name = f"{scorers[0]}: product"
+    weighed = f"{name}, {WEIGHED}"
+    return weighed if weighed in by_name else name
 
 
 def _cached(drawn: Sequence[PathSet]) -> float:

@@ -81,7 +81,7 @@ def trees(
     require_extra("stats", "`egrm trees`", "numpy")
     from egrm_graph.benchmark.path_sets import choosers
     from egrm_graph.benchmark.question_sets import HELD_OUT, Choice, Levels, read_sets
-    from egrm_graph.benchmark.tree_comparison import choice_rows, drawings, end_choice, tree_rows
+    from egrm_graph.benchmark.tree_comparison import choice_rows, default_choice, drawings, end_choice, tree_rows
     from egrm_graph.benchmark.tree_output import choice_table, plot, tree_table
     from egrm_graph.parts import load_scorer
 
@@ -112,15 +112,15 @@ def trees(
     sets, scorers = asyncio.run(
         _draw(settings, selected, wanted, others, folder, ask=not draws_only, concurrency=concurrency, err=err)
     )
-    known = choosers(scorers)
-    name = choice or (f"{scorers[0]}: product, best score" if scorers else end_choice(scorers))
+    known = choosers(scorers, settings.selection, settings.leaf_prior)
+    name = choice or default_choice(scorers, known)
     if name not in known:
         raise SettingsError(f"--choice {name!r} is none of {', '.join(map(repr, known))}")
     base = next((each for each in reversed(sets) if each.endswith("samples")), next(iter(sets)))
     rows = tree_rows(sets, known[name], base)
     out.print(tree_table(rows, f"{len(selected):,} questions; chosen by {name}", base))
     first = next(iter(sets))
-    choices = choice_rows(sets[first], scorers)
+    choices = choice_rows(sets[first], known, end_choice(scorers))
     out.print(choice_table(choices, f"Choices among the paths of {first}", end_choice(scorers)))
     out.print(Text("Tokens are completion tokens per question. Brackets are 95 % intervals.", "dim"))
     figures = {"rows": [asdict(row) for row in rows], "choices": [asdict(row) for row in choices], "chosen by": name}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from egrm_graph.deciding.decision import Decision
 from egrm_graph.deciding.findings import Basis, Findings, grounds_of
 from egrm_graph.errors import RunError
-from egrm_graph.steps.tree import leaf_weights
+from egrm_graph.steps.tree import leaf_priors, leaf_weights
 from egrm_graph.uncertainty.votes import classes, tally
 
 Same = Callable[[str, str], bool]
@@ -46,12 +46,13 @@ def _by_fast_votes(findings: Findings) -> Decision:
 
 
 def _by_scores(findings: Findings, same: Same) -> Decision:
-    """Unscored paths do not count; the reasons of `score_paths` say what they would have added."""
-    paths = findings.paths
+    """Unscored paths do not count; the reasons of `score_paths` say what they would have added. In a tree, a leaf that
+    the model would rarely write needs a better score."""
+    paths, priors = findings.paths, leaf_priors(findings.paths, findings.settings.leaf_prior)
     scored = [(i, path["score"]) for i, path in enumerate(paths) if path["score"] is not None]
     groups = classes([paths[i]["answer"] for i, _ in scored], same)
     answered = [(group, i, score) for group, (i, score) in zip(groups, scored, strict=True) if group is not None]
-    chosen = findings.select([group for group, _, _ in answered], [score for _, _, score in answered])
+    chosen = findings.select([group for group, _, _ in answered], [score * priors[i] for _, i, score in answered])
     if not (isinstance(chosen, int) and 0 <= chosen < len(answered)):
         raise RunError(
             f"the selection rule {findings.settings.selection!r} returned {chosen!r} for {len(answered)} paths; it has "

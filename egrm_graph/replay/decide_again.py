@@ -173,9 +173,9 @@ def _reasons(record: Record, *nodes: str) -> list[Reason]:
 
 
 def _recorded(record: Record) -> dict[str, Any]:
-    """The settings of the run. Before these settings existed, no answers were withheld, and all paths were drawn; and a
-    measure's own threshold may have been another one."""
-    settings = {"min_confidence": None, "path_stopping": "all", **record["settings"]}
+    """The settings of the run. Before these settings existed, no answers were withheld, all paths were drawn, and
+    only their scores counted; and a measure's own threshold may have been another one."""
+    settings = {"min_confidence": None, "path_stopping": "all", "leaf_prior": 0.0, **record["settings"]}
     verification = record["verification"]
     if settings["threshold"] is None and verification is not None:
         settings["threshold"] = verification["uncertainty"]["threshold"]

@@ -41,6 +41,13 @@ def leaf_weights(paths: Sequence[Path]) -> list[float]:
     return [trees.weight(i) if path["error"] is None else 0.0 for i, path in enumerate(paths)]
 
 
+def leaf_priors(paths: Sequence[Path], power: float) -> list[float]:
+    """What the score of each path is multiplied by, in [0, 1]: its share of its tree's probability to this power."""
+    if power == 0 or not any(path.get("branch") for path in paths):
+        return [1.0] * len(paths)
+    return [weight**power for weight in leaf_weights(paths)]
+
+
 class _Trees:
     """The paths with the tokens that were tried at each anchor."""
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from egrm_graph.settings import Selection
+from egrm_graph.settings import RunSettings
+from egrm_graph.steps.tree import leaf_priors
 from egrm_graph.uncertainty.votes import classes
 from egrm_graph.verification import Path, Uncertainty, Verification
 
 MAX_ANSWER_CHARACTERS = 60
 
 
-def explain_verdict(verification: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
+def explain_verdict(verification: Verification, settings: RunSettings, same: Callable[[str, str], bool]) -> list[str]:
     """Explain the route first, then the answer. What went wrong is in the verification's `reasons`."""
-    return [_route(verification), *_answer(verification, selection, same)]
+    return [_route(verification), *_answer(verification, settings, same)]
 
 
 def _route(verification: Verification) -> str:
@@ -39,12 +40,12 @@ def _votes(gate: Uncertainty) -> str:
     return f"{top['count']:.3g} of {drawn} say {_quoted(top['answer'])}; {others}."
 
 
-def _answer(verification: Verification, selection: Selection, same: Callable[[str, str], bool]) -> list[str]:
+def _answer(verification: Verification, settings: RunSettings, same: Callable[[str, str], bool]) -> list[str]:
     guess = verification.get("best_guess")
     if guess is not None:
         withheld = f"The best guess, {_quoted(guess)}, is withheld: its confidence is too low."
         released: Verification = {**verification, "status": "degraded", "answer": guess, "best_guess": None}
-        return [*_answer(released, selection, same), withheld]
+        return [*_answer(released, settings, same), withheld]
     if verification["status"] == "abstained":
         return ["The run gives no answer."]
     answer = _quoted(verification["answer"])
@@ -56,23 +57,25 @@ def _answer(verification: Verification, selection: Selection, same: Callable[[st
     if best is None:
         by = "the weights of the leaves" if any(path.get("branch") for path in verification["paths"]) else "votes"
         return [f"No score decided; by {by} the answer is {answer}."]
-    return [_selected(verification["paths"], best, selection, same)]
+    return [_selected(verification["paths"], best, settings, same)]
 
 
-def _selected(paths: Sequence[Path], best: int, selection: Selection, same: Callable[[str, str], bool]) -> str:
-    scored = [path for path in paths if path["score"] is not None]
+def _selected(paths: Sequence[Path], best: int, settings: RunSettings, same: Callable[[str, str], bool]) -> str:
+    priors = leaf_priors(paths, settings.leaf_prior)
+    scored = [(path, prior) for path, prior in zip(paths, priors, strict=True) if path["score"] is not None]
+    weighed = any(prior != 1.0 for _, prior in scored)
     sums: defaultdict[int | None, list[float]] = defaultdict(list)
-    for group, path in zip(classes([path["answer"] for path in scored], same), scored, strict=True):
-        sums[group].append(path["score"] or 0.0)
+    groups = classes([path["answer"] for path, _ in scored], same)
+    for group, (path, prior) in zip(groups, scored, strict=True):
+        sums[group].append((path["score"] or 0.0) * prior)
     tallies = ", ".join(
-        f"{_quoted(scored[group]['answer'])} {sum(scores):.3f} in {_paths(len(scores))}"
+        f"{_quoted(scored[group][0]['answer'])} {sum(scores):.3f} in {_paths(len(scores))}"
         for group, scores in sorted(sums.items(), key=lambda entry: -sum(entry[1]))
         if group is not None
     )
-    return (
-        f"Scores by answer: {tallies}. By {selection}, path {best + 1} is chosen: {_quoted(paths[best]['answer'])}, "
-        f"score {paths[best]['score'] or 0.0:.3f}."
-    )
+    by_answer = "Scores by answer, weighed by the shares of the leaves" if weighed else "Scores by answer"
+    chosen = f"path {best + 1} is chosen: {_quoted(paths[best]['answer'])}, score {paths[best]['score'] or 0.0:.3f}."
+    return f"{by_answer}: {tallies}. By {settings.selection}, {chosen}"
 
 
 def _paths(n: int) -> str:

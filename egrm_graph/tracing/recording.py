@@ -209,9 +209,7 @@ class Tracer:
             "calls": calls,
             "classes": gated["classes"] if gated else [],
             "margin": gated["margin"] if gated else None,
-            "why": []
-            if verdict is None
-            else explain_verdict(verdict, recording.invocation.settings.selection, self._same),
+            "why": [] if verdict is None else explain_verdict(verdict, recording.invocation.settings, self._same),
             "verification": verdict,
         }
         failed = any(node["reasons"] for node in record["nodes"]) or any(

@@ -54,20 +54,26 @@ def test_choices_by_hand() -> None:
     assert majority(drawn) == 0.0  # two leaves against one
     assert by_probability(drawn) == 1.0  # 0.6 against 0.4
     found = choosers(["s"])
-    chosen = {
-        name: found[f"s: {name}"](drawn) for name in ("product, best score", "minimum, best score", "last, best score")
-    }
+    chosen = {name: found[f"s: {name}"](drawn) for name in ("product", "minimum", "last")}
     # Products 0.18, 0.3, 0.4; minima 0.2, 0.5, 0.5; last 0.2, 0.6, 0.5.
-    assert chosen == {"product, best score": 0.0, "minimum, best score": 0.0, "last, best score": 0.0}
+    assert chosen == {"product": 0.0, "minimum": 0.0, "last": 0.0}
     better = tree([[0.9, 0.7], [0.5, 0.6], [0.8, 0.5]])  # products 0.63, 0.3, 0.4
-    assert found["s: product, best score"](better) == 1.0
-    assert found["s: product, weighted vote"](better) == 0.0  # 0.63 against 0.3 + 0.4
+    assert found["s: product"](better) == 1.0
+    assert choosers(["s"], "weighted_vote")["s: product"](better) == 0.0  # 0.63 against 0.3 + 0.4
+
+
+def test_scores_may_be_weighed_by_the_leaves() -> None:
+    drawn = tree(SCORES)  # products 0.18, 0.3, 0.4; weights 0.6, 0.28, 0.12
+    fully, slightly = choosers(["s"], leaf_prior=1.0), choosers(["s"], leaf_prior=0.1)
+    assert fully["s: product, weighed by leaves"](drawn) == 1.0  # 0.108 against 0.084 and 0.048
+    assert slightly["s: product, weighed by leaves"](drawn) == 0.0
+    assert fully["s: product"](drawn) == 0.0
 
 
 def test_two_scorers_are_multiplied_and_a_path_without_a_score_is_out() -> None:
     drawn = tree(SCORES)
     both = PathSet("q", drawn.paths, drawn.classes, drawn.right, {**drawn.scores, "t": [[0.9], None, [0.1]]}, tokens=7)
-    chosen = choosers(["s", "t"])["both: last, best score"]
+    chosen = choosers(["s", "t"])["both: last"]
     assert chosen(both) == 1.0  # 0.18 against 0.05
 
 
@@ -80,7 +86,7 @@ def test_labels_between_are_those_of_branch_points_with_right_and_wrong_leaves()
 
 def test_differences_are_paired_and_shares_of_the_distance_are_closed() -> None:
     good, bad = tree([[0.9], [0.1], [0.1]]), tree([[0.1], [0.9], [0.1]])
-    chosen = choosers(["s"])["s: last, best score"]
+    chosen = choosers(["s"])["s: last"]
     assert accuracy([good, bad], chosen).value == 0.5
     assert points([good, bad], any_right, [good, bad], chosen).value == 50.0
     assert closed_share([good, bad], any_right, chosen).value == 1.0

@@ -223,6 +223,14 @@ async def test_exempt_tokens_are_not_anchors() -> None:
     assert texts(verification) == ["x1#5", "x1#6"]
 
 
+@pytest.mark.parametrize(("leaf_prior", "answer"), [(0.0, "7"), (0.2, "7"), (1.0, "5")])
+async def test_a_leaf_that_the_model_would_rarely_write_needs_a_better_score(leaf_prior: float, answer: str) -> None:
+    """The leaves have 0.42 and 0.36 of the probability: 0.5 times 0.42 is more than 0.55 times 0.36."""
+    verification = await grow(TokenModel(TABLE), scorer=ByAnswer({"5": 0.5, "7": 0.55}), leaf_prior=leaf_prior)
+    assert verification["answer"] == answer
+    assert verification["confidence"] == {"5": 0.5, "7": 0.55}[answer]
+
+
 async def test_a_lost_branch_is_reported_and_not_tried_again() -> None:
     model = TokenModel(TABLE, fails=["x2"])
     verification = await grow(model, paths=4)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from egrm_graph import RunSettings
 from egrm_graph.tracing.explanation import explain_verdict
 from tests import trees
 from tests.tracing.records import path, verification
@@ -63,17 +64,17 @@ def gate(**changes: Any) -> Any:
     ],
 )
 def test_route_and_answer_are_explained(changes: dict[str, Any], sentences: list[str]) -> None:
-    assert explain_verdict(verification(**changes), "weighted_vote", same) == sentences
+    assert explain_verdict(verification(**changes), RunSettings(), same) == sentences
 
 
 def test_leaves_of_a_tree_do_not_vote() -> None:
-    sentences = explain_verdict(verification(paths=trees.four_leaves(), best_path=None), "weighted_vote", same)
+    sentences = explain_verdict(verification(paths=trees.four_leaves(), best_path=None), RunSettings(), same)
     assert sentences[-1] == "No score decided; by the weights of the leaves the answer is 42."
 
 
 def test_a_long_answer_is_truncated() -> None:
     paths = [path("x" * 1000, 0.5, 0)]
-    (_, sentence) = explain_verdict(verification(paths=paths, best_path=0), "best_score", same)
+    (_, sentence) = explain_verdict(verification(paths=paths, best_path=0), RunSettings(selection="best_score"), same)
     assert (
         sentence
         == f"Scores by answer: {'x' * 60}… 0.500 in 1 path. By best_score, path 1 is chosen: {'x' * 60}…, score 0.500."
