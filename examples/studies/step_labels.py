@@ -192,12 +192,14 @@ def row(name: str, data: Data | None, cost: float, seeds: Sequence[Counts], base
 
 def _errors(seeds: Sequence[Counts]) -> Columns:
     """(4 S, questions)"""
-    return np.concatenate([np.array(each.steps, dtype=float).T[:4] for each in seeds])
+    errors: Columns = np.concatenate([np.array(each.steps, dtype=float).T[:4] for each in seeds])
+    return errors
 
 
 def _best(seeds: Sequence[Counts]) -> Columns:
     """(1, questions)"""
-    return np.array([each.best for each in seeds]).mean(axis=0, keepdims=True)
+    best: Columns = np.array([each.best for each in seeds]).mean(axis=0, keepdims=True)
+    return best
 
 
 def table(rows: Sequence[Row], title: str) -> Table:
