@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from egrm_graph.deciding.selection_rules import SELECTION_RULES
-from egrm_graph.intervals import Estimate, bootstrap
+from egrm_graph.intervals import Estimate, bootstrap, ratio
 from egrm_graph.steps.aggregation import AGGREGATIONS
 from egrm_graph.steps.tree import leaf_priors, leaf_weights
 from egrm_graph.verification import Path
@@ -135,6 +135,21 @@ def closed_share(drawn: Sequence[PathSet], choose: Chooser, from_choose: Chooser
         return float((chosen - start) / (best - start)) if best > start else math.nan
 
     return bootstrap(values, closed)
+
+
+def in_order(drawn: Sequence[PathSet], scorer: str, aggregation: str) -> Estimate | None:
+    """The share of pairs of a right and a wrong path of one question in which the right one has the higher aggregated
+    score. A tie counts half. None without such a pair."""
+    aggregate = AGGREGATIONS[aggregation]
+    ordered, pairs = [], []
+    for each in drawn:
+        by_path = zip(each.scores[scorer], each.right, strict=True)
+        scored = [(aggregate(steps), is_right) for steps, is_right in by_path if steps]
+        right = [score for score, is_right in scored if is_right]
+        wrong = [score for score, is_right in scored if not is_right]
+        pairs.append(len(right) * len(wrong))
+        ordered.append(sum((one > other) + 0.5 * (one == other) for one in right for other in wrong))
+    return ratio(ordered, pairs)
 
 
 def between(drawn: Sequence[PathSet]) -> float:

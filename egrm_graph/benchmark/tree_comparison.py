@@ -18,6 +18,7 @@ from egrm_graph.benchmark.path_sets import (
     between,
     by_probability,
     closed_share,
+    in_order,
     majority,
     mean,
     points,
@@ -27,6 +28,7 @@ from egrm_graph.intervals import Estimate
 from egrm_graph.parts import Parts
 from egrm_graph.scoring.scorer import Scorer, StepScorer
 from egrm_graph.scoring.step_grading import step_grading
+from egrm_graph.scoring.step_profile import DEFAULT_AGGREGATION
 from egrm_graph.scoring.written_text import written
 from egrm_graph.strategies.entropy_tree import EntropyTree
 from egrm_graph.uncertainty.votes import classes
@@ -161,6 +163,8 @@ class TreeRow:
     anchors: float
     between: float
     """The share of labels of steps that are neither 0 nor 1."""
+    in_order: Mapping[str, Estimate | None]
+    """By scorer: the share of pairs of a right and a wrong path that products of its step scores order correctly."""
     cached: float
     """The share of prompt tokens that the server had in its cache."""
 
@@ -179,6 +183,7 @@ def tree_rows(sets: Mapping[str, Sequence[PathSet]], choose: Chooser, base: str)
             mean(drawn, lambda each: each.leaves).value,
             mean(drawn, lambda each: each.anchors).value,
             between(drawn),
+            {name: in_order(drawn, name, DEFAULT_AGGREGATION) for name in (drawn[0].scores if drawn else ())},
             _cached(drawn),
         )
         for name, drawn in sets.items()

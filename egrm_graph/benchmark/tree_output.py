@@ -6,16 +6,21 @@ import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from egrm_graph.benchmark.tree_comparison import ChoiceRow, TreeRow
-from egrm_graph.plotting import Diagram
+from egrm_graph.plotting import COLORS
 from egrm_graph.terminal.tables import Column, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NONE = "-"
 
 
 def tree_table(rows: Sequence[TreeRow], title: str, base: str) -> Table:
     """A row for each way to draw paths."""
+    scorers = list(rows[0].in_order) if rows else []
     table = Table(
         Column("paths"),
         Column("any right"),
@@ -27,6 +32,7 @@ def tree_table(rows: Sequence[TreeRow], title: str, base: str) -> Table:
         Column("leaves"),
         Column("anchors"),
         Column("labels between"),
+        *(Column(f"in order, {name}") for name in scorers),
         Column("cached"),
         title=title,
     )
@@ -42,6 +48,7 @@ def tree_table(rows: Sequence[TreeRow], title: str, base: str) -> Table:
             f"{row.leaves:.2f}",
             _number(row.anchors),
             NONE if math.isnan(row.between) else f"{row.between:.1%}",
+            *(NONE if (pairs := row.in_order[name]) is None else pairs.percent() for name in scorers),
             f"{row.cached:.1%}",
         )
     return table
@@ -58,34 +65,58 @@ def choice_table(rows: Sequence[ChoiceRow], title: str, end: str) -> Table:
 
 
 def plot(rows: Sequence[TreeRow], file: Path) -> list[Path]:
-    """A plot of accuracy against tokens; nothing without matplotlib."""
+    """Accuracy against tokens, and next to it tokens, leaves, anchors, labels, and the order of pairs for each way to
+    draw paths; nothing without matplotlib."""
     if find_spec("matplotlib") is None:
         return []
-    diagram = Diagram("completion tokens per question", "questions, %")
-    for label, values, color in (
-        ("any path right", [row.any_right.value for row in rows], "C2"),
-        ("chosen", [row.chosen.value for row in rows], "C0"),
-        ("majority", [row.majority.value for row in rows], "C1"),
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplot_mosaic([["accuracy", "tokens"], ["accuracy", "sizes"], ["accuracy", "shares"]])
+    _accuracy(axes["accuracy"], rows)
+    names = [row.name.removeprefix("tree, ") for row in rows]
+    scorers = list(rows[0].in_order) if rows else []
+    axes["tokens"].plot(names, [row.tokens.value for row in rows], ".-", label="tokens")
+    axes["sizes"].plot(names, [row.leaves for row in rows], ".-", label="leaves")
+    axes["sizes"].plot(names, [row.anchors for row in rows], ".-", label="anchors a path")
+    axes["shares"].plot(names, [100 * row.between for row in rows], ".-", label="labels between 0 and 1, %")
+    for name in scorers:
+        ordered = [math.nan if (pairs := row.in_order[name]) is None else 100 * pairs.value for row in rows]
+        axes["shares"].plot(names, ordered, ".-", label=f"pairs in order by {name}, %")
+    for name in ("tokens", "sizes", "shares"):
+        axes[name].grid(alpha=0.3)
+        axes[name].legend(fontsize=7)
+        axes[name].tick_params(axis="x", rotation=60, labelsize=7, labelbottom=name == "shares")
+    figure.savefig(file, dpi=120)
+    return [file]
+
+
+def _accuracy(axes: Axes, rows: Sequence[TreeRow]) -> None:
+    for label, values in (
+        ("any path right", [row.any_right.value for row in rows]),
+        ("scorer's choice", [row.chosen.value for row in rows]),
+        ("majority", [row.majority.value for row in rows]),
     ):
         trees = [i for i, row in enumerate(rows) if row.name.startswith("tree")]
         others = [i for i in range(len(rows)) if i not in trees]
         for kind, which, marker in (("trees", trees, "o"), ("samples", others, "s")):
             if which:
-                diagram.axes.plot(
+                axes.plot(
                     [rows[i].tokens.value for i in which],
                     [100 * values[i] for i in which],
                     marker,
-                    color=color,
+                    color=COLORS[label],
                     label=f"{label}, {kind}",
                     fillstyle="full" if kind == "trees" else "none",
                 )
     for row in rows:
-        diagram.axes.annotate(
-            row.name.removeprefix("tree, "), (row.tokens.value, 100 * row.any_right.value), fontsize=6, rotation=30
-        )
-    diagram.axes.set_xscale("log")
-    file.write_bytes(diagram.png())
-    return [file]
+        place = (row.tokens.value, 100 * row.any_right.value)
+        axes.annotate(row.name.removeprefix("tree, "), place, fontsize=6, rotation=30)
+    axes.set(xscale="log", xlabel="completion tokens per question", ylabel="questions, %")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
 
 
 def _number(value: float) -> str:

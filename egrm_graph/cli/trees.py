@@ -70,8 +70,9 @@ def trees(
     Every question gets a tree of at most --paths leaves (8 if not set) at each threshold.
 
     \fThe first table has, for each way to draw paths, whether any path is right, what votes and a choice by scores come
-    to, tokens, leaves, and anchors per path, and the share of labels of steps that are neither 0 nor 1. The second one
-    compares every choice on the first trees. --steps says where steps end; in a tree, also at its anchors.
+    to, tokens, leaves, and anchors per path, the share of labels of steps that are neither 0 nor 1, and the share of
+    pairs of a right and a wrong path that each scorer orders correctly. The second one compares every choice on the
+    first trees. --steps says where steps end; in a tree, also at its anchors.
 
     Trees share most of their branches, and each branch is drawn once: everything that the model answers is saved in
     --draws, or in --output. So a later run with other thresholds asks for little.

@@ -14,6 +14,7 @@ from egrm_graph.benchmark.path_sets import (
     by_probability,
     choosers,
     closed_share,
+    in_order,
     majority,
     points,
 )
@@ -91,6 +92,14 @@ def test_differences_are_paired_and_shares_of_the_distance_are_closed() -> None:
     assert points([good, bad], any_right, [good, bad], chosen).value == 50.0
     assert closed_share([good, bad], any_right, chosen).value == 1.0
     assert math.isnan(closed_share([good, good], any_right, chosen).value)
+
+
+def test_pairs_of_a_right_and_a_wrong_path_are_in_order_or_not() -> None:
+    drawn = [tree(SCORES, (True, True, False)), tree([[0.4], [0.4], None]), tree(SCORES, (True, True, True))]
+    found = in_order(drawn, "s", "product")  # 0.18 and 0.3 against 0.4, and a tie
+    assert found is not None
+    assert found.value == pytest.approx(0.5 / 3)
+    assert in_order(drawn[2:], "s", "product") is None
 
 
 def test_the_first_samples_cost_their_own_tokens() -> None:
