@@ -46,6 +46,14 @@ class ReasonCode(StrEnum):
 
     PATHS_VOTED_WITHOUT_SCORER = "paths_voted_without_scorer", "paths voted: the graph has no scorer"
     PATHS_VOTED_UNSCORED = "paths_voted_unscored", "paths voted: none of them could be scored"
+    LEAVES_DECIDED_WITHOUT_SCORER = (
+        "leaves_decided_without_scorer",
+        "the probabilities of the tree's leaves decided: the graph has no scorer",
+    )
+    LEAVES_DECIDED_UNSCORED = (
+        "leaves_decided_unscored",
+        "the probabilities of the tree's leaves decided: none of them could be scored",
+    )
     FAST_ANSWERS_DECIDED = (
         "fast_answers_decided",
         "no path gave an answer; the fast answers decided, though they did not converge",

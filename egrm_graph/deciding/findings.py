@@ -73,9 +73,12 @@ def grounds_of(findings: Findings) -> Grounds:
     if findings.scored:
         return Grounds(Basis.SCORES)
     if any(path["answer"] is not None for path in findings.paths):
+        tree = any(path.get("branch") for path in findings.paths)
         if not findings.has_scorer:
-            return Grounds(Basis.PATH_VOTES, (ReasonCode.PATHS_VOTED_WITHOUT_SCORER.reason(),))
-        return Grounds(Basis.PATH_VOTES, (ReasonCode.PATHS_VOTED_UNSCORED.reason(),), degraded=True)
+            code = ReasonCode.LEAVES_DECIDED_WITHOUT_SCORER if tree else ReasonCode.PATHS_VOTED_WITHOUT_SCORER
+            return Grounds(Basis.PATH_VOTES, (code.reason(),))
+        code = ReasonCode.LEAVES_DECIDED_UNSCORED if tree else ReasonCode.PATHS_VOTED_UNSCORED
+        return Grounds(Basis.PATH_VOTES, (code.reason(),), degraded=True)
     if findings.uncertainty["votes"]:
         return Grounds(Basis.FAST_ANSWERS, (ReasonCode.FAST_ANSWERS_DECIDED.reason(),), degraded=True)
     return Grounds(Basis.NOTHING, (ReasonCode.NO_ANSWER.reason(),))

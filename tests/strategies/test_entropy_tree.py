@@ -158,6 +158,7 @@ async def test_without_an_anchor_the_tree_is_one_path() -> None:
     verification = await grow(model, paths=8, anchor_entropy=1.0)
     assert texts(verification) == ["x1#5"]
     assert (verification["status"], verification["answer"]) == ("ok", "5")
+    assert verification.get("reason_codes")[1] == "leaves_decided_without_scorer"  # type: ignore[index]
     assert verification.get("reason_codes")[0] == "no_anchor"  # type: ignore[index]
     assert "path 0 has no branches" in verification["reasons"][0]
     assert "threshold of 1 nats" in verification["reasons"][0]
