@@ -124,8 +124,8 @@ class RunSettings(BaseModel):
     steps: str = "auto"
     """Where the steps of paths end that the scorer scores: `lines`, `sentences`, or a regular expression that matches
     the end of a step, such as `;`. In an entropy tree, also `anchors`, where the model was unsure. Thinking counts.
-    `none` scores only full paths; `auto`, the steps that the scorer was trained on, if any. The scorer has to be a
-    decoder."""
+    `none` scores only full paths; `auto`, the steps that the scorer was trained on, if any. An
+    encoder reads a text for each step, which costs more."""
     aggregation: Aggregated = "auto"
     """How the scores of a path's steps become its score: their `product`, `minimum`, or `mean`, or the `last` one.
     `auto` is what the scorer names, otherwise `product`. Only what the scorer was calibrated for is a probability."""

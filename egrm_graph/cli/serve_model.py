@@ -104,17 +104,16 @@ def _require_step_scorer(folder: Path, model: str, *, scorer: bool) -> None:
     """Checks that `--steps` makes sense for what is served.
 
     Raises:
-        SettingsError: it is not a scorer, or cannot score steps.
+        SettingsError: it is not a scorer, or needs no such option.
     """
-    from egrm_graph.scoring.checkpoint import check_config
-    from egrm_graph.scoring.step_profile import reads_both_ways
+    from egrm_graph.serving.vllm_flags import is_encoder
 
     if not scorer:
         raise SettingsError(f"--steps is for a scorer, and {model} is not one; leave it out")
-    if reads_both_ways(check_config(folder)):
+    if is_encoder(folder):
         raise SettingsError(
-            f"--steps is for a scorer that is a decoder, and {model} is an encoder, which would see what follows a "
-            "step; leave it out"
+            f"--steps is for a scorer that is a decoder, and {model} is an encoder, which scores steps without it; "
+            "leave it out"
         )
 
 

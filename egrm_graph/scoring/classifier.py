@@ -1,13 +1,13 @@
 """The scorer that runs in this process: a sequence classifier whose score is the sigmoid of its single logit.
 
-It reads the question and the full path in its checkpoint's template. A decoder can also be read at the end of each
-step, in one pass for each path. One scorer serves any number of runs at once and batches their paths.
+It reads the question and the full path in its checkpoint's template. It can also score each step: a decoder in one pass
+for each path, an encoder in one for each step. One scorer serves any number of runs at once and batches their paths.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,10 +18,11 @@ from egrm_graph.scoring.batching import Batcher
 from egrm_graph.scoring.checkpoint import Manifest
 from egrm_graph.scoring.forward import score_rows
 from egrm_graph.scoring.layout import Layout
-from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
+from egrm_graph.scoring.score_row import RowScores, ScoreText, only_scores
 from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.scoring.scorer_loading import open_checkpoint, step_profile
 from egrm_graph.scoring.step_profile import StepProfile, is_calibrated, path_scores, require_steps
+from egrm_graph.scoring.step_texts import scores_by_path
 from egrm_graph.steps.cutting import step_cutter
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class ClassifierScorer:
 
         It runs on `device` ("cuda", "mps" or "cpu"), or by default on the best one available. A batch holds at most
         `max_batch_tokens` with padding; the default suits the device. At most `max_pending_paths` are in progress at
-        once, and further callers wait.
+        once, and further callers wait. For an encoder, each step counts as a path.
 
         Raises:
             ModelError: the folder does not exist, or does not contain a scorer that can be loaded safely.
@@ -120,14 +121,12 @@ class ClassifierScorer:
         if self._profile.steps is not None:
             ends = [step_cutter(self._profile.steps)(path) for path in paths]
             return path_scores(await self.score_steps(question, paths, ends), self._profile)
-        return only_scores(
-            await self._scored(question, paths, lambda some: whole_rows(self._layout.rows(question, paths[some])))
-        )
+        return only_scores(await self._scored(question, [ScoreText(path) for path in paths]))
 
     async def score_steps(
         self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
     ) -> list[list[float] | Unscored]:
-        """For each path, in order, a score in [0, 1] for each step, read at its last token.
+        """For each path, in order, a score in [0, 1] for each step: that of the path up to its end.
 
         `Unscored` for a path that cannot be scored, or with a step that cannot.
 
@@ -136,23 +135,19 @@ class ClassifierScorer:
             SetupError: it is on a GPU, and this process was forked.
         """
         require_steps(self._name, self._profile)
-        return await self._scored(
-            question, paths, lambda some: self._layout.step_rows(question, paths[some], ends[some])
-        )
+        return await scores_by_path(self._profile.texts(paths, ends), partial(self._scored, question))
 
-    async def _scored(
-        self, question: str, paths: Sequence[str], rows: Callable[[slice], Sequence[ScoreRow | Unscored]]
-    ) -> list[RowScores]:
-        """The scores of all paths, whose `rows` are read a part at a time."""
+    async def _scored(self, question: str, texts: Sequence[ScoreText]) -> list[RowScores]:
+        """The scores of all texts, which are read a part at a time."""
         if self._forked_error is not None:
             raise self._forked_error
         scored: list[RowScores] = []
         most = self._batcher.max_pending_paths
-        for start in range(0, len(paths), most):
-            some = slice(start, start + most)
-            n_characters = sum(len(question) + len(path) for path in paths[some])
+        for start in range(0, len(texts), most):
+            some = texts[start : start + most]
+            n_characters = sum(len(question) + len(text.path) for text in some)
             scored += await self._batcher.score(
-                len(paths[some]), partial(rows, some), quick=n_characters <= QUICK_CHARACTERS
+                len(some), partial(self._layout.text_rows, question, some), quick=n_characters <= QUICK_CHARACTERS
             )
         return scored
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,8 +15,8 @@ from egrm_graph.errors import ModelError
 from egrm_graph.runtime.extras import require_extra
 from egrm_graph.scoring.checkpoint import read_json
 from egrm_graph.scoring.input_template import InputTemplate, Span, read_template
-from egrm_graph.scoring.score_row import ScoreRow
-from egrm_graph.scoring.scorer import Unscored
+from egrm_graph.scoring.score_row import ScoreRow, ScoreText
+from egrm_graph.scoring.scorer import EMPTY_PATH, Unscored
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -95,15 +94,13 @@ class Layout:
         encoded = (self._encoded(question, path) for path in paths)
         return [each if isinstance(each, Unscored) else each.ids for each in encoded]
 
-    def step_rows(
-        self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
-    ) -> list[ScoreRow | Unscored]:
-        """The rows of paths whose steps end there, in characters of the path; `Unscored` for a path that does not fit.
+    def text_rows(self, question: str, texts: Sequence[ScoreText]) -> list[ScoreRow | Unscored]:
+        """The rows of texts, in order; `Unscored` for a text that does not fit.
 
         A step is read at the last token that lies fully within the text up to its end, and within the path. So it never
         depends on what follows, not even on the template's text after the path.
         """
-        return [self._step_row(question, path, of_path) for path, of_path in zip(paths, ends, strict=True)]
+        return [self._text_row(question, text) for text in texts]
 
     @property
     def path_first(self) -> bool:
@@ -115,15 +112,14 @@ class Layout:
         """Whether the last token of a row is the last token of its path."""
         return all(
             isinstance(row, ScoreRow) and row.places[-1] == len(row.ids) - 1
-            for row in self.step_rows("1", ["1", "1 1"], [[1], [3]])
+            for row in self.text_rows("1", [ScoreText("1", (1,)), ScoreText("1 1", (3,))])
         )
 
-    def _step_row(self, question: str, path: str, ends: Sequence[int]) -> ScoreRow | Unscored:
+    def _text_row(self, question: str, text: ScoreText) -> ScoreRow | Unscored:
+        path, ends = text
         encoded = self._encoded(question, path)
         if isinstance(encoded, Unscored):
             return encoded
-        if (flaw := _flawed_steps(path, ends)) is not None:
-            return flaw
         start, stop = encoded.path
         stripped = len(path) - len(path.lstrip()) if self._template.strips else 0
         places: list[int] = []
@@ -217,22 +213,11 @@ class Layout:
 
 def _flaw(question: str, path: str) -> Unscored | None:
     if not path.strip():
-        return Unscored("the path is empty")
+        return EMPTY_PATH
     try:
         (question + path).encode()
     except UnicodeEncodeError:
         return Unscored("the question or the path is not valid Unicode")
-    return None
-
-
-def _flawed_steps(path: str, ends: Sequence[int]) -> Unscored | None:
-    if not ends:
-        return Unscored("the path has no steps")
-    if ends[-1] > len(path):
-        return Unscored(f"step {len(ends)} ends after {ends[-1]} characters, and the path has {len(path)}")
-    for number, (start, end) in enumerate(pairwise((0, *ends)), 1):
-        if start >= end or not path[start:end].strip():
-            return Unscored(f"step {number} of {len(ends)} is empty")
     return None
 
 

@@ -3,8 +3,9 @@
 The folder on this machine needs no weights, only the template and the tokenizer. Requests contain token ids and no
 text, so the server reads a question and a path exactly as a scorer in this process does.
 
-A server gives either one logit for each text, or one for each token. Scores of steps need the latter. A decoder's logit
-at the last token is that of the full text, so such a server gives both.
+A server gives either one logit for each text, or one for each token. The scores of a decoder's steps need the latter.
+Its logit at the last token is that of the full text, so such a server gives both. An encoder reads a text for each
+step, so it needs the former.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -24,9 +26,10 @@ from egrm_graph.runtime.forking import call_in_children
 from egrm_graph.scoring.checkpoint import check_config, read_manifest
 from egrm_graph.scoring.layout import Layout
 from egrm_graph.scoring.pooling import ROUTE, PoolingTask, does_other_task, pooling_body, read_logits
-from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
+from egrm_graph.scoring.score_row import RowScores, ScoreRow, ScoreText, only_scores
 from egrm_graph.scoring.scorer import Unscored, squash_all
 from egrm_graph.scoring.step_profile import StepProfile, is_calibrated, path_scores, profile_of, require_steps
+from egrm_graph.scoring.step_texts import scores_by_path
 from egrm_graph.steps.cutting import step_cutter
 
 REQUEST_TOKENS = 65536
@@ -115,14 +118,12 @@ class RemoteScorer:
         if self._profile.steps is not None:
             ends = [step_cutter(self._profile.steps)(path) for path in paths]
             return path_scores(await self.score_steps(question, paths, ends), self._profile)
-        return only_scores(
-            await self._run(whole_rows(await asyncio.to_thread(self._layout.rows, question, tuple(paths))))
-        )
+        return only_scores(await self._scored(question, [ScoreText(path) for path in paths]))
 
     async def score_steps(
         self, question: str, paths: Sequence[str], ends: Sequence[Sequence[int]]
     ) -> list[list[float] | Unscored]:
-        """For each path, in order, a score in [0, 1] for each step, read at its last token.
+        """For each path, in order, a score in [0, 1] for each step: that of the path up to its end.
 
         `Unscored` for a path that cannot be scored, or with a step that cannot.
 
@@ -131,7 +132,7 @@ class RemoteScorer:
             RunError: no server answered.
         """
         require_steps(self._name, self._profile)
-        return await self._run(await asyncio.to_thread(self._layout.step_rows, question, tuple(paths), tuple(ends)))
+        return await scores_by_path(self._profile.texts(paths, ends), partial(self._scored, question))
 
     async def check(self) -> None:
         """Raises the error that names the fix if a server does not answer, or does not serve this scorer."""
@@ -141,7 +142,8 @@ class RemoteScorer:
         """Cancels what still runs, and closes the connections and the thread."""
         await self._transport.aclose()
 
-    async def _run(self, read: Sequence[ScoreRow | Unscored]) -> list[RowScores]:
+    async def _scored(self, question: str, texts: Sequence[ScoreText]) -> list[RowScores]:
+        read = await asyncio.to_thread(self._layout.text_rows, question, texts)
         if all(isinstance(row, Unscored) for row in read):
             return [row for row in read if isinstance(row, Unscored)]
         return await self._transport.run(self._score(read))
@@ -177,7 +179,7 @@ class RemoteScorer:
         except SetupError as error:
             if not does_other_task(error):
                 raise
-            if of_steps or self._profile.flaw is not None or task == "token_classify":
+            if of_steps or self._profile.one_text_each or task == "token_classify":
                 raise self._other_task(error, of_steps=of_steps) from error
         self._task = "token_classify"
         return await self._send(rows, self._task)

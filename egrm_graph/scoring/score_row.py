@@ -1,4 +1,4 @@
-"""What one forward pass of a scorer reads: token ids, and the places at which it gives scores."""
+"""What a scorer reads in one pass, as text and as token ids, and where it gives scores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from egrm_graph.scoring.scorer import Unscored
+
+
+class ScoreText(NamedTuple):
+    """A path, or its beginning, which is read with its question."""
+
+    path: str
+    ends: tuple[int, ...] = ()
+    """Where the steps end whose scores are read, in characters of the path, in order. Empty: the text gets the one
+    score that the model gives the full text."""
 
 
 class ScoreRow(NamedTuple):
@@ -16,14 +25,14 @@ class ScoreRow(NamedTuple):
     """The indices of the tokens at which the head is read, in order. Empty: the row gets the one score that the model
     gives the full text."""
 
+    @property
+    def n_scores(self) -> int:
+        """The number of its scores."""
+        return len(self.places) or 1
+
 
 RowScores: TypeAlias = list[float] | Unscored
 """The scores of a row, one for each of its places, or one for the full text."""
-
-
-def whole_rows(rows: Sequence[list[int] | Unscored]) -> list[ScoreRow | Unscored]:
-    """Rows that each get one score, of the full text."""
-    return [row if isinstance(row, Unscored) else ScoreRow(row) for row in rows]
 
 
 def only_scores(scored: Sequence[RowScores]) -> list[float | Unscored]:

@@ -20,6 +20,9 @@ class Unscored:
     reason: str
 
 
+EMPTY_PATH = Unscored("the path is empty")
+
+
 @runtime_checkable
 class Scorer(Protocol):
     """A discriminative scorer S(x, r) of a question and a path. Any number of calls may run at once.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,7 @@ from egrm_graph.scoring.checkpoint import (
     refuse_unsafe,
 )
 from egrm_graph.scoring.layout import Layout, backend_of
-from egrm_graph.scoring.step_profile import USE_A_DECODER, StepProfile, profile_of
+from egrm_graph.scoring.step_profile import StepProfile, profile_of
 
 if TYPE_CHECKING:
     import torch
@@ -50,11 +49,7 @@ def open_checkpoint(folder: Path, device: str | None = None) -> ScorerCheckpoint
 
 def step_profile(model: PreTrainedModel, layout: Layout, manifest: Manifest) -> StepProfile:
     """What a loaded scorer says about the scores of steps."""
-    found = profile_of(manifest, model.config.to_dict(), layout)
-    if found.flaw is None and not hasattr(model, "score"):
-        kind = type(model).__name__
-        return replace(found, flaw=f"a {kind} has no head that can be read at each token (`score`); {USE_A_DECODER}")
-    return found
+    return profile_of(manifest, model.config.to_dict(), layout, token_head=hasattr(model, "score"))
 
 
 def best_device() -> str:

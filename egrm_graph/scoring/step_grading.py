@@ -12,7 +12,7 @@ from egrm_graph.scoring.written_text import written
 from egrm_graph.steps.cutting import ANCHORS, step_cutter
 from egrm_graph.verification import Path
 
-_SET_SCORER = "set scorer (--scorer) to a decoder, such as `egrm train scorer` makes, or steps to 'none' (--steps none)"
+_SET_SCORER = "set scorer (--scorer) to one that `egrm train scorer` makes, or steps to 'none' (--steps none)"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from egrm_graph.errors import ModelError
 from egrm_graph.scoring.scorer import StepScorer, Unscored
+from egrm_graph.scoring.step_texts import StepTexts, step_texts
 from egrm_graph.steps.aggregation import AGGREGATIONS
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from egrm_graph.scoring.layout import Layout
 
 DEFAULT_AGGREGATION = "product"
-USE_A_DECODER = (
-    "use a scorer trained from a decoder, such as a Llama or Qwen model, or set steps to 'none' (--steps none)"
-)
 _ENCODERS = (
     "albert bert big_bird camembert canine convbert data2vec-text deberta deberta-v2 distilbert electra "
     "ernie esm esmc eurobert flaubert fnet funnel gte ibert jina_embeddings_v3 layoutlm layoutlmv2 "
@@ -44,6 +42,14 @@ class StepProfile:
     """How what the scores of certain steps add up to becomes a probability."""
     flaw: str | None = None
     """Why it cannot score steps, and what to do about it; None if it can."""
+    one_text_each: bool = False
+    """Whether it reads a text for each step, as an encoder does, and not one text for all steps of a path."""
+
+    def texts(self, paths: Sequence[str], ends: Sequence[Sequence[int]]) -> list[StepTexts]:
+        """What it reads for the scores of the steps of each path, which end there."""
+        return [
+            step_texts(path, of_path, one_each=self.one_text_each) for path, of_path in zip(paths, ends, strict=True)
+        ]
 
     def calibrates(self, steps: str, aggregation: str) -> bool:
         """Whether the score of a path is a calibrated probability if it is made of the scores of its steps this way."""
@@ -70,17 +76,24 @@ class ProfiledScorer(StepScorer, Protocol):
         ...
 
 
-def profile_of(manifest: Manifest, config: Mapping[str, Any], layout: Layout) -> StepProfile:
-    """What a scorer's manifest, its `config.json`, and its template say about the scores of steps."""
+def profile_of(
+    manifest: Manifest, config: Mapping[str, Any], layout: Layout, *, token_head: bool = True
+) -> StepProfile:
+    """What a scorer's manifest, its `config.json`, and its template say about the scores of steps.
+
+    `token_head` says whether its head can be read at each token, if it is a decoder.
+    """
+    one_text_each = reads_both_ways(config) or not token_head
     calibrated = manifest.path_calibration
     named = manifest.aggregation or (None if calibrated is None else calibrated.aggregation)
     return StepProfile(
         manifest.steps,
         named or DEFAULT_AGGREGATION,
         # The score of the last step of an outcome scorer is that of the full path.
-        manifest.calibration is not None and manifest.steps is None and layout.ends_with_path,
+        manifest.calibration is not None and manifest.steps is None and (one_text_each or layout.ends_with_path),
         calibrated,
-        _flaw(config, path_first=layout.path_first),
+        None if one_text_each else _flaw(layout),
+        one_text_each,
     )
 
 
@@ -116,13 +129,8 @@ def reads_both_ways(config: Mapping[str, Any]) -> bool:
     return both_ways or bool(config.get("is_encoder_decoder") or config.get("use_bidirectional_attention"))
 
 
-def _flaw(config: Mapping[str, Any], *, path_first: bool) -> str | None:
-    if reads_both_ways(config):
-        return (
-            f"it is an encoder (model_type {config.get('model_type')!r}), so the score of a step would depend on the "
-            f"steps after it; {USE_A_DECODER}"
-        )
-    if path_first:
+def _flaw(layout: Layout) -> str | None:
+    if layout.path_first:
         return (
             "its template has the path before the question, so a step is read without the question; use a scorer whose "
             "template has {question} first, or set steps to 'none' (--steps none)"

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from egrm_graph.scoring.step_profile import reads_both_ways
+
 HOST = "127.0.0.1"
 CPU_CONTEXT_MOST = 8192
 """Without a GPU, a longer context does not fit the cache that these servers get."""
@@ -21,14 +23,15 @@ def flags(
     """vLLM's flags for a local `folder`, or for the `model` from the hub.
 
     `cpu_bfloat16` says whether the processor has instructions for it, without which it is slower than float32. With
-    `steps`, a scorer gives a score at each token; one that was trained on steps always does.
+    `steps`, a scorer gives a score at each token; one that was trained on steps always does. An encoder never does: it
+    reads a text for each step.
     """
     scorer = folder is not None and is_scorer(folder)
     context = None if folder is None else _context(folder)
     arguments = ["--model", str(folder or model), "--served-model-name", name, "--host", HOST, "--port", str(port)]
     # Without the second flag, usage has no cached tokens.
     arguments += ["--runner", "pooling"] if scorer else ["--enable-prompt-tokens-details"]
-    if folder is not None and scorer and (steps or scores_steps(folder)):
+    if folder is not None and scorer and (steps or _trained_on_steps(folder)) and not is_encoder(folder):
         arguments += ["--pooler-config", json.dumps({"task": "token_classify"})]
     if not gpu:
         # A model from the hub is taken to be stored as most are.
@@ -79,8 +82,12 @@ def is_scorer(folder: Path) -> bool:
     return labels == 1 and any(str(name).endswith("ForSequenceClassification") for name in architectures)
 
 
-def scores_steps(folder: Path) -> bool:
-    """Whether the folder has a scorer that was trained on steps."""
+def is_encoder(folder: Path) -> bool:
+    """Whether the tokens of the model in the folder see those that follow them."""
+    return reads_both_ways(_read(folder / "config.json"))
+
+
+def _trained_on_steps(folder: Path) -> bool:
     return _read(folder / "egrm.json").get("steps") is not None
 
 

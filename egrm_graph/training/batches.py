@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egrm_graph.errors import InputError
@@ -58,6 +59,31 @@ class Preparation:
         return Example(shortened, [ScoreRow(row) for _, row in fit], [path.target for path in paths])
 
 
+def in_parts(examples: Sequence[Example], max_tokens: int) -> list[Example]:
+    """The examples in parts of at most `max_tokens` with padding, or of one row, in order."""
+    return [part for example in examples for part in _parts(example, max_tokens)]
+
+
+def _parts(example: Example, max_tokens: int) -> list[Example]:
+    parts: list[Example] = []
+    width = 0
+    targets = iter(example.targets)
+    for row in example.rows:
+        width = max(width, len(row.ids))
+        if not parts or (len(parts[-1].rows) + 1) * width > max_tokens:
+            parts.append(Example(example.rollout, [], []))
+            width = len(row.ids)
+        parts[-1].rows.append(row)
+        parts[-1].targets.extend(islice(targets, row.n_scores))
+    return parts
+
+
+def of_parts(examples: Sequence[Example], values: Iterable[Sequence[float]]) -> list[list[float]]:
+    """The values of each example, one for each target, from those of its parts."""
+    following = chain.from_iterable(values)
+    return [list(islice(following, len(example.targets))) for example in examples]
+
+
 def group(examples: Sequence[Example], max_questions: int, max_tokens: int) -> list[list[int]]:
     """Group the indices of examples of similar length into batches of complete questions."""
     batches: list[list[int]] = []
@@ -79,15 +105,16 @@ def logits_of(
     import torch
 
     model.train(False)
-    collate = collator(examples, model.config.get_text_config().pad_token_id)
-    logits: list[list[float]] = [[] for _ in examples]
-    for batch in group(examples, max_questions, max_tokens):
+    parts = in_parts(examples, max_tokens)
+    collate = collator(parts, model.config.get_text_config().pad_token_id)
+    logits: list[list[float]] = [[] for _ in parts]
+    for batch in group(parts, max_questions, max_tokens):
         inputs = {name: tensor.to(model.device) for name, tensor in collate([batch]).items()}
         with torch.inference_mode():
             values = read_logits(model, inputs).tolist()
         for i, logit in zip(inputs["groups"].tolist(), values, strict=True):
             logits[i].append(logit)
-    return logits
+    return of_parts(examples, logits)
 
 
 def read_logits(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:

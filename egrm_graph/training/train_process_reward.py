@@ -1,8 +1,9 @@
 """Train a process scorer (a process reward model, PRM), which scores each step of a path.
 
-It is the same sequence classifier as the scorer of full paths, and its head is read at the last token of each step. A
-decoder's state there depends on the question and the path up to this step, and on nothing after it. So one pass over a
-path gives the scores of all steps.
+It is the same sequence classifier as the scorer of full paths, and its score of a step depends on the question and the
+path up to the end of this step, and on nothing after it. A decoder's head is read at the last token of each step, so
+one pass over a path gives the scores of all steps. An encoder's tokens also see what follows, so it reads a text for
+each step, and its cost is quadratic in the number of steps.
 
     L = mean over labeled steps of the cross-entropy of sigmoid(logit) with the label, which may be a probability
 
@@ -20,8 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.errors import InputError, ModelError, SetupError
+from egrm_graph.errors import InputError, SetupError
 from egrm_graph.scoring.checkpoint import Manifest
+from egrm_graph.scoring.input_template import parse_template
+from egrm_graph.scoring.layout import Layout, backend_of
 from egrm_graph.scoring.score_calibration import sigmoid
 from egrm_graph.scoring.scorer_loading import context_tokens, step_profile
 from egrm_graph.scoring.step_profile import DEFAULT_AGGREGATION, require_steps
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
 class ProcessGoal:
     """A score for each step: the probability that a path with this beginning ends right."""
 
+    compares_paths: bool = False
     figure_names: Sequence[str] = StepFigures._fields
 
     def loss(self, logits: Tensor, targets: Tensor, groups: Tensor) -> Tensor:  # noqa: ARG002 steps are not compared
@@ -89,7 +93,7 @@ def train_process_reward(
         SetupError: a package of the `train` extra is missing, there are several GPUs, or the loss is NaN or infinite.
         SettingsError: the training to resume was started with other settings or other data.
         InputError: the data cannot be used, or the output folder is in use.
-        ModelError: the base model cannot be used: it is an encoder, or its template has the path first.
+        ModelError: the base model cannot be used: it is a decoder, and its template has the path first.
     """
     return run_training(config, partial(_train, config), resume=resume, overwrite=overwrite, observer=observer)
 
@@ -102,9 +106,11 @@ def _train(config: ProcessTraining, run: TrainingRun) -> None:
     if others:
         run.observer.noted(f"{others} labeled steps end where the rule {rule!r} does not end a step")
     base = open_base(config, run.observer)
-    prepare = StepPreparation(base.tokenizer, config.template, context_tokens(base.model, base.tokenizer))
-    require_steps(f"a scorer from {config.base}", step_profile(base.model, prepare.layout, Manifest()))
-    _refuse_other_heads(base.model)
+    context = context_tokens(base.model, base.tokenizer)
+    layout = Layout(backend_of(base.tokenizer), parse_template(config.template), context)
+    profile = step_profile(base.model, layout, Manifest())
+    require_steps(f"a scorer from {config.base}", profile)
+    prepare = StepPreparation(layout, profile)
     learned_from = prepare.labeled(without_merged(train, config.merge_steps, config.seed), config.labels)
     measured = prepare.labeled(held_out, "value")
     _refuse_uniform(config, learned_from)
@@ -150,14 +156,15 @@ def _choices(
     config: ProcessTraining, prepare: StepPreparation, model: PreTrainedModel, held_out: Sequence[Rollout], rule: str
 ) -> list[AggregationFigures]:
     """The choice among the held-out paths with answers, cut and scored as the scorer will do it."""
-    examples = prepare.cut(held_out, step_cutter(rule))
+    cut = step_cutter(rule)
+    examples = prepare.cut(held_out, cut)
     if not examples:
         return []
     logits = logits_of(model, examples, config.batch_questions, config.max_batch_tokens)
     scores = []
     for example, some in zip(examples, _scores(logits), strict=True):
         following = iter(some)
-        scores.append([[next(following) for _ in row.places] for row in example.rows])
+        scores.append([[next(following) for _ in cut(path.text)] for path in example.rollout.paths])
     return choices([example.rollout for example in examples], scores, config.best_of)
 
 
@@ -177,14 +184,6 @@ def _refuse_several_gpus() -> None:
         raise SetupError(f"a process scorer trains on one GPU, and {n_gpus} are visible; set CUDA_VISIBLE_DEVICES=0")
 
 
-def _refuse_other_heads(model: PreTrainedModel) -> None:
-    if not hasattr(model, "score"):
-        raise ModelError(
-            f"{type(model).__name__} has no head named `score`, which decoders apply to every token; start from a "
-            "decoder such as a Llama or Qwen model"
-        )
-
-
 def _refuse_uniform(config: ProcessTraining, train: Sequence[Example]) -> None:
     targets = {target for example in train for target in example.targets}
     if len(targets) == 1:
@@ -200,10 +199,14 @@ def _sizes(train: Sequence[Example], held_out: Sequence[Example]) -> dict[str, A
     targets = [target for example in train for target in example.targets]
     return {
         "train_questions": len(train),
-        "train_paths": sum(len(example.rows) for example in train),
+        "train_paths": _labeled_paths(train),
         "train_steps": len(targets),
         "train_steps_right": round(sum(target >= RIGHT_FROM for target in targets) / len(targets), 6),
         "held_out_questions": len(held_out),
-        "held_out_paths": sum(len(example.rows) for example in held_out),
+        "held_out_paths": _labeled_paths(held_out),
         "held_out_steps": sum(len(example.targets) for example in held_out),
     }
+
+
+def _labeled_paths(examples: Sequence[Example]) -> int:
+    return sum(bool(path.steps) for example in examples for path in example.rollout.paths)

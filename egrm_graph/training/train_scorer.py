@@ -50,6 +50,10 @@ class OutcomeGoal:
     config: ScorerTraining
 
     @property
+    def compares_paths(self) -> bool:
+        return True
+
+    @property
     def figure_names(self) -> Sequence[str]:
         return Figures._fields
 

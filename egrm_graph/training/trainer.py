@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from egrm_graph.errors import SetupError
-from egrm_graph.training.batches import Example, collator, group, read_logits
+from egrm_graph.training.batches import Example, collator, group, in_parts, of_parts, read_logits
 from egrm_graph.training.trainer_callbacks import TIE, TrainingObserver, observing, stopping
 from egrm_graph.training.training_settings import Training
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 class Goal(Protocol):
     """What a scorer learns, and how its progress is measured."""
+
+    @property
+    def compares_paths(self) -> bool:
+        """Whether the loss compares the paths of a question, so that they have to share a batch."""
+        ...
 
     @property
     def figure_names(self) -> Sequence[str]:
@@ -58,6 +63,9 @@ def scorer_trainer(
     from transformers import PrinterCallback, Trainer
 
     pad_id = model.config.get_text_config().pad_token_id
+    learned, measured = train, held_out
+    if not goal.compares_paths:
+        learned, measured = (in_parts(examples, config.max_batch_tokens) for examples in (train, held_out))
 
     class ScorerTrainer(Trainer):
         def compute_loss(
@@ -86,18 +94,18 @@ def scorer_trainer(
             return output
 
         def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:  # noqa: ARG002 only one exists
-            batches: Any = group(held_out, config.batch_questions, config.max_batch_tokens)
-            return torch.utils.data.DataLoader(batches, collate_fn=collator(held_out, pad_id))
+            batches: Any = group(measured, config.batch_questions, config.max_batch_tokens)
+            return torch.utils.data.DataLoader(batches, collate_fn=collator(measured, pad_id))
 
-    batches: Any = group(train, config.batch_questions, config.max_batch_tokens)  # a list works as a data set
-    measured: Any = [[]]  # its batches come from get_eval_dataloader
+    batches: Any = group(learned, config.batch_questions, config.max_batch_tokens)  # a list works as a data set
+    placeholder: Any = [[]]  # the batches come from get_eval_dataloader
     trainer = ScorerTrainer(
         model=model,
         args=_arguments(config, len(batches), checkpoints),
         train_dataset=batches,
-        eval_dataset=measured,
-        data_collator=collator(train, pad_id),
-        compute_metrics=_metrics(goal, held_out),
+        eval_dataset=placeholder,
+        data_collator=collator(learned, pad_id),
+        compute_metrics=_metrics(goal, held_out, len(measured)),
         callbacks=[observing(observer, goal.figure_names), *([stopping(config.patience)] if config.patience else [])],
     )
     trainer.remove_callback(PrinterCallback)
@@ -157,14 +165,14 @@ def _arguments(config: Training, n_batches: int, checkpoints: Path) -> TrainingA
     )
 
 
-def _metrics(goal: Goal, held_out: Sequence[Example]) -> Callable[[Any], dict[str, float]]:
+def _metrics(goal: Goal, held_out: Sequence[Example], n_parts: int) -> Callable[[Any], dict[str, float]]:
     """Turns the held-out logits into figures, and into the number that the best weights are chosen by."""
 
     def metrics(prediction: Any) -> dict[str, float]:
-        logits: dict[int, list[float]] = {i: [] for i in range(len(held_out))}
-        for group_id, logit in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
-            logits[group_id].append(logit)
-        figures = goal.figures(held_out, list(logits.values()))
+        logits: list[list[float]] = [[] for _ in range(n_parts)]
+        for part, logit in zip(prediction.label_ids[1].tolist(), prediction.predictions.tolist(), strict=True):
+            logits[part].append(logit)
+        figures = goal.figures(held_out, of_parts(held_out, logits))
         known = {name: value for name, value in figures.items() if value is not None}
         return {"selection": goal.selection(figures), **known}
 

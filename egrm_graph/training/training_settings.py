@@ -32,8 +32,8 @@ class Training(BaseModel):
     pairs, or graded responses. A process scorer needs paths with labeled steps."""
     base: str
     """Model to start from, with its tokenizer: a folder, or a name on the Hugging Face hub, such as
-    answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier; for a process
-    scorer, only a decoder."""
+    answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier. For a
+    process scorer, an encoder costs more: it reads a text for each step."""
     output: Path
     """Folder for the scorer and its report."""
     input: str | None = None
@@ -47,7 +47,8 @@ class Training(BaseModel):
     batch_questions: int = Field(default=32, ge=1)
     """Questions in one batch, at most."""
     max_batch_tokens: int = Field(default=16384, ge=1)
-    """Tokens in one batch, at most, including padding. A larger question is a batch on its own."""
+    """Tokens in one batch, at most, including padding. A larger question is a batch on its own; for a process scorer,
+    it is split into several."""
     patience: int | None = Field(default=None, ge=1)
     """Stop early after this many evaluations in a row without a better choice. None trains to the end."""
     seed: int = Field(default=0, ge=0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from egrm_graph.errors import ModelError, SettingsError
 from egrm_graph.scoring.batch_queue import next_batch
 from egrm_graph.scoring.batching import Batcher
-from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores, whole_rows
+from egrm_graph.scoring.score_row import RowScores, ScoreRow, only_scores
 from egrm_graph.scoring.scorer import Unscored
 
 Rows = Sequence[list[int] | Unscored]
@@ -49,7 +49,11 @@ class Scoring:
 
     async def read(self, n: int, read: Callable[[], Rows], *, quick: bool = False) -> list[float | Unscored]:
         """The scores of rows that each have one."""
-        return only_scores(await self.batcher.score(n, lambda: whole_rows(read()), quick=quick))
+
+        def whole_rows() -> list[ScoreRow | Unscored]:
+            return [row if isinstance(row, Unscored) else ScoreRow(row) for row in read()]
+
+        return only_scores(await self.batcher.score(n, whole_rows, quick=quick))
 
     async def running(self) -> None:
         """Wait until a batch blocks at the gate."""

@@ -114,6 +114,13 @@ def test_a_scorer_of_steps_is_served_with_a_score_at_each_token(
     assert '--runner pooling --pooler-config {"task": "token_classify"} ' in command(tmp_path, steps=option)
 
 
+@pytest.mark.parametrize("manifest", [{"steps": ";"}, {}])
+def test_an_encoder_of_steps_is_served_with_a_score_for_each_text(tmp_path: Path, manifest: dict[str, str]) -> None:
+    model(tmp_path, **CLASSIFIER, model_type="modernbert")
+    (tmp_path / "egrm.json").write_text(json.dumps(manifest))
+    assert "--pooler-config" not in command(tmp_path, steps=True)
+
+
 def test_a_classifier_with_one_label_is_served_as_a_scorer(tmp_path: Path) -> None:
     model(tmp_path, **CLASSIFIER)
     assert command(tmp_path) == (

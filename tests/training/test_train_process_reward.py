@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, BertConfig, BertModel
+from transformers import AutoModelForSequenceClassification
 
 from egrm_graph.errors import InputError, ModelError
 from egrm_graph.scoring.classifier import ClassifierScorer
@@ -20,16 +20,7 @@ from egrm_graph.training.batches import Example, collator, logits_of
 from egrm_graph.training.rollout_file import Rollout, RolloutPath, RolloutStep, write_rollouts
 from egrm_graph.training.train_process_reward import ProcessGoal, train_process_reward
 from tests.training.test_resuming import killed
-from tests.training.tiny import (
-    SIZES,
-    Interrupting,
-    Messages,
-    contents,
-    process_settings,
-    save_base,
-    save_steps,
-    save_tokenizer,
-)
+from tests.training.tiny import Interrupting, Messages, contents, process_settings, save_base, save_steps
 
 pytestmark = pytest.mark.training
 
@@ -217,14 +208,6 @@ def test_labels_elsewhere_than_the_rule_are_reported(steps: Path, base: Path, tm
     messages = Messages()
     train_process_reward(process_settings(steps, base, tmp_path / "prm", step_end="#", epochs=1), observer=messages)
     assert "480 labeled steps end where the rule '#' does not end a step" in messages.messages
-
-
-def test_an_encoder_is_refused(steps: Path, tmp_path: Path) -> None:
-    BertModel(BertConfig(**SIZES)).save_pretrained(tmp_path / "encoder")
-    save_tokenizer(tmp_path / "encoder")
-    with pytest.raises(ModelError, match=r"cannot score steps: it is an encoder .*use a scorer trained from a decoder"):
-        train_process_reward(process_settings(steps, tmp_path / "encoder", tmp_path / "prm"))
-    assert not (tmp_path / "prm").exists()
 
 
 def test_a_template_with_the_path_first_is_refused(steps: Path, base: Path, tmp_path: Path) -> None:
