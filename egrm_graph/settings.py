@@ -36,7 +36,7 @@ Selection = str
 """The name of a selection rule."""
 Stopping = str
 """The name of a stopping rule."""
-Aggregated = Literal["auto", "product", "minimum", "mean", "last"]
+Aggregated = Literal["auto", "product", "minimum", "mean", "last", "merged"]
 Preset = Literal["default", "published"]
 PUBLISHED: Mapping[str, Any] = MappingProxyType(
     {"samples": 5, "measure": "consensus", "threshold": 0.8, "paths": PATHS, "path_stopping": "all"}
@@ -127,8 +127,9 @@ class RunSettings(BaseModel):
     `none` scores only full paths; `auto`, the steps that the scorer was trained on, if any. An
     encoder reads a text for each step, which costs more."""
     aggregation: Aggregated = "auto"
-    """How the scores of a path's steps become its score: their `product`, `minimum`, or `mean`, or the `last` one.
-    `auto` is what the scorer names, otherwise `product`. Only what the scorer was calibrated for is a probability."""
+    """How the scores of a path's steps become its score: their `product`, `minimum`, or `mean`, the `last` one, or
+    `merged`, the minimum over pairs of adjacent steps, where a pair has the better score of the two. `auto` is what the
+    scorer names, otherwise `product`. Only what the scorer was calibrated for is a probability."""
     min_confidence: float | None = Field(default=MIN_CONFIDENCE, ge=0, le=1)
     """The lowest calibrated confidence at which the run gives an answer. Below it the run abstains, and the answer is
     only its `best_guess`. Does not apply to a confidence that is not calibrated, such as a share of votes. None

@@ -48,7 +48,7 @@ COMMON_OF_PROCESS: Mapping[str, str] = {
     "rollouts": "File of paths with labeled steps.",
     "labels": "The label that is learned: value, share, or any.",
     "step_end": "Where steps end: lines, sentences, or a regular expression.",
-    "aggregation": "Score of a path: product, minimum, mean, or last.",
+    "aggregation": "Score of a path: product, minimum, mean, last, or merged.",
 }
 
 

@@ -1,12 +1,14 @@
 """What the scores of a path's steps add up to: pure functions of the scores, from the first step to the last.
 
-Sources: product and minimum, Lightman et al. 2023, arXiv:2305.20050; last, Uesato et al. 2022, arXiv:2211.14275.
+Sources: product and minimum, Lightman et al. 2023, arXiv:2305.20050; last, Uesato et al. 2022, arXiv:2211.14275; merged,
+after HRM, arXiv:2503.13551, which rewards a step alone and together with the one before it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from statistics import fmean
 
 Aggregation = Callable[[Sequence[float]], float]
@@ -33,5 +35,12 @@ def last(scores: Sequence[float]) -> float:
     return scores[-1]
 
 
-AGGREGATIONS: Mapping[str, Aggregation] = {rule.__name__: rule for rule in (product, minimum, mean, last)}
+def merged(scores: Sequence[float]) -> float:
+    """The score of the worst pair of adjacent steps. A pair has the better score of the two, so a low score counts only
+    if the next step does not correct the error."""
+    pairs = [max(pair) for pair in pairwise(scores)]
+    return min(pairs, default=scores[-1])
+
+
+AGGREGATIONS: Mapping[str, Aggregation] = {rule.__name__: rule for rule in (product, minimum, mean, last, merged)}
 """The built-in aggregations, by name."""

@@ -117,7 +117,7 @@ class ProcessTraining(Training):
     step_end: str | None = None
     """Where steps end when the scorer is used: `lines`, `sentences`, or a regular expression that matches the end of a
     step. None takes it from the data, if its steps end where lines or paragraphs do."""
-    aggregation: Literal["product", "minimum", "mean", "last"] | None = None
+    aggregation: Literal["product", "minimum", "mean", "last", "merged"] | None = None
     """How the scores of its steps become the score of a path. None takes the best one on the held-out paths with
     answers, or `product` without such paths."""
 

@@ -1,5 +1,6 @@
-"""Write a part of a file with labeled steps: at most N paths of a question, none of them long. A large model can then be
-trained on two cores.
+"""Write a part of a file with labeled steps: at most N paths of a question, none of them long.
+
+A model of a hundred million parameters can then be trained on two cores.
 
     python examples/studies/fewer_steps.py phase1_test.jsonl.gz --paths 4 --characters 1000 --output prm800k.jsonl
 

@@ -60,13 +60,13 @@ def test_each_aggregation_of_step_scores_is_compared_with_the_full_paths(
     (report,) = json.loads(figures.read_text())
     by_steps = [row for row in report["rows"] if row["over_full_points"] is not None]
     assert sorted({row["scorer"] for row in by_steps}) == [
-        f"egrm-tiny-scorer ({rule})" for rule in ("last", "mean", "minimum", "product")
+        f"egrm-tiny-scorer ({rule})" for rule in ("last", "mean", "merged", "minimum", "product")
     ]
     same = [row["over_full_points"]["value"] for row in by_steps if row["scorer"].endswith("(last)")]
     assert same == [0.0] * 3
     # the last step of an outcome scorer has the score of the path
     assert report["errors"]["egrm-tiny-scorer (last)"] == pytest.approx(report["errors"]["egrm-tiny-scorer"], abs=1e-6)
-    assert report["uncalibrated"] == [f"egrm-tiny-scorer ({rule})" for rule in ("product", "minimum", "mean")]
+    assert report["uncalibrated"] == [f"egrm-tiny-scorer ({rule})" for rule in ("product", "minimum", "mean", "merged")]
 
 
 def test_a_missing_file_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:

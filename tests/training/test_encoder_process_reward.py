@@ -135,7 +135,7 @@ async def test_it_learns_to_tell_right_from_wrong_steps(trained: Path) -> None:
     assert manifest["data"]["train_steps"] == 4 * manifest["data"]["train_paths"]
     assert manifest["data"]["held_out_steps"] == 4 * manifest["data"]["held_out_paths"]
     report = json.loads((trained / "report.json").read_text())
-    assert [figures["aggregation"] for figures in report["choices"]] == ["product", "minimum", "mean", "last"]
+    assert [figures["aggregation"] for figures in report["choices"]] == ["product", "minimum", "mean", "last", "merged"]
 
 
 def test_logits_and_figures_do_not_depend_on_batches(encoder: Path, tmp_path: Path) -> None:

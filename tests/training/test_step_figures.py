@@ -90,11 +90,12 @@ def test_pairs_of_steps_need_both_kinds() -> None:
 
 
 def test_each_aggregation_chooses_among_the_paths() -> None:
-    # Product 0.36, 0.45; minimum 0.6, 0.5; mean 0.6, 0.7; last 0.6, 0.5.
+    # Product 0.36, 0.45; minimum 0.6, 0.5; mean 0.6, 0.7; last 0.6, 0.5; merged 0.6, 0.9.
     chosen = choices([question("a", "11", "10")], [[[0.6, 0.6], [0.9, 0.5]]], best_of=2)
     assert [(figures.aggregation, figures.best_of_n) for figures in chosen] == [
         ("product", 0.0),
         ("minimum", 1.0),
         ("mean", 0.0),
         ("last", 1.0),
+        ("merged", 0.0),
     ]

@@ -94,11 +94,11 @@ async def test_a_trained_scorer_separates_right_from_wrong_steps(trained: Path) 
 def test_the_folder_says_how_steps_end_and_what_was_measured(trained: Path) -> None:
     manifest = json.loads((trained / "egrm.json").read_text())
     assert (manifest["steps"], manifest["settings"]["labels"]) == (";", "value")
-    assert manifest["aggregation"] in ("product", "minimum", "mean", "last")
+    assert manifest["aggregation"] in ("product", "minimum", "mean", "last", "merged")
     assert manifest["data"]["train_steps"] == 4 * manifest["data"]["train_paths"]
     assert manifest["held_out"]["first_error_f1"] > 0.9
     report = json.loads((trained / "report.json").read_text())
-    assert [figures["aggregation"] for figures in report["choices"]] == ["product", "minimum", "mean", "last"]
+    assert [figures["aggregation"] for figures in report["choices"]] == ["product", "minimum", "mean", "last", "merged"]
     best = max(report["choices"], key=lambda figures: (figures["best_of_n"], figures["pairwise"]))
     assert manifest["aggregation"] == best["aggregation"]
     page = (trained / "report.html").read_text()
