@@ -1,7 +1,7 @@
 """What the scores of a path's steps add up to: pure functions of the scores, from the first step to the last.
 
-Sources: product and minimum, Lightman et al. 2023, arXiv:2305.20050; last, Uesato et al. 2022, arXiv:2211.14275; merged,
-after HRM, arXiv:2503.13551, which rewards a step alone and together with the one before it.
+Sources: product and minimum, Lightman et al. 2023, arXiv:2305.20050; last, Uesato et al. 2022, arXiv:2211.14275.
+`merged` is after HRM, arXiv:2503.13551, which rewards a step alone and together with the one before it.
 """
 
 from __future__ import annotations
