@@ -4,7 +4,8 @@
 
 Each file is a subset, with its own rows. It can have any of the formats that `egrm train process-reward` reads, such as
 ProcessBench or PRM800K. For each scorer it prints the share of steps judged correctly, the expected calibration error,
-and the first-error F1, at a threshold of 0.5 and at the best threshold of the other half of the questions.
+and the first-error F1, at a threshold of 0.5 and at the best threshold of the other half of the questions. Scores
+that are shuffled among all steps say what chance finds at the latter.
 
 Source: ProcessBench, Zheng et al. 2024, arXiv:2412.06559. Differs: see `training.step_figures`.
 """
@@ -14,10 +15,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -37,12 +40,15 @@ from egrm_graph.training.rollout_file import Rollout
 from egrm_graph.training.step_data import read_step_rollouts
 from egrm_graph.training.step_figures import (
     FirstErrors,
+    added,
     at_other_half,
     first_errors,
     harmonic_mean,
     judged_paths,
 )
 from egrm_graph.training.step_targets import RIGHT_FROM
+
+SHUFFLES = 10
 
 
 class StepScores(NamedTuple):
@@ -69,6 +75,8 @@ class StepResult:
     accuracy_on_erroneous: Estimate | None
     accuracy_on_correct: Estimate | None
     first_error_f1_at_best_threshold: Estimate | None
+    shuffled_f1: float | None
+    """The same for scores that are shuffled among all steps of the file: what chance finds."""
     unscored: int
     """Paths that could not be scored. They do not count."""
 
@@ -133,6 +141,7 @@ def figures_of(name: str, questions: Sequence[StepScores], unscored: int) -> Ste
         accuracy_on_erroneous=ratio([some.found for some in at_half], [some.erroneous for some in at_half]),
         accuracy_on_correct=ratio([some.passed for some in at_half], [some.correct for some in at_half]),
         first_error_f1_at_best_threshold=f1_of(at_other_half(judged)),
+        shuffled_f1=shuffled_f1(questions),
         unscored=unscored,
     )
 
@@ -140,6 +149,22 @@ def figures_of(name: str, questions: Sequence[StepScores], unscored: int) -> Ste
 def _judged_correctly(question: StepScores) -> int:
     pairs = zip(question.targets, question.scores, strict=True)
     return sum((target >= RIGHT_FROM) == (score >= RIGHT_FROM) for target, score in pairs)
+
+
+def shuffled_f1(questions: Sequence[StepScores]) -> float | None:
+    """The mean first-error F1 of shuffled scores, each time at the best threshold of the other half."""
+    rng = random.Random(0)
+    scores = [score for question in questions for score in question.scores]
+    found = []
+    for _ in range(SHUFFLES):
+        rng.shuffle(scores)
+        left = iter(scores)
+        judged = [
+            (rollout, judged_paths(rollout, targets, [next(left) for _ in targets]))
+            for rollout, targets, _ in questions
+        ]
+        found.append(added(at_other_half(judged)).f1)
+    return fmean(known) if (known := [f1 for f1 in found if f1 is not None]) else None
 
 
 def f1_of(counts: Sequence[FirstErrors]) -> Estimate | None:
@@ -200,6 +225,7 @@ def table_of(report: StepReport) -> Table:
         "calibration error",
         "first-error F1",
         "at best threshold",
+        "shuffled",
     )
     first = report.rows[0]
     title = f"{report.file}: {first.questions:,} questions, {first.paths:,} paths, {first.steps:,} labeled steps"
@@ -211,6 +237,7 @@ def table_of(report: StepReport) -> Table:
             *(_percent(value) for value in (row.step_accuracy, row.steps_right)),
             f"{error.value:.3f} [{error.low:.3f}, {error.high:.3f}]",
             *(_percent(value) for value in (row.first_error_f1, row.first_error_f1_at_best_threshold)),
+            "none" if row.shuffled_f1 is None else f"{100 * row.shuffled_f1:.1f} %",
         )
     return table
 

@@ -17,6 +17,7 @@ from egrm_graph.benchmark.step_comparison import (
     figures_of,
     main,
     score_steps,
+    shuffled_f1,
     step_calibration_error,
 )
 from egrm_graph.errors import InputError, ModelError
@@ -110,6 +111,17 @@ def save_worked(file: Path) -> Path:
     right = RolloutPath(text=text, correct=True, steps=tuple(RolloutStep(end=end, value=1) for end in ends))
     write_rollouts(file, [Rollout(id="q", question="7+72+94", paths=(wrong, right))])
     return file
+
+
+def test_shuffled_scores_find_what_chance_finds() -> None:
+    # A third of the scores is low: the wrong step has one in 1/3, the right ones have none in 4/9.
+    names = [str(i) for i in range(300)]
+    questions = [StepScores(question(name, "11"), [1.0, 1.0], [0.9, 0.9]) for name in names]
+    questions += [StepScores(question(f"{name}-", "0"), [0.0], [0.2]) for name in names]
+    known, chance = figures_of("s", questions, 0).first_error_f1, shuffled_f1(questions)
+    assert known is not None
+    assert known.value == 1.0
+    assert chance == pytest.approx(2 * (1 / 3) * (4 / 9) / (1 / 3 + 4 / 9), abs=0.03)
 
 
 async def test_the_bundled_scorer_finds_the_first_error(tmp_path: Path) -> None:
