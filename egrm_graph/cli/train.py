@@ -78,7 +78,7 @@ def checked(kind: type[Kind], options: Mapping[str, Any]) -> Kind:
 
 
 PANELS = {
-    "Labels": ("labels", "merge_steps", "step_end", "aggregation"),
+    "Labels": ("labels", "merge_steps", "best_by", "step_end", "aggregation"),
     "Objective": ("objective", "alpha", "delta", "margin"),
     "Training": ("epochs", "learning_rate", "batch_questions", "max_batch_tokens", "patience", "seed"),
     "Large models": ("lora_rank", "lora_alpha", "gradient_checkpointing", "precision"),

@@ -11,12 +11,13 @@ Sources: Lightman et al. 2023, arXiv:2305.20050 (labels of people); Wang et al. 
 continuations); EDU-PRM, arXiv:2503.22233 (labels from the leaves of an entropy tree).
 Differs: one logit and a sigmoid, not two tokens and a softmax. By default the leaves of a tree count by their
 probability, and not equally. The checkpoint is chosen by the first-error F1 on held-out questions, and then by the
-loss.
+loss, or by the loss alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,11 +64,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+@dataclass(frozen=True)
 class ProcessGoal:
     """A score for each step: the probability that a path with this beginning ends right."""
 
-    compares_paths: bool = False
-    figure_names: Sequence[str] = StepFigures._fields
+    best_by: str = "first_error_f1"
+
+    @property
+    def compares_paths(self) -> bool:
+        return False
+
+    @property
+    def figure_names(self) -> Sequence[str]:
+        return StepFigures._fields
 
     def loss(self, logits: Tensor, targets: Tensor, groups: Tensor) -> Tensor:  # noqa: ARG002 steps are not compared
         """The mean cross-entropy of the steps of a batch. All are (M,)."""
@@ -79,7 +88,8 @@ class ProcessGoal:
         return _figures(held_out, logits)._asdict()
 
     def selection(self, figures: Mapping[str, float | None]) -> float:
-        return figures["first_error_f1"] or 0.0
+        # Of equal ones, the weights with the smallest loss are the best.
+        return 0.0 if self.best_by == "loss" else figures["first_error_f1"] or 0.0
 
 
 def train_process_reward(
@@ -115,7 +125,7 @@ def _train(config: ProcessTraining, run: TrainingRun) -> None:
     measured = prepare.labeled(held_out, "value")
     _refuse_uniform(config, learned_from)
     warn(prepare.left_out, len(measured), run.observer)
-    learned = learn(config, ProcessGoal(), base, Examples(learned_from, measured), run)
+    learned = learn(config, ProcessGoal(config.best_by), base, Examples(learned_from, measured), run)
 
     chosen = _choices(config, prepare, learned.model, held_out, rule)
     manifest = Manifest.model_validate(

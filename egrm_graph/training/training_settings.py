@@ -114,6 +114,9 @@ class ProcessTraining(Training):
     merge_steps: float = Field(default=0.0, ge=0, lt=1)
     """Share of the steps that are merged with the step that follows, as in HRM. An error that the next step corrects
     costs less."""
+    best_by: Literal["first_error_f1", "loss"] = "first_error_f1"
+    """Which held-out figure chooses the best weights. For labels that are probabilities, such as those of rollouts,
+    `loss` is the steadier one."""
     step_end: str | None = None
     """Where steps end when the scorer is used: `lines`, `sentences`, or a regular expression that matches the end of a
     step. None takes it from the data, if its steps end where lines or paragraphs do."""
