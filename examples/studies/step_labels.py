@@ -39,7 +39,7 @@ from egrm_graph.settings import BUNDLED_SCORER
 from egrm_graph.terminal.tables import Column, Table, standard_output
 from egrm_graph.training.rollout_file import Rollout, write_rollouts
 from egrm_graph.training.step_data import read_step_rollouts
-from egrm_graph.training.step_figures import first_errors, harmonic_mean, judged_paths
+from egrm_graph.training.step_figures import FirstErrors, at_other_half, first_errors, harmonic_mean, judged_paths
 from egrm_graph.training.step_targets import RIGHT_FROM, StepLabels
 from egrm_graph.training.train_process_reward import train_process_reward
 from egrm_graph.training.training_data import read_rollouts
@@ -82,8 +82,12 @@ def tokens(rollouts: Sequence[Rollout]) -> int:
 class Counts(NamedTuple):
     """What one scorer does on each test question."""
 
-    steps: Sequence[Sequence[float]]
-    """By question of labeled steps: found, erroneous, passed, correct paths; steps judged correctly; steps."""
+    errors: Sequence[FirstErrors]
+    """By question of labeled steps, at a threshold of 0.5."""
+    errors_at_best: Sequence[FirstErrors]
+    """The same at the best threshold of the other half of the questions."""
+    steps: Sequence[tuple[int, int]]
+    """By question of labeled steps: those judged correctly, and all."""
     best: Sequence[float]
     """By question of paths: whether the best one of the eight is right."""
 
@@ -98,6 +102,7 @@ class Row:
     first_error_f1: Estimate
     by_seed: Sequence[float]
     """The first-error F1 of each seed."""
+    f1_at_best_threshold: Estimate
     step_accuracy: Estimate
     best_of_8: Estimate
     ahead_f1: Estimate | None
@@ -112,17 +117,21 @@ async def measured(folder: Path, steps: Sequence[Rollout], paths: Sequence[Rollo
     try:
         found, unscored = await score_steps(scorer, steps, err)
         assert not unscored
-        by_step = []
-        for rollout, targets, scores in found:
-            judged = first_errors(judged_paths(rollout, targets, scores))
-            pairs = zip(targets, scores, strict=True)
-            right = sum((target >= RIGHT_FROM) == (score >= RIGHT_FROM) for target, score in pairs)
-            by_step.append([*judged, right, len(targets)])
         by_path = (await score_paths(scorer, scorer.name, paths, STEP_END, err))[CHOICE]
     finally:
         await scorer.aclose()
+    judged = [(rollout, judged_paths(rollout, targets, scores)) for rollout, targets, scores in found]
+    right = [
+        sum((target >= RIGHT_FROM) == (score >= RIGHT_FROM) for target, score in zip(targets, scores, strict=True))
+        for _, targets, scores in found
+    ]
     best = [max(range(len(scores)), key=lambda i: scores[i] or 0.0) for scores in by_path]
-    return Counts(by_step, [float(rollout.paths[i].correct) for rollout, i in zip(paths, best, strict=True)])
+    return Counts(
+        errors=[first_errors(of_paths) for _, of_paths in judged],
+        errors_at_best=at_other_half(judged),
+        steps=[(n, len(targets)) for n, (_, targets, _) in zip(right, found, strict=True)],
+        best=[float(rollout.paths[i].correct) for rollout, i in zip(paths, best, strict=True)],
+    )
 
 
 def train(data: Data, seed: int, options: argparse.Namespace, folder: Path) -> tuple[Path, int]:
@@ -164,7 +173,7 @@ def _f1(found: float, erroneous: float, passed: float, correct: float) -> float:
 def row(name: str, data: Data | None, cost: float, seeds: Sequence[Counts], base: Sequence[Counts] | None) -> Row:
     """The figures of one kind of labels. `base` has the scorers that it is compared with."""
     errors, best = _errors(seeds), _best(seeds)
-    accuracy = np.concatenate([np.array(each.steps, dtype=float).T[4:] for each in seeds])  # (2 S, questions)
+    accuracy = np.concatenate([np.array(each.steps, dtype=float).T for each in seeds])  # (2 S, questions)
 
     def step_accuracy(columns: Columns) -> float:
         right, steps = columns.sum(axis=1).reshape(-1, 2).T
@@ -179,6 +188,7 @@ def row(name: str, data: Data | None, cost: float, seeds: Sequence[Counts], base
         tokens=cost,
         first_error_f1=bootstrap(errors, f1_of),
         by_seed=[f1_of(_errors([each])) for each in seeds],
+        f1_at_best_threshold=bootstrap(_columns([each.errors_at_best for each in seeds]), f1_of),
         step_accuracy=bootstrap(accuracy, step_accuracy),
         best_of_8=bootstrap(best, lambda columns: float(columns[0].mean())),
         ahead_f1=None if base is None else bootstrap(np.concatenate([errors, _errors(base)]), ahead_f1),
@@ -192,8 +202,12 @@ def row(name: str, data: Data | None, cost: float, seeds: Sequence[Counts], base
 
 def _errors(seeds: Sequence[Counts]) -> Columns:
     """(4 S, questions)"""
-    errors: Columns = np.concatenate([np.array(each.steps, dtype=float).T[:4] for each in seeds])
-    return errors
+    return _columns([each.errors for each in seeds])
+
+
+def _columns(counts: Sequence[Sequence[FirstErrors]]) -> Columns:
+    columns: Columns = np.concatenate([np.array(each, dtype=float).T for each in counts])
+    return columns
 
 
 def _best(seeds: Sequence[Counts]) -> Columns:
@@ -209,6 +223,7 @@ def table(rows: Sequence[Row], title: str) -> Table:
         "first-error F1",
         "by seed",
         "points",
+        "at best threshold",
         "steps judged correctly",
         "best of 8",
         "points",
@@ -222,6 +237,7 @@ def table(rows: Sequence[Row], title: str) -> Table:
             each.first_error_f1.percent(),
             " ".join(f"{100 * value:.1f}" for value in each.by_seed),
             "" if each.ahead_f1 is None else each.ahead_f1.points(),
+            each.f1_at_best_threshold.percent(),
             each.step_accuracy.percent(),
             each.best_of_8.percent(),
             "" if each.ahead_best_of_8 is None else each.ahead_best_of_8.points(),
