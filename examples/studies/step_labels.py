@@ -286,6 +286,10 @@ def main() -> None:
     n_steps = sum(len(path.steps) for rollout in steps for path in rollout.paths)
     title = f"{n_steps:,} steps of {len(steps):,} questions; best of 8 by {CHOICE} on {len(paths):,} questions"
     out.print(table(rows, title))
+    right = np.array([[path.correct for path in rollout.paths] for rollout in paths])  # (questions, 8)
+    out.print(
+        Text(f"Of the eight, a random one is right in {right.mean():.1%}, and any one in {right.any(1).mean():.1%}.")
+    )
     out.print(Text(f"Points: over {kinds[-1].name}. Brackets are 95 % intervals over questions.", "dim"))
     figures = options.output / "figures.json"
     figures.write_text(json.dumps([asdict(each) for each in rows], indent=1) + "\n", "utf-8")
