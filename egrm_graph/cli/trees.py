@@ -77,7 +77,7 @@ def trees(
     Trees share most of their branches, and each branch is drawn once: everything that the model answers is saved in
     --draws, or in --output. So a later run with other thresholds asks for little.
 
-    --output gets figures.json and, with the extra train, trees.png.
+    --output gets figures.json, with the choices among all sets of paths, and, with the extra train, trees.png.
     """
     require_extra("stats", "`egrm trees`", "numpy")
     from egrm_graph.benchmark.path_sets import choosers
@@ -120,11 +120,15 @@ def trees(
     base = next((each for each in reversed(sets) if each.endswith("samples")), next(iter(sets)))
     rows = tree_rows(sets, known[name], base)
     out.print(tree_table(rows, f"{len(selected):,} questions; chosen by {name}", base))
+    choices = {each: choice_rows(drawn, known, end_choice(scorers)) for each, drawn in sets.items()}
     first = next(iter(sets))
-    choices = choice_rows(sets[first], known, end_choice(scorers))
-    out.print(choice_table(choices, f"Choices among the paths of {first}", end_choice(scorers)))
+    out.print(choice_table(choices[first], f"Choices among the paths of {first}", end_choice(scorers)))
     out.print(Text("Tokens are completion tokens per question. Brackets are 95 % intervals.", "dim"))
-    figures = {"rows": [asdict(row) for row in rows], "choices": [asdict(row) for row in choices], "chosen by": name}
+    figures = {
+        "rows": [asdict(row) for row in rows],
+        "choices": {each: [asdict(row) for row in of_set] for each, of_set in choices.items()},
+        "chosen by": name,
+    }
     (output / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     written = [output / "figures.json", *plot(rows, output / "trees.png")]
     err.print(Text("written: " + ", ".join(map(str, written))), soft_wrap=True)
