@@ -34,6 +34,7 @@ def test_trees_and_samples_are_compared_and_drawn_once(tmp_path: Path) -> None:
     assert code == 0, output
     figures = json.loads((tmp_path / "figures.json").read_text())
     rows = {row["name"]: row for row in figures["rows"]}
+    assert list(figures["choices"]) == list(rows)
     assert list(rows) == [
         "tree, H > 0.05",
         "tree, H > 5",
