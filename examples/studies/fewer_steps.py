@@ -4,7 +4,8 @@ A model of a hundred million parameters can then be trained on two cores.
 
     python examples/studies/fewer_steps.py phase1_test.jsonl.gz --paths 4 --characters 1000 --output prm800k.jsonl
 
-The first path of a question stays, which in PRM800K is the chosen one, and others are drawn at random.
+The first path of a question stays, which in PRM800K is the chosen one, and others are drawn at random. With
+`--held-out`, about a third of the questions go to another file.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import argparse
 import random
 from pathlib import Path
 
-from egrm_graph.training.rollout_file import Rollout, write_rollouts
+from egrm_graph.training.rollout_file import Rollout, split, write_rollouts
 from egrm_graph.training.step_data import read_step_rollouts
+
+HELD_OUT_SHARE = 0.35
 
 
 def shortened(rollout: Rollout, paths: int, characters: int, rng: random.Random) -> Rollout | None:
@@ -33,7 +36,12 @@ if __name__ == "__main__":
     parser.add_argument("--characters", type=int, default=1000, help="the longest path (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--held-out", type=Path, metavar="FILE", help="file for 35 %% of the questions")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     rollouts = [shortened(each, options.paths, options.characters, rng) for each in read_step_rollouts(options.file)]
-    write_rollouts(options.output, [each for each in rollouts if each is not None])
+    train = [each for each in rollouts if each is not None]
+    if options.held_out is not None:
+        train, held_out = split(train, HELD_OUT_SHARE)
+        write_rollouts(options.held_out, held_out)
+    write_rollouts(options.output, train)
