@@ -66,7 +66,7 @@ def choice_table(rows: Sequence[ChoiceRow], title: str, end: str) -> Table:
 
 def plot(rows: Sequence[TreeRow], file: Path) -> list[Path]:
     """Accuracy against tokens, and next to it tokens, leaves, anchors, labels, and the order of pairs for each way to
-    draw paths; nothing without matplotlib."""
+    draw paths, the cheapest first; nothing without matplotlib."""
     if find_spec("matplotlib") is None:
         return []
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -76,6 +76,7 @@ def plot(rows: Sequence[TreeRow], file: Path) -> list[Path]:
     FigureCanvasAgg(figure)
     axes = figure.subplot_mosaic([["accuracy", "tokens"], ["accuracy", "sizes"], ["accuracy", "shares"]])
     _accuracy(axes["accuracy"], rows)
+    rows = sorted(rows, key=lambda row: row.tokens.value)
     names = [row.name.removeprefix("tree, ") for row in rows]
     scorers = list(rows[0].in_order) if rows else []
     axes["tokens"].plot(names, [row.tokens.value for row in rows], ".-", label="tokens")
