@@ -125,7 +125,7 @@ async def test_the_checkpoint_scores_steps_as_plain_transformers_does(trained: P
     with torch.no_grad():
         texts = [tokenizer(f"99+1:{path[:end]}", return_tensors="pt")["input_ids"] for end in ends]
         expected = [float(model(input_ids=ids).logits[0, 0].sigmoid()) for ids in texts]
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert found == pytest.approx(expected, abs=1e-5)  # as for decoders: a batch is padded, and one text is not
     assert len(expected) == 4
 
 
