@@ -85,7 +85,7 @@ async def test_a_language_model_goes_on_after_any_of_its_tokens(real_language_mo
 async def test_a_round_that_is_canceled_ends_on_the_server(real_language_model: Served) -> None:
     running = "vllm:num_requests_running"
     served = {"engine": "vllm", "model": real_language_model.name, "base_url": (real_language_model.base_url,)}
-    asked = {"scorer": "none", "task": "answer", "threshold": 2.0, "samples": 1, "path_max_tokens": 256}
+    asked = {"scorer": None, "task": "answer", "threshold": 2.0, "samples": 1, "path_max_tokens": 256}
     tree = asyncio.ensure_future(grown("Tell a long story about a fox and a hare.", **served, **asked))
     await until(real_language_model, running, lambda value: value > 1, timeout_s=120)  # the first path is one request
     tree.cancel()
