@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from egrm_graph.training.step_data import read_step_rollouts
 from egrm_graph.training.train_process_reward import ProcessGoal, train_process_reward
 from tests.training.tiny import SIZES, Interrupting, contents, process_settings, save_steps, save_tokenizer
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread")]
 
 SPECIAL: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
 BASES: dict[str, Callable[[], PreTrainedModel]] = {
@@ -49,14 +49,6 @@ SEVEN = RolloutPath(
     steps=(RolloutStep(end=2, value=1), RolloutStep(end=4, value=0), RolloutStep(end=6, value=0)),
 )
 ROLLOUT = Rollout(id=0, question="1+6", reference="7", paths=(SEVEN,))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module", params=BASES)

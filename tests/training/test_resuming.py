@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from egrm_graph.errors import SetupError
 from egrm_graph.training.train_scorer import train_scorer
@@ -19,18 +17,10 @@ from egrm_graph.training.training_settings import Training
 from tests.cli.test_verify import egrm, ended
 from tests.training.tiny import Interrupting, contents, save_base, settings
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread")]
 
 # Fourteen batches per epoch, so checkpoints fall in the middle of one.
 LONG: dict[str, Any] = {"epochs": 15, "batch_questions": 2, "evaluations": 21, "learning_rate": 5e-5}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from math import log
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,10 @@ from egrm_graph.training.train_process_reward import ProcessGoal, train_process_
 from tests.training.test_resuming import killed
 from tests.training.tiny import Interrupting, Messages, contents, process_settings, save_base, save_steps
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread")]
 
 # Sixteen batches per epoch, so checkpoints fall in the middle of one.
 LONG: dict[str, Any] = {"epochs": 15, "batch_questions": 2, "evaluations": 21, "learning_rate": 5e-5}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
