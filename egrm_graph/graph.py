@@ -45,6 +45,7 @@ def build_graph(
     *,
     client: Client | BaseChatModel | None = None,
     scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
+    tree_scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
     tasks: Sequence[Task] = (),
     strategies: Sequence[PathStrategy] = (),
     measures: Sequence[Measure | Callable[[Evidence], float]] = (),
@@ -58,7 +59,7 @@ def build_graph(
     answered by one more message.
 
     The settings name the parts to use: built-in ones, or your own `tasks`, path `strategies`, `measures`,
-    `stopping_rules`, and `selection_rules`. A `client`, `scorer`, or `store` that you pass in stays yours to close.
+    `stopping_rules`, and `selection_rules`. A `client`, scorer, or `store` that you pass in stays yours to close.
     Otherwise the ones that the settings name are loaded, and closed when the graph is garbage collected. With
     `scorer=None` paths vote. Records of runs (`trace_level`) go to the store, with every text passed through `redact`.
 
@@ -67,7 +68,7 @@ def build_graph(
     """
     settings = settings or Settings()
     extensions = Extensions.of(tasks, strategies, measures, stopping_rules, selection_rules)
-    bind = Binder(assemble(settings, client, scorer, extensions, store=store, redact=redact))
+    bind = Binder(assemble(settings, client, scorer, extensions, tree_scorer=tree_scorer, store=store, redact=redact))
     builder = StateGraph(State, context_schema=RunSettings, input_schema=Input, output_schema=Output)
 
     for node in (answer_fast, check_uncertainty, expand_cot, score_paths, select_answer):

@@ -26,6 +26,7 @@ from egrm_graph.scoring.scorer import Scorer, StepScorer
 from egrm_graph.scoring.step_grading import StepGrading, step_grading
 from egrm_graph.settings import (
     BUNDLED_SCORER,
+    BUNDLED_TREE_SCORER,
     MIN_CONFIDENCE,
     MOST_PATHS,
     PATHS,
@@ -33,7 +34,7 @@ from egrm_graph.settings import (
     RunSettings,
     Settings,
 )
-from egrm_graph.strategies.strategy import GrowsTree, PathStrategy, ReadsScores
+from egrm_graph.strategies.strategy import PathStrategy, ReadsScores, grows_tree
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
@@ -62,6 +63,8 @@ class Parts:
     tracer: Tracer | None = None
     store: Store | None = None
     """The store for records that was passed in."""
+    tree_scorer: Scorer | None = None
+    """The scorer of the paths of trees; None if it is `scorer`."""
 
     def measure(self, settings: RunSettings) -> Measure:
         """The measure that the settings name.
@@ -93,13 +96,26 @@ class Parts:
         """
         return stopping_rule(settings.stopping, self.gate(settings), self.extensions.stopping_rules)
 
+    def path_scorer(self, settings: RunSettings) -> Scorer | None:
+        """The scorer of the paths that the settings' strategy draws; None if these paths vote.
+
+        Raises:
+            SettingsError: the strategy is unknown.
+        """
+        return self.tree_scorer or self.scorer if grows_tree(self.strategy(settings)) else self.scorer
+
+    def scorer_name(self, settings: RunSettings) -> str | None:
+        """The name of that scorer."""
+        scorer = self.path_scorer(settings)
+        return None if scorer is None else scorer.name
+
     def step_grading(self, settings: RunSettings) -> StepGrading | None:
         """How paths are graded by their steps; None if only full paths are scored.
 
         Raises:
             SettingsError: the scorer cannot score steps, or the settings do not say where they end.
         """
-        return step_grading(self.scorer, settings.steps, settings.aggregation)
+        return step_grading(self.path_scorer(settings), settings.steps, settings.aggregation)
 
     def scores_calibrated(self, settings: RunSettings) -> bool:
         """Whether the scores of paths are calibrated probabilities.
@@ -107,8 +123,8 @@ class Parts:
         Raises:
             SettingsError: as for `step_grading`.
         """
-        steps = self.step_grading(settings)
-        return self.scorer is not None and (self.scorer.calibrated if steps is None else steps.calibrated)
+        scorer, steps = self.path_scorer(settings), self.step_grading(settings)
+        return scorer is not None and (scorer.calibrated if steps is None else steps.calibrated)
 
     def path_stopping_rule(self, settings: RunSettings) -> StoppingRule:
         """The stopping rule for paths that the settings name.
@@ -205,7 +221,7 @@ class Parts:
         Raises:
             SettingsError: the client cannot, or something counts leaves as votes.
         """
-        if not (isinstance(strategy, GrowsTree) and strategy.continues_tokens):
+        if not grows_tree(strategy):
             return
         name = f"the strategy {strategy.name!r}"
         if not (isinstance(self.client, ContinuesTokens) and self.client.continues_tokens):
@@ -233,18 +249,18 @@ class Parts:
             given = "anchor_order='score'" if settings.prune_below is None else f"prune_below={settings.prune_below}"
             raise SettingsError(
                 f"{given} goes by the scores of steps, and none are scored; set steps (--steps) to where they end, "
-                "such as 'anchors' or 'lines', and scorer to one that scores steps"
+                "such as 'anchors' or 'lines', and scorer or tree_scorer to one that scores steps"
             )
 
     def _uncalibrated(self, settings: RunSettings) -> str:
         """Why scores are not probabilities, and what to set instead."""
-        steps = self.step_grading(settings)
-        if self.scorer is not None and steps is not None:
+        scorer, steps = self.path_scorer(settings), self.step_grading(settings)
+        if scorer is not None and steps is not None:
             return (
-                f"the {steps.aggregation} of the step scores of {self.scorer.name} is not calibrated; set steps to "
+                f"the {steps.aggregation} of the step scores of {scorer.name} is not calibrated; set steps to "
                 "'none' (--steps none)"
             )
-        lacking = "the graph has no scorer" if self.scorer is None else f"{self.scorer.name} is not calibrated"
+        lacking = "the graph has no scorer" if scorer is None else f"{scorer.name} is not calibrated"
         return f"{lacking}; set scorer (--scorer) to a calibrated one, such as `egrm train scorer` makes"
 
     def _calibrates(self, settings: RunSettings) -> bool:
@@ -260,15 +276,16 @@ class Parts:
             EgrmError: a model, or a server for one, cannot be used; names the fix.
         """
         await self.client.check()
-        if self.step_grading(self.settings) is not None and isinstance(self.scorer, StepScorer):
-            await self.scorer.score_steps("1", ["1"], [[1]])
-        elif self.settings.scorer_url is not None:
+        scorer = self.path_scorer(self.settings)
+        if self.step_grading(self.settings) is not None and isinstance(scorer, StepScorer):
+            await scorer.score_steps("1", ["1"], [[1]])
+        elif scorer is self.scorer and self.settings.scorer_url is not None:
             from egrm_graph.scoring.remote import RemoteScorer
 
-            if isinstance(self.scorer, RemoteScorer):
-                await self.scorer.check()
-        elif self.scorer is not None:
-            await self.scorer.score("1", ["1"])
+            if isinstance(scorer, RemoteScorer):
+                await scorer.check()
+        elif scorer is not None:
+            await scorer.score("1", ["1"])
 
     async def aclose(self) -> None:
         for close in self.closers:
@@ -281,6 +298,7 @@ def assemble(
     scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
     extensions: Extensions | None = None,
     *,
+    tree_scorer: Scorer | ScoreFunction | Literal["settings"] | None = "settings",
     store: Store | None = None,
     redact: Redactor | None = None,
 ) -> Parts:
@@ -308,16 +326,32 @@ def assemble(
     if scorer == "settings":
         used_scorer = scorer_of(settings)
         closers += [] if used_scorer is None else [used_scorer.aclose]
+    used_tree_scorer = None if tree_scorer is None or tree_scorer == "settings" else as_scorer(tree_scorer)
+    if tree_scorer == "settings":
+        folder = tree_scorer_folder(settings, own_scorer=scorer != "settings")
+        used_tree_scorer = None if folder is None else load_scorer(folder)
+        closers += [] if used_tree_scorer is None else [used_tree_scorer.aclose]
     settings, gate = calibrated(
         settings,
         has_scorer=used_scorer is not None,
         judges=isinstance(task, Judging),
         reads_labels=used_client.gives_logprobs,
     )
-    scored_by = None if used_scorer is None else used_scorer.name
     sources = _sources(settings, () if gate is None else gate.found.run_settings)
-    tracer = tracer_of(settings, sources, used_client, task.same, store, scorer=scored_by, redact=redact)
-    parts = Parts(settings, used_client, task, prompts, used_scorer, extensions, tuple(closers), gate, tracer, store)
+    parts = Parts(
+        settings,
+        used_client,
+        task,
+        prompts,
+        used_scorer,
+        extensions,
+        tuple(closers),
+        gate,
+        store=store,
+        tree_scorer=used_tree_scorer,
+    )
+    tracer = tracer_of(settings, sources, used_client, task.same, store, scorer_name=parts.scorer_name, redact=redact)
+    parts = replace(parts, tracer=tracer)
     parts.check_settings(settings)
     return parts
 
@@ -357,6 +391,14 @@ def scorer_folder(settings: Settings) -> Path | None:
     if settings.scorer == "auto":
         return bundled(BUNDLED_SCORER) if settings.bundled else None
     return None if settings.scorer is None else Path(settings.scorer)
+
+
+def tree_scorer_folder(settings: Settings, *, own_scorer: bool = False) -> Path | None:
+    """The folder of the scorer of trees that the settings name; None if it is the scorer of all paths."""
+    if settings.tree_scorer == "auto":
+        chosen = settings.scorer == "auto" and settings.bundled and not own_scorer
+        return bundled(BUNDLED_TREE_SCORER) if chosen and settings.scorer_url is None else None
+    return None if settings.tree_scorer is None else Path(settings.tree_scorer)
 
 
 def scorer_of(settings: Settings) -> Scorer | None:

@@ -17,6 +17,7 @@ from egrm_graph.errors import SettingsError
 BUNDLED_MODEL = "egrm-tiny"
 BUNDLED_JUDGE = f"{BUNDLED_MODEL}-judge"
 BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
+BUNDLED_TREE_SCORER = f"{BUNDLED_MODEL}-process-scorer"
 
 MIN_CONFIDENCE = 0.3
 """Chosen by measurement; see the docs on calibration."""
@@ -305,6 +306,10 @@ class Settings(RunSettings):
     scorer_url: str | None = None
     """The vLLM server that serves the scorer in the folder `scorer`, under the folder's name, such as
     http://localhost:8001/v1. None runs the scorer in this process."""
+    tree_scorer: str | None = "auto"
+    """A folder with another scorer for the paths of an entropy tree, such as a process scorer. It runs in this process.
+    None: the `scorer` scores them, too. `auto`: the bundled process scorer where the bundled scorer is used, otherwise
+    none."""
 
     connect_timeout_s: float = Field(default=5.0, gt=0)
     """Seconds to wait for a connection to the server."""

@@ -137,7 +137,8 @@ def path_evidence(asked: Asked, run: Run, planned: int, limits: Limits) -> PathE
     parts, settings = run.parts, run.settings
     rule = parts.path_stopping_rule(settings)
     steps = parts.step_grading(settings)
-    return PathEvidence(asked, parts.task, parts.scorer, rule, planned, limits, settings.score_timeout_s, steps)
+    scorer = parts.path_scorer(settings)
+    return PathEvidence(asked, parts.task, scorer, rule, planned, limits, settings.score_timeout_s, steps)
 
 
 def _numbered(drawn: Sequence[PathInView], before: Expanded) -> tuple[list[View], list[int]]:

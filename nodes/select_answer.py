@@ -38,7 +38,7 @@ def select_answer(state: State, run: Run) -> dict[str, Any]:
         readings=drawn["readings"],
         paths=scored["paths"] if scored else [],
         select=run.parts.selection_rule(run.settings),
-        has_scorer=run.parts.scorer is not None,
+        has_scorer=run.parts.path_scorer(run.settings) is not None,
         scores_calibrated=run.parts.scores_calibrated(run.settings),
         lost=any(map(loses, earlier)),
     )

@@ -242,7 +242,9 @@ def build_methods(parts: Parts, names: Sequence[str], known: Sequence[BenchMetho
     Raises:
         SettingsError: a name is unknown, or the client lacks what a method needs.
     """
-    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
+    graph = build_graph(
+        parts.settings, client=parts.client, scorer=parts.scorer, tree_scorer=parts.tree_scorer, store=parts.store
+    )
     built = []
     for name in names:
         found = find_method(name, known)

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, cast
 
 from egrm_graph.benchmark.held_out import BenchQuestion
@@ -84,9 +85,10 @@ class Trial:
 
 def demo_methods(parts: Parts) -> list[Method]:
     """Never reasoning, always reasoning, and E-GRM, with the same models."""
-    graph = build_graph(parts.settings, client=parts.client, scorer=parts.scorer, store=parts.store)
+    build = partial(build_graph, client=parts.client, scorer=parts.scorer, tree_scorer=parts.tree_scorer)
+    graph = build(parts.settings, store=parts.store)
     untraced = parts.settings.model_copy(update={"trace_level": "off", "telemetry": "off"})
-    ungated = build_graph(untraced, client=parts.client, scorer=parts.scorer)
+    ungated = build(untraced)
     all_paths = replace(parts, settings=parts.settings.overridden({"path_stopping": "all"}))
 
     async def gated(question: BenchQuestion) -> Outcome:
@@ -151,7 +153,7 @@ async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
             readings=[],
             paths=paths,
             select=parts.selection_rule(parts.settings),
-            has_scorer=parts.scorer is not None,
+            has_scorer=parts.path_scorer(parts.settings) is not None,
             scores_calibrated=parts.scores_calibrated(parts.settings),
             lost=any(map(loses, reasons)),
         )

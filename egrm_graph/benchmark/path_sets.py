@@ -59,6 +59,7 @@ class PathSet:
 
 
 WEIGHED = "weighed by leaves"
+AS_IN_THE_GRAPH = "as in the graph"
 Chooser = Callable[[PathSet], float]
 
 
@@ -81,22 +82,39 @@ def by_scores(drawn: PathSet, scorers: Sequence[str], aggregation: str, rule: st
     """The choice of a selection rule, by the aggregated scores of the steps. Those of several scorers are multiplied,
     and by the leaves' shares of the probability to the power `leaf_prior`. A path that one scorer could not score is
     out."""
-    aggregate, priors = AGGREGATIONS[aggregation], leaf_priors(drawn.paths, leaf_prior)
-    scored: list[tuple[int, float, bool]] = []
-    for i, number in enumerate(drawn.classes):
+    scores: list[float | None] = []
+    for i in range(len(drawn.paths)):
         steps = [drawn.scores[name][i] for name in scorers]
-        if number is not None and all(steps):
-            scored.append((number, priors[i] * math.prod(aggregate(each) for each in steps if each), drawn.right[i]))
+        scores.append(math.prod(AGGREGATIONS[aggregation](each) for each in steps if each) if all(steps) else None)
+    return _selected(drawn, scores, rule, leaf_prior)
+
+
+def as_in_the_graph(drawn: PathSet, rule: str, leaf_prior: float) -> float:
+    """The choice by the scores that the graph gave the paths, calibrated if they can be. Without any, by the leaves'
+    shares of the probability."""
+    scores = [path["score"] for path in drawn.paths]
+    return _selected(drawn, scores, rule, leaf_prior) if any(scores) else by_probability(drawn)
+
+
+def _selected(drawn: PathSet, scores: Sequence[float | None], rule: str, leaf_prior: float) -> float:
+    priors = leaf_priors(drawn.paths, leaf_prior)
+    scored = [
+        (number, priors[i] * score, drawn.right[i])
+        for i, (number, score) in enumerate(zip(drawn.classes, scores, strict=True))
+        if number is not None and score is not None
+    ]
     if not scored:
         return majority(drawn)
     return float(scored[SELECTION_RULES[rule]([each[0] for each in scored], [each[1] for each in scored])][2])
 
 
 def choosers(scorers: Sequence[str], rule: str = "best_score", leaf_prior: float = 0.0) -> dict[str, Chooser]:
-    """Every chooser by name: the best possible, votes, and each aggregation of the step scores of each scorer, and of
-    all together, by a selection rule; with a `leaf_prior`, also weighed by it."""
+    """Every chooser by name: the best possible, votes, the graph's own choice, and each aggregation of the step scores
+    of each scorer, and of all together, by a selection rule; with a `leaf_prior`, also weighed by it."""
     found: dict[str, Chooser] = {"any right": any_right, "majority": majority, "by probability": by_probability}
-    groups = {name: (name,) for name in scorers} | ({"both": tuple(scorers)} if len(scorers) > 1 else {})
+    found[AS_IN_THE_GRAPH] = partial(as_in_the_graph, rule=rule, leaf_prior=leaf_prior)
+    together = "both" if len(scorers) == 2 else "all"
+    groups = {name: (name,) for name in scorers} | ({together: tuple(scorers)} if len(scorers) > 1 else {})
     for name, group in groups.items():
         for aggregation in AGGREGATIONS:
             choose = partial(by_scores, scorers=group, aggregation=aggregation, rule=rule)

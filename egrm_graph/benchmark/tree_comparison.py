@@ -10,7 +10,6 @@ from typing import Any
 from egrm_graph.benchmark.demo_methods import is_right, reasoned
 from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.benchmark.path_sets import (
-    WEIGHED,
     Chooser,
     PathSet,
     accuracy,
@@ -26,7 +25,7 @@ from egrm_graph.benchmark.path_sets import (
 from egrm_graph.errors import SettingsError
 from egrm_graph.intervals import Estimate
 from egrm_graph.parts import Parts
-from egrm_graph.scoring.scorer import Scorer, StepScorer
+from egrm_graph.scoring.scorer import Scorer, StepScorer, Unscored
 from egrm_graph.scoring.step_grading import step_grading
 from egrm_graph.scoring.step_profile import DEFAULT_AGGREGATION
 from egrm_graph.scoring.written_text import written
@@ -79,24 +78,24 @@ async def draw_sets(
     parts: Parts,
     questions: Sequence[BenchQuestion],
     drawing: SetDrawing,
-    others: Mapping[str, Scorer],
+    scorers: Mapping[str, Scorer],
     *,
     advance: Callable[[], None],
     concurrency: int,
 ) -> dict[str, list[PathSet]]:
-    """The sets of all questions, by the name of the drawing, or by the number of samples. `others` are further scorers
-    of steps.
+    """The sets of all questions, by the name of the drawing, or by the number of samples, scored by all `scorers`.
 
     Raises:
         SettingsError: the settings of the drawing do not fit, or a scorer cannot score the steps.
     """
     own = replace(parts, settings=parts.settings.overridden(dict(drawing.settings)))
     own.check_settings(own.settings)
+    rule = _rule_of_steps(parts, scorers)
     slots = asyncio.Semaphore(concurrency)
 
     async def one(question: BenchQuestion) -> PathSet:
         async with slots:
-            drawn = await _drawn(own, question, others)
+            drawn = await _drawn(own, question, scorers, rule)
             advance()
             return drawn
 
@@ -106,43 +105,59 @@ async def draw_sets(
     return {f"{n} samples": [each.first(n) for each in sets] for n in drawing.sizes}
 
 
-async def _drawn(parts: Parts, question: BenchQuestion, others: Mapping[str, Scorer]) -> PathSet:
+async def _drawn(parts: Parts, question: BenchQuestion, scorers: Mapping[str, Scorer], rule: str | None) -> PathSet:
     state, expanded, scored = await reasoned(parts, question)
-    paths = scored["paths"]
-    scores: dict[str, Sequence[Sequence[float] | None]] = {}
-    if parts.scorer is not None:
-        scores[parts.scorer.name] = [_own_scores(path) for path in paths]
-    for name, scorer in others.items():
-        scores[name] = await _scores(parts, scorer, state["asked"]["question"], paths)
-    usage = expanded["usage"]
+    paths, usage = scored["paths"], expanded["usage"]
+    asked = state["asked"]["question"]
     return PathSet(
         question.id,
         paths,
         classes([path["answer"] for path in paths], parts.task.same),
         [is_right(parts, question, path["answer"]) for path in paths],
-        scores,
+        {name: await _scores(parts, scorer, asked, paths, rule) for name, scorer in scorers.items()},
         tokens=usage["completion_tokens"],
         prompt_tokens=usage["prompt_tokens"],
         cached_tokens=usage["cached_tokens"],
     )
 
 
+def _rule_of_steps(parts: Parts, scorers: Mapping[str, Scorer]) -> str | None:
+    """Where steps end, by the settings or else by the first scorer that was trained on steps; None if nothing says so.
+
+    Raises:
+        SettingsError: a scorer cannot score steps, or the settings do not say where they end.
+    """
+    if parts.settings.steps != "auto":
+        return None if parts.settings.steps == "none" else parts.settings.steps
+    gradings = [step_grading(scorer, "auto", "auto") for scorer in scorers.values()]
+    return next((grading.rule for grading in gradings if grading is not None), None)
+
+
+async def _scores(
+    parts: Parts, scorer: Scorer, question: str, paths: Sequence[Path], rule: str | None
+) -> list[Sequence[float] | None]:
+    """For each path, the scores of its steps; without a rule for steps, the score of the path."""
+    if scorer is parts.path_scorer(parts.settings):
+        grading = parts.step_grading(parts.settings)
+        if (None if grading is None else grading.rule) == rule:
+            return [_own_scores(path) for path in paths]
+    steps = None if rule is None else step_grading(scorer, rule, "auto")
+    answered = [i for i, path in enumerate(paths) if path["answer"] is not None]
+    texts = [written(paths[i]) for i in answered]
+    found: Sequence[list[float] | float | Unscored]
+    if steps is None:
+        found = await scorer.score(question, texts)
+    else:
+        assert isinstance(scorer, StepScorer)  # `step_grading` has checked it
+        found = await scorer.score_steps(question, texts, [steps.ends(paths[i]) for i in answered])
+    by_path = {i: scores for i, scores in zip(answered, found, strict=True) if not isinstance(scores, Unscored)}
+    return [[scores] if isinstance(scores := by_path.get(i), float) else scores for i in range(len(paths))]
+
+
 def _own_scores(path: Path) -> Sequence[float] | None:
     if (steps := path.get("steps")) is not None:
         return [step["score"] for step in steps]
     return None if path["score"] is None else [path["score"]]
-
-
-async def _scores(parts: Parts, scorer: Scorer, question: str, paths: Sequence[Path]) -> list[Sequence[float] | None]:
-    steps = step_grading(scorer, parts.settings.steps, "auto")
-    if steps is None or not isinstance(scorer, StepScorer):
-        raise SettingsError(f"{scorer.name} was not trained to score steps; set steps (--steps) to where they end")
-    answered = [i for i, path in enumerate(paths) if path["answer"] is not None]
-    found = await scorer.score_steps(
-        question, [written(paths[i]) for i in answered], [steps.ends(paths[i]) for i in answered]
-    )
-    by_path = {i: scores for i, scores in zip(answered, found, strict=True) if isinstance(scores, list)}
-    return [by_path.get(i) for i in range(len(paths))]
 
 
 @dataclass(frozen=True)
@@ -214,15 +229,6 @@ def choice_rows(drawn: Sequence[PathSet], by_name: Mapping[str, Chooser], end_ch
 def end_choice(scorers: Sequence[str]) -> str:
     """The name of the choice by the score of the full path."""
     return f"{scorers[0]}: last" if scorers else "by probability"
-
-
-def default_choice(scorers: Sequence[str], by_name: Mapping[str, Chooser]) -> str:
-    """The name of the choice by products of step scores, weighed by the leaves if the settings weigh them."""
-    if not scorers:
-        return end_choice(scorers)
-    name = f"{scorers[0]}: product"
-    weighed = f"{name}, {WEIGHED}"
-    return weighed if weighed in by_name else name
 
 
 def _cached(drawn: Sequence[PathSet]) -> float:

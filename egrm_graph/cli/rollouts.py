@@ -79,7 +79,9 @@ def rollouts(
             "label steps, use --step-end, or leave --steps out"
         )
     # No scorer is loaded or called.
-    settings = settings.model_copy(update={"scorer": None, "scorer_url": None, "aggregation": "auto"})
+    settings = settings.model_copy(
+        update={"scorer": None, "scorer_url": None, "tree_scorer": None, "aggregation": "auto"}
+    )
     steps = _fixed_steps(step_end, completions)
     if steps is not None:
         steps.check_settings(settings)

@@ -66,8 +66,9 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     if options.pop("trace", False):
         options = {**FULL_TRACE, **options}
     settings = settings_from_environment(**options)
-    if settings.scorer == "none":  # from the environment, which has only text
-        settings = settings.model_copy(update={"scorer": None})
+    for name in ("scorer", "tree_scorer"):
+        if getattr(settings, name) == "none":  # from the environment, which has only text
+            settings = settings.model_copy(update={name: None})
     for name in ONLY_FOR_SERVERS:
         if name in options and not ENGINES[settings.engine].has_endpoint:
             raise SettingsError(
@@ -98,6 +99,7 @@ with_settings = with_fields(
         "measure": "NAME",
         "scorer": "PATH|none",
         "scorer_url": "URL|none",
+        "tree_scorer": "PATH|none",
         "base_url": "URL",
         "trace_store": "PATH",
     },

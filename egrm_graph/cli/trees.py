@@ -52,9 +52,7 @@ def trees(
     independent: Annotated[
         str | None, typer.Option(metavar="N,...", help="Also so many independent samples.", show_default=False)
     ] = None,
-    process_reward: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="A second scorer, which scores steps.")
-    ] = None,
+    process_reward: Annotated[Path | None, typer.Option(metavar="FOLDER", help="One more scorer to compare.")] = None,
     choice: Annotated[
         str | None, typer.Option(metavar="NAME", help="The choice in the first table.", show_default=False)
     ] = None,
@@ -69,7 +67,7 @@ def trees(
 
     Every question gets a tree of at most --paths leaves (8 if not set) at each threshold.
 
-    \fThe first table has, for each way to draw paths, whether any path is right, what votes and a choice by scores come
+    \fThe first table has, for each way to draw paths, whether any path is right, what votes and the graph's choice come
     to, tokens, leaves, and anchors per path, the share of labels of steps that are neither 0 nor 1, and the share of
     pairs of a right and a wrong path that each scorer orders correctly. The second one compares every choice on the
     first trees. --steps says where steps end; in a tree, also at its anchors.
@@ -80,9 +78,9 @@ def trees(
     --output gets figures.json, with the choices among all sets of paths, and, with the extra train, trees.png.
     """
     require_extra("stats", "`egrm trees`", "numpy")
-    from egrm_graph.benchmark.path_sets import choosers
+    from egrm_graph.benchmark.path_sets import AS_IN_THE_GRAPH, choosers
     from egrm_graph.benchmark.question_sets import HELD_OUT, Choice, Levels, read_sets
-    from egrm_graph.benchmark.tree_comparison import choice_rows, default_choice, drawings, end_choice, tree_rows
+    from egrm_graph.benchmark.tree_comparison import choice_rows, drawings, end_choice, tree_rows
     from egrm_graph.benchmark.tree_output import choice_table, plot, tree_table
     from egrm_graph.parts import load_scorer
 
@@ -114,7 +112,7 @@ def trees(
         _draw(settings, selected, wanted, others, folder, ask=not draws_only, concurrency=concurrency, err=err)
     )
     known = choosers(scorers, settings.selection, settings.leaf_prior)
-    name = choice or default_choice(scorers, known)
+    name = choice or AS_IN_THE_GRAPH
     if name not in known:
         raise SettingsError(f"--choice {name!r} is none of {', '.join(map(repr, known))}")
     base = next((each for each in reversed(sets) if each.endswith("samples")), next(iter(sets)))
@@ -157,15 +155,17 @@ async def _draw(
 
     parts = await loaded(settings, None, err, wrapped=saving(folder, ask=ask))
     columns = (TextColumn("{task.description:>30}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    own = [each for each in (parts.scorer, parts.tree_scorer) if each is not None]
+    scorers = {each.name: each for each in own} | dict(others)
     sets: dict[str, list[PathSet]] = {}
     try:
         with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
             for drawing in wanted:
                 bar = progress.add_task(drawing.name, total=len(questions))
                 advance = lambda bar=bar: progress.advance(bar)  # noqa: E731
-                sets |= await draw_sets(parts, questions, drawing, others, advance=advance, concurrency=concurrency)
+                sets |= await draw_sets(parts, questions, drawing, scorers, advance=advance, concurrency=concurrency)
     finally:
         await parts.aclose()
         for scorer in others.values():
             await scorer.aclose()
-    return sets, [*([] if parts.scorer is None else [parts.scorer.name]), *others]
+    return sets, list(scorers)

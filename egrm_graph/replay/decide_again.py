@@ -140,7 +140,8 @@ def _parts(fixed: str, scorer: str | None, *, calibrated: bool) -> Parts:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CalibrationWarning)
         settings = Settings(**json.loads(fixed))
-        return assemble(settings, _NoClient(settings.model), None if scorer is None else _NoScorer(scorer, calibrated))
+        scored = None if scorer is None else _NoScorer(scorer, calibrated)
+        return assemble(settings, _NoClient(settings.model), scored, tree_scorer=None)
 
 
 def _drawn(record: Record, verification: Verification, n: int) -> Drawn:

@@ -147,6 +147,11 @@ class GrowsTree(Protocol):
         ...
 
 
+def grows_tree(strategy: PathStrategy) -> bool:
+    """Whether the paths of a strategy branch from one another."""
+    return isinstance(strategy, GrowsTree) and strategy.continues_tokens
+
+
 @runtime_checkable
 class Notes(Protocol):
     """A strategy that notes what is unusual about its paths. Nothing is lost by it."""

@@ -30,7 +30,7 @@ from egrm_graph.records.privacy import (
 )
 from egrm_graph.records.record import VERSION, Ending, NodeRun, Record, Source
 from egrm_graph.runtime.forking import call_in_children
-from egrm_graph.settings import Settings
+from egrm_graph.settings import RunSettings, Settings
 from egrm_graph.telemetry.progress import RunSpan, Spans
 from egrm_graph.telemetry.span_attributes import engine_of
 from egrm_graph.tracing.explanation import explain_verdict
@@ -97,7 +97,7 @@ class Tracer:
         store: Store | None,
         *,
         own: bool = False,
-        scorer: str | None = None,
+        scorer_name: Callable[[RunSettings], str | None] = lambda _: None,
         spans: Spans | None = None,
         redact: Redactor | None = None,
     ) -> None:
@@ -113,7 +113,7 @@ class Tracer:
         self._task = settings.task_name  # computed from the model's name, and needed in every run
         self._values = settings.model_dump(mode="json", exclude={"api_key"})
         self._sources = sources
-        self._scorer = scorer
+        self._scorer_name = scorer_name
         self._in_flight: dict[str, Recording] = {}
         self._warned = False
         call_in_children(self._forget_parents_runs)
@@ -198,7 +198,7 @@ class Tracer:
             "engine": self._engine,
             "model": self._client.name,
             "task": self._task,
-            "scorer": self._scorer,
+            "scorer": self._scorer_name(recording.invocation.settings),
             "server_version": log.server_version,
             "metadata": metadata_of(recording.invocation.metadata),
             "settings": values,
@@ -341,7 +341,7 @@ def tracer_of(
     same: Callable[[str, str], bool],
     store: Store | None,
     *,
-    scorer: str | None,
+    scorer_name: Callable[[RunSettings], str | None],
     redact: Redactor | None,
 ) -> Tracer | None:
     """Create the tracer that the settings ask for. None if they record nothing.
@@ -364,7 +364,7 @@ def tracer_of(
         same,
         None if settings.trace_level == "off" else store,
         own=own,
-        scorer=scorer,
+        scorer_name=scorer_name,
         spans=_spans(settings, redact, engine_of(client)),
         redact=redact,
     )

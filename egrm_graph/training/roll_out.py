@@ -18,7 +18,7 @@ from egrm_graph.parts import Parts
 from egrm_graph.reasons import texts
 from egrm_graph.settings import PATHS
 from egrm_graph.strategies.draw_paths import draw_paths
-from egrm_graph.strategies.strategy import GrowsTree, Known
+from egrm_graph.strategies.strategy import Known, grows_tree
 from egrm_graph.training.step_completions import FixedSteps, LabeledPaths, draw_labeled
 from egrm_graph.training.step_labels import StepRow, tree_steps
 from egrm_graph.verification import Asked, Path
@@ -116,7 +116,7 @@ async def _drawn(parts: Parts, known: Known, is_right: Callable[[Path], bool]) -
     strategy = parts.strategy(parts.settings)
     drawn = await draw_paths(parts.client, strategy, known, Limits())
     paths = [path for path, _ in drawn.paths]
-    tree = isinstance(strategy, GrowsTree) and strategy.continues_tokens
+    tree = grows_tree(strategy)
     steps = tree_steps(paths, [is_right(path) for path in paths]) if tree else None
     return LabeledPaths(paths, steps, drawn.usage, texts(drawn.reasons))
 

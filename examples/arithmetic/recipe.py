@@ -9,6 +9,8 @@
 2. `make_questions.py` and `egrm rollouts`: right and wrong paths of the generator on training questions.
    `make_verdicts.py`: pairs and lists of answers to judge. `train_judge.py`: the model that judges them.
 3. `egrm train scorer`: the scorer, trained from the weights of the verifier on those paths.
+4. `egrm rollouts --strategy entropy_tree`: trees of the generator on training questions. `egrm train process-reward`:
+   the process scorer, trained from the weights of the scorer on their steps, and calibrated on other trees.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from transformers import LlamaForSequenceClassification
 HERE = Path(__file__).parent
 PACKAGED = HERE.parent.parent / "egrm_graph" / "models"
 WEIGHTS = "model.safetensors"
+PROCESS_SCORER = "egrm-tiny-process-scorer"
 # The files of a model in addition to its weights. Checkpoints and reports stay in the build folder.
 PACKAGED_FILES = (
     "config.json",
@@ -36,9 +39,12 @@ PACKAGED_FILES = (
     "egrm.json",
 )
 PATHS = {"train": 8, "validation": 8, "held_out": 16, "hardest": 16, "beyond": 16}
+STEP_END = ";"
 TEMPERATURES = {"train": 1.3}
 """A higher temperature gives more wrong paths to learn from. The others are drawn as in the graph."""
 TESTS = ("hardest", "held_out", "beyond")
+TREES = {"train": 4000, "hardest_train": 4318, "choosing": 600, "calibrating": 1000}
+"""Questions that trees are grown on: to train on, to choose among the weights, and to calibrate."""
 
 Step = tuple[str | Path, ...]
 
@@ -66,6 +72,40 @@ def make(build: Path) -> None:
     )
 
 
+def make_process_scorer(build: Path) -> None:
+    """Grow trees, and train the process scorer on their steps, from the scorer's weights."""
+    questions, folder = build / "tree_questions", build / PROCESS_SCORER
+    sizes = {"--train": TREES["train"], "--hardest-train": TREES["hardest_train"], "--questions": 9000}
+    options = [str(part) for pair in sizes.items() for part in pair]
+    _in_parallel((questions / "hardest_train.jsonl", HERE / "make_questions.py", *options, "--output", questions))
+    lines = (questions / "validation.jsonl").read_text("utf-8").splitlines(keepends=True)
+    n = TREES["choosing"]
+    (questions / "choosing.jsonl").write_text("".join(lines[:n]), "utf-8")
+    (questions / "calibrating.jsonl").write_text("".join(lines[n : n + TREES["calibrating"]]), "utf-8")
+    (build / "trees").mkdir(exist_ok=True)
+    _in_parallel(_trees(build, "train"), _trees(build, "hardest_train"))
+    _in_parallel(_trees(build, "choosing"), _trees(build, "calibrating"))
+    trees = build / "trees"
+    both = "".join((trees / f"{name}.jsonl").read_text("utf-8") for name in ("train", "hardest_train"))
+    (trees / "both.jsonl").write_text(both, "utf-8")
+    training = {
+        "--held-out": trees / "choosing.jsonl",
+        "--base": build / "scorers" / "hybrid",
+        "--step-end": STEP_END,
+        "--epochs": 1,
+        "--learning-rate": 1e-4,
+        "--batch-questions": 8,
+        "--precision": "bfloat16",
+        "--best-by": "loss",
+        "--evaluations": 6,
+        "--output": folder,
+    }
+    options = [str(part) for pair in training.items() for part in pair]
+    _in_parallel((folder / "egrm.json", "-m", "egrm_graph", "train", "process-reward", trees / "both.jsonl", *options))
+    calibration = ("-m", "egrm_graph.benchmark.step_calibration", trees / "calibrating.jsonl", "--scorer", folder)
+    _in_parallel((folder / "calibrated", *calibration, "--aggregation", "product"))
+
+
 def compare(build: Path) -> None:
     """Train with every objective, and compare every rule on the scores of each scorer."""
     _in_parallel(*(_rollouts(build, name) for name in TESTS))
@@ -86,6 +126,22 @@ def _rollouts(build: Path, name: str) -> Step:
     }
     arguments = [str(part) for pair in options.items() for part in pair]
     return output, "-m", "egrm_graph", "rollouts", build / "questions" / f"{name}.jsonl", "--resume", *arguments
+
+
+def _trees(build: Path, name: str) -> Step:
+    output = build / "trees" / f"{name}.jsonl"
+    options = {
+        "--model": build / "egrm-tiny",
+        "--task": "arithmetic",
+        "--strategy": "entropy_tree",
+        "--anchor-entropy": 0.1,
+        "--paths": 8,
+        "--path-stopping": "all",
+        "--concurrency": 64,
+        "--output": output,
+    }
+    arguments = [str(part) for pair in options.items() for part in pair]
+    return output, "-m", "egrm_graph", "rollouts", build / "tree_questions" / f"{name}.jsonl", "--resume", *arguments
 
 
 def _training(build: Path) -> Step:
@@ -118,16 +174,18 @@ def _in_parallel(*steps: Step) -> None:
 
 def install(build: Path) -> None:
     """Copy the models and the held-out questions, pairs, and lists into the package."""
-    model, judge, scorer = build / "egrm-tiny", build / "egrm-tiny-judge", build / "scorers" / "hybrid"
-    for folder, name in ((model, "egrm-tiny"), (judge, "egrm-tiny-judge"), (scorer, "egrm-tiny-scorer")):
+    model, judge = build / "egrm-tiny", build / "egrm-tiny-judge"
+    scorers = {build / "scorers" / "hybrid": "egrm-tiny-scorer", build / PROCESS_SCORER: PROCESS_SCORER}
+    for folder, name in ((model, model.name), (judge, judge.name), *scorers.items()):
         (PACKAGED / name).mkdir(parents=True, exist_ok=True)
         for file in (file for file in PACKAGED_FILES if (folder / file).exists()):
             _copy(folder / file, PACKAGED / name / file)
     for folder in (model, judge):
         _copy(folder / WEIGHTS, PACKAGED / folder.name / WEIGHTS)
     # This is half the size, and the scores are the same to three digits. It runs in single precision again.
-    classifier = LlamaForSequenceClassification.from_pretrained(scorer, dtype=torch.float16)
-    classifier.save_pretrained(PACKAGED / "egrm-tiny-scorer")
+    for folder, name in scorers.items():
+        classifier = LlamaForSequenceClassification.from_pretrained(folder, dtype=torch.float16)
+        classifier.save_pretrained(PACKAGED / name)
     for name in ("held_out", "held_out_pairs", "held_out_lists"):
         _copy(build / "questions" / f"{name}.jsonl", PACKAGED / f"{name}.jsonl")
 
@@ -146,6 +204,7 @@ if __name__ == "__main__":
     parser.add_argument("--compare", action="store_true", help="train with every objective, and compare them")
     options = parser.parse_args()
     make(options.build)
+    make_process_scorer(options.build)
     if options.install:
         install(options.build)
     if options.compare:
