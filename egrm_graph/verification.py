@@ -204,7 +204,11 @@ class Path(Sample):
     score: float | None
     unscored: str | None
     steps: NotRequired[list[PathStep] | None]
-    """The score of each step, if steps are scored. Records of earlier versions do not have this field, or the next."""
+    """The score of each step, if steps are scored. Records of earlier versions do not have this field, or the next
+    ones."""
+    aggregate: NotRequired[float | None]
+    """What the scores of the steps add up to, before it was calibrated: paths are compared by this, if it is there. A
+    calibration maps most good paths to nearly the same probability, and would let less count."""
     branch: NotRequired[Branch | None]
     """Where it belongs in its tree; None for a path of no tree."""
 

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from egrm_graph.deciding.answer_decision import compared_by
 from egrm_graph.deciding.selection_rules import SELECTION_RULES
 from egrm_graph.intervals import Estimate, bootstrap, ratio
 from egrm_graph.steps.aggregation import AGGREGATIONS
@@ -90,10 +91,14 @@ def by_scores(drawn: PathSet, scorers: Sequence[str], aggregation: str, rule: st
 
 
 def as_in_the_graph(drawn: PathSet, rule: str, leaf_prior: float) -> float:
-    """The choice by the scores that the graph gave the paths, calibrated if they can be. Without any, by the leaves'
-    shares of the probability."""
-    scores = [path["score"] for path in drawn.paths]
-    return _selected(drawn, scores, rule, leaf_prior) if any(scores) else by_probability(drawn)
+    """The choice by what the graph compares the paths by. Without any scores, by the leaves' shares of the
+    probability."""
+    scores = [None if path["score"] is None else compared_by(path, path["score"]) for path in drawn.paths]
+    return (
+        _selected(drawn, scores, rule, leaf_prior)
+        if any(score is not None for score in scores)
+        else by_probability(drawn)
+    )
 
 
 def _selected(drawn: PathSet, scores: Sequence[float | None], rule: str, leaf_prior: float) -> float:

@@ -10,6 +10,7 @@ from egrm_graph.deciding.findings import Basis, Findings, grounds_of
 from egrm_graph.errors import RunError
 from egrm_graph.steps.tree import leaf_priors, leaf_weights
 from egrm_graph.uncertainty.votes import classes, tally
+from egrm_graph.verification import Path
 
 Same = Callable[[str, str], bool]
 
@@ -52,7 +53,8 @@ def _by_scores(findings: Findings, same: Same) -> Decision:
     scored = [(i, path["score"]) for i, path in enumerate(paths) if path["score"] is not None]
     groups = classes([paths[i]["answer"] for i, _ in scored], same)
     answered = [(group, i, score) for group, (i, score) in zip(groups, scored, strict=True) if group is not None]
-    chosen = findings.select([group for group, _, _ in answered], [score * priors[i] for _, i, score in answered])
+    weights = [compared_by(paths[i], score) * priors[i] for _, i, score in answered]
+    chosen = findings.select([group for group, _, _ in answered], weights)
     if not (isinstance(chosen, int) and 0 <= chosen < len(answered)):
         raise RunError(
             f"the selection rule {findings.settings.selection!r} returned {chosen!r} for {len(answered)} paths; it has "
@@ -60,6 +62,12 @@ def _by_scores(findings: Findings, same: Same) -> Decision:
         )
     _, winner, score = answered[chosen]
     return Decision("ok", paths[winner]["answer"], confidence=score, best_path=winner)
+
+
+def compared_by(path: Path, score: float) -> float:
+    """What a path with this score is compared by."""
+    aggregate = path.get("aggregate")
+    return score if aggregate is None else aggregate
 
 
 def _by_path_votes(findings: Findings, same: Same) -> Decision:

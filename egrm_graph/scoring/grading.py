@@ -18,10 +18,11 @@ _Score = TypeVar("_Score")
 
 
 class _Grade(NamedTuple):
-    """The score of a path, and of each of its steps; None if steps are not scored."""
+    """The score of a path; and, if steps are scored, that of each of them, and what these add up to."""
 
     score: float
-    steps: list[PathStep] | None
+    steps: list[PathStep] | None = None
+    aggregate: float | None = None
 
 
 async def grade(
@@ -61,7 +62,14 @@ async def grade(
         if isinstance(found, Unscored):
             graded[i] = _unscored(paths[i], found.reason)
         else:
-            graded[i] = {**paths[i], "score": found.score, "unscored": None, "steps": found.steps}
+            score, steps_scored, aggregate = found
+            graded[i] = {
+                **paths[i],
+                "score": score,
+                "unscored": None,
+                "steps": steps_scored,
+                "aggregate": aggregate,
+            }
     if not reasons:
         reasons = [
             ReasonCode.PATH_UNSCORED.reason(index=first + i, cause=found.reason)
@@ -128,7 +136,7 @@ def _unshown(written_text: str, text: str) -> Unscored | None:
 
 def _path_grade(score: float | Unscored) -> _Grade | Unscored:
     checked = _checked(score)
-    return checked if isinstance(checked, Unscored) else _Grade(checked, None)
+    return checked if isinstance(checked, Unscored) else _Grade(checked)
 
 
 def _step_grade(scores: list[float] | Unscored, ends: Sequence[int], grading: StepGrading) -> _Grade | Unscored:
@@ -140,7 +148,7 @@ def _step_grade(scores: list[float] | Unscored, ends: Sequence[int], grading: St
         if isinstance(flaw := _checked(score), Unscored):
             return flaw
     steps = [PathStep(end=end, score=score) for end, score in zip(ends, scores, strict=True)]
-    return _Grade(grading.path_score(scores), steps)
+    return _Grade(grading.path_score(scores), steps, grading.aggregate(scores))
 
 
 def _checked(score: float | Unscored) -> float | Unscored:
@@ -151,4 +159,4 @@ def _checked(score: float | Unscored) -> float | Unscored:
 
 
 def _unscored(path: Path, reason: str) -> Path:
-    return {**path, "score": None, "unscored": reason, "steps": None}
+    return {**path, "score": None, "unscored": reason, "steps": None, "aggregate": None}

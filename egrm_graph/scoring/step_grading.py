@@ -9,6 +9,7 @@ from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.scorer import Scorer, StepScorer
 from egrm_graph.scoring.step_profile import ProfiledScorer, StepProfile
 from egrm_graph.scoring.written_text import written
+from egrm_graph.steps.aggregation import AGGREGATIONS
 from egrm_graph.steps.cutting import ANCHORS, step_cutter
 from egrm_graph.verification import Path
 
@@ -29,6 +30,10 @@ class StepGrading:
     def calibrated(self) -> bool:
         """Whether the score of a path is a calibrated probability."""
         return self.profile.calibrates(self.rule, self.aggregation)
+
+    def aggregate(self, scores: Sequence[float]) -> float:
+        """What the scores of a path's steps add up to, before calibration."""
+        return AGGREGATIONS[self.aggregation](scores)
 
     def path_score(self, scores: Sequence[float]) -> float:
         """The score of a path, from those of its steps."""

@@ -135,6 +135,11 @@ def test_a_weighted_vote_adds_up_the_scores_of_equal_answers() -> None:
     assert summary(decision) == ("ok", "1", 1, 0.6, ())
 
 
+def test_paths_are_compared_by_what_their_steps_add_up_to_and_the_confidence_is_the_calibrated_score() -> None:
+    paths: list[Path] = [{**path("1", 0.9), "aggregate": 0.2}, {**path("2", 0.8), "aggregate": 0.4}]
+    assert summary(decide("reasoned", fast(), paths, lost=False)) == ("ok", "2", 1, 0.8, ())
+
+
 def test_an_unscored_path_has_no_vote_among_scored_ones() -> None:
     paths = [path("1", None, "too long"), path("1", None, "too long"), path("2", 0.1)]
     assert decide("reasoned", fast(), paths, rule="majority_best", lost=True).answer == "2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -89,8 +90,16 @@ async def graded(
 async def test_a_path_gets_the_score_of_each_step_and_their_aggregate() -> None:
     (found,), reasons = await graded(ByStep(), written("0.5 a;0.9 b;0.8 #c"))
     assert found.get("steps") == [{"end": 6, "score": 0.5}, {"end": 12, "score": 0.9}, {"end": 18, "score": 0.8}]
-    assert found["score"] == pytest.approx(0.36)
+    assert found["score"] == found.get("aggregate") == pytest.approx(0.36)
     assert (found["unscored"], reasons) == (None, [])
+
+
+async def test_an_aggregate_is_reported_as_it_was_before_calibration() -> None:
+    halved = CALIBRATION.model_copy(update={"aggregation": "product", "slope": 1.0, "intercept": math.log(0.5)})
+    grading = StepGrading(";", "product", StepProfile(calibration=halved))
+    (found,), _ = await graded(ByStep(), written("0.5 a;1.0 b"), steps=grading)
+    assert found.get("aggregate") == 0.5
+    assert found["score"] == pytest.approx(1 / 3)  # odds of 1, halved
 
 
 @pytest.mark.parametrize(("aggregation", "expected"), [("minimum", 0.5), ("mean", 0.7), ("last", 0.8)])
