@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from egrm_graph.verification import JudgmentUnit, PathJudgment, Structure
 
@@ -74,7 +74,12 @@ class Judgment:
         return PathJudgment(
             structure=self.structure,
             solution=self.solution,
-            units=[JudgmentUnit(**asdict(unit)) for unit in self.units],
+            units=[
+                JudgmentUnit(
+                    principle=unit.principle, rule=unit.rule, judgment=unit.judgment, sub_verdict=unit.sub_verdict
+                )
+                for unit in self.units
+            ],
             lost=list(self.lost),
             consistent=self.consistent,
         )

@@ -2,7 +2,8 @@
 
 import pytest
 
-from egrm_graph.judgments.judgment import BREADTH_AT, MIXED, Judgment, Structure, Unit, majority_of
+from egrm_graph.judgments.judgment import BREADTH_AT, MIXED, Judgment, Unit, majority_of
+from egrm_graph.verification import Structure
 
 
 def judgment(sub_verdicts: str, verdict: str | None = "A", solution: str | None = None) -> Judgment:

@@ -156,7 +156,7 @@ def test_what_would_be_read_as_something_else_is_not_written(bad: Unit) -> None:
         write_judgment(Judgment(None, (bad,), (), "A"), CODE, LABELS)
 
 
-LINES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=30)
+LINES = st.text(st.characters(codec="utf-8"), max_size=30)
 UNITS = st.builds(Unit, LINES, LINES, LINES, st.sampled_from((*LABELS, MIXED)))
 JUDGMENTS = st.builds(
     Judgment,
