@@ -32,7 +32,8 @@ class Tokens(TypedDict):
 
 
 class Generated(TypedDict):
-    """One completion of a call. The verification has its text: the sample or path with this request id and seed."""
+    """One completion of a call. The verification has its text: the sample or path with this request id and seed. A
+    solution of the task is part of the judgments of the paths."""
 
     seed: int
     finish_reason: str | None
