@@ -21,6 +21,7 @@ from egrm_graph.cli.attack import attack
 from egrm_graph.cli.bench import bench
 from egrm_graph.cli.calibrate import calibrate
 from egrm_graph.cli.demo import demo
+from egrm_graph.cli.fine_tune import judge
 from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
@@ -101,6 +102,7 @@ for takes_none in (attack, replay, calibrate):
 _add(app, serve_model, "serve-model")
 _add(train, scorer)
 _add(train, process_reward, "process-reward")
+_add(train, judge)
 _add(train, ablation)
 app.add_typer(train, name="train")
 app.add_typer(trace, name="trace")
