@@ -392,14 +392,14 @@ def _sources(settings: Settings, calibrated: Iterable[str]) -> dict[str, Source]
 def scorer_folder(settings: Settings) -> Path | None:
     """The folder of the scorer that the settings name; None if paths vote."""
     if settings.scorer == "auto":
-        return bundled(BUNDLED_SCORER) if settings.bundled else None
+        return bundled(BUNDLED_SCORER) if settings.bundled == "sums" else None
     return None if settings.scorer is None else Path(settings.scorer)
 
 
 def tree_scorer_folder(settings: Settings, *, own_scorer: bool = False) -> Path | None:
     """The folder of the scorer of trees that the settings name; None if it is the scorer of all paths."""
     if settings.tree_scorer == "auto":
-        chosen = settings.scorer == "auto" and settings.bundled and not own_scorer
+        chosen = settings.scorer == "auto" and settings.bundled == "sums" and not own_scorer
         return bundled(BUNDLED_TREE_SCORER) if chosen and settings.scorer_url is None else None
     return None if settings.tree_scorer is None else Path(settings.tree_scorer)
 
