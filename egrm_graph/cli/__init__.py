@@ -21,6 +21,7 @@ from egrm_graph.cli.attack import attack
 from egrm_graph.cli.bench import bench
 from egrm_graph.cli.calibrate import calibrate
 from egrm_graph.cli.demo import demo
+from egrm_graph.cli.mixture import mixture
 from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
@@ -94,7 +95,7 @@ def _add(group: typer.Typer, command: Callable[..., None], name: str | None = No
     group.command(name, help=reflowed(command.__doc__ or ""), epilog=epilog)(command)
 
 
-for takes_settings in (ask, verify, demo, bench, trees, rollouts):
+for takes_settings in (ask, verify, demo, bench, trees, rollouts, mixture):
     _add(app, takes_settings, epilog=_ENVIRONMENT)
 for takes_none in (attack, replay, calibrate):
     _add(app, takes_none)
