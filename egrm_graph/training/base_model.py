@@ -39,22 +39,22 @@ def load_base(name: str, *, half: bool = False) -> Base:
     """
     folder = Path(name)
     if folder.is_dir():
-        _refuse_pickled(folder)
+        refuse_pickled(folder)
         tokenizer = load_tokenizer(folder)
     elif folder.is_absolute() or name.startswith(("./", "../", "~")) or name.count("/") > 1:
         raise ModelError(f"no model in {name}: the folder does not exist")
     else:
-        tokenizer = _fetch_tokenizer(name)
+        tokenizer = fetch_tokenizer(name)
     model, info = _load(name, half=half)
     new = {key.rpartition(".")[0] for key in (*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"]))}
     _refuse_incomplete(name, model, new)
-    _settle_padding(name, model, tokenizer)
+    settle_padding(name, model, tokenizer)
     _settle_context(model, tokenizer)
     model.config.problem_type = None  # otherwise servers normalize over the one label
     return Base(model, tokenizer, tuple(sorted(new)), bool(info["mismatched_keys"]))
 
 
-def _refuse_pickled(folder: Path) -> None:
+def refuse_pickled(folder: Path) -> None:
     pickled = next(folder.glob("pytorch_model*.bin"), None)
     if pickled and not any(folder.glob("*.safetensors")):
         raise ModelError(
@@ -63,7 +63,7 @@ def _refuse_pickled(folder: Path) -> None:
         )
 
 
-def _fetch_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def fetch_tokenizer(name: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
@@ -106,7 +106,7 @@ def _refuse_incomplete(name: str, model: PreTrainedModel, new: Collection[str]) 
         )
 
 
-def _settle_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def settle_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     text = model.config.get_text_config()

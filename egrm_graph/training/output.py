@@ -1,7 +1,7 @@
 """The output folder of a training: what it may contain, how a training resumes, and when it is complete.
 
-During the training it has `checkpoints`, with the origin of the training in `training.json`. A scorer is complete when
-it has its `egrm.json`, which is written last.
+During the training it has `checkpoints`, with the origin of the training in `training.json`. A scorer, or another
+model, is complete when it has its `egrm.json`, which is written last.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import file_digest
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.scoring.checkpoint import MANIFEST
@@ -25,6 +25,15 @@ WRITTEN = (MANIFEST, "*.safetensors", "*.safetensors.index.json", "report.json",
 """Files that are removed when a training starts over. All others are overwritten."""
 
 
+class WritesModel(Protocol):
+    """The settings of a training that the output folder depends on."""
+
+    @property
+    def base(self) -> str: ...
+    @property
+    def output(self) -> Path: ...
+
+
 def provenance(config: Training) -> dict[str, Any]:
     """The origin of a scorer. A training resumes only from a checkpoint with the same origin.
 
@@ -34,18 +43,27 @@ def provenance(config: Training) -> dict[str, Any]:
         InputError: a file cannot be read.
     """
     files = {"rollouts": config.rollouts, "held_out": config.held_out}
-    base = Path(config.base)
     return {
         "input": config.template,
         "egrm_graph": version("egrm-graph"),
-        "base": base.resolve().name if base.is_dir() else config.base,
+        "base": base_name(config.base),
         "settings": config.recorded(),
-        "data_sha256": {name: _sha256(file) for name, file in files.items() if file},
-        "base_sha256": {file.name: _sha256(file) for file in sorted(base.glob("*.safetensors"))},
+        "data_sha256": {name: file_sha256(file) for name, file in files.items() if file},
+        "base_sha256": base_sha256(config.base),
     }
 
 
-def _sha256(file: Path) -> str:
+def base_name(base: str) -> str:
+    """What a model is called that is in a folder or on the hub."""
+    return Path(base).resolve().name if Path(base).is_dir() else base
+
+
+def base_sha256(base: str) -> dict[str, str]:
+    """The hash of each file with weights. Empty for a model on the hub."""
+    return {file.name: file_sha256(file) for file in sorted(Path(base).glob("*.safetensors"))}
+
+
+def file_sha256(file: Path) -> str:
     try:
         with file.open("rb") as stream:
             return file_digest(stream, "sha256").hexdigest()
@@ -53,8 +71,8 @@ def _sha256(file: Path) -> str:
         raise InputError(f"{file} cannot be read: {error}") from error
 
 
-def open_output(config: Training, origin: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
-    """Whether the output folder needs a training. False if this scorer is complete.
+def open_output(config: WritesModel, origin: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
+    """Whether the output folder needs a training. False if this model is complete.
 
     Raises:
         SettingsError: the options conflict, or the training was started with others.

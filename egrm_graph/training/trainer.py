@@ -118,13 +118,13 @@ def on_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _checkpointing() -> dict[str, Any]:
+def checkpointing_arguments(*, on: bool) -> dict[str, Any]:
     """The arguments that trade time for memory. Later versions of transformers than verl and vLLM pin renamed them."""
     from transformers import TrainingArguments
 
     renamed = hasattr(TrainingArguments, "activation_checkpointing")
     name = "activation_checkpointing" if renamed else "gradient_checkpointing"
-    return {name: True, f"{name}_kwargs": {"use_reentrant": False}}
+    return {name: True, f"{name}_kwargs": {"use_reentrant": False}} if on else {name: False}
 
 
 def _arguments(config: Training, n_batches: int, checkpoints: Path) -> TrainingArguments:
@@ -158,7 +158,7 @@ def _arguments(config: Training, n_batches: int, checkpoints: Path) -> TrainingA
         use_cpu=not on_gpu(),
         bf16=config.precision == "bfloat16"
         or (config.precision == "auto" and on_gpu() and torch.cuda.is_bf16_supported()),
-        **(_checkpointing() if config.gradient_checkpointing else {}),
+        **checkpointing_arguments(on=config.gradient_checkpointing),
         seed=config.seed,
         report_to=[],
         disable_tqdm=True,
