@@ -7,21 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from typing_extensions import TypedDict
 
 from egrm_graph.clients.client import ContinuesPrompt, prompt_text
-from egrm_graph.context import Run
 from egrm_graph.errors import InputError, SettingsError
-from egrm_graph.nodes.answer_fast import answer_fast
-from egrm_graph.nodes.check_uncertainty import check_uncertainty
-from egrm_graph.nodes.expand_cot import expand_cot
-from egrm_graph.nodes.score_paths import score_paths, sufficiency
+from egrm_graph.fine_tuning.question_draws import draw_and_score, draw_fast
 from egrm_graph.parts import Parts
 from egrm_graph.prompting import FAST_PROMPT
 from egrm_graph.reasons import texts
-from egrm_graph.state import State
 from egrm_graph.strategies.strategy import NODE
 from egrm_graph.verification import Message, Path, Sample, View
 
@@ -93,44 +88,27 @@ async def draw_for_mixture(parts: Parts, inputs: Mapping[str, Any], *, every_pat
     reference = parts.task.ask(inputs, parts.settings)["reference"]
     if reference is None:
         raise InputError("the line has no 'reference', which decides what is right; add the correct answer")
-    run = Run(parts, parts.settings, lambda _: None, parts.client)
-    state = cast(State, dict(inputs))
-    state.update(cast(State, await answer_fast(state, run)))
-    state.update(cast(State, check_uncertainty(state, run)))
-    drawn, gated = state["drawn"], state["gated"]
-    votes = gated["uncertainty"]["votes"]
-    certain = gated["route"] == "direct"
-    right = bool(votes) and parts.task.same(votes[0]["answer"], reference)
-    paths = await _paths(state, run) if every_path or not (certain and right) else None
-    expanded, scored = state.get("expanded"), state.get("scored")
-    stages = [stage for stage in (drawn, expanded, scored) if stage is not None]
-    short = _best(_right(parts, drawn["samples"], reference))
-    right_paths = _right(parts, paths or [], reference)
-    long = _best(right_paths)
-    view = drawn["views"][0]
+    fast = await draw_fast(parts, inputs)
+    drawn, view = fast.drawn, fast.drawn["views"][0]
+    right = fast.answer is not None and parts.task.same(fast.answer, reference)
+    found = await draw_and_score(parts, fast) if every_path or not (fast.certain and right) else None
+    paths = [] if found is None else found.paths
+    stages = [drawn] if found is None else [drawn, found.expanded]
+    right_paths = _right(parts, paths, reference)
+    short, long = _best(_right(parts, drawn["samples"], reference)), _best(right_paths)
     return MixtureDraw(
-        question=state["asked"]["question"],
+        question=fast.state["asked"]["question"],
         reference=reference,
-        certain=certain,
+        certain=fast.certain,
         right=right,
         short=None if short is None else _text(parts, FAST_PROMPT, view, short),
         long=None if long is None else _text(parts, NODE, view, long),
-        paths=None if paths is None else len(paths),
+        paths=None if found is None else len(paths),
         right_paths=len(right_paths),
-        lost=sum(sample["error"] is not None for sample in (*drawn["samples"], *(paths or []))),
+        lost=sum(sample["error"] is not None for sample in (*drawn["samples"], *paths)),
         reasons=texts([reason for stage in stages for reason in stage["reasons"]]),
         completion_tokens=sum(stage["usage"]["completion_tokens"] for stage in stages),
     )
-
-
-async def _paths(state: State, run: Run) -> list[Path]:
-    """Draw and score the paths, and leave what the nodes wrote in the state."""
-    while True:
-        state.update(cast(State, await expand_cot(state, run)))
-        state.update(cast(State, await score_paths(state, run)))
-        scored = state["scored"]
-        if scored is not None and sufficiency(state) == "enough":
-            return scored["paths"]
 
 
 def _right(parts: Parts, samples: Sequence[Sample | Path], reference: str) -> list[Sample | Path]:
