@@ -21,6 +21,8 @@ from egrm_graph.cli.attack import attack
 from egrm_graph.cli.bench import bench
 from egrm_graph.cli.calibrate import calibrate
 from egrm_graph.cli.demo import demo
+from egrm_graph.cli.fine_tune import judge
+from egrm_graph.cli.fine_tune_generator import generator
 from egrm_graph.cli.mixture import mixture
 from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
@@ -102,6 +104,8 @@ for takes_none in (attack, replay, calibrate):
 _add(app, serve_model, "serve-model")
 _add(train, scorer)
 _add(train, process_reward, "process-reward")
+_add(train, judge)
+_add(train, generator)
 _add(train, ablation)
 app.add_typer(train, name="train")
 app.add_typer(trace, name="trace")

@@ -20,7 +20,11 @@ SHARES = {
     "first_error_f1": "first-error F1",
     "step_accuracy": "steps judged correctly",
     "steps_in_order": "pairs of steps in order",
+    "accuracy": "right verdicts",
+    "unreadable": "unreadable",
+    "fit": "fitting structures",
 }
+NUMBERS = ("tokens", "loss")
 
 
 class TrainingProgress:
@@ -52,8 +56,8 @@ class TrainingProgress:
 
     def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
         shares = [f"{label} {100 * figures[name]:.1f} %" for name, label in SHARES.items() if name in figures]
-        text = ", ".join([*shares, f"loss {figures['loss']:.4g}"])
-        self.noted(f"step {step} of {self._n_steps}, held out: {text}")
+        numbers = [f"{name} {figures[name]:.4g}" for name in NUMBERS if name in figures]
+        self.noted(f"step {step} of {self._n_steps}, held out: {', '.join([*shares, *numbers])}")
 
     def noted(self, message: str) -> None:
         self._console.print(Text(inert(message)), soft_wrap=True)

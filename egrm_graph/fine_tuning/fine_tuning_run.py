@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,7 +80,9 @@ def run_fine_tuning(
     if not open_output(config, known, resume=resume, overwrite=overwrite):
         observer.noted(f"the model in {config.output} is complete")
         return config.output
-    with errors_only():
+    with errors_only(), warnings.catch_warnings():
+        # peft and TRL use a deprecated name of transformers
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         train(FineTuningRun(config, known, observer, overwrite))
     return config.output
 

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from egrm_graph.settings import Thinking
+
 STEPS = 100
 """Steps of reinforcement, as published."""
 SUPERVISED_RATE = 2e-5
@@ -49,8 +51,8 @@ class FineTuning(BaseModel):
     """Whether to train by reinforcement (GRPO) on what the model writes, not on given texts."""
 
     learning_rate: float | None = Field(default=None, gt=0)
-    """Peak learning rate, after a warm-up of 5 % of the steps. None is 2e-5 and, with `reinforce`, 1e-6. LoRA and models
-    of a few million weights need about ten to a hundred times as much."""
+    """Peak learning rate, after a warm-up of 5 % of the steps. None is 2e-5 and, with `reinforce`, 1e-6. LoRA and very
+    small models need ten to a hundred times as much."""
     epochs: int = Field(default=2, ge=1)
     """Passes over the rows of a supervised training, without `steps`."""
     steps: int | None = Field(default=None, ge=1)
@@ -61,6 +63,8 @@ class FineTuning(BaseModel):
     """Rows in one pass through the model; their gradients are added up to one step. It must divide `batch_size`."""
     max_tokens: int = Field(default=4096, ge=2)
     """The most tokens of a row, prompt included. Longer rows are left out, and counted."""
+    thinking: Thinking = "default"
+    """Whether a thinking model thinks before it writes; `default` leaves it to the model's chat template."""
     seed: int = Field(default=0, ge=0)
     """Seed of the order of the rows, and of everything that is sampled."""
 
@@ -92,8 +96,8 @@ class FineTuning(BaseModel):
     """Coefficient of the KL divergence from the base, which is loaded a second time unless LoRA is used. 0 is without
     it."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
-    """What the advantages are divided by: the standard deviation of the rewards in a group, as in GRPO, or in the batch;
-    or nothing."""
+    """What the advantages are divided by: the standard deviation of the rewards in a group, as in GRPO, or in the
+    batch; `none` does not scale them."""
     vllm: Literal["none", "colocate", "server"] = "none"
     """What draws the rollouts: this process with transformers, vLLM on the same GPU, or a server that `trl vllm-serve`
     starts. TRL needs a GPU for vLLM, and supports certain versions of it."""
@@ -121,11 +125,12 @@ class FineTuning(BaseModel):
     def _batches_divide(self) -> Self:
         if self.batch_size % min(self.rows_at_once, self.batch_size):
             raise ValueError(
-                f"rows_at_once={self.rows_at_once} does not divide batch_size={self.batch_size}; choose a divisor of it"
+                f"rows_at_once={self.rows_at_once} does not divide batch_size={self.batch_size}; choose a divisor"
             )
         if self.reinforce and self.batch_size % self.group_size:
             raise ValueError(
-                f"batch_size={self.batch_size} is not a multiple of group_size={self.group_size}; a step has full groups"
+                f"batch_size={self.batch_size} is not a multiple of group_size={self.group_size}, and groups are not "
+                "split; change one of them"
             )
         return self
 
@@ -140,6 +145,13 @@ class FineTuning(BaseModel):
     def pass_rows(self) -> int:
         """Rows in one pass through the model."""
         return min(self.rows_at_once, self.batch_size)
+
+    @property
+    def template_options(self) -> dict[str, bool]:
+        """Options of the chat template. Some templates read the first name, some the second."""
+        if self.thinking == "default":
+            return {}
+        return {"enable_thinking": self.thinking == "on", "thinking": self.thinking == "on"}
 
     def n_steps(self, n_rows: int) -> int:
         """The steps of the training, with this many rows to train on."""

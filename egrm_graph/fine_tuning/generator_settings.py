@@ -25,8 +25,8 @@ class GeneratorTraining(FineTuning):
     """File to train on, JSON lines or Parquet. Supervised: a mixture of `egrm mixture`, or other rows with a `prompt`
     and a `completion`. With `reinforce`: questions, each with a `reference`."""
     questions: Path | None = None
-    """File with held-out questions, each with a `reference`. The generator is measured on them before, during, and after
-    the training, and the scorer on the paths that it then writes."""
+    """File with held-out questions, each with a `reference`. The generator is measured on them before, during, and
+    after the training, and the scorer on the paths that it then writes."""
 
     reward: PathRewardKind = "pair"
     """What a rollout earns: `answer`, 1 if its answer is right and 0 otherwise; `score`, its score, plus `beta` if it is
@@ -49,8 +49,8 @@ class GeneratorTraining(FineTuning):
     prompts: str = "auto"
     """The prompts: a set or a folder. `auto` uses those of the task."""
     scorer: str | None = "auto"
-    """Folder of the scorer, which is not trained. `auto` uses the bundled one for the bundled model, and otherwise none.
-    Only the reward `answer` works without one."""
+    """Folder of the scorer, which is not trained. `auto` uses the bundled one for the bundled model, and otherwise
+    none. Only the reward `answer` works without one."""
     known_as: str | None = None
     """The name by which a graph knows the generator; the bundled one has its own task and scorer. None is the name that
     the base was trained with, or that of its folder."""

@@ -71,9 +71,11 @@ def _load(name: str, *, half: bool) -> tuple[PreTrainedModel, dict[str, Any]]:
     return loaded
 
 
-def context_length(model: PreTrainedModel) -> int | None:
-    """The most tokens that the model reads; None if its config does not say."""
-    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+def most_tokens(base: LanguageModel, wanted: int | None) -> int | None:
+    """The most tokens of a row: as many as wanted, or as the model reads. None if neither says."""
+    read = getattr(base.model.config.get_text_config(), "max_position_embeddings", None)
+    known = [n for n in (wanted, read) if n is not None]
+    return min(known) if known else None
 
 
 def lora(rank: int, alpha: int | None) -> LoraConfig:
@@ -81,3 +83,11 @@ def lora(rank: int, alpha: int | None) -> LoraConfig:
     from peft import LoraConfig, TaskType
 
     return LoraConfig(task_type=TaskType.CAUSAL_LM, r=rank, lora_alpha=alpha or 2 * rank, target_modules="all-linear")
+
+
+def end_ids(base: LanguageModel) -> list[int]:
+    """The tokens that end a text."""
+    generation: Any = base.model.generation_config
+    configured = generation.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return list(dict.fromkeys(token for token in [*ids, base.tokenizer.eos_token_id] if token is not None))

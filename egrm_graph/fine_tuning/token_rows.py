@@ -34,7 +34,7 @@ class RowTokenizer:
     """Tokenizes rows, and counts those that are left out."""
 
     tokenizer: PreTrainedTokenizerBase
-    max_tokens: int
+    max_tokens: int | None
     template_options: Mapping[str, Any]
     """Options of the chat template, such as `enable_thinking`."""
     left_out: int = 0
@@ -48,7 +48,7 @@ class RowTokenizer:
         found = []
         for row in rows:
             tokens = self._row(row)
-            if len(tokens["input_ids"]) > self.max_tokens:
+            if self.max_tokens is not None and len(tokens["input_ids"]) > self.max_tokens:
                 self.left_out += 1
             else:
                 found.append(tokens)

@@ -151,8 +151,8 @@ def _reinforce(config: GeneratorTraining, run: FineTuningRun) -> None:
     generator = _GeneratorRun(config, run, held_out)
     if config.reward != "answer" and generator.parts.scorer is None:
         raise SettingsError(
-            f"the reward {config.reward!r} needs a scorer; set scorer (--scorer) to a folder of `egrm train scorer`, or "
-            "reward (--reward) to 'answer'"
+            f"the reward {config.reward!r} needs a scorer; set scorer (--scorer) to a folder of `egrm train scorer`, "
+            "or reward (--reward) to 'answer'"
         )
     chat = bool(generator.base.tokenizer.chat_template)
     found = list(zip(questions, path_prompts(generator.parts, questions), strict=True))

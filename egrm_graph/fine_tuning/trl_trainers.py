@@ -74,7 +74,6 @@ def reinforced_trainer(
     rewards: Rewarder | Sequence[Rewarder],
     *,
     checkpoints: Path,
-    template_options: Mapping[str, Any],
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Trainer:
     """A trainer that is ready to `train`. `prompts` has rows with a `prompt`, a text or a list of chat messages. Reward
@@ -101,7 +100,7 @@ def reinforced_trainer(
         num_iterations=1,
         mask_truncated_completions=False,
         disable_dropout=True,
-        chat_template_kwargs=dict(template_options),
+        chat_template_kwargs=config.template_options,
     )
     trainer: Trainer = GRPOTrainer(
         model=base.model,

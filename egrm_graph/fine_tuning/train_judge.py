@@ -1,0 +1,148 @@
+"""Train a judge: on judgments (supervised), or by whether its own verdicts are right (reinforced).
+
+Source: Mix-GRM, arXiv:2603.01571, with its learning rates, warm-up, group size, temperature, and KL coefficient.
+Differs: a batch of the reinforcement has 16 prompts instead of 128.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from egrm_graph.clients.client import prompt_text
+from egrm_graph.errors import InputError
+from egrm_graph.extensions import Extensions
+from egrm_graph.fine_tuning.completion_rows import held_out_share, read_completion_rows
+from egrm_graph.fine_tuning.fine_tuning_output import origin_of
+from egrm_graph.fine_tuning.fine_tuning_run import FineTuningRun, fine_tune, run_fine_tuning
+from egrm_graph.fine_tuning.judge_prompts import JudgePrompt, judge_name, judge_prompts
+from egrm_graph.fine_tuning.judge_run import JudgeRun
+from egrm_graph.fine_tuning.judge_settings import JudgeTraining
+from egrm_graph.fine_tuning.judged_pairs import JudgedPair, read_pairs, with_shuffled_labels
+from egrm_graph.fine_tuning.language_model import end_ids, most_tokens
+from egrm_graph.fine_tuning.measuring_callback import noting
+from egrm_graph.fine_tuning.token_rows import RowTokenizer
+from egrm_graph.fine_tuning.trl_trainers import reinforced_trainer, supervised_trainer
+from egrm_graph.fine_tuning.verdict_reward import verdict_rewards
+from egrm_graph.training.trainer_callbacks import TrainingObserver
+
+LOGGED = {
+    "reward": "reward",
+    "right": "right",
+    "unreadable": "unreadable",
+    "fit": "fitting structure",
+    "without_spread": "groups without spread",
+    "kl": "KL",
+    "completions/mean_length": "tokens",
+}
+"""The figures of a reinforcement that are reported as it goes, with their labels."""
+
+
+def train_judge(
+    config: JudgeTraining,
+    *,
+    extensions: Extensions | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    observer: TrainingObserver | None = None,
+) -> Path:
+    """Train a judge, save it with its report, and return its folder, which transformers and vLLM load.
+
+    `extensions` may have your own task or strategy. Deterministic on the CPU for a seed and a number of threads, even
+    if it is killed and resumed.
+
+    Raises:
+        SetupError: a package of the `train` extra is missing, or the loss is NaN or infinite.
+        SettingsError: a name is unknown, or the training to resume was started with other settings or other data.
+        InputError: the data cannot be used, or the output folder is in use.
+        ModelError: the base model cannot be used.
+        RunError: a held-out pair could not be judged.
+    """
+
+    def train(run: FineTuningRun) -> None:
+        (_reinforce if config.reinforce else _supervise)(config, extensions, run)
+
+    origin = partial(origin_of, config, judged_as=judge_name(config))
+    return run_fine_tuning(config, origin, train, resume=resume, overwrite=overwrite, observer=observer)
+
+
+def _supervise(config: JudgeTraining, extensions: Extensions | None, run: FineTuningRun) -> None:
+    rows = read_completion_rows(config.data)
+    pairs = [] if config.pairs is None else read_pairs(config.pairs)
+    train, held_out = held_out_share(rows, config.held_out_share)
+    if config.held_out is not None:
+        train, held_out = rows, read_completion_rows(config.held_out)
+    judge = JudgeRun(config, run, run.load(), pairs, extensions)
+    tokenizer = RowTokenizer(judge.base.tokenizer, most_tokens(judge.base, config.max_tokens), config.template_options)
+    learned, measured = tokenizer.rows(train), tokenizer.rows(held_out)
+    long = f"{tokenizer.left_out} rows have more than {tokenizer.max_tokens} tokens"
+    if not learned:
+        raise InputError(
+            f"none of the {len(rows)} rows in {config.data} is left to train on: {len(held_out)} are held out, and "
+            f"{long}; add rows, or raise max_tokens (--max-tokens)"
+        )
+    if tokenizer.left_out:
+        run.observer.noted(f"{long}, and are left out")
+    n_steps = config.n_steps(len(learned))
+    tuned = fine_tune(
+        run,
+        lambda checkpoints, callbacks: supervised_trainer(
+            config,
+            judge.base,
+            learned,
+            measured,
+            checkpoints=checkpoints,
+            callbacks=[*callbacks, *judge.measuring(n_steps)],
+        ),
+    )
+    counts = {"train_rows": len(learned), "held_out_rows": len(measured), "rows_left_out": tokenizer.left_out}
+    judge.save(tuned, {**counts, "steps": n_steps})
+
+
+def _reinforce(config: JudgeTraining, extensions: Extensions | None, run: FineTuningRun) -> None:
+    pairs = read_pairs(config.data)
+    held_out = [] if config.pairs is None else read_pairs(config.pairs)
+    _refuse_shared(pairs, held_out)
+    judge = JudgeRun(config, run, run.load(), held_out, extensions)
+    found = judge_prompts(judge.parts, with_shuffled_labels(pairs, config.seed) if config.shuffle_labels else pairs)
+    prompts = judge.fitting(found)
+    long = f"{len(found) - len(prompts)} prompts leave no space for {config.rollout_tokens} tokens"
+    if not prompts:
+        raise InputError(
+            f"none of the {len(pairs)} pairs in {config.data} can be judged: {long}, and the others have no two "
+            "different candidates; use other pairs, or lower rollout_tokens (--rollout-tokens)"
+        )
+    if len(prompts) < len(found):
+        run.observer.noted(f"{long}, and are left out")
+    chat = bool(judge.base.tokenizer.chat_template)
+    rows = [{"prompt": _trl_prompt(prompt, chat=chat), "place": i} for i, prompt in enumerate(prompts)]
+    rewards = verdict_rewards(judge.task, prompts, end_ids=end_ids(judge.base), group_size=config.group_size)
+    n_steps = config.n_steps(len(rows))
+    tuned = fine_tune(
+        run,
+        lambda checkpoints, callbacks: reinforced_trainer(
+            config,
+            judge.base,
+            rows,
+            rewards,
+            checkpoints=checkpoints,
+            callbacks=[*callbacks, noting(LOGGED, run.observer), *judge.measuring(n_steps)],
+        ),
+    )
+    counts = {"train_pairs": len(pairs), "prompts": len(prompts), "prompts_left_out": len(found) - len(prompts)}
+    judge.save(tuned, {**counts, "steps": n_steps})
+
+
+def _refuse_shared(pairs: Sequence[JudgedPair], held_out: Sequence[JudgedPair]) -> None:
+    def keys(some: Sequence[JudgedPair]) -> set[tuple[str, frozenset[str]]]:
+        return {(pair.question, frozenset(pair.candidates)) for pair in some}
+
+    if shared := keys(pairs) & keys(held_out):
+        question = min(question for question, _ in shared)
+        raise InputError(f"{len(shared)} pairs are in both files, such as one of {question!r}; hold out other pairs")
+
+
+def _trl_prompt(prompt: JudgePrompt, *, chat: bool) -> object:
+    """The prompt as TRL tokenizes it: messages or, for a model without a chat template, the text it continues."""
+    return [dict(message) for message in prompt.messages] if chat else prompt_text(prompt.messages, "\n")
