@@ -29,9 +29,9 @@ class GeneratorTraining(FineTuning):
     after the training, and the scorer on the paths that it then writes."""
 
     reward: PathRewardKind = "pair"
-    """What a rollout earns: `answer`, 1 if its answer is right and 0 otherwise; `score`, its score, plus `beta` if it is
-    right; `pair`, the mean difference to the scores of the rollouts with the other outcome, plus `beta` if it is right,
-    as published."""
+    """What a rollout earns: `answer`, 1 if its answer is right and 0 otherwise; `score`, its score, plus `beta` if it
+    is right; `pair`, the mean difference to the scores of the rollouts with the other outcome, plus `beta` if it is
+    right, as published."""
     beta: float = Field(default=BETA, ge=0)
     """What a right answer adds to the rewards `score` and `pair`."""
     scale_rewards: Literal["group", "batch", "none"] = "batch"

@@ -6,7 +6,9 @@ coefficient that could be read; these are the defaults of all trainings here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,21 +173,34 @@ def _reinforce(config: GeneratorTraining, run: FineTuningRun) -> None:
     rewards = path_rewarder(grader, config.reward, config.beta, loop, end_ids(generator.base))
     n_steps = config.n_steps(len(rows))
     try:
-        tuned = fine_tune(
-            run,
-            lambda checkpoints, callbacks: reinforced_trainer(
-                config,
-                generator.base,
-                rows,
-                rewards,
-                checkpoints=checkpoints,
-                callbacks=[*callbacks, noting(LOGGED, run.observer), *generator.measuring(n_steps)],
-            ),
-        )
+        with _without_reward_warnings():
+            tuned = fine_tune(
+                run,
+                lambda checkpoints, callbacks: reinforced_trainer(
+                    config,
+                    generator.base,
+                    rows,
+                    rewards,
+                    checkpoints=checkpoints,
+                    callbacks=[*callbacks, noting(LOGGED, run.observer), *generator.measuring(n_steps)],
+                ),
+            )
     finally:
         loop.close()
     counts = {"train_questions": len(rows), "questions_left_out": len(found) - len(rows)}
     generator.save(tuned, {**counts, "steps": n_steps})
+
+
+@contextmanager
+def _without_reward_warnings() -> Iterator[None]:
+    """Hide TRL's warning about completions without a reward: these are expected, and it quotes their text."""
+    logger = logging.getLogger("trl.trainer.grpo_trainer")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _fits(generator: _GeneratorRun, prompt: Sequence[Message]) -> bool:

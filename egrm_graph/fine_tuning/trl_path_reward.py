@@ -7,11 +7,10 @@ advantage of 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from egrm_graph.errors import InputError
 from egrm_graph.fine_tuning.path_grading import PathGrader, WrittenPath
@@ -26,8 +25,15 @@ from egrm_graph.fine_tuning.trl_trainers import Rewarder
 from egrm_graph.runtime.background_loop import BackgroundLoop
 
 
-@dataclass(frozen=True)
-class RewardedPath:
+class AskedPath(NamedTuple):
+    """A completion, and the question that it answers."""
+
+    question: str
+    reference: str
+    path: WrittenPath
+
+
+class RewardedPath(NamedTuple):
     """A completion with what it earns."""
 
     question: str
@@ -37,35 +43,24 @@ class RewardedPath:
 
 
 async def rewarded_paths(
-    grader: PathGrader,
-    kind: PathRewardKind,
-    beta: float,
-    questions: Sequence[str],
-    references: Sequence[str],
-    paths: Sequence[WrittenPath],
+    grader: PathGrader, kind: PathRewardKind, beta: float, paths: Sequence[AskedPath]
 ) -> list[RewardedPath]:
-    """Each path with its reward. Paths of a group are adjacent.
+    """Each path with its reward. Paths of a group are adjacent. A question that cannot be asked has no rewards.
 
     Groups are graded one after another. So the batches of the scorer, and with them the last digits of its scores, do
     not depend on timing, and a training that is resumed comes to the same weights.
-
-    Raises:
-        InputError: a question cannot be asked, or has no reference.
     """
     found: list[RewardedPath] = []
-    for question, reference, group in _groups(questions, references, paths):
-        graded = await grader.grade(question, reference, group)
-        rewards = path_rewards(kind, graded, beta)
+    for (question, reference), group in groupby(paths, key=lambda asked: (asked.question, asked.reference)):
+        written = [asked.path for asked in group]
+        try:
+            graded = await grader.grade(question, reference, written)
+            rewards = path_rewards(kind, graded, beta)
+        except InputError as error:
+            graded = [GradedPath(None, None, str(error))] * len(written)
+            rewards = [(None, str(error))] * len(written)
         found += [RewardedPath(question, reference, *pair) for pair in zip(graded, rewards, strict=True)]
     return found
-
-
-def _groups(
-    questions: Sequence[str], references: Sequence[str], paths: Sequence[WrittenPath]
-) -> Iterator[tuple[str, str, list[WrittenPath]]]:
-    rows = zip(questions, references, paths, strict=True)
-    for (question, reference), group in groupby(rows, key=lambda row: row[:2]):
-        yield question, reference, [path for _, _, path in group]
 
 
 def reward_figures(rewarded: Sequence[RewardedPath]) -> dict[str, float]:
@@ -86,16 +81,11 @@ def reward_figures(rewarded: Sequence[RewardedPath]) -> dict[str, float]:
 
 
 def completion_text(completion: Any) -> str:
-    """The text of a completion in TRL's form: a text, or messages that end with the assistant's.
-
-    Raises:
-        InputError: it is anything else.
-    """
+    """The text of a completion in TRL's form: a text, or messages that end with the assistant's. Empty if it has none,
+    and then it has no answer."""
     last = completion[-1] if isinstance(completion, Sequence) and completion else None
-    text = completion if isinstance(completion, str) else last.get("content") if isinstance(last, dict) else None
-    if not isinstance(text, str):
-        raise InputError(f"the completion {str(completion)[:80]!r} is neither a text nor messages that end with one")
-    return text
+    text = completion if isinstance(completion, str) else last.get("content") if isinstance(last, Mapping) else None
+    return text if isinstance(text, str) else ""
 
 
 def log_rewards(rewarded: Sequence[RewardedPath], columns: Mapping[str, Any]) -> None:
@@ -124,11 +114,12 @@ def path_rewarder(
         reference: Sequence[str],
         **columns: Any,
     ) -> list[float | None]:
-        paths = [
+        written = [
             WrittenPath(completion_text(completion), complete=bool({*ids[-1:]} & ends))
             for completion, ids in zip(completions, completion_ids, strict=True)
         ]
-        rewarded = loop.run(rewarded_paths(grader, kind, beta, question, reference, paths))
+        paths = list(map(AskedPath, question, reference, written))
+        rewarded = loop.run(rewarded_paths(grader, kind, beta, paths))
         log_rewards(rewarded, columns)
         return [each.reward[0] for each in rewarded]
 
