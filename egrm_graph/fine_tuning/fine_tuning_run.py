@@ -111,7 +111,7 @@ def curve_of(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     entries = [
         {
             name: value
-            for name, value in entry.items()
+            for name, value in sorted(entry.items())  # a checkpoint sorts them
             if isinstance(value, int | float) and not any(part in name for part in LEFT_OUT)
         }
         for entry in history

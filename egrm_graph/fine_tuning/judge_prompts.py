@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from egrm_graph.clients.client import prompt_text
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.embedded_worker import EmbeddedWorker
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.extensions import Extensions
+from egrm_graph.fine_tuning.completion_rows import ChatTurn
 from egrm_graph.fine_tuning.fine_tuning_output import read_origin
 from egrm_graph.fine_tuning.judge_settings import JudgeTraining
 from egrm_graph.fine_tuning.judged_pairs import JudgedPair
@@ -28,6 +30,8 @@ from egrm_graph.verification import Asked, Message, View
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from transformers import PreTrainedTokenizerBase
+
 ROWS_AT_ONCE = 128
 """Rows that the model decodes at once when held-out pairs are judged."""
 
@@ -38,6 +42,12 @@ class JudgePrompt(NamedTuple):
     messages: Sequence[Message]
     view: View
     pair: JudgedPair
+
+    def written_for(self, tokenizer: PreTrainedTokenizerBase) -> str | tuple[ChatTurn, ...]:
+        """Chat messages or, for a model without a chat template, the text that it continues, as the client sends it."""
+        if not tokenizer.chat_template:
+            return prompt_text(self.messages, "\n")
+        return tuple(ChatTurn(role=message["role"], content=message["content"]) for message in self.messages)
 
 
 def judge_name(config: JudgeTraining) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from egrm_graph.extensions import Extensions
-from egrm_graph.fine_tuning.completion_rows import ChatTurn
 from egrm_graph.fine_tuning.fine_tuning_plots import judge_plots
 from egrm_graph.fine_tuning.fine_tuning_report import write_fine_tuning_report
 from egrm_graph.fine_tuning.fine_tuning_run import FineTuned, FineTuningRun, finish
@@ -65,7 +64,11 @@ class JudgeRun:
         if most is None:
             return list(prompts)
         tokenizer = RowTokenizer(self.base.tokenizer, most, config.template_options)
-        return [p for p in prompts if len(tokenizer.prompt_ids(_turns(p))) + config.rollout_tokens <= most]
+        return [
+            p
+            for p in prompts
+            if len(tokenizer.prompt_ids(p.written_for(self.base.tokenizer))) + config.rollout_tokens <= most
+        ]
 
     def save(self, tuned: FineTuned, counts: Mapping[str, int]) -> None:
         """Save the judge, its manifest, and its report."""
@@ -77,7 +80,3 @@ class JudgeRun:
         }
         write_fine_tuning_report(self.config.output, "Judge", manifest, tuned.curve, judge_plots(tuned.curve))
         finish(self._run, self.base, tuned, manifest)
-
-
-def _turns(prompt: JudgePrompt) -> tuple[ChatTurn, ...]:
-    return tuple(ChatTurn(role=message["role"], content=message["content"]) for message in prompt.messages)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,6 +32,18 @@ class JudgedPair(BaseModel):
     id: str | int | None = None
     domain: Domain | None = None
     """What decides between the candidates: what people prefer, or whether an answer is correct."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_all_fields(cls, row: Any) -> Any:
+        missing = [
+            name for name in ("question", "candidates", "reference") if isinstance(row, dict) and name not in row
+        ]
+        if missing:
+            raise ValueError(
+                f"{' and '.join(missing)} missing; a judged pair has a question, candidates, and a reference"
+            )
+        return row
 
     @model_validator(mode="after")
     def _reference_is_a_candidate(self) -> JudgedPair:

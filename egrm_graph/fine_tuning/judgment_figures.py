@@ -14,9 +14,8 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from egrm_graph.fine_tuning.judged_pairs import Domain, JudgedPair
-from egrm_graph.judgments.judgment import Structure
 from egrm_graph.tasks.judging import Judging
-from egrm_graph.verification import View
+from egrm_graph.verification import Structure, View
 
 FITTING: Mapping[Domain, Structure] = MappingProxyType({"preference": "breadth", "correctness": "depth"})
 """The structure that fits each domain."""

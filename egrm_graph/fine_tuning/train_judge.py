@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from egrm_graph.clients.client import prompt_text
 from egrm_graph.errors import InputError
 from egrm_graph.extensions import Extensions
-from egrm_graph.fine_tuning.completion_rows import held_out_share, read_completion_rows
+from egrm_graph.fine_tuning.completion_rows import ChatTurn, held_out_share, read_completion_rows
 from egrm_graph.fine_tuning.fine_tuning_output import origin_of
 from egrm_graph.fine_tuning.fine_tuning_run import FineTuningRun, fine_tune, run_fine_tuning
-from egrm_graph.fine_tuning.judge_prompts import JudgePrompt, judge_name, judge_prompts
+from egrm_graph.fine_tuning.judge_prompts import judge_name, judge_prompts
 from egrm_graph.fine_tuning.judge_run import JudgeRun
 from egrm_graph.fine_tuning.judge_settings import JudgeTraining
 from egrm_graph.fine_tuning.judged_pairs import JudgedPair, read_pairs, with_shuffled_labels
@@ -115,8 +114,8 @@ def _reinforce(config: JudgeTraining, extensions: Extensions | None, run: FineTu
         )
     if len(prompts) < len(found):
         run.observer.noted(f"{long}, and are left out")
-    chat = bool(judge.base.tokenizer.chat_template)
-    rows = [{"prompt": _trl_prompt(prompt, chat=chat), "place": i} for i, prompt in enumerate(prompts)]
+    written = [prompt.written_for(judge.base.tokenizer) for prompt in prompts]
+    rows = [{"prompt": _trl_prompt(each), "place": i} for i, each in enumerate(written)]
     rewards = verdict_rewards(judge.task, prompts, end_ids=end_ids(judge.base), group_size=config.group_size)
     n_steps = config.n_steps(len(rows))
     tuned = fine_tune(
@@ -143,6 +142,5 @@ def _refuse_shared(pairs: Sequence[JudgedPair], held_out: Sequence[JudgedPair]) 
         raise InputError(f"{len(shared)} pairs are in both files, such as one of {question!r}; hold out other pairs")
 
 
-def _trl_prompt(prompt: JudgePrompt, *, chat: bool) -> object:
-    """The prompt as TRL tokenizes it: messages or, for a model without a chat template, the text it continues."""
-    return [dict(message) for message in prompt.messages] if chat else prompt_text(prompt.messages, "\n")
+def _trl_prompt(prompt: str | tuple[ChatTurn, ...]) -> object:
+    return prompt if isinstance(prompt, str) else [turn.model_dump() for turn in prompt]

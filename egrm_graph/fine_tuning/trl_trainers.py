@@ -23,7 +23,7 @@ from egrm_graph.fine_tuning.token_rows import TokenRow
 from egrm_graph.training.trainer import checkpointing_arguments, on_gpu
 
 if TYPE_CHECKING:
-    from transformers import Trainer, TrainerCallback
+    from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 Rewarder = Callable[..., list[float | None]]
 """A reward function as TRL calls it: with prompts, completions, their token ids, and the other columns of the rows."""
@@ -82,6 +82,7 @@ def reinforced_trainer(
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
+    _disable_attention_dropout(base.model)
     steps = config.n_steps(len(prompts))
     order = prompt_order(len(prompts), steps * config.batch_size // config.group_size, config.seed)
     served = {"vllm_server_base_url": config.vllm_url} if config.vllm_url else {}
@@ -159,6 +160,13 @@ def _arguments(config: FineTuning, steps: int, checkpoints: Path) -> dict[str, A
         "report_to": [],
         "disable_tqdm": True,
     }
+
+
+def _disable_attention_dropout(model: PreTrainedModel) -> None:
+    """Disable the dropout that is not a module, which TRL does not find."""
+    for module in model.modules():
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = 0.0
 
 
 def _quiet(trainer: Trainer) -> Trainer:
