@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.embedded_worker import EmbeddedWorker
@@ -16,10 +17,10 @@ from egrm_graph.fine_tuning.generator_questions import AnsweredQuestion
 from egrm_graph.fine_tuning.generator_settings import GeneratorTraining
 from egrm_graph.fine_tuning.language_model import LanguageModel
 from egrm_graph.fine_tuning.mixture_draws import mixture_parts
-from egrm_graph.parts import Parts, assemble
+from egrm_graph.parts import Parts, assemble, scorer_folder
 from egrm_graph.settings import Settings
 from egrm_graph.strategies.strategy import NODE
-from egrm_graph.training.output import base_name
+from egrm_graph.training.output import base_name, base_sha256
 from egrm_graph.verification import Asked, Message
 
 ROWS_AT_ONCE = 256
@@ -32,6 +33,14 @@ def generator_name(config: GeneratorTraining) -> str:
     return config.known_as or (trained_as if isinstance(trained_as, str) else base_name(config.base))
 
 
+def scorer_origin(config: GeneratorTraining) -> dict[str, Any]:
+    """Which scorer a training depends on; empty without one."""
+    folder = scorer_folder(_settings(config))
+    if folder is None:
+        return {}
+    return {"scorer": base_name(str(folder)), "scorer_sha256": base_sha256(str(folder))}
+
+
 def generator_parts(config: GeneratorTraining, base: LanguageModel) -> Parts:
     """The parts of a graph whose model is this one in memory, with one path for a question.
 
@@ -39,7 +48,15 @@ def generator_parts(config: GeneratorTraining, base: LanguageModel) -> Parts:
         SettingsError: the task judges candidates, or a name is unknown.
         ModelError: the scorer cannot be loaded.
     """
-    settings = Settings(
+    settings = _settings(config)
+    generation = base.model.generation_config
+    worker = EmbeddedWorker(base.model, base.tokenizer, name=settings.model, max_batch_rows=ROWS_AT_ONCE)
+    base.model.generation_config = generation  # the worker replaced it, and the trained model is saved with it
+    return mixture_parts(assemble(settings, EmbeddedClient(worker)))
+
+
+def _settings(config: GeneratorTraining) -> Settings:
+    return Settings(
         engine="embedded",
         model=generator_name(config),
         task=config.task,
@@ -52,10 +69,6 @@ def generator_parts(config: GeneratorTraining, base: LanguageModel) -> Parts:
         path_thinking=config.thinking,
         seed=config.seed,
     )
-    generation = base.model.generation_config
-    worker = EmbeddedWorker(base.model, base.tokenizer, name=settings.model, max_batch_rows=ROWS_AT_ONCE)
-    base.model.generation_config = generation  # the worker replaced it, and the trained model is saved with it
-    return mixture_parts(assemble(settings, EmbeddedClient(worker)))
 
 
 def path_prompts(parts: Parts, questions: Sequence[AnsweredQuestion]) -> list[list[Message]]:

@@ -22,7 +22,7 @@ from egrm_graph.fine_tuning.fine_tuning_run import FineTuned, FineTuningRun, fin
 from egrm_graph.fine_tuning.generator_figures import generator_figures
 from egrm_graph.fine_tuning.generator_measurement import answer_questions
 from egrm_graph.fine_tuning.generator_plots import generator_plots
-from egrm_graph.fine_tuning.generator_prompts import generator_name, generator_parts, path_prompts
+from egrm_graph.fine_tuning.generator_prompts import generator_name, generator_parts, path_prompts, scorer_origin
 from egrm_graph.fine_tuning.generator_questions import AnsweredQuestion, read_answered_questions, refuse_shared
 from egrm_graph.fine_tuning.generator_settings import GeneratorTraining
 from egrm_graph.fine_tuning.language_model import LanguageModel, end_ids, most_tokens
@@ -74,7 +74,7 @@ def train_generator(
     def train(run: FineTuningRun) -> None:
         (_reinforce if config.reinforce else _supervise)(config, run)
 
-    origin = partial(origin_of, config, known_as=generator_name(config))
+    origin = partial(origin_of, config, known_as=generator_name(config), **scorer_origin(config))
     return run_fine_tuning(config, origin, train, resume=resume, overwrite=overwrite, observer=observer)
 
 
