@@ -44,6 +44,9 @@ class BenchRow:
     p50_s: float | None
     """None if time was not measured."""
     p95_s: float | None
+    rewardbench: Estimate | None = None
+    """The accuracy on pairs by RewardBench's parser; see `verdict_parsers`. None for a derived method, or if not every
+    question is a pair."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ def _row(name: str, series: Mapping[str, _Series], unfair: Collection[str]) -> B
         ),
         p50_s=float(np.percentile(times, 50)) if times else None,
         p95_s=float(np.percentile(times, 95)) if times else None,
+        rewardbench=mean_of_all([result.rewardbench for result in own.results]),
     )
 
 
@@ -150,6 +154,12 @@ def _rival(name: str, series: Mapping[str, _Series]) -> str | None:
 
 def _mean(values: _Values) -> Estimate:
     return bootstrap(values[None, :], lambda columns: float(columns[0].mean()))
+
+
+def mean_of_all(values: Sequence[float | None]) -> Estimate | None:
+    """The mean of the values; None if one is missing, or there are none."""
+    known = [value for value in values if value is not None]
+    return _mean(np.array(known)) if known and len(known) == len(values) else None
 
 
 def _points(one: _Series, other: _Series) -> Estimate:

@@ -42,6 +42,8 @@ class MethodResult:
     """Paths that the model completed."""
     unreadable_paths: int
     """Those of them without an answer."""
+    rewardbench: float | None = None
+    """How right the verdict on a pair is by RewardBench's parser. None for anything else, and in earlier results."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ class BenchPlan:
                     unreadable_fast=outcome.fast_answers.unreadable,
                     paths=outcome.paths.n,
                     unreadable_paths=outcome.paths.unreadable,
+                    rewardbench=outcome.rewardbench,
                 )
 
         tasks = [asyncio.create_task(one(question)) for question in questions]

@@ -27,7 +27,15 @@ from egrm_graph.benchmark.baselines import (
     one_by_one,
     weighted,
 )
-from egrm_graph.benchmark.demo_methods import Method, Outcome, Texts, always_reason, is_right, outcome_of
+from egrm_graph.benchmark.demo_methods import (
+    Method,
+    Outcome,
+    Texts,
+    always_reason,
+    is_right,
+    outcome_of,
+    rewardbench_of,
+)
 from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.clients.saved_draws import NOT_DRAWN, SavedDraws
 from egrm_graph.errors import InputError, SettingsError
@@ -105,6 +113,7 @@ class MethodBuilder:
                 cancelled_tokens=paths.usage["cancelled_tokens"],
                 paths=Texts.of(paths.paths),
                 reasons=[path["error"] for path in paths.paths if path["error"] is not None],
+                rewardbench=rewardbench_of(question, chosen),
             )
 
         return answer

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from egrm_graph.benchmark.bench_figures import BenchRow
 from egrm_graph.benchmark.bench_folder import MethodResult
+from egrm_graph.benchmark.demo_figures import DemoRow
 from egrm_graph.intervals import Estimate
 from egrm_graph.terminal.tables import Column, Table
 
@@ -28,8 +29,13 @@ HEADINGS = (
 )
 
 
+REWARDBENCH = "by RewardBench"
+"""The heading of a second accuracy, next to the first; only for pairs."""
+PARSERS = "A pair without a verdict, or with a tie in place of a winner, is wrong; by RewardBench, it is half right."
+
+
 def cells(row: BenchRow) -> tuple[str, ...]:
-    """The cells of one row."""
+    """The cells of one row, without the accuracy by RewardBench."""
     short = "" if row.short_by is None else f"{row.short_of} by {row.short_by.points().lstrip('+')}"
     return (
         row.method,
@@ -45,6 +51,22 @@ def cells(row: BenchRow) -> tuple[str, ...]:
     )
 
 
+def judges_pairs(rows: Sequence[BenchRow | DemoRow]) -> bool:
+    """Whether the table has the accuracy by RewardBench, too."""
+    return any(row.rewardbench is not None for row in rows)
+
+
+def _headings(rows: Sequence[BenchRow]) -> tuple[str, ...]:
+    return (*HEADINGS[:2], REWARDBENCH, *HEADINGS[2:]) if judges_pairs(rows) else HEADINGS
+
+
+def _all_cells(row: BenchRow, rows: Sequence[BenchRow]) -> tuple[str, ...]:
+    made = cells(row)
+    if not judges_pairs(rows):
+        return made
+    return (*made[:2], "" if row.rewardbench is None else row.rewardbench.percent(), *made[2:])
+
+
 def _share(share: Estimate | None) -> str:
     return NONE if share is None else f"{share.value:.1%}"
 
@@ -58,15 +80,16 @@ def _seconds(row: BenchRow, seconds: float | None) -> str:
 def table(rows: Sequence[BenchRow], title: str) -> Table:
     """The table for the terminal."""
     names = (HEADINGS[0], HEADINGS[-1])
-    made = Table(*(Column(heading, right=heading not in names) for heading in HEADINGS), title=title)
+    made = Table(*(Column(heading, right=heading not in names) for heading in _headings(rows)), title=title)
     for row in rows:
-        made.add_row(*cells(row))
+        made.add_row(*_all_cells(row, rows))
     return made
 
 
 def markdown(rows: Sequence[BenchRow]) -> str:
     """The table for a README."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells, rows)]
+    headings = _headings(rows)
+    lines = [headings, ("---",) * len(headings), *(_all_cells(row, rows) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from egrm_graph.benchmark.bench_figures import mean_of_all
 from egrm_graph.benchmark.demo_methods import Outcome, Trial
 from egrm_graph.benchmark.held_out import BenchQuestion
 from egrm_graph.intervals import Columns, Estimate, bootstrap, share
@@ -29,6 +30,8 @@ class DemoRow:
     """For all questions. None for the questions of one level."""
     orders_disagree: float | None
     """The share of questions where the orders of the candidates have different winners. None without orders."""
+    rewardbench: Estimate | None = None
+    """The accuracy on pairs by RewardBench's parser; see `verdict_parsers`. None if not every question is a pair."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def rows(trials: Sequence[Trial], questions: Sequence[BenchQuestion], level: int
                 failed=sum(outcome.status != "ok" for outcome in outcomes),
                 seconds=trial.seconds if level is None else None,
                 orders_disagree=_orders_disagree(outcomes),
+                rewardbench=mean_of_all([outcome.rewardbench for outcome in outcomes]),
             )
         )
     return made

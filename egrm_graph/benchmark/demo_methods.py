@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 from egrm_graph.benchmark.held_out import BenchQuestion
+from egrm_graph.benchmark.verdict_parsers import rewardbench_score
 from egrm_graph.clients.client import no_usage
 from egrm_graph.context import Run
 from egrm_graph.deciding.findings import Findings
@@ -62,6 +63,8 @@ class Outcome:
     paths: Texts = NO_TEXTS
     reasons: Sequence[str] = ()
     """Why the status is not `ok`."""
+    rewardbench: float | None = None
+    """How right the verdict on a pair is by RewardBench's parser. None for anything else."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def outcome_of(parts: Parts, question: BenchQuestion, verification: Verification
         fast_answers=Texts.of(verification["samples"]),
         paths=Texts.of(verification["paths"]),
         reasons=verification["reasons"],
+        rewardbench=rewardbench_of(question, verification["answer"]),
     )
 
 
@@ -171,6 +175,7 @@ def decided(parts: Parts, question: BenchQuestion, found: Reasoned) -> Outcome:
         cancelled_tokens=expanded["usage"]["cancelled_tokens"],
         paths=Texts.of(paths),
         reasons=texts(reasons),
+        rewardbench=rewardbench_of(question, decision.answer),
     )
 
 
@@ -189,6 +194,11 @@ def _before_paths(parts: Parts, question: BenchQuestion) -> State:
 def is_right(parts: Parts, question: BenchQuestion, answer: str | None) -> bool:
     """Whether the answer is equivalent to the correct one."""
     return answer is not None and parts.task.same(answer, question.reference)
+
+
+def rewardbench_of(question: BenchQuestion, answer: str | None) -> float | None:
+    """How right the verdict is by RewardBench's parser; None if the question is not a pair."""
+    return rewardbench_score(answer, question.reference) if len(question.candidates) == 2 else None
 
 
 async def run_method(

@@ -87,7 +87,7 @@ def bench(
     from egrm_graph.benchmark.bench_figures import require_sources, rows
     from egrm_graph.benchmark.bench_folder import RESULTS, BenchFolder, BenchPlan, setup_of
     from egrm_graph.benchmark.bench_methods import find_method
-    from egrm_graph.benchmark.bench_output import table, write
+    from egrm_graph.benchmark.bench_output import PARSERS, judges_pairs, table, write
     from egrm_graph.benchmark.question_sets import HELD_OUT, Choice, Levels, read_sets
 
     out, err = standard_output(), Console(stderr=True, highlight=False)
@@ -112,6 +112,8 @@ def bench(
     made = rows(run.results, names)
     out.print(table(made, f"{made[0].questions:,} questions, at most {concurrency} at once"))
     out.print(Text("Tokens are completion tokens per question. Brackets are 95 % intervals.", "dim"))
+    if judges_pairs(made):
+        out.print(Text(PARSERS, "dim"))
     written = [output / RESULTS, *write(output, made, run.results)]
     err.print(Text("written: " + ", ".join(map(str, written))), soft_wrap=True)
 

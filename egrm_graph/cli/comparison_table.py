@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from egrm_graph.benchmark.bench_output import PARSERS, REWARDBENCH, judges_pairs
 from egrm_graph.benchmark.demo_figures import DemoRow, compare, rows
 from egrm_graph.benchmark.demo_methods import Trial
 from egrm_graph.benchmark.held_out import BenchQuestion
@@ -40,6 +41,8 @@ def print_tables(
     )
     out.print(Text(_choosing(scorer)))
     out.print(Text("Tokens are completion tokens per question. Brackets are 95 % intervals.", "dim"))
+    if judges_pairs(rows(trials, questions)):
+        out.print(Text(PARSERS, "dim"))
 
 
 def _choosing(scorer: Scorer | None) -> str:
@@ -51,12 +54,15 @@ def _choosing(scorer: Scorer | None) -> str:
 
 def _table(title: str, made: Sequence[DemoRow]) -> Table:
     judged = any(row.orders_disagree is not None for row in made)
-    headings = ("accuracy", "tokens", "reasoned", *(("orders disagree",) if judged else ()), "not ok", "s")
+    pairs = judges_pairs(made)
+    headings = ["accuracy", *([REWARDBENCH] if pairs else []), "tokens", "reasoned"]
+    headings += [*(["orders disagree"] if judged else []), "not ok", "s"]
     table = Table("method", *(Column(heading, right=True) for heading in headings), title=title)
     for row in made:
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
         disagree = "" if row.orders_disagree is None else f"{row.orders_disagree:.1%}"
-        cells = [row.accuracy.percent(), f"{row.tokens:.1f}", f"{row.escalated:.1%}"]
+        rewardbench = "" if row.rewardbench is None else row.rewardbench.percent()
+        cells = [row.accuracy.percent(), *([rewardbench] if pairs else []), f"{row.tokens:.1f}", f"{row.escalated:.1%}"]
         cells += [*([disagree] if judged else []), str(row.failed), seconds]
         table.add_row(row.method, *cells)
     return table

@@ -50,9 +50,8 @@ async def _judge_pair(parts: Parts, pair: JudgedPair) -> list[Judged]:
         return []
     drawn = await draw_paths(parts.client, parts.strategy(parts.settings), known, Limits())
     judged = []
-    for path, view in drawn.paths:
+    for path, _ in drawn.paths:
         if path["text"] is None:
             raise RunError(f"the held-out pair {pair.id or pair.question[:40]!r} could not be judged: {path['error']}")
-        complete = path["finish_reason"] == "stop"
-        judged.append(Judged.read(task, pair, view, path["text"], path["n_tokens"] or 0, complete=complete))
+        judged.append(Judged.of_path(task, pair, path))
     return judged

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from egrm_graph.clients.client import prompt_text
+from egrm_graph.clients.client import Completion, prompt_text, started_turn
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.embedded_worker import EmbeddedWorker
 from egrm_graph.errors import InputError, SettingsError
@@ -22,7 +22,7 @@ from egrm_graph.fine_tuning.judged_pairs import JudgedPair
 from egrm_graph.fine_tuning.language_model import LanguageModel
 from egrm_graph.parts import Parts, assemble
 from egrm_graph.settings import Settings
-from egrm_graph.strategies.strategy import DrawsIndependently, Known
+from egrm_graph.strategies.strategy import Known, PathCall, Round
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.training.output import base_name
 from egrm_graph.verification import Asked, Message, View
@@ -101,23 +101,38 @@ def judge_prompts(parts: Parts, pairs: Sequence[JudgedPair]) -> list[JudgePrompt
     """The prompts of all pairs, in every order. Pairs without two different candidates have none.
 
     Raises:
-        SettingsError: the strategy draws its paths in several rounds.
+        SettingsError: no single prompt leads to a judgment of the strategy.
         InputError: the task cannot judge a pair.
     """
-    strategy = parts.strategy(parts.settings)
-    if not (isinstance(strategy, DrawsIndependently) and strategy.independent):
-        raise SettingsError(
-            f"the strategy {strategy.name!r} draws a path in more than one call, so no single prompt leads to its "
-            "judgment; set strategy (--strategy) to one that draws independent paths, such as 'plain'"
-        )
     return [prompt for i, pair in enumerate(pairs) for prompt in _prompts(parts, pair, i)]
 
 
-def _prompts(parts: Parts, pair: JudgedPair, i: int) -> Iterator[JudgePrompt]:
+def _prompts(parts: Parts, pair: JudgedPair, i: int) -> list[JudgePrompt]:
     try:
         known = known_of(parts, pair)
     except InputError as error:
         raise InputError(f"pair {pair.id if pair.id is not None else i + 1} cannot be judged: {error}") from error
-    if known.views:
-        for call, view in parts.strategy(parts.settings).next_calls(known):
-            yield JudgePrompt(call.prompt, view, pair)
+    return [JudgePrompt(call.prompt, view, pair) for call, view in _only_calls(parts, known)] if known.views else []
+
+
+def _only_calls(parts: Parts, known: Known) -> Sequence[PathCall]:
+    """The calls of a strategy that draws each path in one call.
+
+    Raises:
+        SettingsError: it does not, or it starts the judge's turn.
+    """
+    strategy = parts.strategy(parts.settings)
+    calls = strategy.next_calls(known)
+    views = known.path_views()
+    answered = known.after(Round(calls, [[Completion("", "stop", 0)] for _ in calls]))
+    if [id(call.view) for call in calls] != [id(view) for view in views] or strategy.next_calls(answered):
+        raise SettingsError(
+            f"the strategy {strategy.name!r} draws a path in more than one call, so no single prompt leads to its "
+            "judgment; set strategy (--strategy) to one that needs one call, such as 'plain' or 'mixed'"
+        )
+    if any(started_turn(call.prompt) for call, _ in calls):
+        raise SettingsError(
+            f"the strategy {strategy.name!r} starts the reply of the judge, which cannot be trained; set strategy "
+            "(--strategy) to one whose prompts end with the user's turn, such as 'plain'"
+        )
+    return calls

@@ -1,7 +1,7 @@
 """Figures about judgments: how many verdicts are right, how long they are, and whether their structure fits.
 
-A verdict that cannot be read counts in two ways, because published figures differ by it: as wrong (strict), or as half
-right, as in RewardBench (Lambert et al. 2024, arXiv:2403.13787).
+A verdict that cannot be read, or that is a tie in place of a winner, counts in two ways, because published figures
+differ by it: as wrong (strict), or as half right, as in RewardBench (Lambert et al. 2024, arXiv:2403.13787).
 
 A structure fits its domain if it covers breadth where preferences decide, and depth where correctness does. Source:
 Mix-GRM, arXiv:2603.01571.
@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
+from egrm_graph.deciding.outcomes import TIE
 from egrm_graph.fine_tuning.judged_pairs import Domain, JudgedPair
 from egrm_graph.tasks.judging import Judging
-from egrm_graph.verification import Structure, View
+from egrm_graph.verification import Path, Structure, View
 
 FITTING: Mapping[Domain, Structure] = MappingProxyType({"preference": "breadth", "correctness": "depth"})
 """The structure that fits each domain."""
@@ -39,9 +40,21 @@ class Judged(NamedTuple):
         structure = judgment.structure if task.format.has_units else None
         return cls(pair.reference, judgment.verdict, n_tokens, structure, pair.domain)
 
+    @classmethod
+    def of_path(cls, task: Judging, pair: JudgedPair, path: Path) -> Self:
+        """The judgment of a path that was drawn in the graph."""
+        judgment = path.get("judgment")
+        structure = judgment["structure"] if judgment is not None and task.format.has_units else None
+        return cls(pair.reference, path["answer"], path["n_tokens"] or 0, structure, pair.domain)
+
     @property
     def right(self) -> bool:
         return self.verdict == self.reference
+
+    @property
+    def half_right(self) -> bool:
+        """Whether RewardBench counts it as half right: it names no candidate, and is not the reference."""
+        return not self.right and self.verdict in (None, TIE)
 
     @property
     def fits(self) -> bool | None:
@@ -67,7 +80,7 @@ def _figures(judged: Sequence[Judged]) -> dict[str, float]:
     right, unreadable = share(each.right for each in judged), share(each.verdict is None for each in judged)
     figures = {
         "accuracy": right,
-        "rewardbench_accuracy": right + unreadable / 2,
+        "rewardbench_accuracy": right + share(each.half_right for each in judged) / 2,
         "unreadable": unreadable,
         "tokens": sum(each.n_tokens for each in judged) / len(judged),
     }

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from egrm_graph.scoring.written_text import step_texts
+from egrm_graph.terminal.judgment_text import add_rows, has_parts, summary_of
 from egrm_graph.terminal.tables import UNBOUNDED, Table
 from egrm_graph.terminal.terminal_text import MAX_PIPE_CHARACTERS, bounded, inert, one_line
 from egrm_graph.terminal.tree_text import TreeOutline
@@ -107,15 +108,22 @@ def _paths(verification: Verification, most: int) -> RenderableType:
         answer = "no answer" if path["answer"] is None else bounded(path["answer"], most)
         texts = step_texts(path)
         text = _text(path, most) if texts is None else Text("")
+        judgment = path.get("judgment")
+        parts = judgment if has_parts(judgment) else None
+        text = text if parts is None else Text(summary_of(parts), "dim")
         table.add_row("→" if won else " ", Text(score, style), Text(answer, style), text)
         _steps(table, path.get("steps") or [], texts, most)
+        if parts is not None:
+            add_rows(table, parts, most)
     by_step = f", and the steps of each ({LOWEST} the lowest)" if any(map(_has_steps, verification["paths"])) else ""
     uncalibrated = (
         ", and the scores are not calibrated"
         if verification["calibrated"] is False and not verification["rewards"]
         else ""
     )
-    return _part(f"Reasoning paths: score, answer, text{by_step}{uncalibrated}", table)
+    has_units = any(has_parts(path.get("judgment")) for path in verification["paths"])
+    units = ", and what each principle favors" if has_units else ""
+    return _part(f"Reasoning paths: score, answer, text{by_step}{units}{uncalibrated}", table)
 
 
 def _has_steps(path: Path) -> bool:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from egrm_graph.records.record import Record
+from egrm_graph.terminal.judgment_text import has_parts, summary_of
 from egrm_graph.tracing.run_summary import completion_tokens
 from egrm_graph.verification import Path, Verification
 
@@ -83,6 +84,8 @@ def _of_verdict(verification: Verification) -> Iterator[tuple[str, str]]:
         yield f"path {i}", _path(path)
         if (branch := path.get("branch")) is not None and branch["parent"] is not None:
             yield f"path {i}, branch", f"from path {branch['parent'] + 1} at token {branch['at'] + 1}"
+        if (judgment := path.get("judgment")) is not None and has_parts(judgment):
+            yield f"path {i}, judgment", summary_of(judgment)
         yield f"path {i}, text", _text(path["text"])
     best = verification["best_path"]
     yield "deciding path", NOTHING if best is None else str(best + 1)

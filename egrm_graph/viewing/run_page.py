@@ -20,7 +20,7 @@ from egrm_graph.tracing.encoding import encoded
 from egrm_graph.tracing.run_summary import RunSummary, summary_of
 from egrm_graph.viewing.path_tree import tree_of
 
-STYLES = ("style", "run", "charts", "timeline", "reading", "steps", "tree")
+STYLES = ("style", "run", "charts", "timeline", "reading", "steps", "units", "tree")
 # Each module may import from the ones before it.
 MODULES = (
     "dom",
@@ -29,6 +29,7 @@ MODULES = (
     "differences",
     "tokens",
     "steps",
+    "units",
     "reader",
     "call",
     "timeline",

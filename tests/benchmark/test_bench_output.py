@@ -4,7 +4,7 @@ from pathlib import Path
 
 from egrm_graph.benchmark.bench_figures import rows
 from egrm_graph.benchmark.bench_folder import MethodResult
-from egrm_graph.benchmark.bench_output import cells, markdown, plot, write
+from egrm_graph.benchmark.bench_output import cells, markdown, plot, table, write
 
 RESULTS = [
     MethodResult(method, f"q{i}", right, tokens, 0, method == "always", "ok", 0.5, n_fast, 1, 4, 1)
@@ -48,3 +48,17 @@ def test_figures_results_and_plot_are_written(tmp_path: Path) -> None:
 
     assert parquet.read_table(written[2]).column("completion_tokens").to_pylist() == [10, 10, 100, 100]
     assert plot(ROWS).startswith(b"\x89PNG")
+
+
+def test_pairs_have_a_second_accuracy_by_rewardbench() -> None:
+    scores = (1.0, 0.5, 1.0, 0.0)
+    results = [replace(result, rewardbench=score) for result, score in zip(RESULTS, scores, strict=True)]
+    made = rows(results, ["never", "always"])
+    lines = [line.split(" | ") for line in markdown(made).splitlines()]
+    assert [line[1:4] for line in lines[:1]] == [["accuracy", "by RewardBench", "points over always"]]
+    assert [line[2].partition(" [")[0] for line in lines[2:]] == ["75.0 %", "50.0 %"]
+    assert table(made, "").rows[0][2].startswith("75.0 %")
+    assert "by RewardBench" not in markdown(ROWS)
+    partly = rows([*results[:-1], RESULTS[-1]], ["never", "always"])
+    assert [row.rewardbench is None for row in partly] == [False, True]
+    assert markdown(partly).splitlines()[-1].split(" | ")[2] == ""

@@ -1,10 +1,15 @@
 """The figures of the demo, on outcomes that can be computed by hand."""
 
+import io
+from dataclasses import replace
+
 import pytest
+from rich.console import Console
 
 from egrm_graph.benchmark.demo_figures import compare, report, rows
 from egrm_graph.benchmark.demo_methods import Outcome, Trial, demo_methods, run_method
 from egrm_graph.benchmark.held_out import BenchQuestion, held_out
+from egrm_graph.cli.comparison_table import print_tables
 from egrm_graph.clients.scripted import Item, ScriptedClient
 from egrm_graph.errors import InputError
 from egrm_graph.parts import assemble
@@ -50,6 +55,20 @@ def test_rows_cover_all_questions_or_one_level() -> None:
     assert (row.accuracy.value, row.tokens, row.escalated, row.failed, row.seconds) == (0.75, 50, 0.5, 1, 1.0)
     (row,) = rows([GATED], QUESTIONS, level=2)
     assert (row.accuracy.value, row.tokens, row.escalated, row.failed, row.seconds) == (0.5, 90, 1.0, 1, None)
+
+
+def test_pairs_have_a_second_accuracy_by_rewardbench() -> None:
+    pairs = [replace(question, candidates=("1", "2")) for question in QUESTIONS]
+    scores = (1.0, 0.5, 1.0, 0.0)
+    gated, always = (
+        replace(each, outcomes=[replace(o, rewardbench=score) for o, score in zip(each.outcomes, scores, strict=True)])
+        for each in (GATED, ALWAYS)
+    )
+    assert [row.rewardbench and row.rewardbench.value for row in rows([gated, GATED], pairs)] == [0.625, None]
+    out = io.StringIO()
+    print_tables([gated, always], pairs, Console(file=out, width=200), levels=True, scorer=None)
+    assert out.getvalue().count("by RewardBench") == 4  # three tables and a note
+    assert "62.5 % [" in out.getvalue()
 
 
 def test_the_report_has_every_level() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from egrm_graph.fine_tuning.judgment_figures import Judged, judgment_figures
 
 
-async def test_an_unreadable_verdict_is_wrong_or_half_right() -> None:
+async def test_an_unreadable_verdict_or_a_false_tie_is_wrong_or_half_right() -> None:
     judged = [Judged("A", "A", 10), Judged("A", "B", 20), Judged("B", None, 30), Judged("B", "tie", 40)]
     assert judgment_figures(judged) == {
         "accuracy": 0.25,
-        "rewardbench_accuracy": 0.375,
+        "rewardbench_accuracy": 0.5,
         "unreadable": 0.25,
         "tokens": 25.0,
     }

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from egrm_graph import Verification, build_graph
 from egrm_graph.clients.scripted import Fail, ScriptedClient
+from egrm_graph.judgments.judgment import Judgment, Unit
 from egrm_graph.settings import Settings
 from egrm_graph.terminal.terminal_text import inert, shortened
 from egrm_graph.terminal.verification_text import show
@@ -69,6 +70,35 @@ def test_the_steps_of_a_path_follow_it_with_their_scores_and_the_lowest_is_marke
         ["▾", "0.100", "65-9=57;#57"],
         ["unscored", "no", "answer", "no", "idea"],
     ]
+
+
+def test_the_principles_of_a_judgment_follow_it() -> None:
+    units = (
+        Unit("Correctness", "It has to be right.", "Candidate A\x1b[31m gives 65.", "A"),
+        Unit("Tone", "Be kind.", "Both are.", "MIXED"),
+    )
+    verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    verdict["paths"][0]["judgment"] = Judgment("17+48=65", units, ("unit 3 is lost",), "B").as_record()
+    verdict["paths"][1]["judgment"] = Judgment(None, (), (), "B").as_record()
+    lines = printed(verdict).splitlines()
+    at = lines.index("Reasoning paths: score, answer, text, and what each principle favors")
+    assert [" ".join(line.split()) for line in lines[at + 1 : at + 7]] == [
+        "unscored 56 depth, 2 principles, 1 part lost, the majority contradicts the verdict",
+        "solution 17+48=65",
+        "A Correctness: It has to be right. Candidate A\\x1b[31m gives 65.",
+        "MIXED Tone: Be kind. Both are.",
+        "lost unit 3 is lost",
+        "unscored 57 17+48=65;65-9=57;#57",
+    ]
+
+
+def test_principles_whose_texts_were_not_recorded_have_sub_verdicts_only() -> None:
+    verdict = asked(ScriptedClient(fast=["56", "57", "58", "59", "60"], paths=PATHS))
+    judgment = Judgment(None, (Unit("", "", "", "A"),) * 30, (), "A").as_record()
+    verdict["paths"][0]["judgment"] = judgment
+    lines = [" ".join(line.split()) for line in printed(verdict).splitlines()]
+    assert lines.count("A not recorded") == 24
+    assert "30 principles in all" in lines
 
 
 def test_steps_whose_texts_were_not_recorded_have_scores_only() -> None:

@@ -1,3 +1,4 @@
+from egrm_graph.judgments.judgment import Judgment, Unit
 from egrm_graph.records.record import Source
 from egrm_graph.verification import Message, Vote
 from egrm_graph.viewing.run_comparison import Difference, differences
@@ -68,3 +69,18 @@ def test_a_run_without_a_verdict_differs_in_every_part_of_it() -> None:
     found = {it.what: it.second for it in differences(record(), lost)}
     assert {found["route"], found["answer"], found["question"], found["votes"]} == {"none"}
     assert (found["ending"], found["error"]) == ("failed", "no server")
+
+
+def test_judgments_differ_in_their_structure_and_in_whether_they_agree_with_the_verdict() -> None:
+    units = (Unit("Tone", "Be kind.", "Both are.", "A"),)
+    one, other = (
+        record(verification=verification(paths=[path("A", 0.9, 0, judgment=judgment.as_record())]))
+        for judgment in (Judgment("65", units, (), "A"), Judgment(None, units, (), "B"))
+    )
+    assert [(it.what, it.first, it.second) for it in differences(one, other)] == [
+        (
+            "path 1, judgment",
+            "depth, 1 principle, the majority agrees with the verdict",
+            "plain, 1 principle, the majority contradicts the verdict",
+        )
+    ]

@@ -2,6 +2,7 @@
 
 import { el, folded } from "./dom.js";
 import { reader } from "./reader.js";
+import { judgmentNote, judgmentOf } from "./units.js";
 import { plural } from "./words.js";
 
 function missingReason(record) {
@@ -20,9 +21,10 @@ export function paths(record) {
     );
   const items = itemsOf(verdict.paths, record, "Path", (path, i) => ({
     score: path.score,
-    note: path.error ?? (path.score === null ? path.unscored : null),
+    note: [path.error ?? (path.score === null ? path.unscored : null), noteOn(judgmentOf(path))].filter(Boolean).join("; "),
     won: i === verdict.best_path,
     steps: path.steps?.length ? path.steps : null, // records of earlier versions have none
+    judgment: judgmentOf(path),
   }));
   const left = verdict.best_path ?? 0;
   const other = items.findIndex((item, i) => i !== left && item.answer !== null && item.answer !== items[left].answer);
@@ -73,10 +75,15 @@ function itemsOf(all, record, name, more) {
     missing: each.error,
     score: null,
     steps: null,
+    judgment: null,
     won: false,
     ...more(each, i),
   }));
   return made.map((item, i) => ({ ...item, note: [item.note, ...drawing(all[i])].filter(Boolean).join("; ") }));
+}
+
+function noteOn(judgment) {
+  return judgment === null ? null : judgmentNote(judgment);
 }
 
 /** Notes on how a text was drawn. */

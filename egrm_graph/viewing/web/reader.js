@@ -5,23 +5,28 @@ import { differences } from "./differences.js";
 import { inSteps, longText } from "./longtext.js";
 import { stepList } from "./steps.js";
 import { tokenText } from "./tokens.js";
+import { unitTable } from "./units.js";
 import { count, fixed, plural } from "./words.js";
 
 const COMPARED = 200_000; // the most characters of a text to compare
 
-const MODES = { steps: "Steps", text: "Texts", differences: "Differences", tokens: "Tokens" };
+const MODES = { steps: "Steps", units: "Principles", text: "Texts", differences: "Differences", tokens: "Tokens" };
 
 /**
- * `items`: {name, answer, score, steps, note, nTokens, text, thinking, tokens, missing, won}. `scored` says whether they
- * have scores. `left` and `right` are the items to show first. If any has steps with scores, these are shown first.
+ * `items`: {name, answer, score, steps, judgment, note, nTokens, text, thinking, tokens, missing, won}. `scored` says
+ * whether they have scores. `left` and `right` are the items to show first. If any has principles, these are shown first,
+ * or else steps with scores.
  */
 export function reader(items, { what, noun, scored, left, right, missingReason }) {
   const chosen = { left, right };
-  const withSteps = items.some((item) => item.steps !== null);
-  let mode = withSteps ? "steps" : "text";
+  const has = {
+    steps: items.some((item) => item.steps !== null),
+    units: items.some((item) => item.judgment !== null),
+  };
+  let mode = has.units ? "units" : has.steps ? "steps" : "text";
   const sides = el("div", { class: "sides" });
   const choosers = [];
-  const modes = Object.entries(MODES).filter(([name]) => withSteps || name !== "steps");
+  const modes = Object.entries(MODES).filter(([name]) => has[name] ?? true);
   const switches = modes.map(([name, label]) => {
     const made = button(
       label,
@@ -105,6 +110,7 @@ function side(item, content) {
 
 function contentOf(mode, item, missingReason) {
   if (mode === "tokens") return byToken(item);
+  if (mode === "units" && item.judgment !== null) return unitTable(item, missingReason);
   return mode === "steps" && item.steps !== null ? stepList(item, missingReason) : asText(item, missingReason);
 }
 
