@@ -68,14 +68,14 @@ def mixture(
     overwrite: OverwriteOption = False,
     concurrency: ConcurrencyOption = 32,
 ) -> None:
-    """Draw the texts to fine-tune a generator on: its own fast answers where they are certain and right, and its
-    best-scored right paths elsewhere.
+    """Draw what a generator learns from: short where it is sure, long elsewhere.
 
     Train on --output/mixture.jsonl with `egrm train generator`. A line in is a "question" with a "reference".
 
     Exit status: 0 when every line could be asked, 1 when some could not, 2 when nothing could be asked.
 
-    \fmixture.jsonl has a line for each question with a sample: its "id", its "kind" (short or long), and "prompt" and
+    \fA question whose fast answers are certain and right gives such an answer, and any other one its best-scored right
+    path. mixture.jsonl has a line for each question with a sample: its "id", its "kind" (short or long), and "prompt" and
     "completion" in TRL's form, which its trainers read directly. report.json counts the samples, the questions that are
     certain and wrong, which count as long, and those without a right path, which are left out. draws.jsonl has what
     was drawn, and --resume continues it.
