@@ -145,7 +145,12 @@ async def reasoned(parts: Parts, question: BenchQuestion) -> Reasoned:
 
 async def always_reason(parts: Parts, question: BenchQuestion) -> Outcome:
     """Draw paths and let the scorer choose, as the graph does, without fast answers first. `path_stopping` applies."""
-    state, expanded, scored = await reasoned(parts, question)
+    return decided(parts, question, await reasoned(parts, question))
+
+
+def decided(parts: Parts, question: BenchQuestion, found: Reasoned) -> Outcome:
+    """The outcome of these paths alone."""
+    state, expanded, scored = found
     paths, reasons = scored["paths"], [*expanded["reasons"], *scored["reasons"]]
     decision = parts.task.decide(
         Findings(

@@ -22,6 +22,8 @@ from egrm_graph.cli.bench import bench
 from egrm_graph.cli.calibrate import calibrate
 from egrm_graph.cli.demo import demo
 from egrm_graph.cli.fine_tune import judge
+from egrm_graph.cli.fine_tune_generator import generator
+from egrm_graph.cli.mixture import mixture
 from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
@@ -95,7 +97,7 @@ def _add(group: typer.Typer, command: Callable[..., None], name: str | None = No
     group.command(name, help=reflowed(command.__doc__ or ""), epilog=epilog)(command)
 
 
-for takes_settings in (ask, verify, demo, bench, trees, rollouts):
+for takes_settings in (ask, verify, demo, bench, trees, rollouts, mixture):
     _add(app, takes_settings, epilog=_ENVIRONMENT)
 for takes_none in (attack, replay, calibrate):
     _add(app, takes_none)
@@ -103,6 +105,7 @@ _add(app, serve_model, "serve-model")
 _add(train, scorer)
 _add(train, process_reward, "process-reward")
 _add(train, judge)
+_add(train, generator)
 _add(train, ablation)
 app.add_typer(train, name="train")
 app.add_typer(trace, name="trace")

@@ -23,8 +23,12 @@ SHARES = {
     "accuracy": "right verdicts",
     "unreadable": "unreadable",
     "fit": "fitting structures",
+    "direct": "answered directly",
+    "fast_accuracy": "fast answers right",
+    "path_accuracy": "one path right",
+    "path_unreadable": "unreadable paths",
 }
-NUMBERS = ("tokens", "loss")
+NUMBERS = ("tokens", "path_tokens", "score", "right_if_scored", "calibration_error", "loss")
 
 
 class TrainingProgress:

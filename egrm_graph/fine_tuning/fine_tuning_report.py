@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-NUMBERS = ("loss", "tokens", "entropy")
+NUMBERS = ("loss", "tokens", "entropy", "score", "calibration_error")
 """Ends of the names of figures that are not shares."""
 
 

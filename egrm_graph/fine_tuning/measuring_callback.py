@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,18 @@ def measuring(measure: Measure, every: int, observer: TrainingObserver) -> Train
 
 
 def noting(names: Mapping[str, str], observer: TrainingObserver) -> TrainerCallback:
-    """Note these figures of the trainer's log, each with its label, whenever it logs them."""
+    """Note these figures of the trainer's log, each with its label, whenever it logs them. A mean over nothing, such as
+    the reward of a step without rewards, is logged as None or NaN, and left out."""
     from transformers import TrainerCallback
 
     class Noting(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ARG002 all are passed
-            parts = [f"{label} {logs[name]:.3g}" for name, label in names.items() if name in (logs or {})]
+            known = {
+                name: value
+                for name, value in (logs or {}).items()
+                if isinstance(value, int | float) and not math.isnan(value)
+            }
+            parts = [f"{label} {known[name]:.3g}" for name, label in names.items() if name in known]
             if parts:
                 observer.noted(f"step {state.global_step} of {state.max_steps}: {', '.join(parts)}")
 

@@ -8,10 +8,12 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from egrm_graph.cli import app
+from egrm_graph.cli.fine_tune_generator import COMMON as COMMON_OF_GENERATORS
 from egrm_graph.cli.setting_options import with_fields
 from egrm_graph.cli.shared_options import COMMON, Options
 from egrm_graph.cli.train import COMMON as COMMON_IN_TRAINING
 from egrm_graph.cli.train import COMMON_OF_PROCESS
+from egrm_graph.fine_tuning.generator_settings import GeneratorTraining
 from egrm_graph.settings import Settings
 from egrm_graph.training.training_settings import ProcessTraining, ScorerTraining
 
@@ -23,8 +25,10 @@ COMMANDS = [
     (["demo"], COMMON.keys(), SETTINGS),
     (["bench"], COMMON.keys(), SETTINGS),
     (["rollouts"], COMMON.keys(), SETTINGS),
+    (["mixture"], COMMON.keys(), SETTINGS),
     (["train", "scorer"], COMMON_IN_TRAINING.keys(), set(ScorerTraining.model_fields)),
     (["train", "process-reward"], COMMON_OF_PROCESS.keys(), set(ProcessTraining.model_fields)),
+    (["train", "generator"], COMMON_OF_GENERATORS.keys(), set(GeneratorTraining.model_fields)),
     (
         ["train", "ablation"],
         COMMON_IN_TRAINING.keys() - {"objective"},
@@ -43,7 +47,8 @@ def help_of(command: list[str], option: str = "--help", columns: int = 80) -> st
 def listed(output: str, names: set[str]) -> set[str]:
     """The settings of these names that the output lists, as an option or as an argument."""
     found = {name.removeprefix("--").replace("-", "_") for name in re.findall(r"(?<=│ )[ *]*(--[a-z-]+)", output)}
-    return names & (found | ({"rollouts"} if "ROLLOUTS" in output else set()))
+    arguments = {name for name in ("rollouts", "data") if name.upper() in output}
+    return names & (found | arguments)
 
 
 @pytest.mark.parametrize(("command", "common", "settings"), COMMANDS, ids=NAMES)
