@@ -10,6 +10,7 @@ from egrm_graph import RunSettings, Settings, build_graph
 from egrm_graph.errors import ModelError, SettingsError
 from egrm_graph.parts import assemble
 from egrm_graph.runtime.bundled_models import bundled
+from egrm_graph.scoring.scorer import Unscored
 from egrm_graph.settings import BUNDLED_SCORER, BUNDLED_TREE_SCORER
 from egrm_graph.tracing.opening import open_store
 from egrm_graph.tracing.store_reading import records
@@ -29,7 +30,7 @@ class Constant:
         self.name = name
         self._score = score
 
-    async def score(self, question: str, paths: Sequence[str]) -> list[float]:
+    async def score(self, question: str, paths: Sequence[str]) -> list[float | Unscored]:
         return [self._score for _ in paths]
 
     async def aclose(self) -> None: ...
