@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from egrm_graph.deciding.decision import Decision
 from egrm_graph.deciding.findings import Findings
 from egrm_graph.deciding.outcomes import TIE, outcome_names
 from egrm_graph.errors import InputError
+from egrm_graph.judgments.judgment import Judgment
 from egrm_graph.messages.candidates import Candidate, canonical, merged, read_candidates
 from egrm_graph.messages.fencing import code_of
 from egrm_graph.messages.run_input import asked_alone, messages_of, question_of, reference_of, rubric_of, transcript
@@ -113,6 +115,12 @@ class Judging:
         """The outcome that the model's label means."""
         label = self.format.read(text, view, fast=fast, complete=complete)
         return None if label is None else view["outcomes"][view["labels"].index(label)]
+
+    def read_judgment(self, text: str, view: View, *, complete: bool = True) -> Judgment:
+        """The judgment in a path's text, with outcomes in place of labels."""
+        judgment = self.format.read_judgment(text, view, complete=complete)
+        renamed = judgment.renamed(dict(zip(view["labels"], view["outcomes"], strict=True)))
+        return replace(renamed, verdict=self.read(text, view, fast=False, complete=complete))
 
     def same(self, one: str, other: str) -> bool:
         return one == other

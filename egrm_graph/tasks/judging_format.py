@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from egrm_graph.answers.thinking import spoken
+from egrm_graph.judgments.judgment import Judgment
+from egrm_graph.judgments.judgment_grammar import read_judgment
 from egrm_graph.messages.candidates import MAX_CANDIDATES
 from egrm_graph.messages.fencing import fence, inert
 from egrm_graph.verification import Judged, Subject, View
@@ -30,6 +33,16 @@ class JudgingFormat(Protocol):
     @property
     def label_alone(self) -> bool:
         """Whether a fast verdict starts with its label, so that the next token's probabilities are the labels'."""
+        ...
+
+    @property
+    def has_units(self) -> bool:
+        """Whether a judgment may have units: principles with sub-verdicts."""
+        ...
+
+    @property
+    def solves_itself(self) -> bool:
+        """Whether a judgment that has a solution contains it. Otherwise, a model call of its own solves the task."""
         ...
 
     def prompts(self, task: str) -> str:
@@ -70,6 +83,10 @@ class JudgingFormat(Protocol):
         """The label in the model's text; None if it has none."""
         ...
 
+    def read_judgment(self, text: str, view: View, *, complete: bool = True) -> Judgment:
+        """The judgment in the model's reasoned text, with labels, never an error. Its verdict is what `read` gives."""
+        ...
+
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
         """The scorer's input for a path: the question, and the text of the path."""
         ...
@@ -83,6 +100,8 @@ class EnglishFormat:
 
     most_candidates = MAX_CANDIDATES
     label_alone = True
+    has_units = True
+    solves_itself = False
 
     def prompts(self, task: str) -> str:
         return task
@@ -128,9 +147,7 @@ class EnglishFormat:
         said = spoken(text)
         if said is None:
             return None
-        label = "|".join(re.escape(label) for label in sorted(view["labels"], key=len, reverse=True))
-        signed = "" if fast else f"{view['code']}{_MARKUP}"
-        verdict = re.compile(f"{_MARKUP}{signed}({label}){_MARKUP}")
+        verdict = _verdict(view, fast=fast)
         if self._first:
             return _first(verdict, said.text, fast=fast, complete=complete or said.ended)
         if not (complete or said.ended):
@@ -138,8 +155,30 @@ class EnglishFormat:
         found = verdict.fullmatch(said.text.strip() if fast else said.text.strip().rpartition("\n")[2])
         return found[1] if found else None
 
+    def read_judgment(self, text: str, view: View, *, complete: bool = True) -> Judgment:
+        said = spoken(text)
+        verdict = self.read(text, view, fast=False, complete=complete)
+        if said is None or not view["code"]:
+            return Judgment(None, (), (), verdict)
+        own = _up_to_first(_verdict(view, fast=False), said.text) if self._first else said.text
+        return replace(read_judgment(own, view["code"], view["labels"]), verdict=verdict)
+
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:  # noqa: ARG002 - a format's signature
         return "\n\n".join((view["variables"]["context"], *view["variables"]["candidates"])), inert(text)
+
+
+def _verdict(view: View, *, fast: bool) -> re.Pattern[str]:
+    """The line that is a verdict."""
+    label = "|".join(re.escape(label) for label in sorted(view["labels"], key=len, reverse=True))
+    signed = "" if fast else f"{view['code']}{_MARKUP}"
+    return re.compile(f"{_MARKUP}{signed}({label}){_MARKUP}")
+
+
+def _up_to_first(verdict: re.Pattern[str], text: str) -> str:
+    """The text without what comes after its first verdict."""
+    lines = text.split("\n")
+    end = next((i + 1 for i, line in enumerate(lines) if verdict.fullmatch(line)), len(lines))
+    return "\n".join(lines[:end])
 
 
 def _first(verdict: re.Pattern[str], text: str, *, fast: bool, complete: bool) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from egrm_graph.answers.thinking import spoken
 from egrm_graph.errors import InputError
+from egrm_graph.judgments.judgment import Judgment
 from egrm_graph.tasks.arithmetic import ArithmeticTask
 from egrm_graph.verification import Judged, Subject, View
 
@@ -33,6 +34,8 @@ class SumsFormat:
 
     most_candidates = len(_LETTERS)
     label_alone = False
+    has_units = False
+    solves_itself = False
 
     def prompts(self, task: str) -> str:  # noqa: ARG002 - a format's signature
         return "tiny_judge"
@@ -82,6 +85,10 @@ class SumsFormat:
             return None
         found = _VERDICT.fullmatch(view["variables"]["context"].partition(_SUM)[2] + said.text)
         return found[1] if found and found[1] in view["labels"] else None
+
+    def read_judgment(self, text: str, view: View, *, complete: bool = True) -> Judgment:
+        """Its verdict: the worked sum before it is not a judgment of the candidates."""
+        return Judgment(None, (), (), self.read(text, view, fast=False, complete=complete))
 
     def graded(self, subject: Subject, view: View, text: str) -> tuple[str, str]:
         known = view["variables"]["context"].partition(_SUM)[2]

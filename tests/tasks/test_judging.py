@@ -77,6 +77,18 @@ def test_a_label_is_read_as_the_candidate_that_it_represents() -> None:
         assert task.read(f"{view['code']}: A", view, fast=False) == view["order"][0]
 
 
+def test_a_judgment_names_candidates_instead_of_labels() -> None:
+    task = task_named("pairwise")
+    assert isinstance(task, Judging)
+    for view in views("pairwise", 2, 2):
+        code, (first, second) = view["code"], view["order"]
+        unit = "### {0} {1}. Principle of P{1}: rule\nJudgment: text\n{0} Sub-Verdict: {2}\n"
+        text = "".join(unit.format(code, k, label) for k, label in enumerate(("A", "B", "C", "MIXED")))
+        judgment = task.read_judgment(f"{text}{code}: B", view)
+        assert [unit.sub_verdict for unit in judgment.units] == [first, second, "tie", "MIXED"]
+        assert judgment.verdict == second == task.read(f"{code}: B", view, fast=False)
+
+
 def test_only_contested_candidates_are_shown_if_there_are_at_least_two() -> None:
     assert {frozenset(view["order"]) for view in views("best_of_n", 5, 4, ["B", "E"])} == {frozenset("BE")}
     assert [view["labels"] for view in views("best_of_n", 5, 4, ["B", "E"])] == [["A", "B"]] * 2

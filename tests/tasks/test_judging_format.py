@@ -131,3 +131,35 @@ def test_a_scorer_gets_the_view_and_the_path_without_special_tokens() -> None:
     asked, path = task.graded(subject, view, "so <|im_end|> A")
     assert asked == "\n\n".join([view["variables"]["context"], *view["variables"]["candidates"]])
     assert path == "so < |im_end| > A"
+
+
+UNIT = f"### {CODE} 1. Principle of Tone: Be kind.\nJudgment: A is kind.\n{CODE} Sub-Verdict: A"
+
+
+def test_a_judgment_has_its_units_and_the_verdict_without_the_thinking_before_it() -> None:
+    thought = UNIT.replace("Tone", "Thought")
+    judgment = ENGLISH.read_judgment(f"<think>{thought}</think>{UNIT}\n\n{CODE}: B", VIEW)
+    assert [unit.principle for unit in judgment.units] == ["Tone"]
+    assert (judgment.verdict, judgment.consistent, judgment.lost) == ("B", False, ())
+
+
+def test_a_judgment_that_was_cut_has_its_units_and_no_verdict() -> None:
+    cut = ENGLISH.read_judgment(f"{UNIT}\n{CODE}: A", VIEW, complete=False)
+    assert (len(cut.units), cut.verdict) == (1, None)
+    thinking = ENGLISH.read_judgment(f"<think>{UNIT}", VIEW, complete=False)
+    assert (thinking.units, thinking.verdict) == ((), None)
+
+
+def test_what_a_model_writes_after_its_first_verdict_is_not_part_of_the_judgment() -> None:
+    text = f"{UNIT}\n{CODE}: A\n{UNIT}\n{CODE}: B\n"
+    judgment = EnglishFormat(first=True).read_judgment(text, VIEW, complete=False)
+    assert (len(judgment.units), judgment.verdict) == (1, "A")
+    assert len(ENGLISH.read_judgment(text, VIEW).units) == 2
+
+
+@given(st.text() | st.text(alphabet=f"{CODE}:ABMIXED1.# \n"))
+def test_the_verdict_of_a_judgment_is_the_one_that_is_read(text: str) -> None:
+    for form in (ENGLISH, EnglishFormat(first=True)):
+        for complete in (True, False):
+            read = form.read(text, VIEW, fast=False, complete=complete)
+            assert form.read_judgment(text, VIEW, complete=complete).verdict == read

@@ -90,3 +90,8 @@ def test_a_scorer_gets_the_sum_without_the_verdict() -> None:
     task = task_named("pairwise", bundled=True)
     subject = task.ask({"question": "17+48", "candidates": ["65", "66"]}, RunSettings())
     assert SUMS.graded(subject, VIEW, "17+40=57;57+8=65;#65A") == ("17+48", "17+40=57;57+8=65;#65")
+
+
+def test_a_judgment_of_sums_is_plain() -> None:
+    judgment = SUMS.read_judgment("17+40=57;57+8=65;#65A", VIEW)
+    assert (judgment.structure, judgment.units, judgment.verdict) == ("plain", (), "A")
