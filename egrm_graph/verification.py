@@ -9,6 +9,8 @@ from typing_extensions import TypedDict
 
 Route = Literal["direct", "reasoned"]
 Status = Literal["ok", "degraded", "abstained"]
+Structure = Literal["plain", "breadth", "depth"]
+"""How a judgment of candidates is built: in breadth, by many principles; in depth, from a solution of the task."""
 
 
 class Message(TypedDict):
@@ -198,15 +200,44 @@ class Branch(TypedDict):
     """Its tokens, the shared ones included."""
 
 
+class JudgmentUnit(TypedDict):
+    """What a judge found under one principle."""
+
+    principle: str
+    rule: str
+    """What the principle asks of a candidate."""
+    judgment: str
+    """How the candidates meet it. In a record without texts, this and the two before it are empty."""
+    sub_verdict: str
+    """The outcome that this principle favors, or `MIXED`."""
+
+
+class PathJudgment(TypedDict):
+    """What a path on candidates consists of. Its verdict is the path's answer."""
+
+    structure: Structure
+    """`depth` if the task was solved first; `breadth` if there are at least four principles; else `plain`."""
+    solution: str | None
+    """The solution that the candidates were judged against. A record without texts does not have it."""
+    units: list[JudgmentUnit]
+    lost: list[str]
+    """Why each part that could not be read is missing from the units."""
+    consistent: bool | None
+    """Whether the majority of the sub-verdicts is the verdict; None if there is no majority or no verdict."""
+
+
 class Path(Sample):
     """One reasoning path, with its score in [0, 1], or None and the reason."""
 
     score: float | None
     unscored: str | None
     steps: NotRequired[list[PathStep] | None]
-    """The score of each step, if steps are scored. Records of earlier versions do not have this field, or the next."""
+    """The score of each step, if steps are scored. Records of earlier versions do not have this field, or the next
+    two."""
     branch: NotRequired[Branch | None]
     """Where it belongs in its tree; None for a path of no tree."""
+    judgment: NotRequired[PathJudgment | None]
+    """What it consists of, if it judges candidates; None without candidates, and for a lost path."""
 
 
 class Vote(TypedDict):

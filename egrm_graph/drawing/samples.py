@@ -11,6 +11,7 @@ from typing import cast
 from egrm_graph.clients.client import Completion, started_turn
 from egrm_graph.drawing.calls import Call, Lost
 from egrm_graph.reasons import Reason, ReasonCode
+from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
 from egrm_graph.verification import Path, Sample, View
 
@@ -96,7 +97,10 @@ def path_of(outcome: Completion | Lost, call: Call, view: View, task: Task) -> P
 
     start = started_turn(call.prompt)
     sample = sample_of(outcome, call.seeds[0], call.request_id, read, view["order"], start=start)
-    return cast("Path", {**sample, "score": None, "unscored": None})
+    path = cast("Path", {**sample, "score": None, "unscored": None})
+    if isinstance(task, Judging) and (text := path["text"]) is not None:
+        path["judgment"] = task.read_judgment(text, view, complete=path["finish_reason"] == "stop").as_record()
+    return path
 
 
 def lost_reasons(code: ReasonCode, outcomes: Sequence[object]) -> list[Reason]:

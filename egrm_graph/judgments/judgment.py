@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+
+from egrm_graph.verification import JudgmentUnit, PathJudgment, Structure
 
 MIXED = "MIXED"
 """The sub-verdict of a principle that favors no candidate."""
 BREADTH_AT = 4
 """A judgment without a solution covers breadth from this many principles on. Differs: the paper counts principles, too,
 and gives no number."""
-
-Structure = Literal["plain", "breadth", "depth"]
-STRUCTURES: tuple[Structure, ...] = ("plain", "breadth", "depth")
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,16 @@ class Judgment:
         units = (replace(unit, sub_verdict=names.get(unit.sub_verdict, unit.sub_verdict)) for unit in self.units)
         verdict = None if self.verdict is None else names.get(self.verdict, self.verdict)
         return replace(self, units=tuple(units), verdict=verdict)
+
+    def as_record(self) -> PathJudgment:
+        """The judgment as plain values. The verdict is not part of them: a record has it as the path's answer."""
+        return PathJudgment(
+            structure=self.structure,
+            solution=self.solution,
+            units=[JudgmentUnit(**asdict(unit)) for unit in self.units],
+            lost=list(self.lost),
+            consistent=self.consistent,
+        )
 
 
 def majority_of(sub_verdicts: Sequence[str]) -> str | None:

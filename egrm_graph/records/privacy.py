@@ -19,6 +19,7 @@ Redactor = Callable[[str], str]
 WITHHELD = "(withheld)"
 _SECRET_NAME = re.compile(r"key|token|secret|passw|authori[sz]ation|cookie|credential", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+[^\s,;'\"]+")
+_UNIT_TEXTS = ("principle", "rule", "judgment")
 _FRAMEWORK_PREFIXES = ("langgraph_", "checkpoint_", "ls_", "egrm_", "__")
 
 
@@ -184,12 +185,26 @@ def _with_drawn(verdict: Verification | None, change: Callable[[Any], Any]) -> A
 
 
 def _without_text(sample: Any) -> Any:
-    return {**sample, "text": None, "thinking": None, "logprobs": None, "top_logprobs": None}
+    without = {**sample, "text": None, "thinking": None, "logprobs": None, "top_logprobs": None}
+    if (judgment := sample.get("judgment")) is None:
+        return without
+    units = [{**unit, **dict.fromkeys(_UNIT_TEXTS, "")} for unit in judgment["units"]]
+    return {**without, "judgment": {**judgment, "units": units, "solution": None}}
+
+
+def _judgment(path: Any, text: Redactor) -> dict[str, Any]:
+    """The judgment of a path, if it has one, with its texts changed. Sub-verdicts only name candidates."""
+    if (judgment := path.get("judgment")) is None:
+        return {}
+    units = [{**unit, **{name: text(unit[name]) for name in _UNIT_TEXTS}} for unit in judgment["units"]]
+    solution, lost = _optional(judgment["solution"], text), [text(reason) for reason in judgment["lost"]]
+    return {"judgment": {**judgment, "units": units, "solution": solution, "lost": lost}}
 
 
 def _sample(sample: Any, text: Redactor, answer: Redactor) -> Any:
     return {
         **sample,
+        **_judgment(sample, text),
         **_errors(sample, text),
         "text": _optional(sample["text"], text),
         "thinking": _optional(sample["thinking"], text),

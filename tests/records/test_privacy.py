@@ -9,6 +9,7 @@ import pytest
 from egrm_graph import Settings, build_graph
 from egrm_graph.clients.scripted import Fail, ScriptedClient
 from egrm_graph.errors import ServerError
+from egrm_graph.judgments.judgment import Judgment, Unit
 from egrm_graph.records.privacy import metadata_of, redacted, scrubbed, summarized, without_texts
 from egrm_graph.scoring.written_text import step_texts
 from egrm_graph.verification import PathStep
@@ -55,6 +56,31 @@ def test_the_scores_of_steps_stay_and_their_texts_go() -> None:
         reduced_path = reduced["verification"]["paths"][0]
         assert reduced_path.get("steps") == steps
         assert step_texts(reduced_path) is None  # they were counted in a text that is gone
+
+
+def test_a_judgment_keeps_its_structure_and_sub_verdicts_and_its_texts_go() -> None:
+    full = copy.deepcopy(record())  # what it is made of is shared
+    assert full["verification"] is not None
+    judgment = Judgment("SECRET 1", (Unit("SECRET 2", "SECRET 3", "SECRET 4", "A"),), ("unit 2: SECRET 5",), "B")
+    full["verification"]["paths"][0]["judgment"] = judgment.as_record()
+    hidden, named = {}, {}
+    for name, reduced in (
+        ("summary", summarized(full)),
+        ("without", without_texts(full, same)),
+        ("redacted", redacted(full, lambda text: text.replace("SECRET", "[name]"))),
+    ):
+        assert reduced["verification"] is not None
+        found = reduced["verification"]["paths"][0].get("judgment")
+        assert found is not None
+        assert (found["structure"], found["consistent"], len(found["lost"])) == ("depth", False, 1)
+        hidden[name], named[name] = found["solution"], [tuple(unit.values()) for unit in found["units"]]
+        assert name == "summary" or "SECRET" not in json.dumps(reduced)
+    assert hidden == {"summary": None, "without": "(withheld)", "redacted": "[name] 1"}
+    assert named == {
+        "summary": [("", "", "", "A")],
+        "without": [("(withheld)",) * 3 + ("A",)],
+        "redacted": [("[name] 2", "[name] 3", "[name] 4", "A")],
+    }
 
 
 def test_without_texts_no_text_remains() -> None:

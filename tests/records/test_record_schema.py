@@ -8,6 +8,7 @@ import jsonschema_rs
 import pytest
 
 from egrm_graph.clients.scripted import ScriptedClient
+from egrm_graph.judgments.judgment import Judgment, Unit
 from egrm_graph.records.privacy import redacted, summarized, without_texts
 from egrm_graph.records.record import Record
 from egrm_graph.records.record_schema import schema
@@ -89,6 +90,14 @@ def test_a_verification_of_the_graph_is_valid() -> None:
     graph = build_graph(Settings(task="arithmetic"), client=client, scorer=None)
     verdict = graph.invoke({"question": "17+48-9", "reference": "56"})["verification"]
     assert errors_of(record(verification=verdict)) == []
+
+
+def test_a_judgment_is_valid() -> None:
+    units = (Unit("Tone", "Be kind.", "Candidate A is kind.", "A"), Unit("Length", "Be brief.", "Both are.", "MIXED"))
+    for judgment in (Judgment("1", units, ("unit 3 is lost",), "A").as_record(), None):
+        made = record(verification=verification(paths=[path("A", 0.9, 0, judgment=judgment)]))
+        for reduced in (made, summarized(made), redacted(made, str.upper), without_texts(made, str.__eq__)):
+            assert errors_of(reduced) == []
 
 
 def test_a_tree_without_texts_is_valid() -> None:
