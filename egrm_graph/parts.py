@@ -34,6 +34,7 @@ from egrm_graph.settings import (
     RunSettings,
     Settings,
 )
+from egrm_graph.strategies.judged_paths import check_judges
 from egrm_graph.strategies.strategy import PathStrategy, ReadsScores, grows_tree
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
@@ -196,6 +197,7 @@ class Parts:
         self.stopping_rule(settings)
         self.path_stopping_rule(settings)
         strategy = self.strategy(settings)
+        check_judges(strategy, self.task, settings)
         if missing := [name for name in strategy.prompts if name not in self.prompts.templates]:
             raise SettingsError(
                 f"the strategy {strategy.name!r} does not suit the task {self.task.name!r}: its prompt {missing[0]}.md "
@@ -314,6 +316,7 @@ def assemble(
         # What belongs to the bundled model belongs to a client of its name, whatever model the settings name.
         settings = settings.model_copy(update={"model": used_client.name})
     task = task_named(settings.task_name, extensions.tasks, bundled=settings.bundled)
+    check_judges(extensions.strategy(settings.strategy), task, settings)
     prompts = _load_prompts(settings, task, extensions)
     closers: list[Callable[[], Awaitable[None]]] = []
     if used_client is None:

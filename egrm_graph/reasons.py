@@ -41,6 +41,16 @@ class ReasonCode(StrEnum):
         "anchors_left_out",
         "{count} of {total} paths have over {most} anchors, up to {found:,}; they branch at those of most entropy",
     )
+    SOLUTION_LOST = (
+        "solution_lost",
+        "the task was not solved first: {cause}; the candidates were judged without a solution",
+    )
+    STRUCTURE_LOST = (
+        "structure_lost",
+        "the structure of the judgments was not chosen: {cause}; they cover breadth",
+    )
+    STRUCTURE_CHOSEN = "structure_chosen", "the candidates were judged in {structure}: {cause}"
+    UNITS_LOST = "units_lost", "{lost} parts of {total} judgments could not be read, such as: {example}"
     SCORER_FAILED = "scorer_failed", "the scorer failed: {cause}"
     PATH_UNSCORED = "path_unscored", "path {index} unscored: {cause}"
 
@@ -82,7 +92,12 @@ class ReasonCode(StrEnum):
         return Reason(code=self.value, text=self.template.format(**values))
 
 
-_NOTES = {ReasonCode.NO_ANCHOR, ReasonCode.ANCHORS_LEFT_OUT}
+_NOTES = {
+    ReasonCode.NO_ANCHOR,
+    ReasonCode.ANCHORS_LEFT_OUT,
+    ReasonCode.STRUCTURE_CHOSEN,
+    ReasonCode.UNITS_LOST,
+}
 
 
 def loses(reason: Reason) -> bool:

@@ -79,7 +79,14 @@ class RunSettings(BaseModel):
     vLLM allows 20 unless it is started with a larger `--max-logprobs`."""
     strategy: str = "plain"
     """How reasoning paths are drawn: `plain`, independent paths; `entropy_tree`, paths that branch where the model is
-    unsure; or a strategy passed to `build_graph`."""
+    unsure; for candidates, also `breadth`, judgments by many principles, `depth`, judgments against a solution, and
+    `mixed`, the one that fits; or a strategy passed to `build_graph`."""
+    principles: int = Field(default=5, ge=1, le=20)
+    """How many principles a judgment in breadth is asked for. One in depth is asked for at most three."""
+    mixed_by: Literal["model", "label", "task"] = "model"
+    """Who chooses the structure of judgments for `strategy="mixed"`: the `model`, in each judgment; its `label`, one
+    short reply on whether there is one verifiably right answer, for all judgments of a question; or the `task`: depth
+    for `tool_calls` and with a reference, otherwise breadth."""
     anchor_entropy: float = Field(default=0.2, ge=0)
     """Where an entropy tree may branch: at tokens whose entropy is above this, in nats. The published threshold is 1.0,
     for a vocabulary of 150,000 tokens; a small one has less entropy."""

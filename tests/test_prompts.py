@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from egrm_graph.errors import SettingsError
 from egrm_graph.prompting import Prompts, PromptSource, ReplyShape, known_sets
+from egrm_graph.strategies.judged_paths import own_prompt
 from egrm_graph.tasks import AnswerTask, Judging
 from egrm_graph.verification import Message
 
@@ -85,6 +86,33 @@ async def test_each_file_states_its_purpose_and_variables(name: str, call: str) 
     names = CANDIDATES if name in JUDGING else QUESTION
     assert "Variables: " in header
     assert all(variable in header for variable in names)
+
+
+SHARED_PROMPTS = {
+    "expand_cot.breadth": (*CANDIDATES, "principles"),
+    "expand_cot.depth": (*CANDIDATES, "principles", "solution"),
+    "expand_cot.mixed": (*CANDIDATES, "principles"),
+    "solve": ("context", "code"),
+    "right_answer": ("context", "labels", "code"),
+}
+"""The prompts of the strategies for candidates, each with its variables."""
+
+
+@pytest.mark.parametrize("task_set", [name for name in JUDGING if name != "tiny_judge"])
+@pytest.mark.parametrize("call", SHARED_PROMPTS)
+async def test_the_strategies_for_candidates_have_prompts_for_every_task(task_set: str, call: str) -> None:
+    header = own_prompt(call).read_text(encoding="utf-8").partition("#}")[0]
+    assert all(variable in header.partition("Variables: ")[2] for variable in SHARED_PROMPTS[call])
+    variables = {"principles": 5, "solution": "[solution]", **CANDIDATES}
+    needed = {name: variables[name] for name in SHARED_PROMPTS[call]}
+    prompts = Prompts.load("auto", task_set, variables, {call: own_prompt(call)})
+    [message] = prompts.render(call, needed)
+    assert message["content"] == message["content"].strip()
+    [stop] = prompts.stop[call]
+    assert message["content"].count(stop) == 1
+    for name in needed:
+        with pytest.raises(SettingsError, match=f"'{name}' is undefined"):
+            prompts.render(call, {other: value for other, value in needed.items() if other != name})
 
 
 async def test_a_file_in_a_folder_replaces_one_prompt_of_the_set(tmp_path: Path) -> None:

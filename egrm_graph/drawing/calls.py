@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from egrm_graph.clients.client import Client, Completion, Completions, Meter, Sampling, add_usage, no_usage
-from egrm_graph.errors import EgrmError
+from egrm_graph.errors import EgrmError, Unsupported
 from egrm_graph.verification import Message, Usage
 
 REPEATED = "a cache sent an earlier response again instead of a new one; turn it off"
@@ -30,6 +30,11 @@ class Call:
     sampling: Sampling
     seeds: tuple[int, ...]
     request_id: str
+    aside: str = ""
+    """What it is for, if it gives neither a fast answer nor a path."""
+    labels: tuple[str, ...] = ()
+    """If not empty, the probabilities of these labels as the next token are read if the client can. The completion is
+    then the likeliest label, and its `top_logprobs` have all of them. Otherwise it is sampled."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +157,7 @@ class _Pending:
         on_change = self._counted if limits.tokens_left is not None else None
         self._meters = [Meter(on_change=on_change) if stoppable else None for _ in calls]
         self._tasks: dict[asyncio.Future[Completions], int] = {
-            asyncio.ensure_future(
-                client.sample(
-                    call.prompt, call.sampling, seeds=call.seeds, request_id=call.request_id, meter=self._meters[i]
-                )
-            ): i
-            for i, call in enumerate(calls)
+            asyncio.ensure_future(_answered(client, call, self._meters[i])): i for i, call in enumerate(calls)
         }
         note, context = self._note, contextvars.copy_context()  # one copy for all of them
         for task in self._tasks:
@@ -272,6 +272,16 @@ class _Pending:
         left_out = range(self._used, len(self._calls))
         usages = [cancelled(usage) if i in left_out else usage for i, usage in self._usages.items()]
         return Drawing(tuple(self._outcomes[i] for i in range(self._used)), add_usage(*usages))
+
+
+async def _answered(client: Client, call: Call, meter: Meter | None) -> Completions:
+    if call.labels and client.gives_logprobs:
+        with contextlib.suppress(Unsupported):
+            found = await client.label_logprobs(call.prompt, call.labels, request_id=call.request_id)
+            label = max(call.labels, key=found.logprobs.__getitem__)
+            n_tokens, top = found.usage["completion_tokens"], (found.logprobs,)
+            return Completions((Completion(label, "stop", n_tokens, top_logprobs=top),), found.usage)
+    return await client.sample(call.prompt, call.sampling, seeds=call.seeds, request_id=call.request_id, meter=meter)
 
 
 def cancelled(usage: Usage) -> Usage:

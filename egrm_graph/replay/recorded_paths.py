@@ -21,7 +21,7 @@ MORE_PATHS = (
     "it would draw paths that are not among the {n} recorded ones; record with --path-stopping all and enough --paths"
 )
 OTHER_STRATEGY = (
-    "only the strategies plain and entropy_tree draw the same paths in other waves, and this run used {name}"
+    "only the strategies plain, breadth, and entropy_tree draw the same paths in other waves, and this run used {name}"
 )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from egrm_graph.clients.client import Client, Completion, add_usage, no_usage
+from egrm_graph.clients.client import Client, add_usage, no_usage
 from egrm_graph.drawing.calls import Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.reasons import Reason, ReasonCode
@@ -24,7 +24,7 @@ class DrawnPaths:
     paths: list[PathInView]
     """Those that were scored while others were still drawn have their scores."""
     calls: int
-    """How many model calls the wave made."""
+    """How many calls for paths the wave made."""
     usage: Usage
     reasons: list[Reason]
     """Why some are lost, or have no score, and what is unusual about them."""
@@ -50,7 +50,6 @@ async def draw_paths(
     """
     judges = evidence is not None and isinstance(strategy, DrawsIndependently) and strategy.independent
     usage = no_usage()
-    outcomes: list[Completion | Lost] = []
     scored: list[Path] = []
     reasons: list[Reason] = []
     n_calls = 0
@@ -66,23 +65,30 @@ async def draw_paths(
             unneeded=unneeded,
         )
         usage = add_usage(usage, drawing.usage)
-        outcomes += [outcome for each in drawing.outcomes for outcome in each]
-        n_calls += len(calls)
+        asides = [bool(call.aside) for call in calls]
+        n_calls += asides.count(False)
         if judge is not None:
             judge.report(drawing.outcomes)
             scored, reasons = judge.paths, judge.reasons
         known = known.after(Round(calls[: len(drawing.outcomes)], drawing.outcomes))
-        if left.reached or (unneeded is not None and unneeded.is_set()):
+        if (left.reached and not all(asides)) or (unneeded is not None and unneeded.is_set()):
             break
     found = list(strategy.paths(known)) if known.rounds else []
     found[: len(scored)] = [PathInView(path, view) for path, (_, view) in zip(scored, found, strict=False)]
+    outcomes = [
+        (call, outcome)
+        for each in known.rounds
+        for call, of_call in zip(each.calls, each.outcomes, strict=True)
+        for outcome in of_call
+    ]
+    lost = lost_reasons(ReasonCode.PATHS_LOST, [outcome for call, outcome in outcomes if not call.aside])
     notes = strategy.notes(known) if isinstance(strategy, Notes) else ()
     return DrawnPaths(
         paths=found,
         calls=n_calls,
         usage=usage,
-        reasons=[*lost_reasons(ReasonCode.PATHS_LOST, outcomes), *reasons, *notes],
-        limited=any(isinstance(outcome, Lost) and outcome.by_limit for outcome in outcomes),
+        reasons=[*lost, *reasons, *notes],
+        limited=any(isinstance(outcome, Lost) and outcome.by_limit for _, outcome in outcomes),
     )
 
 
@@ -120,10 +126,11 @@ class _Judge:
 def _reporter(
     known: Known, calls: Sequence[PathCall], before: int, landed: PathLanded | None
 ) -> Callable[[int, Outcomes], None]:
-    """Reports each call of a round after `before` other calls of the wave."""
+    """Reports each call for a path of a round after `before` other ones of the wave."""
 
     def report(i: int, outcomes: Outcomes) -> None:
-        if landed is not None:
-            landed(known.number(before + i), known.read(calls[i], outcomes[0]).path)
+        if landed is not None and not calls[i].aside:
+            place = before + sum(not call.aside for call in calls[:i])
+            landed(known.number(place), known.read(calls[i], outcomes[0]).path)
 
     return report

@@ -25,5 +25,4 @@ class Plain:
         return [] if known.rounds else known.calls("expand_cot", known.path_views())
 
     def paths(self, known: Known) -> Sequence[PathInView]:
-        [only] = known.rounds
-        return [known.read(call, outcome) for call, (outcome,) in zip(only.calls, only.outcomes, strict=True)]
+        return [known.read(call, outcome) for call, outcome in known.drawn]

@@ -8,7 +8,7 @@ each on the result of the one before; stop early; or leave a question to another
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -30,6 +30,11 @@ class PathCall(NamedTuple):
 
     call: Call
     view: View
+
+    @property
+    def aside(self) -> str:
+        """What the call is for, if it gives no path but something that later calls use; see `Known.aside`."""
+        return self.call.aside
 
 
 class PathInView(NamedTuple):
@@ -87,7 +92,7 @@ class Known:
                 filled = {**view["variables"], **variables}
                 rendered[id(view)] = self.prompts.render(prompt, filled, view["history"])
         sampling = self.sampling(prompt) if sampling is None else sampling
-        before = sum(len(round.calls) for round in self.rounds)
+        before = len(self.drawn)
         numbers = [self.number(i) for i in range(before, before + len(views))]
         all_seeds = seeds(self.settings.seed, NODE, self.asked["key"], max(numbers, default=0) + 1)
         run_id = self.asked["run_id"]
@@ -96,8 +101,35 @@ class Known:
             for view, number in zip(views, numbers, strict=True)
         ]
 
+    def aside(
+        self, prompt: str, view: View, *, sampling: Sampling | None = None, labels: Sequence[str] = ()
+    ) -> PathCall:
+        """A call with the prompt of this name that gives no path. Its seed and its request id have the prompt's name
+        in place of a number among the paths. See `Call` for `labels`."""
+        rendered = self.prompts.render(prompt, view["variables"], view["history"])
+        sampling = self.sampling(prompt) if sampling is None else sampling
+        own_seeds = seeds(self.settings.seed, prompt, self.asked["key"], 1)
+        number = len(self.scored) + sum(call.aside == prompt for call, _ in self._outcomes)
+        request_id = f"{self.asked['run_id']}.{prompt}.{number}"
+        return PathCall(Call(rendered, sampling, own_seeds, request_id, aside=prompt, labels=tuple(labels)), view)
+
+    def outcome_of(self, aside: str) -> Completion | Lost | None:
+        """What the last call for this brought in this wave; None if there was none."""
+        found = [outcomes[0] for call, outcomes in self._outcomes if call.aside == aside]
+        return found[-1] if found else None
+
+    @property
+    def drawn(self) -> list[tuple[PathCall, Completion | Lost]]:
+        """Every call for a path in this wave so far, with its outcome."""
+        return [(call, outcomes[0]) for call, outcomes in self._outcomes if not call.aside]
+
+    @property
+    def _outcomes(self) -> Iterator[tuple[PathCall, Sequence[Completion | Lost]]]:
+        for each in self.rounds:
+            yield from zip(each.calls, each.outcomes, strict=True)
+
     def number(self, i: int) -> int:
-        """The number of the i-th call of this wave. Its seed and its request id follow from it."""
+        """The number of the i-th call for a path in this wave. Its seed and its request id follow from it."""
         own = len(self.numbers)
         return self.numbers[i] if i < own else self.next_number + i - own
 
@@ -154,10 +186,20 @@ def grows_tree(strategy: PathStrategy) -> bool:
 
 @runtime_checkable
 class Notes(Protocol):
-    """A strategy that notes what is unusual about its paths. Nothing is lost by it."""
+    """A strategy that notes what is unusual about its paths, and what it lost next to them."""
 
     def notes(self, known: Known) -> Sequence[Reason]:
-        """What is unusual about the paths of this wave."""
+        """The reasons to report for this wave. See `reasons.loses` for whether one says that something is lost."""
+        ...
+
+
+@runtime_checkable
+class JudgesCandidates(Protocol):
+    """A strategy that says whether it only judges candidates."""
+
+    @property
+    def judges(self) -> bool:
+        """Whether it needs a task that judges candidates, in a format that has principles with sub-verdicts."""
         ...
 
 

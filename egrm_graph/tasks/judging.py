@@ -46,6 +46,8 @@ class Judging:
     """Whether candidates appear in several orders."""
     single_label = True
     """Whether a fast verdict is one of the labels, so that its probability can be read instead."""
+    one_right_answer = False
+    """Whether each input has one right answer, even without a reference; see the strategy `mixed`."""
     prompt_folder: Path | None = None
     """A folder with the task's prompts; None for the set that belongs to the format."""
     counts_every_vote = True  # a reward is a share of all votes
@@ -121,6 +123,16 @@ class Judging:
         judgment = self.format.read_judgment(text, view, complete=complete)
         renamed = judgment.renamed(dict(zip(view["labels"], view["outcomes"], strict=True)))
         return replace(renamed, verdict=self.read(text, view, fast=False, complete=complete))
+
+    def context_view(self, subject: Subject, labels: Sequence[str] = (), outcomes: Sequence[str] = ()) -> View:
+        """What the candidates are judged by, without the candidates. It has a code of its own, so that nothing written
+        in this view can carry the one that signs verdicts."""
+        judged = judged_of(subject)
+        said = [part for turn in judged["conversation"] for part in turn]
+        parts = [subject["question"], subject["reference"] or "", *said, judged["tools"] or "", judged["rubric"] or ""]
+        code = code_of(parts)
+        variables = self.format.variables(subject, {**judged, "code": code}, [], labels)
+        return view_of(variables, 1, labels=labels, outcomes=outcomes, label_alone=self._label_alone, code=code)
 
     def same(self, one: str, other: str) -> bool:
         return one == other

@@ -24,6 +24,7 @@ class ToolCallsTask(Judging):
 
     name = "tool_calls"
     converses = True
+    one_right_answer = True
 
     def choose(self, judged: Judged, weighed: Weighed, settings: RunSettings) -> Decision:
         by_name = settings.tool_votes == "hierarchical"
