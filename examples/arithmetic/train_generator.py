@@ -252,14 +252,19 @@ def run(
     warmup_steps: int,
     checkpoints: Path,
     progress: TrainerCallback,
+    batches_per_step: int = 1,
 ) -> None:
-    """Train with one schedule, from the last checkpoint if the training was interrupted."""
+    """Train with one schedule, from the last checkpoint if the training was interrupted.
+
+    The loss of a step is the mean over the tokens of all its batches.
+    """
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(checkpoints),
             max_steps=schedule.steps,
             per_device_train_batch_size=1,  # the data set yields batches
+            gradient_accumulation_steps=batches_per_step,
             learning_rate=schedule.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=warmup_steps,
