@@ -392,7 +392,7 @@ def _sources(settings: Settings, calibrated: Iterable[str]) -> dict[str, Source]
 def scorer_folder(settings: Settings) -> Path | None:
     """The folder of the scorer that the settings name; None if paths vote."""
     if settings.scorer == "auto":
-        return bundled(BUNDLED_SCORER) if settings.bundled else None
+        return bundled(BUNDLED_SCORER) if settings.bundled == "sums" else None
     return None if settings.scorer is None else Path(settings.scorer)
 
 

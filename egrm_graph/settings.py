@@ -16,8 +16,11 @@ from egrm_graph.errors import SettingsError
 
 BUNDLED_MODEL = "egrm-tiny"
 BUNDLED_JUDGE = f"{BUNDLED_MODEL}-judge"
+BUNDLED_MIXED_JUDGE = f"{BUNDLED_MODEL}-mixed-judge"
 BUNDLED_SCORER = f"{BUNDLED_MODEL}-scorer"
 BUNDLED_TREE_SCORER = f"{BUNDLED_MODEL}-process-scorer"
+BUNDLED_MODELS = (BUNDLED_MODEL, BUNDLED_JUDGE, BUNDLED_MIXED_JUDGE)
+"""The bundled language models."""
 
 MIN_CONFIDENCE = 0.3
 """Chosen by measurement; see the docs on calibration."""
@@ -37,6 +40,10 @@ Selection = str
 """The name of a selection rule."""
 Stopping = str
 """The name of a stopping rule."""
+Bundled = Literal["", "sums", "digits"]
+"""What a bundled model reads: sums, or the digits and sums of the mixed judge. Empty for every other model."""
+TASKS_OF: Mapping[Bundled, TaskName] = MappingProxyType({"": "answer", "sums": "arithmetic", "digits": "pairwise"})
+"""The task of each kind of model, if the settings name none."""
 Aggregated = Literal["auto", "product", "minimum", "mean", "last", "merged"]
 Preset = Literal["default", "published"]
 PUBLISHED: Mapping[str, Any] = MappingProxyType(
@@ -292,14 +299,15 @@ class Settings(RunSettings):
     model: str = BUNDLED_MODEL
     """The name that a server serves, a folder with a model (`embedded`), or LangChain's `provider:model`. Only the
     engine `embedded` has a default, the bundled model. To judge candidates in this process, `egrm-tiny` becomes
-    `egrm-tiny-judge`."""
+    `egrm-tiny-judge`. `egrm-tiny-mixed-judge` compares two candidates by several principles, or by a derivation."""
     base_url: tuple[str, ...] = ("http://localhost:8000/v1",)
     """The base URLs of the servers; several are used in turn. The default applies if `engine` names a server; with
     neither `base_url` nor `engine`, the model runs in this process."""
     api_key: SecretStr | None = None
     """Sent to the server as a bearer token."""
     task: TaskName = "auto"
-    """What is asked. Questions: `answer`, or `arithmetic` for the bundled model; `auto` picks one of the two.
+    """What is asked. Questions: `answer`, or `arithmetic` for the bundled model; `auto` picks one of the two, and
+    `pairwise` for the bundled mixed judge.
     Candidates: `pairwise`, `best_of_n`, `tool_calls`, `pointwise`. Or a task passed to `build_graph`."""
     calibration: Path | None = None
     """A file that `egrm calibrate` wrote. Its measure, samples, and threshold become the gate, it calibrates
@@ -309,7 +317,8 @@ class Settings(RunSettings):
     endpoint: Literal["chat", "completions"] = "chat"
     """The server's route for samples; `completions` is for base models without a chat template."""
     scorer: str | None = "auto"
-    """A folder with a scorer. None: paths vote. `auto`: the bundled scorer for the bundled model, otherwise none."""
+    """A folder with a scorer. None: paths vote. `auto`: the bundled scorer for the bundled models that work on sums,
+    otherwise none."""
     scorer_url: str | None = None
     """The vLLM server that serves the scorer in the folder `scorer`, under the folder's name, such as
     http://localhost:8001/v1. None runs the scorer in this process."""
@@ -369,16 +378,22 @@ class Settings(RunSettings):
         return self
 
     @property
-    def bundled(self) -> bool:
-        """Whether the model is the bundled one, in this process or served under its name."""
-        return Path(self.model).name in (BUNDLED_MODEL, BUNDLED_JUDGE)
+    def bundled(self) -> Bundled:
+        """What the model reads if it is a bundled one, in this process or served under its name; otherwise empty.
+
+        What you train from the mixed judge has a name that begins with its name.
+        """
+        name = Path(self.model).name
+        if name.startswith(BUNDLED_MIXED_JUDGE):
+            return "digits"
+        return "sums" if name in (BUNDLED_MODEL, BUNDLED_JUDGE) else ""
 
     @property
     def task_name(self) -> TaskName:
         """The name of the task, with `auto` resolved."""
         if self.task != "auto":
             return self.task
-        return "arithmetic" if self.bundled else "answer"
+        return TASKS_OF[self.bundled]
 
 
 # The two bases type their configuration differently; pydantic-settings merges them.

@@ -15,7 +15,8 @@ SETS = ("default", "tiny")
 CALLS = ("answer_fast", "expand_cot")
 QUESTION = AnswerTask.variables
 CANDIDATES = Judging.variables
-JUDGING = ("best_of_n", "pairwise", "pointwise", "tiny_judge", "tool_calls")
+JUDGING = ("best_of_n", "pairwise", "pointwise", "tiny_judge", "tiny_mixed_judge", "tool_calls")
+BUNDLED = ("tiny", "tiny_judge", "tiny_mixed_judge")
 
 
 def load(chosen: str, task_set: str, **own: PromptSource | None) -> Prompts:
@@ -157,7 +158,7 @@ async def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         load(str(tmp_path), "default")
 
 
-@pytest.mark.parametrize("name", ["default", *(name for name in JUDGING if name != "tiny_judge")])
+@pytest.mark.parametrize("name", ["default", *(name for name in JUDGING if name not in BUNDLED)])
 @pytest.mark.parametrize("call", CALLS)
 async def test_generation_stops_where_the_pattern_of_the_prompt_repeats(name: str, call: str) -> None:
     prompts = load(name, name)
@@ -206,7 +207,7 @@ async def test_a_reply_that_cannot_be_used_is_refused_when_it_is_loaded(
 
 
 async def test_the_bundled_models_prompts_leave_the_reply_to_the_model() -> None:
-    for name in ("tiny", "tiny_judge"):
+    for name in BUNDLED:
         assert load(name, name).replies == dict.fromkeys(CALLS, ReplyShape())
 
 

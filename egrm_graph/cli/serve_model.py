@@ -14,7 +14,7 @@ from rich.text import Text
 from egrm_graph.cli.interruption import ended_like_interrupted, interruptible
 from egrm_graph.cli.parent import ended_with_parent, started_to_outlive
 from egrm_graph.errors import ServerError, SettingsError
-from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_SCORER
+from egrm_graph.settings import BUNDLED_MODEL, BUNDLED_MODELS, BUNDLED_SCORER
 from egrm_graph.terminal.terminal_text import shortened
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def serve_model(
     from egrm_graph.serving.vllm_server import start
 
     err = Console(stderr=True, highlight=False)
-    path = str(bundled(model)) if model in (BUNDLED_MODEL, BUNDLED_JUDGE, BUNDLED_SCORER) else model
+    path = str(bundled(model)) if model in (*BUNDLED_MODELS, BUNDLED_SCORER) else model
     folder = Path(path).expanduser().resolve()
     own_name = folder.name if folder.is_dir() else model
     scorer, served = is_scorer(folder), name or own_name

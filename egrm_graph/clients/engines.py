@@ -12,7 +12,7 @@ from pathlib import Path
 from egrm_graph.clients.client import Client
 from egrm_graph.clients.server_api import OPENAI, VLLM, ServerApi
 from egrm_graph.runtime.bundled_models import bundled
-from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, Settings
+from egrm_graph.settings import BUNDLED_JUDGE, BUNDLED_MODEL, BUNDLED_MODELS, Settings
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _embedded(settings: Settings) -> Client:
     from egrm_graph.clients.embedded import EmbeddedClient
 
     name = settings.model
-    return EmbeddedClient.load(bundled(name) if name in (BUNDLED_MODEL, BUNDLED_JUDGE) else Path(name))
+    return EmbeddedClient.load(bundled(name) if name in BUNDLED_MODELS else Path(name))
 
 
 def _server(settings: Settings, api: ServerApi) -> Client:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from egrm_graph.errors import SettingsError
-from egrm_graph.settings import Settings
+from egrm_graph.settings import Bundled, Settings
 from egrm_graph.tasks.answer import AnswerTask
 from egrm_graph.tasks.arithmetic import ArithmeticTask
 from egrm_graph.tasks.best_of_n import BestOfNTask
+from egrm_graph.tasks.digits_format import DigitsFormat
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.judging_format import EnglishFormat, JudgingFormat
 from egrm_graph.tasks.pairwise import PairwiseTask
@@ -43,11 +44,11 @@ JUDGING_TASKS: Mapping[str, Callable[[JudgingFormat], Task]] = {
 """The built-in tasks that judge candidates."""
 
 
-def task_named(name: str, own: Sequence[Task] = (), *, bundled: bool = False, first: bool = False) -> Task:
+def task_named(name: str, own: Sequence[Task] = (), *, bundled: Bundled = "", first: bool = False) -> Task:
     """The task of that name, one of your `own` or built in.
 
-    `bundled` means that the bundled model judges, which only knows sums. With `first`, the first answer in a text
-    counts: for a model that continues its prompt and does not stop there.
+    `bundled` is what a bundled model reads that judges; see `Settings.bundled`. With `first`, the first answer in a
+    text counts: for a model that continues its prompt and does not stop there.
 
     Raises:
         SettingsError: there is no such task.
@@ -58,7 +59,8 @@ def task_named(name: str, own: Sequence[Task] = (), *, bundled: bool = False, fi
     if name in QUESTION_TASKS:
         return QUESTION_TASKS[name](first)
     if name in JUDGING_TASKS:
-        return JUDGING_TASKS[name](SumsFormat() if bundled else EnglishFormat(first=first))
+        own_format = {"sums": SumsFormat, "digits": DigitsFormat}.get(bundled)
+        return JUDGING_TASKS[name](EnglishFormat(first=first) if own_format is None else own_format())
     known = ", ".join([*(task.name for task in own), *QUESTION_TASKS, *JUDGING_TASKS])
     raise SettingsError(f"unknown task {name!r}; known tasks are {known}")
 

@@ -3,8 +3,8 @@
     python examples/arithmetic/train_mixed_judge.py build/egrm-tiny-judge --output build/egrm-tiny-mixed-judge
 
 It starts from the weights of the bundled judge, with new rows for the new characters. After `:` it learns breadth and
-depth equally often in both domains, and so chooses between them at random. After `=` it learns fast verdicts. Nothing in
-its training says which structure suits which domain: the verdict of a judgment follows from its own units, right or
+depth equally often in both domains, and so chooses between them at random. After `=` it learns fast verdicts. Nothing
+in its training says which structure suits which domain: the verdict of a judgment follows from its own units, right or
 wrong.
 """
 

@@ -62,7 +62,7 @@ def test_drawn_items_have_right_marks() -> None:
 def test_the_graph_writes_an_item_as_in_the_training(name: str, n: int) -> None:
     """One of its orders is that of the training, and each letter is read as a verdict for its candidate."""
     rng = random.Random(1)
-    task: Task = task_named(name, bundled=True)
+    task: Task = task_named(name, bundled="sums")
     prompts = Prompts.load("auto", task.prompts, task.variables, CALLS)
     for _ in range(20):
         drawn = verdicts.draw(next(world.stream(rng, "test")), rng, n)
@@ -82,7 +82,7 @@ def test_the_graph_writes_an_item_as_in_the_training(name: str, n: int) -> None:
 
 
 def test_a_reference_replaces_the_sum_of_the_model() -> None:
-    task = task_named("pairwise", bundled=True)
+    task = task_named("pairwise", bundled="sums")
     inputs = {"question": "47+38-6", "candidates": [RIGHT, WRONG], "reference": "79"}
     view = task.views(task.ask(inputs, RunSettings()), RunSettings(), 1)[0]
     for call in CALLS:

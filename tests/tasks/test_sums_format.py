@@ -80,14 +80,14 @@ def test_a_reference_that_is_not_a_sum_is_refused() -> None:
 
 
 def pair(reference: str) -> View:
-    task = task_named("pairwise", bundled=True)
+    task = task_named("pairwise", bundled="sums")
     inputs = {"question": "17+48", "candidates": ["65", "66"], "reference": reference}
     views = task.views(task.ask(inputs, RunSettings()), RunSettings(), 2)
     return next(view for view in views if view["order"] == ["A", "B"])
 
 
 def test_a_scorer_gets_the_sum_without_the_verdict() -> None:
-    task = task_named("pairwise", bundled=True)
+    task = task_named("pairwise", bundled="sums")
     subject = task.ask({"question": "17+48", "candidates": ["65", "66"]}, RunSettings())
     assert SUMS.graded(subject, VIEW, "17+40=57;57+8=65;#65A") == ("17+48", "17+40=57;57+8=65;#65")
 
