@@ -30,6 +30,8 @@ from structures import Written
 from tastes import DOMAINS, NEUTRAL, PLANTED, Pair, World
 
 from egrm_graph.intervals import share
+from egrm_graph.judgments.digit_grammar import PRINCIPLES
+from egrm_graph.judgments.judgment import MIXED
 
 STYLES: Mapping[str, Callable[[Pair, random.Random], Written]] = {
     "breadth": lambda pair, _: structures.breadth(pair),
@@ -53,7 +55,7 @@ def pairs(n: int, side: world.Side, planted: World = PLANTED) -> list[Pair]:
 
 
 def pair_rows(name: str, written: Iterable[Pair]) -> list[Row]:
-    """Pairs to judge. The reference is the label, which is noisy on preference; `majority` is not."""
+    """Pairs to judge, with the right sub-verdict of each principle. The labels of preferences are noisy."""
     return [
         {
             "id": f"{name}-{i:05}",
@@ -61,10 +63,19 @@ def pair_rows(name: str, written: Iterable[Pair]) -> list[Row]:
             "candidates": list(pair.candidates),
             "reference": pair.label,
             "domain": pair.domain,
-            "majority": tastes.majority(pair.tastes),
+            "sub_verdicts": sub_verdicts(pair),
         }
         for i, pair in enumerate(written)
     ]
+
+
+def sub_verdicts(pair: Pair) -> dict[str, str]:
+    """The right sub-verdict of each principle that may judge the pair, by the principle's name."""
+    right = {
+        taste.name: MIXED if outcome == tastes.MIXED else outcome
+        for taste, outcome in zip(tastes.TASTES, pair.tastes, strict=True)
+    }
+    return right if pair.sum is None else {**right, PRINCIPLES[structures.ANSWER][0]: pair.label}
 
 
 def judgment_rows(name: str, written: Iterable[Pair], style: str, *, right_only: bool = False) -> list[Row]:

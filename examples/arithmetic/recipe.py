@@ -11,6 +11,7 @@
 3. `egrm train scorer`: the scorer, trained from the weights of the verifier on those paths.
 4. `egrm rollouts --strategy entropy_tree`: trees of the generator on training questions. `egrm train process-reward`:
    the process scorer, trained from the weights of the scorer on their steps, and calibrated on other trees.
+5. `train_mixed_judge.py`: from the judge's weights, the model that judges in two structures.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def make(build: Path) -> None:
         (scorer / "egrm.json", *train),
         (judge / "tokenizer.json", HERE / "train_judge.py", model, "--output", judge),
     )
+    mixed = build / "egrm-tiny-mixed-judge"
+    _in_parallel((mixed / "tokenizer.json", HERE / "train_mixed_judge.py", judge, "--output", mixed))
 
 
 def make_process_scorer(build: Path) -> None:
@@ -174,13 +177,13 @@ def _in_parallel(*steps: Step) -> None:
 
 def install(build: Path) -> None:
     """Copy the models and the held-out questions, pairs, and lists into the package."""
-    model, judge = build / "egrm-tiny", build / "egrm-tiny-judge"
+    models = [build / name for name in ("egrm-tiny", "egrm-tiny-judge", "egrm-tiny-mixed-judge")]
     scorers = {build / "scorers" / "hybrid": "egrm-tiny-scorer", build / PROCESS_SCORER: PROCESS_SCORER}
-    for folder, name in ((model, model.name), (judge, judge.name), *scorers.items()):
+    for folder, name in (*((folder, folder.name) for folder in models), *scorers.items()):
         (PACKAGED / name).mkdir(parents=True, exist_ok=True)
         for file in (file for file in PACKAGED_FILES if (folder / file).exists()):
             _copy(folder / file, PACKAGED / name / file)
-    for folder in (model, judge):
+    for folder in models:
         _copy(folder / WEIGHTS, PACKAGED / folder.name / WEIGHTS)
     # This is half the size, and the scores are the same to three digits. It runs in single precision again.
     for folder, name in scorers.items():
