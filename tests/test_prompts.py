@@ -99,7 +99,7 @@ SHARED_PROMPTS = {
 """The prompts of the strategies for candidates, each with its variables."""
 
 
-@pytest.mark.parametrize("task_set", [name for name in JUDGING if name != "tiny_judge"])
+@pytest.mark.parametrize("task_set", [name for name in JUDGING if name not in BUNDLED])
 @pytest.mark.parametrize("call", SHARED_PROMPTS)
 async def test_the_strategies_for_candidates_have_prompts_for_every_task(task_set: str, call: str) -> None:
     header = own_prompt(call).read_text(encoding="utf-8").partition("#}")[0]

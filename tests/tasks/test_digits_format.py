@@ -67,6 +67,18 @@ def test_both_orders_of_a_pair_are_written_as_the_judge_learned_them() -> None:
     assert prompts.render("answer_fast", views[0]["variables"])[0]["content"].endswith("|47+38-6=")
 
 
+@pytest.mark.parametrize(
+    ("call", "start"), [("expand_cot.breadth", "n"), ("expand_cot.depth", ">"), ("expand_cot.mixed", "")]
+)
+def test_the_prompt_of_a_structure_writes_the_first_character_of_the_judgment(call: str, start: str) -> None:
+    task = pairwise()
+    subject = task.ask({"question": "?", "candidates": ["30471", "8812"]}, SETTINGS)
+    prompts = Prompts.load("auto", task.prompts, task.variables, {"expand_cot": None, call: None})
+    for view in task.views(subject, SETTINGS, 2):
+        [plain], [started] = (prompts.render(name, view["variables"]) for name in ("expand_cot", call))
+        assert started["content"] == plain["content"] + start
+
+
 def test_a_judgment_names_outcomes_whatever_the_order() -> None:
     task = pairwise()
     subject = task.ask({"question": "?", "candidates": ["30471", "8812"]}, SETTINGS)
