@@ -58,6 +58,7 @@ def test_the_wheel_contains_the_nodes_the_prompts_and_the_models(tmp_path: Path)
         "egrm_graph/prompts/tiny/answer_fast.md",
         "egrm_graph/prompts/default/expand_cot.md",
         "egrm_graph/models/egrm-tiny/model.safetensors",
+        "egrm_graph/models/egrm-tiny-mixed-judge/model.safetensors",
         "egrm_graph/models/egrm-tiny-scorer/model.safetensors",
         "egrm_graph/models/egrm-tiny-scorer/egrm.json",
         "egrm_graph/models/held_out.jsonl",

@@ -11,7 +11,8 @@ The styles are the structures `breadth`, `depth`, and `raw`. `mixed` has breadth
 correctness, and `mismatched` the reverse. `merged-N` joins the tastes that N raw rationales name. Each pair appears in
 one order, and domains alternate. `--right-only` leaves out judgments with a wrong verdict.
 
-`--oracle` prints how often judgments without any mistake reach the right verdict. A model cannot learn more from them.
+`--oracle` prints how often each taste agrees with the labels, and how often judgments without any mistake reach the
+right verdict. A model cannot learn more from them.
 """
 
 from __future__ import annotations
@@ -116,6 +117,19 @@ def make(folder: Path, n_train: int, n: int, *, right_only: bool = False) -> Non
         write(folder / f"train_{style}.jsonl", judgment_rows("train", train, style, right_only=right_only))
 
 
+def tastes_table(n: int) -> str:
+    """The table of tastes on `n` test pairs of each domain: how often each agrees with the label, and is mixed."""
+    lines = ["| taste | domain | agrees, if not mixed | mixed |", "|---|---|---|---|"]
+    both = pairs(n, "test")
+    for i, taste in enumerate(tastes.TASTES):
+        for domain in DOMAINS:
+            found = [(pair.tastes[i], pair.label) for pair in both if pair.domain == domain]
+            agrees = share(np.array([outcome == label for outcome, label in found if outcome != tastes.MIXED]))
+            mixed = sum(outcome == tastes.MIXED for outcome, _ in found) / n
+            lines.append(f"| {taste.name} | {domain} | {agrees.percent()} | {100 * mixed:.0f} % |")
+    return "\n".join(lines)
+
+
 def oracle(n: int) -> str:
     """The table of judgments without mistakes on `n` test pairs of each domain: right verdicts, and characters."""
     lines = ["| judgments without a mistake | domain | right verdicts | characters |", "|---|---|---|---|"]
@@ -138,9 +152,9 @@ if __name__ == "__main__":
     parser.add_argument("--train", type=int, default=4500, help="pairs of each domain to train on")
     parser.add_argument("--pairs", type=int, default=1000, help="pairs of each domain in each other file")
     parser.add_argument("--right-only", action="store_true", help="leave out judgments with a wrong verdict")
-    parser.add_argument("--oracle", action="store_true", help="only print the table of judgments without mistakes")
+    parser.add_argument("--oracle", action="store_true", help="only print tables: judgments without mistakes")
     options = parser.parse_args()
     if options.oracle:
-        print(oracle(options.pairs))
+        print(tastes_table(options.pairs), oracle(options.pairs), sep="\n\n")
     else:
         make(options.output, options.train, options.pairs, right_only=options.right_only)

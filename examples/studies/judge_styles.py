@@ -8,8 +8,10 @@ Each judge has a name and one or more folders with models, one for each seed of 
 is the bundled one. A pair is judged once by each model, half of the pairs in either order. With several prompts, each
 makes a row: `expand_cot.breadth` and `expand_cot.depth` force a structure, and `answer_fast` asks for a fast verdict.
 
-A verdict that cannot be read is wrong in the column *strict*, and counts half in *RewardBench*. The intervals are 95 %
-bootstrap intervals over pairs. Differences are to the first row, on the same pairs.
+A verdict that cannot be read is wrong in the column *strict*, and counts half in *RewardBench*. *Fits* is the share of
+judgments with the structure that fits the domain: depth on correctness, breadth on preference. *Units right* is the
+share of right sub-verdicts, and *sums right* that of right answers among those derived. The intervals are 95 % bootstrap
+intervals over pairs. Differences are to the judge in the first row, on the same pairs.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ import numpy as np
 
 from egrm_graph.clients.client import Client, Completion, Sampling
 from egrm_graph.clients.embedded import EmbeddedClient
-from egrm_graph.intervals import Columns, Estimate, bootstrap
+from egrm_graph.intervals import Columns, bootstrap
+from egrm_graph.judgments.digit_grammar import PRINCIPLES
 from egrm_graph.prompting import FAST_PROMPT, Prompts
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_MIXED_JUDGE, RunSettings
@@ -37,9 +40,21 @@ from egrm_graph.verification import View
 DOMAINS = ("correctness", "preference")
 FITTING = {"correctness": "depth", "preference": "breadth"}
 """The structure that fits each domain."""
-MEASURES = ("strict", "rewardbench", "tokens", "depth", "breadth", "units_right", "units")
+MEASURES = ("strict", "rewardbench", "tokens", "depth", "breadth", "units_right", "units", "sums_right", "sums")
 SHARES = ("breadth", "depth")
-HEADINGS = ("judge", "domain", "strict", "difference", "RewardBench", "tokens", *SHARES, "fits", "sub-verdicts")
+HEADINGS = (
+    "judge",
+    "domain",
+    "strict",
+    "difference",
+    "RewardBench",
+    "tokens",
+    *SHARES,
+    "fits",
+    "units right",
+    "sums right",
+)
+RIGHT_ANSWER, _ = PRINCIPLES["#"]
 SETTINGS = RunSettings()
 
 
@@ -60,13 +75,15 @@ def measure(task: Judging, pair: Mapping[str, Any], view: View, completion: Comp
     complete = completion.finish_reason == "stop"
     verdict = task.read(completion.text, view, fast=fast, complete=complete)
     strict = float(verdict == pair["reference"])
-    structure, n_right, n_units = "", 0, 0
-    if not fast:
-        judgment = task.read_judgment(completion.text, view, complete=complete)
-        structure, n_units = judgment.structure, len(judgment.units)
-        n_right = sum(unit.sub_verdict == pair["sub_verdicts"].get(unit.principle) for unit in judgment.units)
-    lenient = 0.5 if verdict is None else strict
-    return [strict, lenient, completion.n_tokens, structure == "depth", structure == "breadth", n_right, n_units]
+    measures = [strict, 0.5 if verdict is None else strict, completion.n_tokens]
+    if fast:
+        return measures + [0.0] * (len(MEASURES) - len(measures))
+    judgment = task.read_judgment(completion.text, view, complete=complete)
+    units_right = sum(unit.sub_verdict == pair["sub_verdicts"].get(unit.principle) for unit in judgment.units)
+    right_answer = pair["candidates"]["AB".index(pair["reference"])].partition("#")[2]
+    sums = [unit.judgment == right_answer for unit in judgment.units if unit.principle == RIGHT_ANSWER]
+    structures = [judgment.structure == "depth", judgment.structure == "breadth"]
+    return [*measures, *structures, units_right, len(judgment.units), sum(sums), len(sums)]
 
 
 async def judged(client: Client, pairs: Sequence[Mapping[str, Any]], prompt: str, options: argparse.Namespace) -> Any:
@@ -105,19 +122,18 @@ def mean(columns: Columns) -> float:
     return float(columns.mean())
 
 
-def share_of(right: Columns, total: Columns) -> Estimate | None:
-    """A share of units; None if there are none."""
+def share_of(right: Columns, total: Columns) -> str:
+    """The share of what is right in a total, formatted. Empty if the total is 0."""
     if not total.sum():
-        return None
+        return ""
     stacked = np.concatenate([right, total])
     half = len(right)
-    return bootstrap(stacked, lambda columns: float(columns[:half].sum() / columns[half:].sum()))
+    return bootstrap(stacked, lambda columns: float(columns[:half].sum() / columns[half:].sum())).percent()
 
 
 def figures(one: Judge, domain: str, first: Judge) -> dict[str, Any]:
     """The figures of one row."""
     strict, base = one.of(domain, "strict"), first.of(domain, "strict")
-    units = share_of(one.of(domain, "units_right"), one.of(domain, "units"))
     half = len(strict)
     difference = bootstrap(
         np.concatenate([strict, base]), lambda columns: 100 * (mean(columns[:half]) - mean(columns[half:]))
@@ -133,7 +149,8 @@ def figures(one: Judge, domain: str, first: Judge) -> dict[str, Any]:
         "breadth": mean(one.of(domain, "breadth")),
         "depth": mean(one.of(domain, "depth")),
         "fits": bootstrap(one.of(domain, FITTING[domain]), mean).percent(),
-        "sub_verdicts": "" if units is None else units.percent(),
+        "units_right": share_of(one.of(domain, "units_right"), one.of(domain, "units")),
+        "sums_right": share_of(one.of(domain, "sums_right"), one.of(domain, "sums")),
     }
 
 
@@ -143,7 +160,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         shares = (f"{100 * row[name]:.1f} %" for name in SHARES)
         cells = (row["judge"], row["domain"], row["strict"], row["difference"], row["rewardbench"], f"{row['tokens']}")
-        made.add_row(*cells, *shares, row["fits"], row["sub_verdicts"])
+        made.add_row(*cells, *shares, row["fits"], row["units_right"], row["sums_right"])
     return made
 
 
