@@ -9,9 +9,9 @@ is the bundled one. A pair is judged once by each model, half of the pairs in ei
 makes a row: `expand_cot.breadth` and `expand_cot.depth` force a structure, and `answer_fast` asks for a fast verdict.
 
 A verdict that cannot be read is wrong in the column *strict*, and counts half in *RewardBench*. *Fits* is the share of
-judgments with the structure that fits the domain: depth on correctness, breadth on preference. *Units right* is the
-share of right sub-verdicts, and *sums right* that of right answers among those derived. The intervals are 95 % bootstrap
-intervals over pairs. Differences are to the judge in the first row, on the same pairs.
+judgments with the structure that fits the domain: depth on correctness, breadth on preference. *Units* is the share of
+right sub-verdicts, and *sums* that of right answers among those derived. The intervals are 95 % bootstrap intervals over
+pairs. Differences are to the judge in the first row, on the same pairs.
 """
 
 from __future__ import annotations
@@ -42,18 +42,7 @@ FITTING = {"correctness": "depth", "preference": "breadth"}
 """The structure that fits each domain."""
 MEASURES = ("strict", "rewardbench", "tokens", "depth", "breadth", "units_right", "units", "sums_right", "sums")
 SHARES = ("breadth", "depth")
-HEADINGS = (
-    "judge",
-    "domain",
-    "strict",
-    "difference",
-    "RewardBench",
-    "tokens",
-    *SHARES,
-    "fits",
-    "units right",
-    "sums right",
-)
+HEADINGS = ("judge", "domain", "strict", "difference", "RewardBench", "tokens", *SHARES, "fits", "units", "sums")
 RIGHT_ANSWER, _ = PRINCIPLES["#"]
 SETTINGS = RunSettings()
 
