@@ -10,8 +10,8 @@ makes a row: `expand_cot.breadth` and `expand_cot.depth` force a structure, and 
 
 A verdict that cannot be read is wrong in the column *strict*, and counts half in *RewardBench*. *Fits* is the share of
 judgments with the structure that fits the domain: depth on correctness, breadth on preference. *Units* is the share of
-right sub-verdicts, and *sums* that of right answers among those derived. The intervals are 95 % bootstrap intervals over
-pairs. Differences are to the judge in the first row, on the same pairs.
+right sub-verdicts, and *sums* that of right answers among those derived. The intervals are 95 % bootstrap intervals
+over pairs. Differences are to the judge in the first row, on the same pairs.
 """
 
 from __future__ import annotations
