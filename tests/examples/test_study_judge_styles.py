@@ -86,8 +86,8 @@ def test_pairs_from_a_file_are_judged_in_both_orders(tmp_path: Path) -> None:
     options = argparse.Namespace(temperature=1.0, max_tokens=160, seed=0)
     found = asyncio.run(study.judged(client, rows, "expand_cot", options))
     assert found.shape == (len(study.MEASURES), 16)
-    shown = [call.prompt[0]["content"] for call in client.calls]
-    in_order = [text.startswith(row["candidates"][0]) for text, row in zip(shown, rows, strict=True)]
+    texts = [call.prompt[0]["content"] for call in client.calls]
+    in_order = [text.startswith(row["candidates"][0]) for text, row in zip(texts, rows, strict=True)]
     assert 0 < sum(in_order) < 16
 
 
