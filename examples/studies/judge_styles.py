@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,9 +71,9 @@ def measure(task: Judging, pair: Mapping[str, Any], view: View, completion: Comp
     judgment = task.read_judgment(completion.text, view, complete=complete)
     units_right = sum(unit.sub_verdict == pair["sub_verdicts"].get(unit.principle) for unit in judgment.units)
     right_answer = pair["candidates"]["AB".index(pair["reference"])].partition("#")[2]
-    sums = [unit.judgment == right_answer for unit in judgment.units if unit.principle == RIGHT_ANSWER]
+    answers = [unit.judgment for unit in judgment.units if unit.principle == RIGHT_ANSWER and right_answer]
     structures = [judgment.structure == "depth", judgment.structure == "breadth"]
-    return [*measures, *structures, units_right, len(judgment.units), sum(sums), len(sums)]
+    return [*measures, *structures, units_right, len(judgment.units), answers.count(right_answer), len(answers)]
 
 
 async def judged(client: Client, pairs: Sequence[Mapping[str, Any]], prompt: str, options: argparse.Namespace) -> Any:
@@ -117,7 +118,12 @@ def share_of(right: Columns, total: Columns) -> str:
         return ""
     stacked = np.concatenate([right, total])
     half = len(right)
-    return bootstrap(stacked, lambda columns: float(columns[:half].sum() / columns[half:].sum())).percent()
+
+    def divided(columns: Columns) -> float:
+        total_of_draw = float(columns[half:].sum())
+        return float(columns[:half].sum()) / total_of_draw if total_of_draw else math.nan
+
+    return bootstrap(stacked, divided).percent()
 
 
 def figures(one: Judge, domain: str, first: Judge) -> dict[str, Any]:
