@@ -399,7 +399,7 @@ def scorer_folder(settings: Settings) -> Path | None:
 def tree_scorer_folder(settings: Settings, *, own_scorer: bool = False) -> Path | None:
     """The folder of the scorer of trees that the settings name; None if it is the scorer of all paths."""
     if settings.tree_scorer == "auto":
-        chosen = settings.scorer == "auto" and settings.bundled and not own_scorer
+        chosen = settings.scorer == "auto" and settings.bundled == "sums" and not own_scorer
         return bundled(BUNDLED_TREE_SCORER) if chosen and settings.scorer_url is None else None
     return None if settings.tree_scorer is None else Path(settings.tree_scorer)
 
