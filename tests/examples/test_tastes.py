@@ -10,7 +10,7 @@ import world
 from hypothesis import given
 from hypothesis import strategies as st
 from make_judgments import STYLES, judgment_rows, pair_rows, pairs
-from tastes import DOMAINS, NEUTRAL, TASTES, Pair
+from tastes import DOMAINS, NEUTRAL, TASTES, Domain, Pair
 
 from egrm_graph.judgments.digit_grammar import PRINCIPLES, read_digit_judgment
 from egrm_graph.judgments.judgment import MIXED
@@ -87,7 +87,8 @@ def test_one_answer_to_a_sum_is_right(seed: int) -> None:
 
 
 def test_labels_agree_with_most_tastes_as_often_as_planted() -> None:
-    for domain, planted in (("preference", 0.95), ("correctness", 0.8)):
+    shares: dict[Domain, float] = {"preference": 0.95, "correctness": 0.8}
+    for domain, planted in shares.items():
         found = tastes.sample(1500, "train", domain, seed=1)
         agree = np.mean([tastes.majority(pair.tastes) == pair.label for pair in found])
         assert abs(agree - planted) < 4 * np.sqrt(planted * (1 - planted) / 1500)

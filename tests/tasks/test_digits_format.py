@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from egrm_graph import build_graph
 from egrm_graph.errors import InputError, SettingsError
 from egrm_graph.prompting import Prompts
-from egrm_graph.settings import RunSettings, Settings
+from egrm_graph.settings import BUNDLED_MIXED_JUDGE, RunSettings, Settings
 from egrm_graph.tasks import Judging, task_named
 from egrm_graph.tasks.digits_format import DigitsFormat
 from egrm_graph.verification import view_of
@@ -112,3 +113,15 @@ def test_another_task_is_refused() -> None:
 def test_the_name_of_a_model_says_what_it_reads(model: str) -> None:
     settings = Settings(model=model)
     assert (settings.bundled, settings.task_name) == ("digits", "pairwise")
+
+
+async def test_the_bundled_mixed_judge_writes_both_structures_and_right_sub_verdicts() -> None:
+    graph = build_graph(Settings(model=BUNDLED_MIXED_JUDGE, threshold=1.1, samples=2, paths=8, path_stopping="all"))
+    found = await graph.ainvoke({"question": "47+38-6", "candidates": ["30471#79", "8812#78"]})
+    judgments = [path["judgment"] for path in found["verification"]["paths"]]
+    assert {judgment["structure"] for judgment in judgments} == {"breadth", "depth"}
+    assert [judgment["lost"] for judgment in judgments] == [[]] * 8
+    expected = {"right answer": "A", "shorter": "B", "larger digit sum": "B", "more even digits": "B"}
+    expected |= {"more distinct digits": "A", "more rises": "A"}
+    units = [unit for judgment in judgments for unit in judgment["units"]]
+    assert sum(unit["sub_verdict"] == expected[unit["principle"]] for unit in units) >= 0.9 * len(units)
