@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from egrm_graph.clients.client import Completion, prompt_text, started_turn
+from egrm_graph.clients.client import Completion, started_turn
 from egrm_graph.clients.embedded import EmbeddedClient
 from egrm_graph.clients.embedded_worker import EmbeddedWorker
 from egrm_graph.errors import InputError, SettingsError
@@ -20,6 +20,7 @@ from egrm_graph.fine_tuning.fine_tuning_output import read_origin
 from egrm_graph.fine_tuning.judge_settings import JudgeTraining
 from egrm_graph.fine_tuning.judged_pairs import JudgedPair
 from egrm_graph.fine_tuning.language_model import LanguageModel
+from egrm_graph.fine_tuning.token_rows import written_prompt
 from egrm_graph.parts import Parts, assemble
 from egrm_graph.settings import Settings
 from egrm_graph.strategies.strategy import Known, PathCall, Round
@@ -45,9 +46,7 @@ class JudgePrompt(NamedTuple):
 
     def written_for(self, tokenizer: PreTrainedTokenizerBase) -> str | tuple[ChatTurn, ...]:
         """Chat messages or, for a model without a chat template, the text that it continues, as the client sends it."""
-        if not tokenizer.chat_template:
-            return prompt_text(self.messages, "\n")
-        return tuple(ChatTurn(role=message["role"], content=message["content"]) for message in self.messages)
+        return written_prompt(self.messages, tokenizer)
 
 
 def judge_name(config: JudgeTraining) -> str:

@@ -11,12 +11,14 @@ the model not to stop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from egrm_graph.clients.client import prompt_text
 from egrm_graph.errors import ModelError
 from egrm_graph.fine_tuning.completion_rows import ChatTurn, CompletionRow
+from egrm_graph.verification import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -27,6 +29,18 @@ _SAMPLE = "12345"
 
 TokenRow = dict[str, list[int]]
 """`input_ids`, and `labels` of the same length."""
+
+
+def written_prompt(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase) -> str | tuple[ChatTurn, ...]:
+    """Chat messages or, for a model without a chat template, the text that it continues, as the client sends it."""
+    if not tokenizer.chat_template:
+        return prompt_text(messages, "\n")
+    return tuple(ChatTurn(role=message["role"], content=message["content"]) for message in messages)
+
+
+def trl_prompt(prompt: str | tuple[ChatTurn, ...]) -> object:
+    """The prompt as TRL tokenizes it: a text, or messages."""
+    return prompt if isinstance(prompt, str) else [turn.model_dump() for turn in prompt]
 
 
 @dataclass

@@ -13,9 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egrm_graph.clients.client import prompt_text
 from egrm_graph.errors import InputError, SettingsError
-from egrm_graph.fine_tuning.completion_rows import ChatTurn, held_out_share, read_completion_rows
+from egrm_graph.fine_tuning.completion_rows import ChatTurn
 from egrm_graph.fine_tuning.fine_tuning_output import origin_of
 from egrm_graph.fine_tuning.fine_tuning_report import write_fine_tuning_report
 from egrm_graph.fine_tuning.fine_tuning_run import FineTuned, FineTuningRun, fine_tune, finish, run_fine_tuning
@@ -28,13 +27,13 @@ from egrm_graph.fine_tuning.generator_settings import GeneratorTraining
 from egrm_graph.fine_tuning.language_model import LanguageModel, end_ids, most_tokens
 from egrm_graph.fine_tuning.measuring_callback import figures_at, measuring, noting
 from egrm_graph.fine_tuning.path_grading import PathGrader
-from egrm_graph.fine_tuning.token_rows import RowTokenizer
+from egrm_graph.fine_tuning.supervised_run import split_rows, supervise
+from egrm_graph.fine_tuning.token_rows import RowTokenizer, trl_prompt, written_prompt
 from egrm_graph.fine_tuning.trl_path_reward import path_rewarder
-from egrm_graph.fine_tuning.trl_trainers import interval, reinforced_trainer, supervised_trainer
+from egrm_graph.fine_tuning.trl_trainers import interval, reinforced_trainer
 from egrm_graph.parts import Parts
 from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.training.trainer_callbacks import TrainingObserver
-from egrm_graph.verification import Message
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -87,9 +86,6 @@ class _GeneratorRun:
         self.parts: Parts = generator_parts(config, self.base)
         self.held_out = held_out
         self.run = run
-        self.tokenizer = RowTokenizer(
-            self.base.tokenizer, most_tokens(self.base, config.max_tokens), config.template_options
-        )
 
     def measuring(self, n_steps: int) -> list[TrainerCallback]:
         """The callback that measures the generator on the held-out questions; none without questions."""
@@ -100,6 +96,12 @@ class _GeneratorRun:
             return generator_figures(answer_questions(self.parts, self.held_out))
 
         return [measuring(measure, interval(self.config, n_steps), self.run.observer)]
+
+    def fits(self, prompt: str | tuple[ChatTurn, ...]) -> bool:
+        """Whether the prompt leaves enough of the model's context for a rollout."""
+        most = most_tokens(self.base, None)
+        tokenizer = RowTokenizer(self.base.tokenizer, most, self.config.template_options)
+        return most is None or len(tokenizer.prompt_ids(prompt)) + self.config.rollout_tokens <= most
 
     def save(self, tuned: FineTuned, counts: Mapping[str, int]) -> None:
         """Save the generator, its manifest, and its report."""
@@ -114,36 +116,10 @@ class _GeneratorRun:
 
 
 def _supervise(config: GeneratorTraining, run: FineTuningRun) -> None:
-    rows = read_completion_rows(config.data)
+    rows = split_rows(config)
     questions = [] if config.questions is None else read_answered_questions(config.questions)
-    train, held_out = held_out_share(rows, config.held_out_share)
-    if config.held_out is not None:
-        train, held_out = rows, read_completion_rows(config.held_out)
     generator = _GeneratorRun(config, run, questions)
-    tokenizer = generator.tokenizer
-    learned, measured = tokenizer.rows(train), tokenizer.rows(held_out)
-    long = f"{tokenizer.left_out} rows have more than {tokenizer.max_tokens} tokens"
-    if not learned:
-        raise InputError(
-            f"none of the {len(rows)} rows in {config.data} is left to train on: {len(held_out)} are held out, and "
-            f"{long}; add rows, or raise max_tokens (--max-tokens)"
-        )
-    if tokenizer.left_out:
-        run.observer.noted(f"{long}, and are left out")
-    n_steps = config.n_steps(len(learned))
-    tuned = fine_tune(
-        run,
-        lambda checkpoints, callbacks: supervised_trainer(
-            config,
-            generator.base,
-            learned,
-            measured,
-            checkpoints=checkpoints,
-            callbacks=[*callbacks, *generator.measuring(n_steps)],
-        ),
-    )
-    counts = {"train_rows": len(learned), "held_out_rows": len(measured), "rows_left_out": tokenizer.left_out}
-    generator.save(tuned, {**counts, "steps": n_steps})
+    generator.save(*supervise(run, generator.base, rows, generator.measuring))
 
 
 def _reinforce(config: GeneratorTraining, run: FineTuningRun) -> None:
@@ -156,12 +132,12 @@ def _reinforce(config: GeneratorTraining, run: FineTuningRun) -> None:
             f"the reward {config.reward!r} needs a scorer; set scorer (--scorer) to a folder of `egrm train scorer`, "
             "or reward (--reward) to 'answer'"
         )
-    chat = bool(generator.base.tokenizer.chat_template)
-    found = list(zip(questions, path_prompts(generator.parts, questions), strict=True))
+    prompts = [written_prompt(each, generator.base.tokenizer) for each in path_prompts(generator.parts, questions)]
+    found = list(zip(questions, prompts, strict=True))
     rows = [
-        {"prompt": _trl_prompt(prompt, chat=chat), "question": question.question, "reference": question.reference}
+        {"prompt": trl_prompt(prompt), "question": question.question, "reference": question.reference}
         for question, prompt in found
-        if _fits(generator, prompt)
+        if generator.fits(prompt)
     ]
     long = f"{len(found) - len(rows)} questions leave no space for {config.rollout_tokens} tokens"
     if not rows:
@@ -201,16 +177,3 @@ def _without_reward_warnings() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _fits(generator: _GeneratorRun, prompt: Sequence[Message]) -> bool:
-    """Whether the prompt leaves enough of the model's context for a rollout."""
-    most = most_tokens(generator.base, None)
-    turns = tuple(ChatTurn(role=message["role"], content=message["content"]) for message in prompt)
-    text: str | tuple[ChatTurn, ...] = turns if generator.base.tokenizer.chat_template else prompt_text(prompt, "\n")
-    return most is None or len(generator.tokenizer.prompt_ids(text)) + generator.config.rollout_tokens <= most
-
-
-def _trl_prompt(prompt: Sequence[Message], *, chat: bool) -> object:
-    """The prompt as TRL tokenizes it: messages or, for a model without a chat template, the text it continues."""
-    return [dict(message) for message in prompt] if chat else prompt_text(prompt, "\n")

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from egrm_graph.errors import InputError
 from egrm_graph.extensions import Extensions
-from egrm_graph.fine_tuning.completion_rows import ChatTurn, held_out_share, read_completion_rows
 from egrm_graph.fine_tuning.fine_tuning_output import origin_of
 from egrm_graph.fine_tuning.fine_tuning_run import FineTuningRun, fine_tune, run_fine_tuning
 from egrm_graph.fine_tuning.judge_prompts import judge_name, judge_prompts
 from egrm_graph.fine_tuning.judge_run import JudgeRun
 from egrm_graph.fine_tuning.judge_settings import JudgeTraining
 from egrm_graph.fine_tuning.judged_pairs import JudgedPair, read_pairs, with_shuffled_labels
-from egrm_graph.fine_tuning.language_model import end_ids, most_tokens
+from egrm_graph.fine_tuning.language_model import end_ids
 from egrm_graph.fine_tuning.measuring_callback import noting
-from egrm_graph.fine_tuning.token_rows import RowTokenizer
-from egrm_graph.fine_tuning.trl_trainers import reinforced_trainer, supervised_trainer
+from egrm_graph.fine_tuning.supervised_run import split_rows, supervise
+from egrm_graph.fine_tuning.token_rows import trl_prompt
+from egrm_graph.fine_tuning.trl_trainers import reinforced_trainer
 from egrm_graph.fine_tuning.verdict_reward import verdict_rewards
 from egrm_graph.training.trainer_callbacks import TrainingObserver
 
@@ -67,36 +67,10 @@ def train_judge(
 
 
 def _supervise(config: JudgeTraining, extensions: Extensions | None, run: FineTuningRun) -> None:
-    rows = read_completion_rows(config.data)
+    rows = split_rows(config)
     pairs = [] if config.pairs is None else read_pairs(config.pairs)
-    train, held_out = held_out_share(rows, config.held_out_share)
-    if config.held_out is not None:
-        train, held_out = rows, read_completion_rows(config.held_out)
     judge = JudgeRun(config, run, run.load(), pairs, extensions)
-    tokenizer = RowTokenizer(judge.base.tokenizer, most_tokens(judge.base, config.max_tokens), config.template_options)
-    learned, measured = tokenizer.rows(train), tokenizer.rows(held_out)
-    long = f"{tokenizer.left_out} rows have more than {tokenizer.max_tokens} tokens"
-    if not learned:
-        raise InputError(
-            f"none of the {len(rows)} rows in {config.data} is left to train on: {len(held_out)} are held out, and "
-            f"{long}; add rows, or raise max_tokens (--max-tokens)"
-        )
-    if tokenizer.left_out:
-        run.observer.noted(f"{long}, and are left out")
-    n_steps = config.n_steps(len(learned))
-    tuned = fine_tune(
-        run,
-        lambda checkpoints, callbacks: supervised_trainer(
-            config,
-            judge.base,
-            learned,
-            measured,
-            checkpoints=checkpoints,
-            callbacks=[*callbacks, *judge.measuring(n_steps)],
-        ),
-    )
-    counts = {"train_rows": len(learned), "held_out_rows": len(measured), "rows_left_out": tokenizer.left_out}
-    judge.save(tuned, {**counts, "steps": n_steps})
+    judge.save(*supervise(run, judge.base, rows, judge.measuring))
 
 
 def _reinforce(config: JudgeTraining, extensions: Extensions | None, run: FineTuningRun) -> None:
@@ -115,7 +89,7 @@ def _reinforce(config: JudgeTraining, extensions: Extensions | None, run: FineTu
     if len(prompts) < len(found):
         run.observer.noted(f"{long}, and are left out")
     written = [prompt.written_for(judge.base.tokenizer) for prompt in prompts]
-    rows = [{"prompt": _trl_prompt(each), "place": i} for i, each in enumerate(written)]
+    rows = [{"prompt": trl_prompt(each), "place": i} for i, each in enumerate(written)]
     rewards = verdict_rewards(judge.task, prompts, end_ids=end_ids(judge.base), group_size=config.group_size)
     n_steps = config.n_steps(len(rows))
     tuned = fine_tune(
@@ -140,7 +114,3 @@ def _refuse_shared(pairs: Sequence[JudgedPair], held_out: Sequence[JudgedPair]) 
     if shared := keys(pairs) & keys(held_out):
         question = min(question for question, _ in shared)
         raise InputError(f"{len(shared)} pairs are in both files, such as one of {question!r}; hold out other pairs")
-
-
-def _trl_prompt(prompt: str | tuple[ChatTurn, ...]) -> object:
-    return prompt if isinstance(prompt, str) else [turn.model_dump() for turn in prompt]
