@@ -47,7 +47,7 @@ class JudgePrompt(NamedTuple):
         """Chat messages or, for a model without a chat template, the text that it continues, as the client sends it."""
         if not tokenizer.chat_template:
             return prompt_text(self.messages, "\n")
-        return tuple(ChatTurn(role=message["role"], content=message["content"]) for message in self.messages)
+        return tuple(ChatTurn.model_validate(message) for message in self.messages)
 
 
 def judge_name(config: JudgeTraining) -> str:
