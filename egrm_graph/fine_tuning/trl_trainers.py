@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from egrm_graph.fine_tuning.fine_tuning_settings import FineTuning
 from egrm_graph.fine_tuning.language_model import LanguageModel, lora
@@ -44,7 +44,9 @@ def supervised_trainer(
     from trl.trainer.sft_trainer import SFTTrainer
 
     steps = config.n_steps(len(train))
-    measured = {"eval_strategy": "steps", "eval_steps": interval(config, steps)} if held_out else {}
+    measured: dict[str, Any] = {}
+    if held_out:
+        measured = {"eval_strategy": "steps", "eval_steps": interval(config, steps)}
     arguments = SFTConfig(
         **_arguments(config, steps, checkpoints),
         **measured,
@@ -85,8 +87,9 @@ def reinforced_trainer(
     _disable_attention_dropout(base.model)
     steps = config.n_steps(len(prompts))
     order = prompt_order(len(prompts), steps * config.batch_size // config.group_size, config.seed)
-    served = {"vllm_server_base_url": config.vllm_url} if config.vllm_url else {}
-    drawn_by = {} if config.vllm == "none" else {"use_vllm": True, "vllm_mode": config.vllm, **served}
+    drawn_by: dict[str, Any] = {}
+    if config.vllm != "none":
+        drawn_by = {"use_vllm": True, "vllm_mode": config.vllm, "vllm_server_base_url": config.vllm_url}
     arguments = GRPOConfig(
         **_arguments(config, steps, checkpoints),
         **drawn_by,
@@ -166,7 +169,7 @@ def _disable_attention_dropout(model: PreTrainedModel) -> None:
     """Disable the dropout that is not a module, which TRL does not find."""
     for module in model.modules():
         if hasattr(module, "attention_dropout"):
-            module.attention_dropout = 0.0
+            cast("Any", module).attention_dropout = 0.0
 
 
 def _quiet(trainer: Trainer) -> Trainer:
