@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from egrm_graph.fine_tuning.fine_tuning_settings import FineTuning
 from egrm_graph.fine_tuning.language_model import LanguageModel, lora
-from egrm_graph.fine_tuning.token_rows import TokenRow
+from egrm_graph.fine_tuning.token_rows import IGNORED, TokenRow
 from egrm_graph.training.trainer import checkpointing_arguments, on_gpu
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def supervised_trainer(
     trainer: Trainer = SFTTrainer(
         model=base.model,
         args=arguments,
-        train_dataset=Dataset.from_list(list(train)),
-        eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
+        train_dataset=Dataset.from_list(_columns(train)),
+        eval_dataset=Dataset.from_list(_columns(held_out)) if held_out else None,
         processing_class=base.tokenizer,
         callbacks=list(callbacks),
         peft_config=lora(config.lora_rank, config.lora_alpha) if config.lora_rank else None,
@@ -163,6 +163,11 @@ def _arguments(config: FineTuning, steps: int, checkpoints: Path) -> dict[str, A
         "report_to": [],
         "disable_tqdm": True,
     }
+
+
+def _columns(rows: Sequence[TokenRow]) -> list[dict[str, list[int]]]:
+    """The rows with a mask of the completion, which earlier versions of TRL read instead of the labels."""
+    return [{**row, "completion_mask": [int(label != IGNORED) for label in row["labels"]]} for row in rows]
 
 
 def _disable_attention_dropout(model: PreTrainedModel) -> None:
