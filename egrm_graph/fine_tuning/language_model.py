@@ -58,7 +58,7 @@ def _load(name: str, *, half: bool) -> tuple[PreTrainedModel, dict[str, Any]]:
     from transformers import AutoModelForCausalLM
 
     try:
-        loaded: tuple[PreTrainedModel, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             name,
             dtype="auto" if half else torch.float32,
             use_safetensors=True,
@@ -68,7 +68,8 @@ def _load(name: str, *, half: bool) -> tuple[PreTrainedModel, dict[str, Any]]:
         )
     except Exception as error:  # transformers passes on the errors of the file reader
         raise ModelError(f"the language model in {name} cannot be loaded: {error}") from error
-    return loaded
+    model, info = loaded
+    return model, info
 
 
 def most_tokens(base: LanguageModel, wanted: int | None) -> int | None:

@@ -89,7 +89,7 @@ class RowTokenizer:
         turns = (ChatTurn(role="user", content="1"), ChatTurn(role="assistant", content=_SAMPLE))
         return self._rendered(turns).rpartition(_SAMPLE)[2].strip() or str(self.tokenizer.eos_token)
 
-    def _rendered(self, turns: tuple[ChatTurn, ...], **options: bool) -> str:
+    def _rendered(self, turns: tuple[ChatTurn, ...], **options: Any) -> str:
         if not self.tokenizer.chat_template:
             raise ModelError(
                 "a row has chat messages, but the model has no chat template; give the model one, or write prompt and "
@@ -98,13 +98,11 @@ class RowTokenizer:
         from jinja2 import TemplateError
 
         messages = [turn.model_dump() for turn in turns]
+        options |= self.template_options
         try:
-            rendered: str = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, **options, **self.template_options
-            )
+            return str(self.tokenizer.apply_chat_template(messages, tokenize=False, **options))
         except TemplateError as error:
             raise ModelError(f"the chat template of the model refuses a row: {error}") from error
-        return rendered
 
     def _encoded(self, text: str) -> list[int]:
         """The tokens of a text in which special tokens are written out."""

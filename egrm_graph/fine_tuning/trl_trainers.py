@@ -15,11 +15,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from egrm_graph.fine_tuning.fine_tuning_settings import FineTuning
 from egrm_graph.fine_tuning.language_model import LanguageModel, lora
-from egrm_graph.fine_tuning.token_rows import TokenRow
+from egrm_graph.fine_tuning.token_rows import IGNORED, TokenRow
 from egrm_graph.training.trainer import checkpointing_arguments, on_gpu
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def supervised_trainer(
     from trl.trainer.sft_trainer import SFTTrainer
 
     steps = config.n_steps(len(train))
-    measured = {"eval_strategy": "steps", "eval_steps": interval(config, steps)} if held_out else {}
+    measured: dict[str, Any] = {}
+    if held_out:
+        measured = {"eval_strategy": "steps", "eval_steps": interval(config, steps)}
     arguments = SFTConfig(
         **_arguments(config, steps, checkpoints),
         **measured,
@@ -58,8 +60,8 @@ def supervised_trainer(
     trainer: Trainer = SFTTrainer(
         model=base.model,
         args=arguments,
-        train_dataset=Dataset.from_list(list(train)),
-        eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
+        train_dataset=Dataset.from_list(_columns(train)),
+        eval_dataset=Dataset.from_list(_columns(held_out)) if held_out else None,
         processing_class=base.tokenizer,
         callbacks=list(callbacks),
         peft_config=lora(config.lora_rank, config.lora_alpha) if config.lora_rank else None,
@@ -85,8 +87,9 @@ def reinforced_trainer(
     _disable_attention_dropout(base.model)
     steps = config.n_steps(len(prompts))
     order = prompt_order(len(prompts), steps * config.batch_size // config.group_size, config.seed)
-    served = {"vllm_server_base_url": config.vllm_url} if config.vllm_url else {}
-    drawn_by = {} if config.vllm == "none" else {"use_vllm": True, "vllm_mode": config.vllm, **served}
+    drawn_by: dict[str, Any] = {}
+    if config.vllm != "none":
+        drawn_by = {"use_vllm": True, "vllm_mode": config.vllm, "vllm_server_base_url": config.vllm_url}
     arguments = GRPOConfig(
         **_arguments(config, steps, checkpoints),
         **drawn_by,
@@ -162,11 +165,16 @@ def _arguments(config: FineTuning, steps: int, checkpoints: Path) -> dict[str, A
     }
 
 
+def _columns(rows: Sequence[TokenRow]) -> list[dict[str, list[int]]]:
+    """The rows with a mask of the completion, which earlier versions of TRL read instead of the labels."""
+    return [{**row, "completion_mask": [int(label != IGNORED) for label in row["labels"]]} for row in rows]
+
+
 def _disable_attention_dropout(model: PreTrainedModel) -> None:
     """Disable the dropout that is not a module, which TRL does not find."""
     for module in model.modules():
         if hasattr(module, "attention_dropout"):
-            module.attention_dropout = 0.0
+            cast("Any", module).attention_dropout = 0.0
 
 
 def _quiet(trainer: Trainer) -> Trainer:

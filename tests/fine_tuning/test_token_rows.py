@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer
 
 from egrm_graph.errors import ModelError
 from egrm_graph.fine_tuning.completion_rows import CompletionRow
@@ -19,8 +19,8 @@ TURNS = (
 """A template with turns: `<s>U`, the text, `</s>`, and a line break that the model never writes."""
 
 
-def tokenizer(template: str | None = None) -> PreTrainedTokenizerFast:
-    loaded: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(BUNDLED)
+def tokenizer(template: str | None = None) -> Any:
+    loaded: Any = AutoTokenizer.from_pretrained(BUNDLED)
     if template is not None:
         loaded.chat_template = template
     return loaded
@@ -32,7 +32,8 @@ def chat(prompt: str, completion: str) -> CompletionRow:
 
 
 def spelled(ids: list[int]) -> str:
-    return tokenizer().decode([i for i in ids if i != IGNORED])
+    text: str = tokenizer().decode([i for i in ids if i != IGNORED])
+    return text
 
 
 @pytest.mark.parametrize("row", [CompletionRow(prompt="1+1:", completion="#2"), chat("1+1:", "#2")])

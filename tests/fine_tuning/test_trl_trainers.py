@@ -28,7 +28,8 @@ async def test_the_batches_have_a_loss_on_the_completions_alone(small_judge: Pat
     trainer = supervised_trainer(config, base, rows, [], checkpoints=tmp_path)
     [batch] = list(trainer.get_train_dataloader())
     learned = {
-        base.tokenizer.decode([token for token in labels if token != IGNORED]) for labels in batch["labels"].tolist()
+        str(base.tokenizer.decode([token for token in labels if token != IGNORED]))
+        for labels in batch["labels"].tolist()
     }
     assert learned == {"#2A</s>", "#46B</s>"}
 
