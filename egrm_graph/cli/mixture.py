@@ -75,10 +75,10 @@ def mixture(
     Exit status: 0 when every line could be asked, 1 when some could not, 2 when nothing could be asked.
 
     \fA question whose fast answers are certain and right gives such an answer, and any other one its best-scored right
-    path. mixture.jsonl has a line for each question with a sample: its "id", its "kind" (short or long), and "prompt" and
-    "completion" in TRL's form, which its trainers read directly. report.json counts the samples, the questions that are
-    certain and wrong, which count as long, and those without a right path, which are left out. draws.jsonl has what
-    was drawn, and --resume continues it.
+    path. mixture.jsonl has a line for each question with a sample: its "id", its "kind" (short or long), and "prompt"
+    and "completion" in TRL's form, which its trainers read directly. report.json counts the samples, the questions that
+    are certain and wrong, which count as long, and those without a right path, which are left out. draws.jsonl has
+    what was drawn, and --resume continues it.
 
     --paths paths (4) are drawn for each question that needs them, for all of them with --control. control.jsonl then
     has the same questions at about the same number of tokens, but chance decides which are short.

@@ -71,7 +71,8 @@ class MixtureReport(NamedTuple):
 def mixture(draws: Sequence[tuple[Id, MixtureDraw]]) -> list[MixtureSample]:
     """The samples, in the order of the questions."""
     chosen = [(name, draw, kind_of(draw)) for name, draw in draws]
-    return [MixtureSample(name, kind, text) for name, draw, kind in chosen if kind and (text := draw[kind])]
+    samples = [_sample(name, draw, kind) for name, draw, kind in chosen if kind is not None]
+    return [sample for sample in samples if sample is not None]
 
 
 def kind_of(draw: MixtureDraw) -> SampleKind | None:

@@ -54,7 +54,7 @@ async def draw_and_score(parts: Parts, fast: FastDraw) -> PathsDraw:
     while True:
         state.update(cast(State, await expand_cot(state, run)))
         state.update(cast(State, await score_paths(state, run)))
-        expanded, scored = state["expanded"], state["scored"]
+        expanded, scored = state.get("expanded"), state.get("scored")
         assert expanded is not None  # the nodes have just written both
         assert scored is not None
         if sufficiency(state) == "enough":

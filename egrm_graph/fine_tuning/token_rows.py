@@ -35,7 +35,7 @@ def written_prompt(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBa
     """Chat messages or, for a model without a chat template, the text that it continues, as the client sends it."""
     if not tokenizer.chat_template:
         return prompt_text(messages, "\n")
-    return tuple(ChatTurn(role=message["role"], content=message["content"]) for message in messages)
+    return tuple(ChatTurn.model_validate(message) for message in messages)
 
 
 def trl_prompt(prompt: str | tuple[ChatTurn, ...]) -> object:

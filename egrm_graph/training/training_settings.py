@@ -139,8 +139,8 @@ class ScorerTraining(Training):
     """The loss to minimize: the published hybrid of regression and ranking, regression alone, or ranking alone, with a
     hinge loss or with the Bradley-Terry loss."""
     alpha: float = Field(default=0.3, ge=0, le=1)
-    """Weight of the ranking in the hybrid. The rest is regression. The published setting is 0.3, or 0.7 if the published
-    weight is that of the regression, on which descriptions disagree."""
+    """Weight of the ranking in the hybrid. The rest is regression. The published setting is 0.3, or 0.7 if the
+    published weight is that of the regression, on which descriptions disagree."""
     delta: float = Field(default=1.0, gt=0)
     """Where the Huber loss turns from quadratic to linear. The published setting is 1.0."""
     margin: float = Field(default=0.1, ge=0, le=1)
