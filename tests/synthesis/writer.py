@@ -54,9 +54,8 @@ class Writer:
         name, number = request_id.split(".", 1)[1].rsplit(".", 1)
         text = prompt[-1]["content"]
         self.prompts.setdefault(name, []).append(text)
-        found = re.search(r"\[end of [\w ]+ ([0-9a-f]{8})\]", text)
-        assert found
-        return self._reply(name, int(number), found[1])
+        code = re.findall(r"\[end of [\w ]+ ([0-9a-f]{8})\]", text)[-1]
+        return self._reply(name, int(number), code)
 
     def _reply(self, name: str, number: int, code: str) -> Item:
         if name == "expand_cot":
