@@ -28,6 +28,7 @@ from egrm_graph.cli.replay import replay
 from egrm_graph.cli.rollouts import rollouts
 from egrm_graph.cli.serve_model import serve_model
 from egrm_graph.cli.setting_options import reflowed
+from egrm_graph.cli.synthesize import synthesize
 from egrm_graph.cli.trace import trace
 from egrm_graph.cli.train import process_reward, scorer
 from egrm_graph.cli.trees import trees
@@ -97,7 +98,7 @@ def _add(group: typer.Typer, command: Callable[..., None], name: str | None = No
     group.command(name, help=reflowed(command.__doc__ or ""), epilog=epilog)(command)
 
 
-for takes_settings in (ask, verify, demo, bench, trees, rollouts, mixture):
+for takes_settings in (ask, verify, demo, bench, trees, rollouts, mixture, synthesize):
     _add(app, takes_settings, epilog=_ENVIRONMENT)
 for takes_none in (attack, replay, calibrate):
     _add(app, takes_none)

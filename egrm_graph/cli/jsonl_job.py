@@ -59,6 +59,8 @@ class JsonlJob:
     """The lines that the output has results for already."""
     unique_ids: bool = False
     """Whether a line whose id was used before is an error. Applies only if the results go to a file."""
+    wrapped: Callable[[Parts], Parts] = lambda parts: parts
+    """Wraps the loaded parts, such as the client in one that saves what it draws."""
 
     @classmethod
     def prepared(
@@ -115,7 +117,7 @@ class JsonlJob:
         counts: Counts[LineAnswer],
         err: Console,
     ) -> None:
-        parts = await loaded(settings, store, err)
+        parts = await loaded(settings, store, err, wrapped=self.wrapped)
         try:
             with progress_bar(err, counts, self._total() if err.is_terminal else None) as progress:
 

@@ -13,13 +13,14 @@ import typer
 from rich.console import Console
 
 from egrm_graph.cli.answering import Answering
+from egrm_graph.cli.draw_settings import settle_settings
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.json_lines import Line
 from egrm_graph.cli.jsonl_job import ConcurrencyOption, FileArgument, JsonlJob, OverwriteOption, ResumeOption
 from egrm_graph.cli.run_progress import Counts
 from egrm_graph.cli.shared_options import with_settings
-from egrm_graph.errors import InputError, SettingsError
-from egrm_graph.settings import RunSettings, Settings
+from egrm_graph.errors import InputError
+from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
     from egrm_graph.fine_tuning.mixture import Id
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 DRAWS, SETTINGS, REPORT = "draws.jsonl", "settings.json", "report.json"
 MIXTURE, CONTROL = "mixture.jsonl", "control.jsonl"
-DRAWN_WITH = (*RunSettings.model_fields, "model", "task", "prompts", "endpoint", "scorer")
-"""The settings that the draws depend on."""
 
 
 @dataclass
@@ -86,31 +85,11 @@ def mixture(
     output.mkdir(exist_ok=True)
     draws = output / DRAWS
     job = JsonlJob.prepared(file, draws, concurrency, resume=resume, overwrite=overwrite, unique_ids=True)
-    _settle_settings(output / SETTINGS, settings, resume=resume and draws.exists(), control=control)
+    settle_settings(output / SETTINGS, settings, {"control": control}, resume=resume and draws.exists())
     with _split_at_the_end(output, control=control, seed=settings.seed):
         job.run(
             settings, lambda parts: _answering(parts, control), MixtureCounts(), Console(stderr=True, highlight=False)
         )
-
-
-def _settle_settings(file: Path, settings: Settings, *, resume: bool, control: bool) -> None:
-    """Write down the settings of the draws, or check that they are those of the draws to resume.
-
-    Raises:
-        SettingsError: they are not.
-    """
-    values = settings.model_dump(mode="json", include=set(DRAWN_WITH))
-    now: dict[str, Any] = {**values, "control": control}
-    if resume and file.exists():
-        before = json.loads(file.read_bytes())
-        pairs = {name: (before.get(name), value) for name, value in now.items()}
-        changed = [f"{name} was {then!r} and is {value!r}" for name, (then, value) in pairs.items() if then != value]
-        if changed:
-            raise SettingsError(
-                f"the draws in {file.parent} were made with other settings: {'; '.join(changed)}; use the same, name "
-                "another --output, or start over with --overwrite"
-            )
-    file.write_text(json.dumps(now, indent=2) + "\n", "utf-8")
 
 
 @contextmanager

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,12 +62,24 @@ def read_pairs(file: Path) -> list[JudgedPair]:
     pairs = []
     for where, _, row in file_rows(file):
         try:
-            pairs.append(JudgedPair.model_validate(row))
-        except ValidationError as error:
-            raise InputError(f"{where}: {explain(error)[:500]}") from error
+            pairs.append(pair_of(row))
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
     if not pairs:
         raise InputError(f"{file} has no pairs; write one with a question, candidates, and a reference on each line")
     return pairs
+
+
+def pair_of(row: Mapping[str, Any]) -> JudgedPair:
+    """The pair in a row.
+
+    Raises:
+        InputError: the row is not a pair.
+    """
+    try:
+        return JudgedPair.model_validate(row)
+    except ValidationError as error:
+        raise InputError(explain(error)[:500]) from error
 
 
 def with_shuffled_labels(pairs: Sequence[JudgedPair], seed: int) -> list[JudgedPair]:

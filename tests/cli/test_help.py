@@ -26,6 +26,7 @@ COMMANDS = [
     (["bench"], COMMON.keys(), SETTINGS),
     (["rollouts"], COMMON.keys(), SETTINGS),
     (["mixture"], COMMON.keys(), SETTINGS),
+    (["synthesize"], COMMON.keys(), SETTINGS),
     (["train", "scorer"], COMMON_IN_TRAINING.keys(), set(ScorerTraining.model_fields)),
     (["train", "process-reward"], COMMON_OF_PROCESS.keys(), set(ProcessTraining.model_fields)),
     (["train", "generator"], COMMON_OF_GENERATORS.keys(), set(GeneratorTraining.model_fields)),
