@@ -185,6 +185,22 @@ def grows_tree(strategy: PathStrategy) -> bool:
 
 
 @runtime_checkable
+class DrawsOneCompletion(Protocol):
+    """A strategy that says whether all its paths come from one completion."""
+
+    @property
+    def one_completion(self) -> bool:
+        """Whether they do. Such paths depend on one another, so they are not votes, and nothing can stop between them.
+        Lost ones are counted among the paths, not among the calls."""
+        ...
+
+
+def one_completion(strategy: PathStrategy) -> bool:
+    """Whether all paths of a strategy come from one completion."""
+    return isinstance(strategy, DrawsOneCompletion) and strategy.one_completion
+
+
+@runtime_checkable
 class Notes(Protocol):
     """A strategy that notes what is unusual about its paths, and what it lost next to them."""
 
