@@ -34,8 +34,9 @@ from egrm_graph.settings import (
     RunSettings,
     Settings,
 )
+from egrm_graph.strategies.divergent import check_divergent
 from egrm_graph.strategies.judged_paths import check_judges
-from egrm_graph.strategies.strategy import PathStrategy, ReadsScores, grows_tree
+from egrm_graph.strategies.strategy import PathStrategy, ReadsScores, grows_tree, one_completion
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
@@ -131,18 +132,24 @@ class Parts:
         """The stopping rule for paths that the settings name.
 
         Raises:
-            SettingsError: the rule is unknown or not for paths, or it needs calibrated scores; or as for
-                `step_grading`.
+            SettingsError: the rule is unknown or not for paths, or it needs calibrated scores or paths that are drawn
+                one by one; or as for `step_grading`.
         """
         name, calibrated = settings.path_stopping, self.scores_calibrated(settings)
         if name == "auto":
             # Rewards are shares of all paths, so nothing about them is settled before the last one.
-            name = "posterior" if calibrated and not self.task.counts_every_vote else "all"
+            at_once = self.task.counts_every_vote or one_completion(self.strategy(settings))
+            name = "posterior" if calibrated and not at_once else "all"
         rule = path_stopping_rule(name, settings.path_confidence, self.extensions.stopping_rules)
         if name == "posterior" and not calibrated:
             raise SettingsError(
                 f"path_stopping='posterior' needs scores that are probabilities, and {self._uncalibrated(settings)}, "
                 "or path_stopping to 'all' or 'beta'"
+            )
+        if rule is not everything and one_completion(self.strategy(settings)):
+            raise SettingsError(
+                f"path_stopping={name!r} stops between paths, and the strategy {settings.strategy!r} draws all of them "
+                "in one completion; set path_stopping (--path-stopping) to 'all', or strategy (--strategy) to 'plain'"
             )
         return rule
 
@@ -198,6 +205,7 @@ class Parts:
         self.path_stopping_rule(settings)
         strategy = self.strategy(settings)
         check_judges(strategy, self.task, settings)
+        check_divergent(strategy, self.task, self.settings)
         if missing := [name for name in strategy.prompts if name not in self.prompts.templates]:
             raise SettingsError(
                 f"the strategy {strategy.name!r} does not suit the task {self.task.name!r}: its prompt {missing[0]}.md "
@@ -316,7 +324,9 @@ def assemble(
         # What belongs to the bundled model belongs to a client of its name, whatever model the settings name.
         settings = settings.model_copy(update={"model": used_client.name})
     task = task_named(settings.task_name, extensions.tasks, bundled=settings.bundled)
-    check_judges(extensions.strategy(settings.strategy), task, settings)
+    strategy = extensions.strategy(settings.strategy)
+    check_judges(strategy, task, settings)
+    check_divergent(strategy, task, settings)
     prompts = _load_prompts(settings, task, extensions)
     closers: list[Callable[[], Awaitable[None]]] = []
     if used_client is None:

@@ -86,8 +86,9 @@ class RunSettings(BaseModel):
     vLLM allows 20 unless it is started with a larger `--max-logprobs`."""
     strategy: str = "plain"
     """How reasoning paths are drawn: `plain`, independent paths; `entropy_tree`, paths that branch where the model is
-    unsure; for candidates, also `breadth`, judgments by many principles, `depth`, judgments against a solution, and
-    `mixed`, the one that fits; or a strategy passed to `build_graph`."""
+    unsure; `divergent`, several paths in one completion, by a model that follows instructions; for candidates, also
+    `breadth`, judgments by many principles, `depth`, judgments against a solution, and `mixed`, the one that fits; or a
+    strategy passed to `build_graph`."""
     principles: int = Field(default=5, ge=1, le=20)
     """How many principles a judgment in breadth is asked for. One in depth is asked for at most three."""
     mixed_by: Literal["model", "label", "task"] = "model"
@@ -122,7 +123,7 @@ class RunSettings(BaseModel):
     """When drawing paths stops early: `posterior`, once an answer is right with a probability of `path_confidence`, by
     calibrated scores; `beta`, `windows`, `sequential`: by a test of the votes of the paths; `all`, never, and all are
     drawn at once; `auto`, `posterior` if the scorer is calibrated, and otherwise `all`; or a rule passed to
-    `build_graph`. For candidates, `auto` is `all`."""
+    `build_graph`. For candidates, and for `strategy="divergent"`, `auto` is `all`."""
     path_confidence: float = Field(default=0.95, gt=0, lt=1)
     """The probability at which `path_stopping="posterior"` stops."""
     first_paths: int = Field(default=1, ge=1)
@@ -196,7 +197,8 @@ class RunSettings(BaseModel):
     path_frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     """Makes tokens of the text less likely each time they occur; 0 or None for no penalty."""
     path_max_tokens: int = Field(default=2048, ge=1)
-    """Maximum completion tokens of one path. A path that is cut has no answer."""
+    """Maximum completion tokens of one path. A path that is cut has no answer. A completion with several paths may have
+    as many for each."""
     path_thinking: Thinking = "default"
     """Whether a thinking model thinks in its paths; `default` leaves it to the model."""
     path_thinking_tokens: int | None = Field(default=None, ge=1)

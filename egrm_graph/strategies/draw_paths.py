@@ -11,7 +11,16 @@ from egrm_graph.drawing.calls import Limits, Lost, Outcomes, draw
 from egrm_graph.drawing.samples import lost_reasons
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.strategies.path_evidence import PathEvidence
-from egrm_graph.strategies.strategy import DrawsIndependently, Known, Notes, PathCall, PathInView, PathStrategy, Round
+from egrm_graph.strategies.strategy import (
+    DrawsIndependently,
+    Known,
+    Notes,
+    PathCall,
+    PathInView,
+    PathStrategy,
+    Round,
+    one_completion,
+)
 from egrm_graph.verification import Path, Usage
 
 PathLanded = Callable[[int, Path], None]
@@ -44,11 +53,13 @@ async def draw_paths(
 ) -> DrawnPaths:
     """The paths of the strategy in one wave. Never raises an `EgrmError` for a failed call.
 
-    `landed` is called with each call's number and what came back, as soon as it does. Setting `unneeded` cancels what
-    still runs. With `evidence`, the paths of a strategy that `DrawsIndependently` are scored as they land, and once the
-    first of them are enough, the calls after them are canceled.
+    `landed` is called with each call's number and what came back, as soon as it does; if all paths come from one
+    completion, with each path's number. Setting `unneeded` cancels what still runs. With `evidence`, the paths of a
+    strategy that `DrawsIndependently` are scored as they land, and once the first of them are enough, the calls after
+    them are canceled.
     """
     judges = evidence is not None and isinstance(strategy, DrawsIndependently) and strategy.independent
+    together = one_completion(strategy)
     usage = no_usage()
     scored: list[Path] = []
     reasons: list[Reason] = []
@@ -60,7 +71,7 @@ async def draw_paths(
             client,
             [call for call, _ in calls],
             left,
-            _reporter(known, calls, n_calls, landed) if judge is None else None,
+            None if together or judge is not None else _reporter(known, calls, n_calls, landed),
             enough=None if judge is None else judge.enough,
             unneeded=unneeded,
         )
@@ -81,7 +92,13 @@ async def draw_paths(
         for call, of_call in zip(each.calls, each.outcomes, strict=True)
         for outcome in of_call
     ]
-    lost = lost_reasons(ReasonCode.PATHS_LOST, [outcome for call, outcome in outcomes if not call.aside])
+    drawn: list[object] = [outcome for call, outcome in outcomes if not call.aside]
+    if together:
+        drawn = [path if path["error"] is None else Lost(path["error"]) for path, _ in found]
+        if landed is not None:
+            for i, (path, _) in enumerate(found):
+                landed(known.number(i), path)
+    lost = lost_reasons(ReasonCode.PATHS_LOST, drawn)
     notes = strategy.notes(known) if isinstance(strategy, Notes) else ()
     return DrawnPaths(
         paths=found,

@@ -102,14 +102,22 @@ class Known:
         ]
 
     def aside(
-        self, prompt: str, view: View, *, sampling: Sampling | None = None, labels: Sequence[str] = ()
+        self,
+        prompt: str,
+        view: View,
+        *,
+        sampling: Sampling | None = None,
+        labels: Sequence[str] = (),
+        place: int = 0,
+        **variables: object,
     ) -> PathCall:
         """A call with the prompt of this name that gives no path. Its seed and its request id have the prompt's name
-        in place of a number among the paths. See `Call` for `labels`."""
-        rendered = self.prompts.render(prompt, view["variables"], view["history"])
+        in place of a number among the paths. `place` is its place among such calls of its round. `variables` are added
+        to those of the view. See `Call` for `labels`."""
+        rendered = self.prompts.render(prompt, {**view["variables"], **variables}, view["history"])
         sampling = self.sampling(prompt) if sampling is None else sampling
-        own_seeds = seeds(self.settings.seed, prompt, self.asked["key"], 1)
-        number = len(self.scored) + sum(call.aside == prompt for call, _ in self._outcomes)
+        own_seeds = seeds(self.settings.seed, prompt, self.asked["key"], place + 1)[place:]
+        number = len(self.scored) + sum(call.aside == prompt for call, _ in self._outcomes) + place
         request_id = f"{self.asked['run_id']}.{prompt}.{number}"
         return PathCall(Call(rendered, sampling, own_seeds, request_id, aside=prompt, labels=tuple(labels)), view)
 
@@ -165,7 +173,8 @@ class PathStrategy(Protocol):
         ...
 
     def paths(self, known: Known) -> Sequence[PathInView]:
-        """The paths, from what came back in all rounds of this wave."""
+        """The paths, from what came back in all rounds of this wave. A strategy may score its paths; then every path
+        has a score or the reason why it is unscored, and no scorer grades them."""
         ...
 
 
@@ -182,6 +191,22 @@ class GrowsTree(Protocol):
 def grows_tree(strategy: PathStrategy) -> bool:
     """Whether the paths of a strategy branch from one another."""
     return isinstance(strategy, GrowsTree) and strategy.continues_tokens
+
+
+@runtime_checkable
+class DrawsOneCompletion(Protocol):
+    """A strategy that says whether all its paths come from one completion."""
+
+    @property
+    def one_completion(self) -> bool:
+        """Whether they do. Such paths depend on one another, so they are not votes, and nothing can stop between them.
+        Lost ones are counted among the paths, not among the calls."""
+        ...
+
+
+def one_completion(strategy: PathStrategy) -> bool:
+    """Whether all paths of a strategy come from one completion."""
+    return isinstance(strategy, DrawsOneCompletion) and strategy.one_completion
 
 
 @runtime_checkable
