@@ -13,7 +13,9 @@ NEEDS_A_SERVER = "create_agent("
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("page", "n_snippets", "n_outputs"), [("agents", 2, 1), ("rewards", 3, 0), ("train-generator", 1, 0)])
+@pytest.mark.parametrize(
+    ("page", "n_snippets", "n_outputs"), [("agents", 2, 1), ("rewards", 3, 0), ("train-generator", 1, 0)]
+)
 def test_the_snippets_run_and_print_what_the_page_says(
     tmp_path: Path, page: str, n_snippets: int, n_outputs: int
 ) -> None:

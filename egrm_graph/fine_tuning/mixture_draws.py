@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
@@ -131,8 +131,7 @@ def _best(right: Sequence[Sample | Path]) -> Sample | Path | None:
 
 
 def _score(sample: Sample | Path) -> float | None:
-    score: float | None = sample.get("score")
-    return score
+    return cast("float | None", sample.get("score"))
 
 
 def _text(parts: Parts, prompt: str, view: View, sample: Sample | Path) -> DrawnText:

@@ -42,6 +42,8 @@ JUDGING_TASKS: Mapping[str, Callable[[JudgingFormat], Task]] = {
     task.name: task for task in (PairwiseTask, PointwiseTask, BestOfNTask, ToolCallsTask)
 }
 """The built-in tasks that judge candidates."""
+BUNDLED_FORMATS: Mapping[str, Callable[[], JudgingFormat]] = {"sums": SumsFormat, "digits": DigitsFormat}
+"""The formats of the bundled judges, by what they read; see `Settings.bundled`."""
 
 
 def task_named(name: str, own: Sequence[Task] = (), *, bundled: Bundled = "", first: bool = False) -> Task:
@@ -59,8 +61,7 @@ def task_named(name: str, own: Sequence[Task] = (), *, bundled: Bundled = "", fi
     if name in QUESTION_TASKS:
         return QUESTION_TASKS[name](first)
     if name in JUDGING_TASKS:
-        own_format = {"sums": SumsFormat, "digits": DigitsFormat}.get(bundled)
-        return JUDGING_TASKS[name](EnglishFormat(first=first) if own_format is None else own_format())
+        return JUDGING_TASKS[name](BUNDLED_FORMATS[bundled]() if bundled else EnglishFormat(first=first))
     known = ", ".join([*(task.name for task in own), *QUESTION_TASKS, *JUDGING_TASKS])
     raise SettingsError(f"unknown task {name!r}; known tasks are {known}")
 

@@ -20,7 +20,7 @@ from typing import Any
 import structures
 import tastes
 import torch
-from tastes import DOMAINS, Domain, Pair
+from tastes import DOMAINS, TASTES, Domain, Pair
 from torch.utils.data import IterableDataset
 from train_generator import Schedule, complete, run
 from train_judge import Example, encode, extended
@@ -91,7 +91,7 @@ class Progress(TrainerCallback):
         model = values["model"].eval()
         for domain, pairs in self.pairs.items():
             parts = []
-            for name, start in (("breadth", structures.TASTES[0].letter), ("depth", structures.TRACE)):
+            for name, start in (("breadth", TASTES[0].letter), ("depth", structures.TRACE)):
                 texts = [start + text for text in self._complete(model, pairs, REASONED + start, 120)]
                 parts.append(f"{name} {_share(texts, pairs)} (sub-verdicts {_units(texts, pairs)})")
             free = self._complete(model, pairs, REASONED, 1)
@@ -113,7 +113,7 @@ def _units(texts: list[str], pairs: list[Pair]) -> str:
     """The share of right sub-verdicts among the units that can be read."""
     right = n = 0
     for text, pair in zip(texts, pairs, strict=True):
-        truth: dict[str, str] = {t.letter: o for t, o in zip(structures.TASTES, pair.tastes, strict=True)}
+        truth: dict[str, str] = {t.letter: o for t, o in zip(TASTES, pair.tastes, strict=True)}
         truth[structures.ANSWER] = pair.label
         for unit in text.split(structures.END):
             if len(unit) > 2 and unit[0] in truth and unit[-1] in "ABM":

@@ -142,8 +142,8 @@ def tables(arms: Mapping[str, Sequence[Sequence[OnQuestion]]]) -> list[Table]:
     first = next(iter(arms.values()))
     headings = ("accuracy", "points over the first arm", "tokens", "by seed")
     routes = Table("arm", "method", *(Column(heading, right=True) for heading in headings))
-    headings = ("one path right", "points over the first arm", "score", "calibration error", "direct", "direct right")
-    paths = Table("arm", *(Column(heading, right=True) for heading in headings))
+    of_paths = ("one path right", "points over the first arm", "score", "calibration error", "direct", "direct right")
+    paths = Table("arm", *(Column(heading, right=True) for heading in of_paths))
     for name, seeds in arms.items():
         for method in METHODS:
             right = mean_of(seeds, "right", method)

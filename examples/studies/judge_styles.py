@@ -65,7 +65,11 @@ def measure(task: Judging, pair: Mapping[str, Any], view: View, completion: Comp
     complete = completion.finish_reason == "stop"
     verdict = task.read(completion.text, view, fast=fast, complete=complete)
     strict = float(verdict == pair["reference"])
-    measures = [strict, 0.5 if verdict is None else strict, completion.n_tokens]
+    measures = [
+        strict,
+        0.5 if verdict is None else strict,
+        math.nan if completion.n_tokens is None else completion.n_tokens,
+    ]
     if fast:
         return measures + [0.0] * (len(MEASURES) - len(measures))
     judgment = task.read_judgment(completion.text, view, complete=complete)
