@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from egrm_graph.errors import SettingsError
 from egrm_graph.prompting import Prompts, PromptSource, ReplyShape, known_sets
 from egrm_graph.strategies.judged_paths import own_prompt
+from egrm_graph.synthesis.model_replies import GROUP, REJUDGE, STANDARDIZE, synthesis_prompt
+from egrm_graph.synthesis.model_replies import VARIABLES as SYNTHESIS_VARIABLES
 from egrm_graph.tasks import AnswerTask, Judging
 from egrm_graph.verification import Message
 
@@ -111,6 +113,29 @@ async def test_the_strategies_for_candidates_have_prompts_for_every_task(task_se
     assert message["content"] == message["content"].strip()
     [stop] = prompts.stop[call]
     assert message["content"].count(stop) == 1
+    for name in needed:
+        with pytest.raises(SettingsError, match=f"'{name}' is undefined"):
+            prompts.render(call, {other: value for other, value in needed.items() if other != name})
+
+
+SYNTHESIS_PROMPTS = {
+    STANDARDIZE: ("rationale", "candidate_labels", "code"),
+    GROUP: ("principles", "n", "code"),
+    REJUDGE: (*CANDIDATES, "solution", "principles", "most"),
+}
+"""The prompts that judgments to train on are made with, each with its variables."""
+
+
+@pytest.mark.parametrize("task_set", ["pairwise", "best_of_n", "tool_calls"])
+@pytest.mark.parametrize("call", SYNTHESIS_PROMPTS)
+async def test_the_synthesis_of_judgments_has_prompts_for_every_comparison(task_set: str, call: str) -> None:
+    header = synthesis_prompt(call).read_text(encoding="utf-8").partition("#}")[0]
+    assert all(variable in header.partition("Variables: ")[2] for variable in SYNTHESIS_PROMPTS[call])
+    variables = {**CANDIDATES, **SYNTHESIS_VARIABLES}
+    needed = {name: variables[name] for name in SYNTHESIS_PROMPTS[call]}
+    prompts = Prompts.load("auto", task_set, variables, {call: synthesis_prompt(call)})
+    [message] = prompts.render(call, needed)
+    assert message["content"] == message["content"].strip()
     for name in needed:
         with pytest.raises(SettingsError, match=f"'{name}' is undefined"):
             prompts.render(call, {other: value for other, value in needed.items() if other != name})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
 from egrm_graph.answers.thinking import spoken
@@ -42,10 +43,14 @@ class Reply(NamedTuple):
     """False if the call failed."""
 
 
+def synthesis_prompt(name: str) -> Traversable:
+    """The template of this name."""
+    return resources.files("egrm_graph.prompts") / "synthesis" / f"{name}.md"
+
+
 def synthesis_prompts(parts: Parts) -> Prompts:
     """The prompts of the synthesis, with the passages of the task."""
-    folder = resources.files("egrm_graph.prompts") / "synthesis"
-    own: dict[str, PromptSource | None] = {name: folder / f"{name}.md" for name in (STANDARDIZE, GROUP, REJUDGE)}
+    own: dict[str, PromptSource | None] = {name: synthesis_prompt(name) for name in (STANDARDIZE, GROUP, REJUDGE)}
     return Prompts.load("auto", parts.task.prompts, {**parts.task.variables, **VARIABLES}, own)
 
 

@@ -219,8 +219,8 @@ async def test_a_wrong_verdict_is_left_out_only_on_request() -> None:
 
 async def test_lost_rationales_are_not_judgments_and_unreadable_ones_are() -> None:
     class Careless(Writer):
-        def _reply(self, name: str, number: int, code: str) -> Item:
-            item = super()._reply(name, number, code)
+        def reply_to(self, name: str, number: int, code: str) -> Item:
+            item = super().reply_to(name, number, code)
             return [Fail("gone"), "I cannot decide.", item][number] if name == "expand_cot" else item
 
     made, client = await synthesized(Careless(verdicts=("A", "A", "A")), rationales=3)

@@ -55,9 +55,9 @@ class Writer:
         text = prompt[-1]["content"]
         self.prompts.setdefault(name, []).append(text)
         code = re.findall(r"\[end of [\w ]+ ([0-9a-f]{8})\]", text)[-1]
-        return self._reply(name, int(number), code)
+        return self.reply_to(name, int(number), code)
 
-    def _reply(self, name: str, number: int, code: str) -> Item:
+    def reply_to(self, name: str, number: int, code: str) -> Item:
         if name == "expand_cot":
             return f"{self.reasoning}\n{code}: {self.verdicts[number]}"
         if name == "standardize":
