@@ -42,7 +42,8 @@ async def verify(reply: Item, **options: Any) -> tuple[Verification, ScriptedCli
     if events is None:
         return (await graph.ainvoke({"question": QUESTION}))["verification"], client
     verification: Any = None
-    async for mode, chunk in graph.astream({"question": QUESTION}, stream_mode=["custom", "values"]):
+    stream: Any = graph.astream({"question": QUESTION}, stream_mode=["custom", "values"])
+    async for mode, chunk in stream:
         if mode == "custom":
             events.append(chunk)
         else:
