@@ -24,7 +24,7 @@ from egrm_graph.fine_tuning.judge_settings import JudgeTraining
 from egrm_graph.scoring.checkpoint import MANIFEST
 from egrm_graph.settings import explain
 
-Kind = TypeVar("Kind", bound=FineTuning)
+FineTuningKind = TypeVar("FineTuningKind", bound=FineTuning)
 
 COMMON: Mapping[str, str] = {
     "data": "File of rows to learn from; with --reinforce, of judged pairs.",
@@ -67,7 +67,7 @@ def panel_of(field: str) -> str | None:
     return next((panel for panel, fields in PANELS.items() if field in fields), None)
 
 
-def fine_tuning_of(kind: type[Kind], options: Mapping[str, Any]) -> Kind:
+def fine_tuning_of(kind: type[FineTuningKind], options: Mapping[str, Any]) -> FineTuningKind:
     """The training with these options.
 
     Raises:

@@ -9,7 +9,7 @@ from egrm_graph.drawing.calls import Limits
 from egrm_graph.errors import RunError
 from egrm_graph.fine_tuning.judge_prompts import known_of
 from egrm_graph.fine_tuning.judged_pairs import JudgedPair
-from egrm_graph.fine_tuning.judgment_figures import Judged
+from egrm_graph.fine_tuning.judgment_figures import LabeledJudgment
 from egrm_graph.parts import Parts
 from egrm_graph.runtime.background_loop import BackgroundLoop
 from egrm_graph.strategies.draw_paths import draw_paths
@@ -18,7 +18,7 @@ from egrm_graph.tasks.judging import Judging
 CONCURRENT_PAIRS = 256
 
 
-def judge_pairs(parts: Parts, pairs: Sequence[JudgedPair]) -> list[Judged]:
+def judge_pairs(parts: Parts, pairs: Sequence[JudgedPair]) -> list[LabeledJudgment]:
     """A judgment of each pair in every order. Equal parts, weights, and seeds give equal judgments.
 
     Raises:
@@ -31,10 +31,10 @@ def judge_pairs(parts: Parts, pairs: Sequence[JudgedPair]) -> list[Judged]:
         loop.close()
 
 
-async def _judge_pairs(parts: Parts, pairs: Sequence[JudgedPair]) -> list[Judged]:
+async def _judge_pairs(parts: Parts, pairs: Sequence[JudgedPair]) -> list[LabeledJudgment]:
     limit = asyncio.Semaphore(CONCURRENT_PAIRS)
 
-    async def judge(pair: JudgedPair) -> list[Judged]:
+    async def judge(pair: JudgedPair) -> list[LabeledJudgment]:
         async with limit:
             return await _judge_pair(parts, pair)
 
@@ -42,7 +42,7 @@ async def _judge_pairs(parts: Parts, pairs: Sequence[JudgedPair]) -> list[Judged
     return [judged for each in found for judged in each]
 
 
-async def _judge_pair(parts: Parts, pair: JudgedPair) -> list[Judged]:
+async def _judge_pair(parts: Parts, pair: JudgedPair) -> list[LabeledJudgment]:
     task = parts.task
     assert isinstance(task, Judging)
     known = known_of(parts, pair)
@@ -53,5 +53,5 @@ async def _judge_pair(parts: Parts, pair: JudgedPair) -> list[Judged]:
     for path, _ in drawn.paths:
         if path["text"] is None:
             raise RunError(f"the held-out pair {pair.id or pair.question[:40]!r} could not be judged: {path['error']}")
-        judged.append(Judged.of_path(task, pair, path))
+        judged.append(LabeledJudgment.of_path(task, pair, path))
     return judged

@@ -22,7 +22,7 @@ FITTING: Mapping[Domain, Structure] = MappingProxyType({"preference": "breadth",
 """The structure that fits each domain."""
 
 
-class Judged(NamedTuple):
+class LabeledJudgment(NamedTuple):
     """One judgment of a pair whose right verdict is known."""
 
     reference: str
@@ -64,7 +64,7 @@ class Judged(NamedTuple):
         return self.structure == FITTING[self.domain]
 
 
-def judgment_figures(judged: Sequence[Judged]) -> dict[str, float]:
+def judgment_figures(judged: Sequence[LabeledJudgment]) -> dict[str, float]:
     """The figures of all judgments, then those of each domain, after its name. Empty without judgments."""
     figures = _figures(judged)
     domains = sorted({each.domain for each in judged if each.domain is not None})
@@ -74,7 +74,7 @@ def judgment_figures(judged: Sequence[Judged]) -> dict[str, float]:
     return figures
 
 
-def _figures(judged: Sequence[Judged]) -> dict[str, float]:
+def _figures(judged: Sequence[LabeledJudgment]) -> dict[str, float]:
     if not judged:
         return {}
     right, unreadable = share(each.right for each in judged), share(each.verdict is None for each in judged)

@@ -11,11 +11,11 @@ from egrm_graph.training.trainer_callbacks import TrainingObserver
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
-Measure = Callable[[], Mapping[str, float]]
+MeasureModel = Callable[[], Mapping[str, float]]
 """Measures the model as it is now."""
 
 
-def measuring(measure: Measure, every: int, observer: TrainingObserver) -> TrainerCallback:
+def measuring(measure: MeasureModel, every: int, observer: TrainingObserver) -> TrainerCallback:
     """Measure the model before the training, every so many steps, and after the last one.
 
     The figures go to the trainer's log, after `eval_`. A checkpoint has them, so a resumed training knows them.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from egrm_graph.fine_tuning.judge_prompts import JudgePrompt
-from egrm_graph.fine_tuning.judgment_figures import Judged, share
+from egrm_graph.fine_tuning.judgment_figures import LabeledJudgment, share
 from egrm_graph.fine_tuning.trl_trainers import Rewarder
 from egrm_graph.tasks.judging import Judging
 
@@ -21,7 +21,7 @@ RIGHT = 1.0
 WRONG = -1.0
 
 
-def verdict_reward(judged: Judged) -> float:
+def verdict_reward(judged: LabeledJudgment) -> float:
     """The reward of one judgment."""
     return RIGHT if judged.right else WRONG
 
@@ -48,7 +48,7 @@ def verdict_rewards(
         *, completions: Sequence[Any], completion_ids: Sequence[Sequence[int]], place: Sequence[int], **columns: Any
     ) -> list[float | None]:
         judged = [
-            Judged.read(
+            LabeledJudgment.read(
                 task, prompts[i].pair, prompts[i].view, _text(completion), len(ids), complete=bool({*ids[-1:]} & ends)
             )
             for completion, ids, i in zip(completions, completion_ids, place, strict=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from egrm_graph.fine_tuning.judgment_figures import Judged, judgment_figures
+from egrm_graph.fine_tuning.judgment_figures import LabeledJudgment, judgment_figures
 
 
 async def test_an_unreadable_verdict_or_a_false_tie_is_wrong_or_half_right() -> None:
-    judged = [Judged("A", "A", 10), Judged("A", "B", 20), Judged("B", None, 30), Judged("B", "tie", 40)]
+    judged = [
+        LabeledJudgment("A", "A", 10),
+        LabeledJudgment("A", "B", 20),
+        LabeledJudgment("B", None, 30),
+        LabeledJudgment("B", "tie", 40),
+    ]
     assert judgment_figures(judged) == {
         "accuracy": 0.25,
         "rewardbench_accuracy": 0.5,
@@ -17,10 +22,10 @@ async def test_an_unreadable_verdict_or_a_false_tie_is_wrong_or_half_right() -> 
 
 async def test_each_domain_has_its_own_figures_and_its_fitting_structure() -> None:
     judged = [
-        Judged("A", "A", 10, "breadth", "preference"),
-        Judged("A", "B", 10, "depth", "preference"),
-        Judged("A", "A", 20, "depth", "correctness"),
-        Judged("A", "A", 20, "plain", None),
+        LabeledJudgment("A", "A", 10, "breadth", "preference"),
+        LabeledJudgment("A", "B", 10, "depth", "preference"),
+        LabeledJudgment("A", "A", 20, "depth", "correctness"),
+        LabeledJudgment("A", "A", 20, "plain", None),
     ]
     figures = judgment_figures(judged)
     assert figures["fit"] == 2 / 3  # one has no domain

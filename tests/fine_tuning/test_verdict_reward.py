@@ -8,7 +8,7 @@ import pytest
 
 from egrm_graph.fine_tuning.judge_prompts import JudgePrompt
 from egrm_graph.fine_tuning.judged_pairs import JudgedPair
-from egrm_graph.fine_tuning.judgment_figures import Judged
+from egrm_graph.fine_tuning.judgment_figures import LabeledJudgment
 from egrm_graph.fine_tuning.verdict_reward import verdict_reward, verdict_rewards, without_spread
 from egrm_graph.settings import Settings
 from egrm_graph.tasks.pairwise import PairwiseTask
@@ -19,7 +19,7 @@ END = 2
 
 @pytest.mark.parametrize(("verdict", "reward"), [("A", 1.0), ("B", -1.0), ("tie", -1.0), (None, -1.0)])
 async def test_only_the_right_verdict_has_a_positive_reward(verdict: str | None, reward: float) -> None:
-    assert verdict_reward(Judged("A", verdict, 10)) == reward
+    assert verdict_reward(LabeledJudgment("A", verdict, 10)) == reward
 
 
 @pytest.mark.parametrize(
