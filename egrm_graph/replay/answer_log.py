@@ -48,8 +48,9 @@ class LoggedQuestion(BaseModel):
     """The run's confidence in that outcome. If paths voted, their share."""
     scored: bool = False
     """Whether the confidence is a scorer's score."""
-    tree: bool = False
-    """Whether the paths are the leaves of a tree. They are not votes, and the first ones are not a smaller tree."""
+    dependent: bool = False
+    """Whether the paths are the leaves of a tree, or the chains of one completion. They are not votes, and what a run
+    with fewer of them would draw is not known."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -118,7 +118,7 @@ def _numbered(draws: Sequence[LoggedAnswer]) -> tuple[list[int], list[bool]]:
 def _reasoned(question: LoggedQuestion) -> tuple[bool, float]:
     votes = Counter(path.answer for path in question.paths if path.answer is not None)
     top, count = votes.most_common(1)[0] if votes else (None, 0)  # the first drawn wins ties
-    share = 0.0 if question.tree else count / len(question.paths)  # leaves of a tree are not votes
+    share = 0.0 if question.dependent else count / len(question.paths)  # such paths are not votes
     if question.reasoned is not None:
         return question.reasoned.correct, share if question.confidence is None else question.confidence
     return any(path.correct for path in question.paths if path.answer is not None and path.answer == top), share

@@ -6,6 +6,7 @@ A replay needs all fast answers and paths of every question, so the gate must ne
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class _Sample(BaseModel):
     n_tokens: int | None = None
     score: float | None = None
     branch: dict[str, Any] | None = None
+    request_id: str | None = None
+    seed: int | None = None
 
 
 class _Drawn(BaseModel):
@@ -118,8 +121,14 @@ def _saved(where: str, row: dict[str, Any], references: Mapping[str, Any], same:
         reasoned=LoggedAnswer(answer=answer, correct=correct),
         confidence=run.confidence,
         scored=run.best_path is not None,
-        tree=any(path.branch is not None for path in run.paths),
+        dependent=_dependent(run.paths),
     )
+
+
+def _dependent(paths: Sequence[_Sample]) -> bool:
+    """Whether paths branch from one another, or come from one completion."""
+    completions = Counter((path.request_id, path.seed) for path in paths if path.request_id is not None)
+    return any(path.branch is not None for path in paths) or any(n > 1 for n in completions.values())
 
 
 def _unified(samples: Sequence[_Sample], same: SameAnswer) -> list[str | None]:

@@ -32,8 +32,8 @@ class Reasoning:
 
 def can_stop(log: Sequence[LoggedQuestion]) -> bool:
     """Whether a stopping rule on scores can be replayed: some path has a score, all questions have as many paths, and
-    no paths are a tree."""
-    if any(question.tree for question in log):
+    they are independent."""
+    if any(question.dependent for question in log):
         return False
     scored = any(path.score is not None for question in log for path in question.paths)
     return scored and len({len(question.paths) for question in log}) == 1
@@ -44,13 +44,13 @@ def stopped(log: Sequence[LoggedQuestion], every: Reasoning, confidence: float, 
     the last path, the outcome is that of all paths.
 
     Raises:
-        InputError: the log has no scores, or not the same number of paths for each question, or its paths are a tree.
+        InputError: the log has no scores, or not the same number of paths for each question, or they are dependent.
     """
-    if any(question.tree for question in log):
+    if any(question.dependent for question in log):
         raise InputError(
-            "stopping by scores needs independent paths, and those of this log are the leaves of a tree: what a run "
-            "that stops earlier would draw is not known; draw it with --strategy plain, or calibrate the gate alone "
-            "(--all-paths)"
+            "stopping by scores needs independent paths, and those of this log are the leaves of a tree or the chains "
+            "of one completion: what a run that stops earlier would draw is not known; draw it with --strategy plain, "
+            "or calibrate the gate alone (--all-paths)"
         )
     if not can_stop(log):
         raise InputError(

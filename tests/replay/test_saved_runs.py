@@ -109,15 +109,27 @@ def leaves(scores: tuple[float, ...] = (0.9, 0.2, 0.3, 0.1)) -> list[dict[str, A
 def test_leaves_of_a_tree_are_neither_votes_nor_a_sequence_to_stop_in(tmp_path: Path) -> None:
     tree = read(tmp_path, run(paths=leaves(), confidence=None, best_path=None))
     plain = read(tmp_path, run(confidence=None, best_path=None))
-    assert [question.tree for question in (*tree, *plain)] == [True, False]
+    assert [question.dependent for question in (*tree, *plain)] == [True, False]
     assert not can_stop(tree)
     assert can_stop(plain)
-    with pytest.raises(InputError, match=r"are the leaves of a tree: .*--strategy plain, or calibrate the gate alone"):
+    with pytest.raises(
+        InputError, match=r"are the leaves of a tree or .*--strategy plain, or calibrate the gate alone"
+    ):
         table_of(tree, [0.95])
     # The outcome of reasoning is that of the run. A share of the leaves is not used as a confidence.
     assert table_of(tree).reasoning.right.tolist() == [True]
     assert table_of(tree).reasoning.confidence.tolist() == [0.0]
     assert table_of(plain).reasoning.confidence.tolist() == [1.0]
+
+
+async def test_chains_of_one_completion_are_not_votes_either(tmp_path: Path) -> None:
+    chains = "[Answer 1] \\boxed{7}\n[Answer 2] \\boxed{7}"
+    client = ScriptedClient(fast=["7"] * 5, paths=[chains])
+    settings = Settings(task="answer", strategy="divergent", paths=2, threshold=2.0, stopping="all")
+    row = (await build_graph(settings, client=client, scorer=None).ainvoke({"question": "3+4"}))["verification"]
+    [saved] = read(tmp_path, {"id": "a", **row})
+    assert [path.correct for path in saved.paths] == [True, True]
+    assert saved.dependent
 
 
 def test_a_log_of_leaves_without_the_outcome_of_the_run_is_refused(tmp_path: Path) -> None:

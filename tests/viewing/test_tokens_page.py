@@ -52,3 +52,15 @@ def test_tokens_can_be_read_with_the_keyboard(opened: Open) -> None:
     expect(article.locator(".panel p").first).to_contain_text("Token 7 of 39: 8")
     page.keyboard.press("Home")
     expect(article.locator(".panel p").first).to_contain_text("Token 1 of 39: 4")
+
+
+def test_paths_that_share_a_completion_do_not_show_its_tokens_as_their_own(opened: Open) -> None:
+    record = runs.escalated()
+    verdict = record["verification"]
+    assert verdict is not None
+    for each in verdict["paths"][1:]:
+        each["request_id"], each["seed"] = verdict["paths"][0]["request_id"], verdict["paths"][0]["seed"]
+    paths = part(opened(record), "Paths")
+    paths.get_by_role("button", name="Tokens").click()
+    expect(paths.locator("article").first.locator("p")).to_contain_text("No tokens were recorded for this text")
+    expect(paths.locator("article .tokens")).to_have_count(0)

@@ -65,13 +65,16 @@ function itemsOf(all, record, name, more) {
   const generated = new Map(
     record.calls.flatMap((call) => call.generated.map((each) => [key(call.request_id, each.seed), each])),
   );
+  // The tokens of a completion with several paths are not those of any one of them.
+  const alone = (one) =>
+    all.filter((each) => key(each.request_id, each.seed) === key(one.request_id, one.seed)).length === 1;
   const made = all.map((each, i) => ({
     name: `${name} ${i + 1}`,
     answer: each.answer,
     nTokens: each.n_tokens,
     text: each.text,
     thinking: each.thinking,
-    tokens: generated.get(key(each.request_id, each.seed))?.tokens ?? null,
+    tokens: (alone(each) && generated.get(key(each.request_id, each.seed))?.tokens) || null,
     missing: each.error,
     score: null,
     steps: null,
