@@ -131,7 +131,8 @@ def error_of(seeds: Sequence[Sequence[OnQuestion]]) -> Estimate:
         errors = []
         for score, right in drawn.reshape(len(seeds), 2, -1):
             known = ~np.isnan(score)
-            errors.append(calibration_error(bins_of_equal_width(score[known].tolist(), right[known].tolist())))
+            bins = bins_of_equal_width(score[known].tolist(), right[known].tolist())
+            errors.append(calibration_error(bins) if bins else np.nan)
         return float(np.mean(errors))
 
     return bootstrap(columns, error, draws=500)

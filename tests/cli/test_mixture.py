@@ -36,7 +36,7 @@ async def test_certain_questions_are_short_and_others_long(tmp_path: Path) -> No
     source, output = questions(tmp_path / "in.jsonl"), tmp_path / "mix"
     async with (
         server_that(by_question) as server,
-        egrm("mixture", source, *served(server, "--output", output, "--paths", 4, "--single-requests")) as process,
+        egrm("mixture", source, *served(server, "--output", output, "--paths", 4)) as process,
     ):
         done = await ended(process)
     assert done.status == 1  # one line has no reference
