@@ -18,7 +18,7 @@ from egrm_graph.cli.bench import saving
 from egrm_graph.cli.draw_settings import settle_settings
 from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.json_lines import Line
-from egrm_graph.cli.jsonl_job import ConcurrencyOption, JsonlJob, OverwriteOption, ResumeOption
+from egrm_graph.cli.jsonl_job import JsonlJob, OverwriteOption, ResumeOption
 from egrm_graph.cli.run_progress import Counts
 from egrm_graph.cli.shared_options import with_settings
 from egrm_graph.cli.synthesis_table import print_report
@@ -35,7 +35,7 @@ JUDGMENTS, REPORT = "judgments.jsonl", "report.json"
 
 PairsArgument = Annotated[str, typer.Argument(metavar="PAIRS|-", help="JSON lines. - is standard input.")]
 StyleOption = Annotated[
-    Literal["breadth", "depth", "mixed"], typer.Option(metavar="CHOICE", help="breadth, depth, or mixed.")
+    Literal["breadth", "depth", "mixed"], typer.Option(metavar="CHOICE", help="breadth|depth|mixed.")
 ]
 
 
@@ -77,11 +77,10 @@ def synthesize(
     right_only: Annotated[bool, typer.Option("--right-only", help="Leave out wrong verdicts.")] = False,
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
-    concurrency: ConcurrencyOption = 32,
+    concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Pairs at once, at most.")] = 32,
 ) -> None:
-    """Make judgments by principles, to train a judge on, from lines with "question", "candidates", and "reference".
-
-    Train on --output/judgments.jsonl with `egrm train judge`.
+    """Make judgments by principles from lines with "question", "candidates", and "reference". Train a judge on
+    --output/judgments.jsonl with `egrm train judge`.
 
     Exit status: 0 when every pair was judged, 1 when some could not be, 2 when nothing could be done.
 
@@ -98,7 +97,9 @@ def synthesize(
     lengths, and the calls of each stage. stages.jsonl has what each stage made of each pair. --resume continues an
     interrupted run from these, and from the folder calls, so no call is made twice.
     """
-    settings = settings.model_copy(update={"scorer": None, "scorer_url": None, "tree_scorer": None})
+    settings = settings.model_copy(
+        update={"scorer": None, "scorer_url": None, "tree_scorer": None, "aggregation": "auto"}
+    )
     if settings.task == "auto":
         settings = settings.model_copy(update={"task": "pairwise"})
     output.mkdir(exist_ok=True)
@@ -156,6 +157,8 @@ def _answering(
     synthesis = Synthesis.of(parts, style, rationales=rationales, right_only=right_only)
 
     async def answer(line: Line) -> SynthesizedPair:
-        return await synthesis.synthesize(pair_of({**line.others, **line.inputs}), line.number)
+        return await synthesis.synthesize(pair_of({**line.others, **line.inputs, "id": line.id}), line.number)
 
-    return Answering(answer, lambda pair: not pair["judged"], parts.client.check)
+    # If a call failed, the check finds out whether the server is gone. Then the run ends before the pair is written, and
+    # can be resumed.
+    return Answering(answer, lambda pair: pair["failed_calls"] > 0, parts.client.check)

@@ -29,7 +29,7 @@ async def solve(client: Client, row: SynthesisRow) -> SynthesisRow:
     """The row with the model's solution of the task, from the call that the strategy `depth` makes."""
     calls = Depth().next_calls(row.known)
     drawing = await draw(client, [call for call, _ in calls], Limits())
-    row = replace(row.spent("solution", drawing.usage), known=row.known.after(Round(calls, drawing.outcomes)))
+    row = replace(row.after("solution", drawing), known=row.known.after(Round(calls, drawing.outcomes)))
     solved = solution_of(row.known)
     if solved is None or solved.text is None:
         cause = "" if solved is None else solved.lost or ""

@@ -72,7 +72,7 @@ async def replies(
 ) -> tuple[SynthesisRow, list[Reply]]:
     """The row with what the calls cost, and the reply to each call. Never raises an `EgrmError`."""
     drawing = await draw(client, calls, Limits())
-    return row.spent(stage, drawing.usage), [_reply(outcomes[0]) for outcomes in drawing.outcomes]
+    return row.after(stage, drawing), [_reply(outcomes[0]) for outcomes in drawing.outcomes]
 
 
 def _reply(outcome: Completion | Lost) -> Reply:

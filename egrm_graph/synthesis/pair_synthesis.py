@@ -51,6 +51,8 @@ class SynthesizedPair(TypedDict):
     judged: list[dict[str, Any]]
     """The judgments of each stage, as they are measured."""
     losses: list[dict[str, Any]]
+    failed_calls: int
+    """Calls that brought nothing, such as when the server was gone."""
     usage: dict[str, Usage]
     row: TrainingRow | None
 
@@ -119,6 +121,7 @@ def _record(row: SynthesisRow, trained: TrainingRow | None) -> SynthesizedPair:
         solution=row.solution,
         judged=[asdict(each) for each in row.judged],
         losses=[asdict(loss) for loss in row.losses],
+        failed_calls=row.failed_calls,
         usage=dict(row.usage),
         row=trained,
     )

@@ -26,7 +26,7 @@ async def choose_structure(client: Client, row: SynthesisRow, style: Style) -> S
     while (choice := choice_of(known)) is None:
         calls = Mixed().next_calls(known)
         drawing = await draw(client, [call for call, _ in calls], Limits())
-        row = row.spent("choice", drawing.usage)
+        row = row.after("choice", drawing)
         known = known.after(Round(calls, drawing.outcomes))
     if lost := [reason["text"] for reason in choice.reasons if reason["code"] == ReasonCode.STRUCTURE_LOST]:
         return replace(

@@ -12,6 +12,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from egrm_graph.clients.client import add_usage
+from egrm_graph.deciding.outcomes import TIE
 from egrm_graph.fine_tuning.judgment_figures import Judged, judgment_figures
 from egrm_graph.synthesis.pair_synthesis import SynthesizedPair
 
@@ -64,12 +65,12 @@ class SynthesisReport(TypedDict):
     """The most frequent first."""
     calls: dict[str, Any]
     """What each stage that asks the model used, and all together."""
+    failed_calls: int
 
 
 def synthesis_report(pairs: Sequence[SynthesizedPair]) -> SynthesisReport:
     """The report of these pairs."""
     rows = [pair["row"] for pair in pairs if pair["row"] is not None]
-    first = [row["label"] == "A" for row in rows if row["label"] in ("A", "B")]
     rate = _tokens_per_character(pairs)
     stages = {stage: figures for stage in STAGES if (figures := _figures(pairs, stage, rate)) is not None}
     return SynthesisReport(
@@ -77,11 +78,17 @@ def synthesis_report(pairs: Sequence[SynthesizedPair]) -> SynthesisReport:
         rows=len(rows),
         breadth=sum(row["style"] == "breadth" for row in rows),
         depth=sum(row["style"] == "depth" for row in rows),
-        right_first=_mean(first),
+        right_first=_mean(_right_first(pairs)),
         stages=stages,
         losses=_losses(pairs),
         calls=_calls(pairs),
+        failed_calls=sum(pair["failed_calls"] for pair in pairs),
     )
+
+
+def _right_first(pairs: Sequence[SynthesizedPair]) -> list[bool]:
+    found = [(pair["outcomes"], pair["row"]["label"]) for pair in pairs if pair["row"] is not None]
+    return [label == next(iter(outcomes)) for outcomes, label in found if outcomes[label] != TIE]
 
 
 def _figures(pairs: Sequence[SynthesizedPair], stage: str, rate: float | None) -> StageFigures | None:

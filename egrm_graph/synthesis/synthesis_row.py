@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from egrm_graph.clients.client import add_usage, no_usage
+from egrm_graph.drawing.calls import Drawing, Lost
 from egrm_graph.errors import InputError
 from egrm_graph.fine_tuning.judge_prompts import known_of
 from egrm_graph.fine_tuning.judged_pairs import JudgedPair
@@ -87,6 +88,8 @@ class SynthesisRow:
     losses: tuple[Loss, ...] = ()
     judged: tuple[StageJudgment, ...] = ()
     usage: Mapping[CallStage, Usage] = field(default_factory=dict)
+    failed_calls: int = 0
+    """Calls that brought nothing, such as when the server was gone."""
 
     @classmethod
     def of(cls, parts: Parts, pair: JudgedPair, number: int) -> Self:
@@ -141,9 +144,11 @@ class SynthesisRow:
         """What a label of this row means."""
         return None if label is None else self.view["outcomes"][self.view["labels"].index(label)]
 
-    def spent(self, stage: CallStage, usage: Usage) -> Self:
-        before = self.usage.get(stage, no_usage())
-        return replace(self, usage={**self.usage, stage: add_usage(before, usage)})
+    def after(self, stage: CallStage, drawing: Drawing) -> Self:
+        """The row after the calls of a stage, with what they cost."""
+        usage = add_usage(self.usage.get(stage, no_usage()), drawing.usage)
+        failed = sum(isinstance(outcome, Lost) for outcomes in drawing.outcomes for outcome in outcomes)
+        return replace(self, usage={**self.usage, stage: usage}, failed_calls=self.failed_calls + failed)
 
     def losing(self, *losses: Loss) -> Self:
         return replace(self, losses=(*self.losses, *losses))

@@ -133,7 +133,7 @@ async def test_without_any_judgment_the_command_fails_and_says_where_to_look(tmp
     }
 
 
-async def test_a_server_that_fails_makes_the_status_1(tmp_path: Path) -> None:
+async def test_a_pair_whose_calls_fail_makes_the_status_1(tmp_path: Path) -> None:
     source, output = pairs(tmp_path / "in.jsonl"), tmp_path / "made"
     script = [write] * 5 + [refuse(400, "too long")] * 2 + [write]
     async with server_that(*script) as server, egrm("synthesize", source, *options(server, output)) as process:
@@ -141,3 +141,24 @@ async def test_a_server_that_fails_makes_the_status_1(tmp_path: Path) -> None:
     assert done.status == 1, done.err
     assert json.loads((output / "report.json").read_text())["rows"] == 2
     assert "1 lost" in done.err
+
+
+async def test_a_server_that_is_gone_halfway_ends_the_run_which_can_be_resumed(tmp_path: Path) -> None:
+    source, output = pairs(tmp_path / "in.jsonl"), tmp_path / "made"
+
+    async def leave(seen: Seen) -> web.StreamResponse:
+        server._cards.clear()  # it no longer serves the model
+        return await refuse(404, "no such model")(seen)
+
+    async with (
+        server_that(*[write] * 7, leave) as server,
+        egrm("synthesize", source, *options(server, output)) as process,
+    ):
+        gone = await ended(process)
+    assert gone.status == 2, gone.err
+    assert len((output / "stages.jsonl").read_text().splitlines()) == 1
+    async with server_that(write) as server:
+        async with egrm("synthesize", source, *options(server, output, "--resume")) as process:
+            done = await ended(process)
+        assert len(server.seen) == 17 - 7
+    assert (done.status, done.lines[0]["rows"], done.lines[0]["failed_calls"]) == (0, 3, 0)

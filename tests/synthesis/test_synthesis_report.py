@@ -25,7 +25,7 @@ def pair(*judged: StageJudgment, losses: Any = (), label: str | None = None, **f
         row = TrainingRow(prompt=[], completion=[], label=label, style=fields["structure"], domain=fields["domain"])
     made: dict[str, Any] = {
         "reference": "A",
-        "outcomes": {},
+        "outcomes": {"A": "A", "B": "B", "C": "tie"},
         "rationales": [],
         "units": [],
         "groups": [],
@@ -33,6 +33,7 @@ def pair(*judged: StageJudgment, losses: Any = (), label: str | None = None, **f
         "solution": None,
         "judged": [asdict(each) for each in judged],
         "losses": [asdict(loss) for loss in losses],
+        "failed_calls": 1,
         "usage": {"rationales": used(2, 30), "units": used(1, 20)},
         "row": row,
         **fields,
@@ -101,7 +102,7 @@ def test_each_stage_is_measured_under_both_parsers() -> None:
 def test_rows_losses_and_calls_are_counted() -> None:
     report = synthesis_report(PAIRS)
     assert (report["pairs"], report["rows"], report["breadth"], report["depth"]) == (3, 2, 1, 1)
-    assert report["right_first"] == 1 / 2
+    assert (report["right_first"], report["failed_calls"]) == (1 / 2, 3)
     assert report["losses"] == [
         {"stage": "units", "cause": "a unit cannot be read", "count": 2, "example": "unit 1"},
         {"stage": "solution", "cause": "the task was not solved", "count": 1, "example": "[red]gone\x1b[0m"},
