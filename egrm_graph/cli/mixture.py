@@ -23,8 +23,8 @@ from egrm_graph.errors import InputError
 from egrm_graph.settings import Settings
 
 if TYPE_CHECKING:
-    from egrm_graph.fine_tuning.mixture import Id
     from egrm_graph.fine_tuning.mixture_draws import MixtureDraw
+    from egrm_graph.fine_tuning.sample_mixture import SampleId
     from egrm_graph.parts import Parts
 
 DRAWS, SETTINGS, REPORT = "draws.jsonl", "settings.json", "report.json"
@@ -104,7 +104,7 @@ def _split_at_the_end(folder: Path, *, control: bool, seed: int) -> Iterator[Non
 
 def _write_mixture(folder: Path, *, control: bool, seed: int) -> dict[str, Any]:
     """Write the mixture of all draws, and return its report."""
-    from egrm_graph.fine_tuning.mixture import mixture, random_mixture, report
+    from egrm_graph.fine_tuning.sample_mixture import mixture, random_mixture, report
 
     draws = _read_draws(folder / DRAWS)
     samples = mixture(draws)
@@ -121,7 +121,7 @@ def _write_mixture(folder: Path, *, control: bool, seed: int) -> dict[str, Any]:
     return {"mixture": str(folder / MIXTURE), **values}
 
 
-def _read_draws(file: Path) -> list[tuple[Id, MixtureDraw]]:
+def _read_draws(file: Path) -> list[tuple[SampleId, MixtureDraw]]:
     """What was drawn, by the id of the question. Lines that could not be asked are left out."""
     rows = [json.loads(line) for line in file.read_bytes().split(b"\n") if line.strip()]
     return [(row.pop("id"), row) for row in rows if "certain" in row]

@@ -7,8 +7,8 @@ import pytest
 from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Fail, ScriptedClient
 from egrm_graph.errors import InputError, SettingsError
-from egrm_graph.fine_tuning.mixture import mixture, random_mixture, report
 from egrm_graph.fine_tuning.mixture_draws import DrawnText, MixtureDraw, draw_for_mixture, mixture_parts
+from egrm_graph.fine_tuning.sample_mixture import mixture, random_mixture, report
 from egrm_graph.parts import Parts, assemble
 from egrm_graph.scoring.function_scorer import FunctionScorer
 from egrm_graph.settings import Settings

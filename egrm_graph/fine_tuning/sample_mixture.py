@@ -22,18 +22,18 @@ from egrm_graph.errors import InputError
 from egrm_graph.fine_tuning.mixture_draws import DrawnText, MixtureDraw, Turns
 
 SampleKind = Literal["short", "long"]
-Id = str | int | float
+SampleId = str | int | float
 
 
 class MixtureSample(NamedTuple):
     """One row of the mixture."""
 
-    id: Id
+    id: SampleId
     kind: SampleKind
     text: DrawnText
 
     @property
-    def row(self) -> dict[str, Id | Turns]:
+    def row(self) -> dict[str, SampleId | Turns]:
         """The row as TRL reads it, with its id and its kind."""
         return {
             "id": self.id,
@@ -68,7 +68,7 @@ class MixtureReport(NamedTuple):
     """Completion tokens of everything that was drawn."""
 
 
-def mixture(draws: Sequence[tuple[Id, MixtureDraw]]) -> list[MixtureSample]:
+def mixture(draws: Sequence[tuple[SampleId, MixtureDraw]]) -> list[MixtureSample]:
     """The samples, in the order of the questions."""
     chosen = [(name, draw, kind_of(draw)) for name, draw in draws]
     samples = [_sample(name, draw, kind) for name, draw, kind in chosen if kind is not None]
@@ -82,7 +82,7 @@ def kind_of(draw: MixtureDraw) -> SampleKind | None:
     return "long" if draw["long"] else None
 
 
-def random_mixture(draws: Sequence[tuple[Id, MixtureDraw]], seed: int) -> list[MixtureSample]:
+def random_mixture(draws: Sequence[tuple[SampleId, MixtureDraw]], seed: int) -> list[MixtureSample]:
     """The control: the mixture's questions at about its number of completion tokens, short or long by chance.
 
     It begins with every question long that has a right path, and makes questions short in random order, where there is
@@ -111,7 +111,7 @@ def random_mixture(draws: Sequence[tuple[Id, MixtureDraw]], seed: int) -> list[M
     return [sample for sample in control.values() if sample]
 
 
-def _sample(name: Id, draw: MixtureDraw, kind: SampleKind) -> MixtureSample | None:
+def _sample(name: SampleId, draw: MixtureDraw, kind: SampleKind) -> MixtureSample | None:
     text = draw[kind]
     return None if text is None else MixtureSample(name, kind, text)
 
@@ -123,7 +123,7 @@ def _tokens(samples: Sequence[MixtureSample]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def report(draws: Sequence[tuple[Id, MixtureDraw]]) -> MixtureReport:
+def report(draws: Sequence[tuple[SampleId, MixtureDraw]]) -> MixtureReport:
     """The counts of the mixture of these draws."""
     samples = mixture(draws)
     by_id = dict(draws)
