@@ -39,16 +39,17 @@ async def solve(client: Client, row: SynthesisRow) -> SynthesisRow:
 
 async def judge_again(client: Client, prompts: Prompts, row: SynthesisRow) -> SynthesisRow:
     """The row with a judgment against the solution, under principles of the merged judgment."""
-    if row.solution is None or row.merged is None:
+    solution, merged = row.solution, row.merged
+    if solution is None or merged is None:
         return row
-    listed = "\n".join(f"- {unit.principle}: {unit.rule}" for unit in row.merged.units)
+    listed = "\n".join(f"- {unit.principle}: {unit.rule}" for unit in merged.units)
     judged = judged_of(row.known.asked)
-    code = code_of([row.view["code"], *row.sources, row.solution, listed])
+    code = code_of([row.view["code"], *row.sources, solution, listed])
     by_name = dict(zip(outcome_names(judged), judged["texts"], strict=True))
     texts = [by_name[name] for name in row.view["order"]]
     own = row.task.format.variables(row.known.asked, {**judged, "code": code}, texts, row.view["labels"])
     most = min(MOST_PRINCIPLES, row.known.settings.principles)
-    fenced = {"solution": fence("solution", row.solution, code), "principles": fence("principles", listed, code)}
+    fenced = {"solution": fence("solution", solution, code), "principles": fence("principles", listed, code)}
     call = call_of(prompts, row, REJUDGE, {**own, **fenced, "most": most})
     row, [reply] = await replies(client, row, "depth", [call])
     if reply.text is None:
@@ -56,9 +57,9 @@ async def judge_again(client: Client, prompts: Prompts, row: SynthesisRow) -> Sy
         return row.losing(Loss("depth", cause, reply.lost or ""))
     read = read_judgment(reply.text, code, row.view["labels"])
     row = row.losing(*(Loss("depth", "a unit cannot be read", reason) for reason in read.lost))
-    row, units = _chosen(row, row.merged, read.units, most)
-    row, units = with_checked_quotes(row, "depth", units, [row.solution, *row.sources])
-    judgment = Judgment(row.solution, units, (), read.verdict)
+    row, units = _chosen(row, merged, read.units, most)
+    row, units = with_checked_quotes(row, "depth", units, [solution, *row.sources])
+    judgment = Judgment(solution, units, (), read.verdict)
     row = row.measured(row.stage_judgment("depth", judgment, reply.n_characters, reply.n_tokens))
     if not units or read.verdict is None:
         missing = "no unit is left" if not units else "the last line is not a signed verdict"

@@ -122,6 +122,6 @@ def _record(row: SynthesisRow, trained: TrainingRow | None) -> SynthesizedPair:
         judged=[asdict(each) for each in row.judged],
         losses=[asdict(loss) for loss in row.losses],
         failed_calls=row.failed_calls,
-        usage=dict(row.usage),
+        usage=dict(row.usage.items()),
         row=trained,
     )

@@ -58,8 +58,7 @@ async def test_the_prompt_is_the_one_that_the_graph_sends_and_the_row_is_one_to_
     assert made["row"] is not None
     row = CompletionRow.model_validate(made["row"])
     assert (row.label, row.style, row.domain) == (made["row"]["label"], "breadth", "correctness")
-    [turn] = row.prompt
-    assert "Judge by 4 different principles" in turn.content  # type: ignore[union-attr]
+    assert "Judge by 4 different principles" in made["row"]["prompt"][0]["content"]
     client = ScriptedClient(lambda *_: "no verdict")
     from egrm_graph import Settings, build_graph
 
@@ -221,7 +220,8 @@ async def test_lost_rationales_are_not_judgments_and_unreadable_ones_are() -> No
     class Careless(Writer):
         def reply_to(self, name: str, number: int, code: str) -> Item:
             item = super().reply_to(name, number, code)
-            return [Fail("gone"), "I cannot decide.", item][number] if name == "expand_cot" else item
+            careless: list[Item] = [Fail("gone"), "I cannot decide.", item]
+            return careless[number] if name == "expand_cot" else item
 
     made, client = await synthesized(Careless(verdicts=("A", "A", "A")), rationales=3)
     assert [each["verdict"] for each in made["judged"] if each["stage"] == "raw"] == [None, "A"]

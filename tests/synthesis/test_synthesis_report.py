@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -23,7 +23,7 @@ def pair(*judged: StageJudgment, losses: Any = (), label: str | None = None, **f
     row = None
     if label is not None:
         row = TrainingRow(prompt=[], completion=[], label=label, style=fields["structure"], domain=fields["domain"])
-    made: dict[str, Any] = {
+    made: Any = {
         "reference": "A",
         "outcomes": {"A": "A", "B": "B", "C": "tie"},
         "rationales": [],
@@ -38,7 +38,7 @@ def pair(*judged: StageJudgment, losses: Any = (), label: str | None = None, **f
         "row": row,
         **fields,
     }
-    return SynthesizedPair(**made)  # type: ignore[typeddict-item]
+    return cast("SynthesizedPair", made)
 
 
 PAIRS = [
