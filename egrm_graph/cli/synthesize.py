@@ -159,6 +159,6 @@ def _answering(
     async def answer(line: Line) -> SynthesizedPair:
         return await synthesis.synthesize(pair_of({**line.others, **line.inputs, "id": line.id}), line.number)
 
-    # If a call failed, the check finds out whether the server is gone. Then the run ends before the pair is written, and
-    # can be resumed.
+    # If a call failed, the check finds out whether the server is gone. Then the run ends before the pair is written,
+    # and can be resumed.
     return Answering(answer, lambda pair: pair["failed_calls"] > 0, parts.client.check)

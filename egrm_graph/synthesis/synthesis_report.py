@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from egrm_graph.clients.client import add_usage
 from egrm_graph.deciding.outcomes import TIE
-from egrm_graph.fine_tuning.judgment_figures import Judged, judgment_figures
+from egrm_graph.fine_tuning.judgment_figures import LabeledJudgment, judgment_figures
 from egrm_graph.synthesis.pair_synthesis import SynthesizedPair
 
 STAGES: Mapping[str, str] = {
@@ -112,9 +112,9 @@ def _figures(pairs: Sequence[SynthesizedPair], stage: str, rate: float | None) -
     )
 
 
-def _judged(pair: SynthesizedPair, each: Mapping[str, Any]) -> Judged:
+def _judged(pair: SynthesizedPair, each: Mapping[str, Any]) -> LabeledJudgment:
     domain: Any = pair["domain"]
-    return Judged(pair["reference"], each["verdict"], each["tokens"] or 0, each["structure"], domain)
+    return LabeledJudgment(pair["reference"], each["verdict"], each["tokens"] or 0, each["structure"], domain)
 
 
 def _tokens_per_character(pairs: Sequence[SynthesizedPair]) -> float | None:
