@@ -10,7 +10,7 @@ With alpha 0 only the first counts, and with alpha 1 only the second.
 Source: E-GRM, arXiv:2604.10072; published alpha = 0.3, delta = 1.0, margin = 0.1, with the hinge. Bradley-Terry on the
 logits, which most reward models use: Ouyang et al. 2022, arXiv:2203.02155, equation 1.
 Convention: alpha weighs the ranking. Descriptions of the source disagree; some have alpha * Huber + (1 - alpha) *
-hinge, and then the published setting is alpha = 0.7 here. docs/results/scorer.md compares both.
+hinge, and then the published setting is alpha = 0.7 here. See docs/results/scorer.md.
 Differs: |S - y| <= 1, so the published delta makes the Huber term half the squared error. Only a smaller delta makes
 it linear for large errors.
 """
