@@ -150,8 +150,11 @@ async def _scores(
     else:
         assert isinstance(scorer, StepScorer)  # `step_grading` has checked it
         found = await scorer.score_steps(question, texts, [steps.ends(paths[i]) for i in answered])
-    by_path = {i: scores for i, scores in zip(answered, found, strict=True) if not isinstance(scores, Unscored)}
-    return [[scores] if isinstance(scores := by_path.get(i), float) else scores for i in range(len(paths))]
+    by_path: dict[int, Sequence[float]] = {}
+    for i, scores in zip(answered, found, strict=True):
+        if not isinstance(scores, Unscored):
+            by_path[i] = scores if isinstance(scores, list) else [scores]
+    return [by_path.get(i) for i in range(len(paths))]
 
 
 def _own_scores(path: Path) -> Sequence[float] | None:

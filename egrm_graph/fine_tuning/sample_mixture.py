@@ -70,8 +70,7 @@ class MixtureReport(NamedTuple):
 
 def mixture(draws: Sequence[tuple[SampleId, MixtureDraw]]) -> list[MixtureSample]:
     """The samples, in the order of the questions."""
-    chosen = [(name, draw, kind_of(draw)) for name, draw in draws]
-    samples = [_sample(name, draw, kind) for name, draw, kind in chosen if kind is not None]
+    samples = [_sample(name, draw, kind) for name, draw in draws if (kind := kind_of(draw)) is not None]
     return [sample for sample in samples if sample is not None]
 
 

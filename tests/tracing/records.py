@@ -35,7 +35,8 @@ def sample(answer: str | None, seed: int, node: str = "answer_fast", first: int 
 def path(answer: str | None, score: float | None, i: int, **changes: Any) -> Path:
     drawn = sample(answer, 100 + i, "expand_cot", i, text=f"17+25 = 17+20+5 = 37+5 = {answer}", n_tokens=24)
     unscored = None if score is not None else "it has no answer"
-    added: dict[str, Any] = {"score": score, "unscored": unscored, "steps": None, "branch": None}
+    later = dict.fromkeys(("steps", "aggregate", "branch", "judgment"))
+    added: dict[str, Any] = {"score": score, "unscored": unscored, **later}
     return Path(**{**drawn, **added, **changes})  # type: ignore[typeddict-item]
 
 
