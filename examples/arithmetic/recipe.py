@@ -44,8 +44,10 @@ STEP_END = ";"
 TEMPERATURES = {"train": 1.3}
 """A higher temperature gives more wrong paths to learn from. The others are drawn as in the graph."""
 TESTS = ("hardest", "held_out", "beyond")
-TREES = {"train": 4000, "hardest_train": 4318, "choosing": 600, "calibrating": 1000}
+TREES = {"train": 4000, "hardest_train": 8000, "choosing": 600, "calibrating": 1000}
 """Questions that trees are grown on: to train on, to choose among the weights, and to calibrate."""
+FIRST_TREES = 8318
+"""The process scorer learns from so many trees first, and then from all."""
 
 Step = tuple[str | Path, ...]
 
@@ -88,23 +90,29 @@ def make_process_scorer(build: Path) -> None:
     (build / "trees").mkdir(exist_ok=True)
     _in_parallel(_trees(build, "train"), _trees(build, "hardest_train"))
     _in_parallel(_trees(build, "choosing"), _trees(build, "calibrating"))
-    trees = build / "trees"
-    both = "".join((trees / f"{name}.jsonl").read_text("utf-8") for name in ("train", "hardest_train"))
-    (trees / "both.jsonl").write_text(both, "utf-8")
-    training = {
-        "--held-out": trees / "choosing.jsonl",
-        "--base": build / "scorers" / "hybrid",
-        "--step-end": STEP_END,
-        "--epochs": 1,
-        "--learning-rate": 1e-4,
-        "--batch-questions": 8,
-        "--precision": "bfloat16",
-        "--best-by": "loss",
-        "--evaluations": 6,
-        "--output": folder,
-    }
-    options = [str(part) for pair in training.items() for part in pair]
-    _in_parallel((folder / "egrm.json", "-m", "egrm_graph", "train", "process-reward", trees / "both.jsonl", *options))
+    trees, first = build / "trees", build / "process-scorer-first"
+    rows = [row for name in ("train", "hardest_train") for row in (trees / f"{name}.jsonl").open(encoding="utf-8")]
+    for name, part, base, output, seed in (
+        ("first", rows[:FIRST_TREES], build / "scorers" / "hybrid", first, 0),
+        ("all", rows, first, folder, 1),
+    ):
+        (trees / f"{name}.jsonl").write_text("".join(part), "utf-8")
+        training = {
+            "--held-out": trees / "choosing.jsonl",
+            "--base": base,
+            "--step-end": STEP_END,
+            "--epochs": 1,
+            "--learning-rate": 1e-4,
+            "--batch-questions": 8,
+            "--precision": "bfloat16",
+            "--best-by": "loss",
+            "--evaluations": 6,
+            "--seed": seed,
+            "--output": output,
+        }
+        options = [str(part) for pair in training.items() for part in pair]
+        train = ("-m", "egrm_graph", "train", "process-reward", trees / f"{name}.jsonl", "--resume", *options)
+        _in_parallel((output / "egrm.json", *train))
     calibration = ("-m", "egrm_graph.benchmark.step_calibration", trees / "calibrating.jsonl", "--scorer", folder)
     _in_parallel((folder / "calibrated", *calibration, "--aggregation", "product"))
 
