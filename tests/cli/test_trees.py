@@ -61,7 +61,10 @@ def test_trees_and_samples_are_compared_and_drawn_once(tmp_path: Path) -> None:
         (["--entropies", "low"], "--entropies is 'low'; give numbers such as 0.1,0.2"),
         (["--entropies", "none"], "nothing to draw; name thresholds with --entropies"),
         (["--entropies", "none", "--quantiles", "0.9", "--prune", "0.2"], "--prune needs a threshold"),
-        (["--prune", "0.2", "--tree-scorer", "none"], "prune_below=0.2 goes by the scores of steps, and none are scored"),
+        (
+            ["--prune", "0.2", "--tree-scorer", "none"],
+            "prune_below=0.2 goes by the scores of steps, and none are scored",
+        ),
         (["--draws-only"], "--draws-only needs --draws FOLDER"),
     ],
 )
