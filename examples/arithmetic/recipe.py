@@ -111,7 +111,7 @@ def make_process_scorer(build: Path) -> None:
             "--output": output,
         }
         options = [str(part) for pair in training.items() for part in pair]
-        train = ("-m", "egrm_graph", "train", "process-reward", trees / f"{name}.jsonl", "--resume", *options)
+        train: Step = ("-m", "egrm_graph", "train", "process-reward", trees / f"{name}.jsonl", "--resume", *options)
         _in_parallel((output / "egrm.json", *train))
     calibration = ("-m", "egrm_graph.benchmark.step_calibration", trees / "calibrating.jsonl", "--scorer", folder)
     _in_parallel((folder / "calibrated", *calibration, "--aggregation", "product"))
