@@ -14,10 +14,10 @@ from functools import partial
 from typing import NamedTuple, cast
 
 from egrm_graph.benchmark.held_out import BenchQuestion
-from egrm_graph.benchmark.verdict_parsers import rewardbench_score
 from egrm_graph.clients.client import no_usage
 from egrm_graph.context import Run
 from egrm_graph.deciding.findings import Findings
+from egrm_graph.deciding.verdict_parsers import rewardbench_score
 from egrm_graph.graph import build_graph
 from egrm_graph.nodes.expand_cot import expand_cot
 from egrm_graph.nodes.score_paths import score_paths, sufficiency

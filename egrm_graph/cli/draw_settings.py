@@ -10,7 +10,7 @@ from typing import Any
 from egrm_graph.errors import SettingsError
 from egrm_graph.settings import RunSettings, Settings
 
-DRAWN_WITH = (*RunSettings.model_fields, "model", "task", "prompts", "endpoint", "scorer")
+DRAWN_WITH = (*RunSettings.model_fields, "model", "task", "prompts", "endpoint", "scorer", "tree_scorer")
 """The settings that draws depend on."""
 
 

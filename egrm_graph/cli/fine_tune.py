@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.text import Text
 
-from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.setting_options import with_fields
-from egrm_graph.cli.training_progress import TrainingProgress
+from egrm_graph.cli.training_progress import with_progress
 from egrm_graph.errors import SettingsError
 from egrm_graph.fine_tuning.fine_tuning_settings import FineTuning
 from egrm_graph.fine_tuning.judge_settings import JudgeTraining
@@ -112,14 +107,7 @@ def judge(
 
 def run_training_command(config: FineTuning, train: Callable[..., Path]) -> None:
     """Train with a bar, and print the held-out figures."""
-    console = Console(stderr=True, highlight=False)
-    try:
-        with redirect_stdout(sys.stderr), TrainingProgress(console) as progress:
-            folder = train(observer=progress)
-    except KeyboardInterrupt:
-        message = f"egrm: interrupted; run the same command with --resume to continue {config.output}"
-        console.print(Text(message), soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
+    folder = with_progress(config.output, train)
     held_out = json.loads((folder / MANIFEST).read_text("utf-8"))["held_out"]
     rounded = {when: {name: round(value, 6) for name, value in held_out[when].items()} for when in held_out}
     typer.echo(json.dumps({"model": str(folder), **rounded}))

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.text import Text
 
-from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.cli.setting_options import with_fields
-from egrm_graph.cli.training_progress import TrainingProgress
+from egrm_graph.cli.training_progress import with_progress
 from egrm_graph.errors import SettingsError
 from egrm_graph.scoring.checkpoint import MANIFEST
 from egrm_graph.settings import explain
@@ -146,14 +141,7 @@ def process_reward(
 
 def _train(config: Training, train: Callable[..., Path]) -> None:
     """Train with a bar, and print the figures."""
-    console = Console(stderr=True, highlight=False)
-    try:
-        with redirect_stdout(sys.stderr), TrainingProgress(console) as progress:
-            folder = train(observer=progress)
-    except KeyboardInterrupt:
-        message = f"egrm: interrupted; run the same command with --resume to continue {config.output}"
-        console.print(Text(message), soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
+    folder = with_progress(config.output, train)
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     held_out = {name: round(value, 6) if value else value for name, value in manifest["held_out"].items()}
     steps = {name: manifest[name] for name in ("steps", "aggregation") if manifest.get(name) is not None}

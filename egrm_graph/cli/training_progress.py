@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from egrm_graph.cli.interruption import INTERRUPTED
 from egrm_graph.terminal.terminal_text import inert
 
 SHARES = {
@@ -65,3 +70,15 @@ class TrainingProgress:
 
     def noted(self, message: str) -> None:
         self._console.print(Text(inert(message)), soft_wrap=True)
+
+
+def with_progress(output: Path, train: Callable[..., Path]) -> Path:
+    """Train with a bar, and return the folder of the result. If it is interrupted, say how to continue in `output`."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        with redirect_stdout(sys.stderr), TrainingProgress(console) as progress:
+            return train(observer=progress)
+    except KeyboardInterrupt:
+        message = f"egrm: interrupted; run the same command with --resume to continue {output}"
+        console.print(Text(message), soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None

@@ -10,10 +10,11 @@ Mix-GRM, arXiv:2603.01571.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
-from egrm_graph.deciding.outcomes import TIE
+from egrm_graph.deciding.verdict_parsers import rewardbench_score
 from egrm_graph.fine_tuning.judged_pairs import Domain, JudgedPair
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.verification import Path, Structure, View
@@ -52,11 +53,6 @@ class LabeledJudgment(NamedTuple):
         return self.verdict == self.reference
 
     @property
-    def half_right(self) -> bool:
-        """Whether RewardBench counts it as half right: it names no candidate, and is not the reference."""
-        return not self.right and self.verdict in (None, TIE)
-
-    @property
     def fits(self) -> bool | None:
         """Whether the structure fits the domain; None if one of them is unknown."""
         if self.structure is None or self.domain is None:
@@ -80,7 +76,7 @@ def _figures(judged: Sequence[LabeledJudgment]) -> dict[str, float]:
     right, unreadable = share(each.right for each in judged), share(each.verdict is None for each in judged)
     figures = {
         "accuracy": right,
-        "rewardbench_accuracy": right + share(each.half_right for each in judged) / 2,
+        "rewardbench_accuracy": fmean(rewardbench_score(each.verdict, each.reference) for each in judged),
         "unreadable": unreadable,
         "tokens": sum(each.n_tokens for each in judged) / len(judged),
     }

@@ -4,7 +4,7 @@ import pytest
 
 from egrm_graph.benchmark.demo_methods import rewardbench_of
 from egrm_graph.benchmark.held_out import BenchQuestion
-from egrm_graph.benchmark.verdict_parsers import rewardbench_score, strict_score
+from egrm_graph.deciding.verdict_parsers import rewardbench_score, strict_score
 
 
 @pytest.mark.parametrize(
