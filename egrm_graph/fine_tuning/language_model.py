@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from egrm_graph.errors import ModelError
-from egrm_graph.scoring.checkpoint import load_tokenizer
-from egrm_graph.training.base_model import fetch_tokenizer, refuse_pickled, settle_padding
+from egrm_graph.training.base_model import settle_padding, tokenizer_of
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -32,14 +31,7 @@ def load_language_model(name: str, *, half: bool = False) -> LanguageModel:
     Raises:
         ModelError: the model is missing, or not a causal language model. The message has a fix.
     """
-    folder = Path(name)
-    if folder.is_dir():
-        refuse_pickled(folder)
-        tokenizer = load_tokenizer(folder)
-    elif folder.is_absolute() or name.startswith(("./", "../", "~")) or name.count("/") > 1:
-        raise ModelError(f"no model in {name}: the folder does not exist")
-    else:
-        tokenizer = fetch_tokenizer(name)
+    tokenizer = tokenizer_of(name)
     model, info = _load(name, half=half)
     missing = sorted(info["missing_keys"]) + [str(key) for key, *_ in info["mismatched_keys"]]
     if missing:

@@ -37,14 +37,7 @@ def load_base(name: str, *, half: bool = False) -> Base:
     Raises:
         ModelError: the model is missing, or a scorer cannot start from it. The message has a fix.
     """
-    folder = Path(name)
-    if folder.is_dir():
-        refuse_pickled(folder)
-        tokenizer = load_tokenizer(folder)
-    elif folder.is_absolute() or name.startswith(("./", "../", "~")) or name.count("/") > 1:
-        raise ModelError(f"no model in {name}: the folder does not exist")
-    else:
-        tokenizer = fetch_tokenizer(name)
+    tokenizer = tokenizer_of(name)
     model, info = _load(name, half=half)
     new = {key.rpartition(".")[0] for key in (*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"]))}
     _refuse_incomplete(name, model, new)
@@ -54,7 +47,22 @@ def load_base(name: str, *, half: bool = False) -> Base:
     return Base(model, tokenizer, tuple(sorted(new)), bool(info["mismatched_keys"]))
 
 
-def refuse_pickled(folder: Path) -> None:
+def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of the model in a folder or, if that is the name of a model on the hub, of that one.
+
+    Raises:
+        ModelError: the folder does not exist or has no safetensors, or the tokenizer cannot be loaded.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        _refuse_pickled(folder)
+        return load_tokenizer(folder)
+    if folder.is_absolute() or name.startswith(("./", "../", "~")) or name.count("/") > 1:
+        raise ModelError(f"no model in {name}: the folder does not exist")
+    return _fetch_tokenizer(name)
+
+
+def _refuse_pickled(folder: Path) -> None:
     pickled = next(folder.glob("pytorch_model*.bin"), None)
     if pickled and not any(folder.glob("*.safetensors")):
         raise ModelError(
@@ -63,7 +71,7 @@ def refuse_pickled(folder: Path) -> None:
         )
 
 
-def fetch_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def _fetch_tokenizer(name: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
