@@ -8,8 +8,9 @@ neutral_pairs.jsonl  pairs of the train side from a world in which every structu
 train_STYLE.jsonl    prompts and completions for the train pairs, as `egrm train judge` reads them
 
 The styles are the structures `breadth`, `depth`, and `raw`. `mixed` has breadth for preferences and depth for
-correctness, and `mismatched` the reverse. `merged-N` joins the tastes that N raw rationales name. Each pair appears in
-one order, and domains alternate. `--right-only` leaves out judgments with a wrong verdict.
+correctness, and `mismatched` the reverse. `merged-N` joins the tastes that N raw rationales name, and `unmerged-N`
+writes N rationales one after the other. `underived` is depth without the derivation. Each pair appears in one order,
+and domains alternate. `--right-only` leaves out judgments with a wrong verdict.
 
 `--oracle` prints how often each taste agrees with the labels, and how often judgments without any mistake reach the
 right verdict. A model cannot learn more from them.
@@ -43,6 +44,8 @@ STYLES: Mapping[str, Callable[[Pair, random.Random], Written]] = {
     "merged-1": lambda pair, rng: structures.merged(pair, rng, 1),
     "merged-2": lambda pair, rng: structures.merged(pair, rng, 2),
     "merged-4": lambda pair, rng: structures.merged(pair, rng, 4),
+    "unmerged-4": lambda pair, rng: structures.unmerged(pair, rng, 4),
+    "underived": lambda pair, rng: structures.depth(pair, rng, derived=False),
 }
 SEEDS: Mapping[world.Side, int] = {"train": 20, "validation": 21, "test": 22}
 

@@ -46,18 +46,21 @@ def breadth(pair: Pair, tastes: Sequence[Taste] = TASTES) -> Written:
     return Written(units + verdict, verdict)
 
 
-def depth(pair: Pair, rng: random.Random) -> Written:
-    """A derivation, and units that quote it. On preference, the units have a strict majority."""
+def depth(pair: Pair, rng: random.Random, *, derived: bool = True) -> Written:
+    """A derivation, and units that quote it; without `derived`, only the units. On preference, the units have a strict
+    majority."""
     if pair.sum is not None and pair.answers is not None:
         steps, _, answer = world.worked(pair.sum).rpartition(ANSWER)
         verdict = LETTERS[pair.answers.index(int(answer))]
-        return Written(f"{TRACE}{steps}{ANSWER}{answer}{verdict}{END}{verdict}", verdict)
-    tastes = named(pair, rng)
-    steps = "".join(_evidence(taste, pair) + END for taste in tastes)
-    a, b = pair.digits
-    units = "".join(f"{taste.letter}{taste.value(a)},{taste.value(b)}{taste.prefers(a, b)}{END}" for taste in tastes)
-    preferred = majority([taste.prefers(a, b) for taste in tastes])
-    return Written(f"{TRACE}{steps}{units}{preferred}", preferred)
+        units = f"{ANSWER}{answer}{verdict}{END}"
+    else:
+        tastes, (a, b) = named(pair, rng), pair.digits
+        steps = "".join(_evidence(taste, pair) + END for taste in tastes)
+        units = "".join(
+            f"{taste.letter}{taste.value(a)},{taste.value(b)}{taste.prefers(a, b)}{END}" for taste in tastes
+        )
+        verdict = majority([taste.prefers(a, b) for taste in tastes])
+    return Written(f"{TRACE if derived else ''}{steps if derived else ''}{units}{verdict}", verdict)
 
 
 def raw(pair: Pair, rng: random.Random) -> Written:
@@ -99,3 +102,18 @@ def merged(pair: Pair, rng: random.Random, rationales: int) -> Written:
         tastes.update(named(pair, rng))
         rationales -= 1
     return breadth(pair, [taste for taste in TASTES if taste in tastes])
+
+
+def unmerged(pair: Pair, rng: random.Random, rationales: int) -> Written:
+    """The units of `rationales` raw rationales one after the other. The verdict is the majority of theirs.
+
+    Where they balance, another rationale is added.
+    """
+    units, verdicts = "", list[Outcome]()
+    while rationales > 0 or majority(verdicts) == MIXED:
+        tastes = named(pair, rng)
+        rationale = breadth(pair, tastes)
+        units += rationale.text[:-1]
+        verdicts.append(rationale.verdict)
+        rationales -= 1
+    return Written(units + majority(verdicts), majority(verdicts))

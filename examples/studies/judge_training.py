@@ -3,11 +3,17 @@
     python examples/arithmetic/make_judgments.py --output build/judgments
     python examples/studies/judge_training.py build/judgments --output build/judge_runs --seeds 3
 
-For each seed, a judge is trained on judgments of one style (`breadth`, `depth`, `mixed`, `raw`; with `--styles`, also
-the others that `make_judgments.py` writes), and then reinforced by its verdicts. The base is reinforced, too: on the
-right labels, on shuffled ones, and in a world where both structures are always right. The last two are controls: in
-neither does a fitting structure have more right verdicts. A run that is complete is skipped, so a killed study can be
-started again. At the end, the command that measures all of them is printed.
+For each seed, the parts are:
+
+styles      the base, trained on judgments of each style: `breadth`, `depth`, `mixed`, `raw`, or those of --styles
+reinforced  each of these, reinforced by its verdicts
+taught      the base, trained on too few judgments of the style `mixed` to be sure which structure fits, and then
+            reinforced: on the right labels, on shuffled ones, and in a world where both structures are always right
+base        the base itself, reinforced in the same three ways
+
+The last two ways are controls: in neither does a fitting structure have more right verdicts. A run that is complete is
+skipped, so a killed study can be started again, and parts can run side by side. At the end, the command that measures
+the judges is printed.
 """
 
 from __future__ import annotations
@@ -23,9 +29,11 @@ from pathlib import Path
 from egrm_graph.runtime.bundled_models import bundled
 from egrm_graph.settings import BUNDLED_MIXED_JUDGE
 
+PARTS = ("styles", "reinforced", "taught", "base")
 STYLES = ("breadth", "depth", "mixed", "raw")
 CONTROLS = {"": "train_pairs", "shuffled": "train_pairs", "neutral": "neutral_pairs"}
-"""The reinforced bases, and the pairs that they learn from."""
+"""The ways to reinforce `taught` and `base`, and the pairs of each."""
+TAUGHT_ROWS = 1200
 SUPERVISED = {"--epochs": 1, "--batch-size": 32, "--rows-at-once": 32, "--learning-rate": 1e-4}
 REINFORCED = {
     "--batch-size": 64,
@@ -33,16 +41,18 @@ REINFORCED = {
     "--rollout-tokens": 160,
     "--temperature": 1.0,
     "--learning-rate": 1e-4,
+    # With the published 0.001, so small a model forgets how to judge before it learns to choose.
+    "--kl": 0.1,
 }
 
 
-def supervised(style: str, seed: int, options: argparse.Namespace) -> Path:
+def supervised(name: str, style: str, rows: int, seed: int, options: argparse.Namespace) -> Path:
     """Train the base on judgments of a style."""
-    rows = options.output / f"{style}.jsonl"
+    data = options.output / f"{name}.jsonl"
     lines = (options.judgments / f"train_{style}.jsonl").read_text("utf-8").splitlines(keepends=True)
-    rows.write_text("".join(lines[: options.rows]), "utf-8")
+    data.write_text("".join(lines[:rows]), "utf-8")
     arguments = [part for pair in SUPERVISED.items() for part in pair]
-    return train(options.output / f"{style}-{seed}", rows, options.base, seed, arguments)
+    return train(options.output / f"{name}-{seed}", data, options.base, seed, arguments)
 
 
 def reinforced(name: str, base: Path, pairs: str, seed: int, options: argparse.Namespace) -> Path:
@@ -72,19 +82,28 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", default=STYLES, help="styles of judgments to learn from")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 on")
     parser.add_argument("--rows", type=int, default=3000, help="judgments to learn from, half of each domain")
-    parser.add_argument("--steps", type=int, default=60, help="steps of reinforcement")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to train; all by default")
+    parser.add_argument("--steps", type=int, default=100, help="steps of reinforcement")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     judges: dict[str, list[Path]] = {}
     for seed in range(options.seeds):
-        for control, pairs in CONTROLS.items():
-            name = "-".join(("base", "reinforced", *filter(None, [control])))
-            judges.setdefault(name, []).append(reinforced(name, options.base, pairs, seed, options))
-        for style in options.styles:
-            learned = supervised(style, seed, options)
+        for style in options.styles if {"styles", "reinforced"} & {*options.parts} else ():
+            learned = supervised(style, style, options.rows, seed, options)
             judges.setdefault(style, []).append(learned)
-            name = f"{style}-reinforced"
-            judges.setdefault(name, []).append(reinforced(name, learned, "train_pairs", seed, options))
+            if "reinforced" in options.parts:
+                name = f"{style}-reinforced"
+                judges.setdefault(name, []).append(reinforced(name, learned, "train_pairs", seed, options))
+        starts: dict[str, Path] = {}
+        if "taught" in options.parts:
+            starts["taught"] = supervised("taught", "mixed", TAUGHT_ROWS, seed, options)
+            judges.setdefault("taught", []).append(starts["taught"])
+        if "base" in options.parts:
+            starts["base"] = options.base
+        for start, judge in starts.items():
+            for control, pairs in CONTROLS.items():
+                name = "-".join((start, "reinforced", *filter(None, [control])))
+                judges.setdefault(name, []).append(reinforced(name, judge, pairs, seed, options))
     measured = [f"{name}={','.join(map(str, folders))}" for name, folders in judges.items()]
     study = ["python", "examples/studies/judge_styles.py", str(options.judgments / "test_pairs.jsonl")]
     print(shlex.join([*study, f"base={options.base}", *measured]))

@@ -50,6 +50,27 @@ def test_judgments_in_each_structure() -> None:
     assert ">r47=2,2=1;u30471=5,812=3;r2,1A;u5,3A;A" in derived
 
 
+def test_depth_without_its_derivation_has_the_same_units() -> None:
+    assert structures.depth(CORRECTNESS, random.Random(0), derived=False).text == "#79A;A"
+    for seed in range(30):
+        depth = structures.depth(PREFERENCE, random.Random(seed))
+        units = structures.depth(PREFERENCE, random.Random(seed), derived=False)
+        assert depth.text.endswith(units.text)
+        assert units.text.count(";") * 2 == depth.text.count(";")
+        assert units.verdict == depth.verdict
+
+
+def test_rationales_that_are_not_merged_follow_each_other_and_vote() -> None:
+    for seed in range(30):
+        rng, units, verdicts = random.Random(seed), "", ""
+        while len(verdicts) < 3 or verdicts.count("A") == verdicts.count("B"):
+            rationale = structures.breadth(PREFERENCE, structures.named(PREFERENCE, rng))
+            units += rationale.text[:-1]
+            verdicts += rationale.verdict
+        winner = max("AB", key=verdicts.count)
+        assert structures.unmerged(PREFERENCE, random.Random(seed), 3) == structures.Written(units + winner, winner)
+
+
 @given(st.integers(0, 2**32))
 def test_judgments_read_as_the_structure_that_they_have(seed: int) -> None:
     rng = random.Random(seed)
