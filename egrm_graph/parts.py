@@ -35,7 +35,7 @@ from egrm_graph.settings import (
     Settings,
 )
 from egrm_graph.strategies.divergent import check_divergent
-from egrm_graph.strategies.judged_paths import check_judges
+from egrm_graph.strategies.judged_paths import check_judges, check_path_reply
 from egrm_graph.strategies.strategy import PathStrategy, ReadsScores, grows_tree, one_completion
 from egrm_graph.tasks import task_named
 from egrm_graph.tasks.judging import Judging
@@ -198,8 +198,8 @@ class Parts:
 
         Raises:
             SettingsError: a name is unknown; the measure or a stopping rule lacks something; a sampling setting does
-                not reach the model; the form of fast answers is not supported; or `min_confidence` is set, and no
-                confidence is ever calibrated.
+                not reach the model; the form of fast answers or of judgments is not supported; or `min_confidence` is
+                set, and no confidence is ever calibrated.
         """
         self.stopping_rule(settings)
         self.path_stopping_rule(settings)
@@ -215,6 +215,7 @@ class Parts:
         self.selection_rule(settings)
         require_options(settings, self.client)
         self.reply_form(settings)
+        check_path_reply(self.task, settings, self.client)
         if settings.min_confidence in (None, MIN_CONFIDENCE) or self._calibrates(settings):
             return
         fix = "set calibration to a file that `egrm calibrate` made for this model and task"

@@ -199,6 +199,10 @@ class RunSettings(BaseModel):
     path_max_tokens: int = Field(default=2048, ge=1)
     """Maximum completion tokens of one path. A path that is cut has no answer. A completion with several paths may have
     as many for each."""
+    path_reply: Literal["free", "structured"] = "free"
+    """How a judgment of candidates gets its form. `structured`: the server allows only texts that end with a signed
+    verdict and, if the strategy asks for principles, only signed units before it. Small models need that. `free`: only
+    the prompt asks for the form. Answers to questions are always free."""
     path_thinking: Thinking = "default"
     """Whether a thinking model thinks in its paths; `default` leaves it to the model."""
     path_thinking_tokens: int | None = Field(default=None, ge=1)

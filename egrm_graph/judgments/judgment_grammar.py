@@ -30,6 +30,10 @@ _HEADING = rf"\d{{1,3}}[.):]{_MARKUP}(?:Principle(?: of)?\b[\s:*_]*)?(?P<princip
 _SUB_VERDICT = r"Sub[- ]?Verdict\b(?P<sub_verdict>.*)"
 _SOLUTION = rf"(?P<solution>Solution){_MARKUP}"
 _EDGES = " \t*_`"
+_TEXT = r"[^\s*_`][^\n]*"
+"""What is not empty once it is read, on one line."""
+_TEXT_OF_NAME = r"[^\s*_`:][^\n:]*"
+_LINE_OF_SOLUTION = r"[^\s#][^\n]*"
 _JUDGMENT = re.compile(r"\A\**Judgment(?::\**|\**:)\s*", re.IGNORECASE)
 
 
@@ -79,6 +83,33 @@ def write_judgment(judgment: Judgment, code: str, labels: Sequence[str]) -> str:
     if (read := read_judgment(text, code, labels)) != replace(judgment, lost=()):
         raise ValueError(f"the judgment cannot be written: {judgment!r} would be read as {read!r}")
     return text
+
+
+def verdict_pattern(code: str, labels: Sequence[str]) -> str:
+    """A regular expression for texts of any kind whose last line is a signed verdict."""
+    return rf"(.|\n)*\n{re.escape(code)}: {_one_of(labels)}"
+
+
+def judgment_pattern(
+    code: str, labels: Sequence[str], most: int, *, may_solve: bool = False, verdict: bool = True
+) -> str:
+    """A regular expression for judgments of one to `most` units, each on three lines, which are read without a loss.
+
+    With `may_solve`, a solution may stand before the units. Without `verdict`, nothing stands after them.
+    """
+    own, units = re.escape(code), ""
+    for k in range(most, 0, -1):
+        unit = (
+            rf"### {own} {k}\. Principle of {_TEXT_OF_NAME}: {_TEXT}\nJudgment: {_TEXT}\n"
+            rf"{own} Sub-Verdict: {_one_of([*labels, MIXED])}\n\n"
+        )
+        units = f"{unit}({units})?" if units else unit
+    solution = rf"(### {own} Solution\n({_LINE_OF_SOLUTION}\n+)+)?" if may_solve else ""
+    return f"{solution}{units}" + (rf"{own}: {_one_of(labels)}" if verdict else "")
+
+
+def _one_of(labels: Sequence[str]) -> str:
+    return f"({'|'.join(map(re.escape, labels))})"
 
 
 class _Reader:

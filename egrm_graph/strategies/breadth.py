@@ -11,7 +11,7 @@ from typing import Any
 
 from egrm_graph.prompting import PromptSource
 from egrm_graph.reasons import Reason
-from egrm_graph.strategies.judged_paths import lost_units, own_prompt
+from egrm_graph.strategies.judged_paths import lost_units, own_prompt, units_form
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 
 BREADTH_PROMPT = "expand_cot.breadth"
@@ -29,7 +29,8 @@ class Breadth:
     def next_calls(self, known: Known) -> Sequence[PathCall]:
         if known.drawn:
             return []
-        return known.calls(BREADTH_PROMPT, known.path_views(), principles=known.settings.principles)
+        most = known.settings.principles
+        return known.calls(BREADTH_PROMPT, known.path_views(), form=units_form(most), principles=most)
 
     def paths(self, known: Known) -> Sequence[PathInView]:
         return [known.read(call, outcome) for call, outcome in known.drawn]

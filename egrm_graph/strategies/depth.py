@@ -20,7 +20,7 @@ from egrm_graph.drawing.calls import Lost
 from egrm_graph.messages.fencing import fence
 from egrm_graph.prompting import PromptSource
 from egrm_graph.reasons import Reason, ReasonCode
-from egrm_graph.strategies.judged_paths import lost_units, own_prompt
+from egrm_graph.strategies.judged_paths import lost_units, own_prompt, units_form
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.verification import Path
@@ -48,7 +48,7 @@ class Depth:
             return [known.aside(SOLVE, _task(known).context_view(known.asked))]
         most = min(MOST_PRINCIPLES, known.settings.principles)
         solution = "" if solved.text is None else fence("solution", solved.text, _code(known))
-        return known.calls(DEPTH_PROMPT, known.path_views(), principles=most, solution=solution)
+        return known.calls(DEPTH_PROMPT, known.path_views(), form=units_form(most), principles=most, solution=solution)
 
     def paths(self, known: Known) -> Sequence[PathInView]:
         solved = solution_of(known)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from egrm_graph.clients.client import Client, MayShapeReplies, ShapesReplies
 from egrm_graph.errors import SettingsError
+from egrm_graph.judgments.judgment_grammar import judgment_pattern, verdict_pattern
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.settings import RunSettings
 from egrm_graph.strategies.strategy import JudgesCandidates, PathInView, PathStrategy
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
+from egrm_graph.verification import View
 
 
 def own_prompt(name: str) -> Traversable:
@@ -42,6 +45,46 @@ def check_judges(strategy: PathStrategy, task: Task, settings: RunSettings) -> N
         raise SettingsError(
             "mixed_by='label' asks the model in English, which this judge does not read; set mixed_by to 'model' or "
             "'task'"
+        )
+
+
+def verdict_form(view: View) -> str | None:
+    """The form of reasoning that ends with a signed verdict; None in a view without a code."""
+    return verdict_pattern(view["code"], view["labels"]) if view["code"] else None
+
+
+def units_form(most: int, *, may_solve: bool = False) -> Callable[[View], str | None]:
+    """The form of a judgment of at most `most` units in a view. With `may_solve`, a solution may come first."""
+
+    def form(view: View) -> str | None:
+        return judgment_pattern(view["code"], view["labels"], most, may_solve=may_solve) if view["code"] else None
+
+    return form
+
+
+def check_path_reply(task: Task, settings: RunSettings, client: Client) -> None:
+    """Checks that judgments can be restricted to a form, if the settings say so.
+
+    Raises:
+        SettingsError: the task answers questions, or this judge does not sign its verdicts; or the client cannot
+            restrict a reply.
+    """
+    if settings.path_reply == "free":
+        return
+    free = "set path_reply (--path-reply) to 'free'"
+    if not isinstance(task, Judging) or not task.format.signs:
+        raise SettingsError(
+            f"path_reply is {settings.path_reply!r}, which needs a judge with signed verdicts, and the task "
+            f"{task.name!r} has none here; {free}"
+        )
+    forms = {
+        *(client.reply_forms if isinstance(client, ShapesReplies) else ()),
+        *(client.optional_reply_forms if isinstance(client, MayShapeReplies) else ()),
+    }
+    if "structured" not in forms:
+        raise SettingsError(
+            f"path_reply is {settings.path_reply!r}, and {client.name} cannot restrict a reply to a form; {free}, or "
+            "use a vLLM server (engine='vllm')"
         )
 
 

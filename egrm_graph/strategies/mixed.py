@@ -22,7 +22,7 @@ from egrm_graph.prompting import PromptSource
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.strategies.breadth import Breadth
 from egrm_graph.strategies.depth import Depth
-from egrm_graph.strategies.judged_paths import own_prompt
+from egrm_graph.strategies.judged_paths import own_prompt, units_form
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.verification import View
@@ -47,7 +47,9 @@ class Mixed:
         if known.drawn:
             return []
         if known.settings.mixed_by == "model":
-            return known.calls(MIXED_PROMPT, known.path_views(), principles=known.settings.principles)
+            most = known.settings.principles
+            form = units_form(most, may_solve=True)
+            return known.calls(MIXED_PROMPT, known.path_views(), form=form, principles=most)
         choice = choice_of(known)
         return [_question(known)] if choice is None else choice.strategy.next_calls(known)
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from egrm_graph.prompting import PromptSource
+from egrm_graph.strategies.judged_paths import verdict_form
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 
 
@@ -22,7 +23,7 @@ class Plain:
     variables: Mapping[str, Any] = MappingProxyType({})
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
-        return [] if known.rounds else known.calls("expand_cot", known.path_views())
+        return [] if known.rounds else known.calls("expand_cot", known.path_views(), form=verdict_form)
 
     def paths(self, known: Known) -> Sequence[PathInView]:
         return [known.read(call, outcome) for call, outcome in known.drawn]

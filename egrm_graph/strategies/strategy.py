@@ -8,7 +8,7 @@ each on the result of the one before; stop early; or leave a question to another
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -83,22 +83,31 @@ class Known:
         return sampling_of(self.settings, "path", logprobs, self.prompts.stop_of(prompt, self.settings))
 
     def calls(
-        self, prompt: str, views: Sequence[View], *, sampling: Sampling | None = None, **variables: object
+        self,
+        prompt: str,
+        views: Sequence[View],
+        *,
+        sampling: Sampling | None = None,
+        form: Callable[[View], str | None] | None = None,
+        **variables: object,
     ) -> list[PathCall]:
-        """One call for each view, with the prompt of this name. `variables` are added to those of the view."""
+        """One call for each view, with the prompt of this name. `variables` are added to those of the view. `form` is
+        the pattern of a reply in a view, which restricts it if `path_reply` says so."""
         rendered: dict[int, list[Message]] = {}
         for view in views:
             if id(view) not in rendered:
                 filled = {**view["variables"], **variables}
                 rendered[id(view)] = self.prompts.render(prompt, filled, view["history"])
         sampling = self.sampling(prompt) if sampling is None else sampling
+        restricts = form is not None and self.settings.path_reply == "structured"
+        samplings = [replace(sampling, pattern=form(view)) if restricts and form else sampling for view in views]
         before = len(self.drawn)
         numbers = [self.number(i) for i in range(before, before + len(views))]
         all_seeds = seeds(self.settings.seed, NODE, self.asked["key"], max(numbers, default=0) + 1)
         run_id = self.asked["run_id"]
         return [
-            PathCall(Call(rendered[id(view)], sampling, (all_seeds[number],), f"{run_id}.{NODE}.{number}"), view)
-            for view, number in zip(views, numbers, strict=True)
+            PathCall(Call(rendered[id(view)], own, (all_seeds[number],), f"{run_id}.{NODE}.{number}"), view)
+            for view, own, number in zip(views, samplings, numbers, strict=True)
         ]
 
     def aside(

@@ -14,7 +14,7 @@ from egrm_graph.clients.client import Client
 from egrm_graph.deciding.outcomes import outcome_names
 from egrm_graph.drawing.calls import Limits, draw
 from egrm_graph.judgments.judgment import Judgment, Unit
-from egrm_graph.judgments.judgment_grammar import read_judgment
+from egrm_graph.judgments.judgment_grammar import judgment_pattern, read_judgment
 from egrm_graph.messages.fencing import code_of, fence, inert
 from egrm_graph.prompting import Prompts
 from egrm_graph.strategies.depth import MOST_PRINCIPLES, Depth, solution_of
@@ -50,7 +50,8 @@ async def judge_again(client: Client, prompts: Prompts, row: SynthesisRow) -> Sy
     own = row.task.format.variables(row.known.asked, {**judged, "code": code}, texts, row.view["labels"])
     most = min(MOST_PRINCIPLES, row.known.settings.principles)
     fenced = {"solution": fence("solution", solution, code), "principles": fence("principles", listed, code)}
-    call = call_of(prompts, row, REJUDGE, {**own, **fenced, "most": most})
+    form = judgment_pattern(code, row.view["labels"], most)
+    call = call_of(prompts, row, REJUDGE, {**own, **fenced, "most": most}, form=form)
     row, [reply] = await replies(client, row, "depth", [call])
     if reply.text is None:
         cause = "the model gave no complete text" if reply.drawn else "the call failed"

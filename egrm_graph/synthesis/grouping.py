@@ -36,12 +36,19 @@ async def group_principles(client: Client, prompts: Prompts, row: SynthesisRow) 
     listed = "\n".join(f"{k}. {unit.principle}: {unit.rule}" for k, unit in enumerate(units, start=1))
     code = code_of([row.view["code"], listed])
     variables = {"principles": fence("principles", listed, code), "n": len(units), "code": code}
-    row, [reply] = await replies(client, row, "groups", [call_of(prompts, row, GROUP, variables)])
+    row, [reply] = await replies(
+        client, row, "groups", [call_of(prompts, row, GROUP, variables, form=groups_pattern(code, len(units)))]
+    )
     if reply.text is None or code not in reply.text:
         loss = Loss("groups", "units with the same name were grouped without the model", reply.lost or "no signed line")
         return replace(row.losing(loss), groups=by_name(units))
     read = read_groups(reply.text, code, len(units))
     return replace(row.losing(*read.losses), groups=read.groups)
+
+
+def groups_pattern(code: str, n: int) -> str:
+    """A regular expression for groups of `n` units: at most `n` signed lines of numbers."""
+    return rf"({re.escape(code)}: [1-9][0-9]{{0,2}}(, [1-9][0-9]{{0,2}}){{0,{n - 1}}}\n){{1,{n}}}"
 
 
 def read_groups(text: str, code: str, n: int) -> ReadGroups:

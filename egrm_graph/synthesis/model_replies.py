@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
@@ -54,14 +55,18 @@ def synthesis_prompts(parts: Parts) -> Prompts:
     return Prompts.load("auto", parts.task.prompts, {**parts.task.variables, **VARIABLES}, own)
 
 
-def call_of(prompts: Prompts, row: SynthesisRow, name: str, variables: Mapping[str, Any], number: int = 0) -> Call:
-    """A call with a prompt of the synthesis. Its seed follows from the pair, the prompt, and the number."""
+def call_of(
+    prompts: Prompts, row: SynthesisRow, name: str, variables: Mapping[str, Any], *, form: str, number: int = 0
+) -> Call:
+    """A call with a prompt of the synthesis. Its seed follows from the pair, the prompt, and the number. `form` is the
+    pattern of the reply, which restricts it if `path_reply` says so."""
     settings = row.known.settings
     own_seed = seeds(settings.seed, f"synthesis.{name}", row.known.asked["key"], number + 1)[number]
     stop = row.known.prompts.stop_of("expand_cot", settings)
+    sampling = sampling_of(settings, "path", stop=stop)
     return Call(
         prompts.render(name, variables),
-        sampling_of(settings, "path", stop=stop),
+        replace(sampling, pattern=form) if settings.path_reply == "structured" else sampling,
         (own_seed,),
         f"{row.known.asked['run_id']}.{name}.{number}",
     )

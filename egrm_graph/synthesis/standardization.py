@@ -6,12 +6,15 @@ from dataclasses import replace
 
 from egrm_graph.clients.client import Client
 from egrm_graph.judgments.judgment import Judgment, Unit
-from egrm_graph.judgments.judgment_grammar import read_judgment
+from egrm_graph.judgments.judgment_grammar import judgment_pattern, read_judgment
 from egrm_graph.messages.fencing import code_of, fence
 from egrm_graph.prompting import Prompts
 from egrm_graph.synthesis.model_replies import STANDARDIZE, Reply, call_of, replies
 from egrm_graph.synthesis.quotes import invented_quotes
 from egrm_graph.synthesis.synthesis_row import CallStage, Loss, Rationale, SynthesisRow
+
+MOST_UNITS = 5
+"""How many a rationale usually has at most. Only a restricted reply cannot have more."""
 
 
 async def standardize(client: Client, prompts: Prompts, row: SynthesisRow) -> SynthesisRow:
@@ -27,7 +30,8 @@ async def standardize(client: Client, prompts: Prompts, row: SynthesisRow) -> Sy
                 "candidate_labels": list(row.candidate_labels),
                 "code": code,
             },
-            number,
+            form=judgment_pattern(code, row.candidate_labels, MOST_UNITS, verdict=False),
+            number=number,
         )
         for number, (rationale, code) in enumerate(zip(row.rationales, codes, strict=True))
     ]

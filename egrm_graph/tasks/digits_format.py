@@ -33,6 +33,7 @@ class DigitsFormat:
     most_candidates = len(_LETTERS)
     label_alone = False
     has_units = True
+    signs = False
     solves_itself = True
 
     def prompts(self, task: str) -> str:

@@ -41,6 +41,11 @@ class JudgingFormat(Protocol):
         ...
 
     @property
+    def signs(self) -> bool:
+        """Whether a verdict is signed with the item's code."""
+        ...
+
+    @property
     def solves_itself(self) -> bool:
         """Whether a judgment that has a solution contains it. Otherwise, a model call of its own solves the task."""
         ...
@@ -101,6 +106,7 @@ class EnglishFormat:
     most_candidates = MAX_CANDIDATES
     label_alone = True
     has_units = True
+    signs = True
     solves_itself = False
 
     def prompts(self, task: str) -> str:

@@ -35,6 +35,7 @@ class SumsFormat:
     most_candidates = len(_LETTERS)
     label_alone = False
     has_units = False
+    signs = False
     solves_itself = False
 
     def prompts(self, task: str) -> str:  # noqa: ARG002 - a format's signature

@@ -5,7 +5,7 @@
 
 Every pair is judged by reasoning in both orders, with one path in each, once by every strategy. The fast verdicts that
 come before are a row of their own. A pair with a result in --results is not judged again, so a killed study can be
-started again, and another file, model, or strategy only adds its own.
+started again, and another file or strategy only adds its own. Use another file of results for another model.
 
 A verdict that cannot be read is wrong, and so is a tie between the orders; RewardBench's parser counts both half. Paths
 are counted by themselves: those without a verdict, and those whose candidate is the right one. *Units* is how many a
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path as File
 from typing import Any
@@ -72,8 +73,16 @@ def result(pair: BenchQuestion, name: str, found: Verification) -> Result:
     }
 
 
-async def judge_all(pairs: Sequence[BenchQuestion], done: set[tuple[str, str]], options: argparse.Namespace) -> None:
-    """Judge what has no result yet, and append each result to the file."""
+def lost(found: Verification) -> str | None:
+    """Why a call of this run failed; None if none did. Then the run is no result of the judge."""
+    calls = [*found["samples"], *found["readings"], *found["paths"]]
+    return next((each["error"] for each in calls if each["error"] is not None), None)
+
+
+async def judge_all(
+    pairs: Sequence[BenchQuestion], done: set[tuple[str, str]], options: argparse.Namespace
+) -> list[str]:
+    """Judge what has no result yet, and append each result to the file. Returns why pairs have none."""
     graph = build_graph(
         Settings(
             engine="vllm",
@@ -85,11 +94,12 @@ async def judge_all(pairs: Sequence[BenchQuestion], done: set[tuple[str, str]], 
             path_stopping="all",
             path_temperature=options.temperature,
             path_max_tokens=options.max_tokens,
+            path_reply=options.path_reply,
             request_timeout_s=3000,
             seed=options.seed,
         )
     )
-    slots = asyncio.Semaphore(options.concurrency)
+    slots, failed = asyncio.Semaphore(options.concurrency), list[str]()
     todo = [(pair, name) for name in (FAST, *options.strategies) for pair in pairs if (name, pair.id) not in done]
     with Progress(console=Console(stderr=True)) as progress, options.results.open("a", encoding="utf-8") as file:
         bar = progress.add_task("judging", total=len(todo))
@@ -99,11 +109,15 @@ async def judge_all(pairs: Sequence[BenchQuestion], done: set[tuple[str, str]], 
             context = RunSettings(threshold=0.0) if name == FAST else RunSettings(threshold=1.1, strategy=name)
             async with slots:
                 found = (await graph.ainvoke(pair.input, context=context))["verification"]
+            progress.advance(bar)
+            if (cause := lost(found)) is not None:
+                failed.append(cause)
+                return
             file.write(json.dumps(result(pair, name, found), ensure_ascii=False) + "\n")
             file.flush()
-            progress.advance(bar)
 
         await asyncio.gather(*(one(pair, name) for pair, name in todo))
+    return failed
 
 
 def read_results(file: File) -> list[Result]:
@@ -158,12 +172,17 @@ def main() -> None:
     parser.add_argument("--pairs-used", type=int, help="how many pairs to use, from the first on")
     parser.add_argument("--temperature", type=float, default=0.7, help="the temperature of the paths")
     parser.add_argument("--max-tokens", type=int, default=768, help="the maximum length of a path")
+    parser.add_argument(
+        "--path-reply", choices=("free", "structured"), default="free", help="whether the server enforces the form"
+    )
     parser.add_argument("--concurrency", type=int, default=32, help="pairs at once, at most")
     parser.add_argument("--seed", type=int, default=0, help="the seed of the judgments")
     options = parser.parse_args()
     pairs = read_questions(options.pairs)[: options.pairs_used]
     found = read_results(options.results)
-    asyncio.run(judge_all(pairs, {(each["judged_by"], each["id"]) for each in found}, options))
+    failed = asyncio.run(judge_all(pairs, {(each["judged_by"], each["id"]) for each in found}, options))
+    if failed:
+        sys.exit(f"error: {len(failed)} judgments failed, and have no result; run it again. For example: {failed[0]}")
     standard_output().print(table(read_results(options.results), [FAST, *options.strategies], pairs))
 
 

@@ -1,11 +1,19 @@
 """The grammar of a judgment: what is read, what is lost, and what a quoted candidate cannot forge."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from egrm_graph.judgments.judgment import MIXED, Judgment, Unit
-from egrm_graph.judgments.judgment_grammar import read_judgment, write_judgment
+from egrm_graph.judgments.judgment_grammar import (
+    judgment_pattern,
+    read_judgment,
+    verdict_pattern,
+    write_judgment,
+)
 
 CODE = "3f2a91c0"
 LABELS = ("A", "B", "C")
@@ -195,3 +203,39 @@ def test_what_was_read_can_be_written_and_reads_the_same(text: str) -> None:
     found = read(text)
     again = write_judgment(found, CODE, LABELS)
     assert read(again) == Judgment(found.solution, found.units, (), found.verdict)
+
+
+@given(st.from_regex(judgment_pattern(CODE, LABELS, 3), fullmatch=True))
+def test_every_text_of_the_pattern_is_read_in_full(text: str) -> None:
+    assume("\r" not in text)  # the end of a line in text that is not a server's
+    found = read(text)
+    assert found.lost == ()
+    assert 1 <= len(found.units) == text.count("Sub-Verdict: ") <= 3
+    assert found.solution is None
+    assert found.verdict == text[-1]
+
+
+@given(st.from_regex(judgment_pattern(CODE, LABELS, 2, may_solve=True), fullmatch=True))
+def test_a_solution_may_stand_before_the_units_of_the_pattern(text: str) -> None:
+    assume("\r" not in text)
+    found = read(text)
+    assert found.lost == ()
+    assert (found.solution is not None) == text.startswith(f"### {CODE} Solution\n")
+    assert found.verdict in LABELS
+
+
+def test_the_pattern_has_the_form_in_which_judgments_are_written() -> None:
+    short = Judgment(None, (Unit("Correctness", "It has to be right.", "A is.", "A"), BREVITY), (), "A")
+    written = write_judgment(short, CODE, LABELS)
+    assert re.fullmatch(judgment_pattern(CODE, LABELS, 2), written)
+    assert not re.fullmatch(judgment_pattern(CODE, LABELS, 1), written)
+    assert not re.fullmatch(judgment_pattern("00000000", LABELS, 2), written)
+    units = write_judgment(replace(short, verdict=None), CODE, LABELS)
+    assert re.fullmatch(judgment_pattern(CODE, LABELS, 2, verdict=False), f"{units}\n\n")
+    solved = write_judgment(replace(short, solution="17+48=65\nso 65"), CODE, LABELS)
+    assert re.fullmatch(judgment_pattern(CODE, LABELS, 2, may_solve=True), solved)
+
+
+@given(st.from_regex(verdict_pattern(CODE, LABELS), fullmatch=True))
+def test_reasoning_of_the_pattern_ends_with_a_verdict(text: str) -> None:
+    assert read(text).verdict == text[-1]

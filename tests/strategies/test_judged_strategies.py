@@ -1,7 +1,7 @@
 """The strategies `breadth`, `depth`, and `mixed`: their calls, what their judgments record, and what they survive."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient, Stall
 from egrm_graph.errors import EgrmError, SettingsError
 from egrm_graph.judgments.judgment import MIXED, Judgment, Unit
-from egrm_graph.judgments.judgment_grammar import write_judgment
+from egrm_graph.judgments.judgment_grammar import judgment_pattern, verdict_pattern, write_judgment
 from egrm_graph.replay.decide_again import decide_again
 from egrm_graph.uncertainty.stopping import Standing
 from egrm_graph.verification import Message, PathJudgment
@@ -381,3 +381,42 @@ async def test_a_grade_has_principles_too(strategy: str) -> None:
     verdict, _ = await judged(grades, strategy, {**SUM, "candidates": ["It is 65."]}, task="pointwise")
     assert verdict["answer"] == "4"
     assert [unit["sub_verdict"] for unit in judgments_of(verdict)[0]["units"]] == ["4", "2"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "pattern"),
+    [
+        ("plain", verdict_pattern),
+        ("breadth", lambda code, labels: judgment_pattern(code, labels, 5)),
+        ("depth", lambda code, labels: judgment_pattern(code, labels, 3)),
+        ("mixed", lambda code, labels: judgment_pattern(code, labels, 5, may_solve=True)),
+    ],
+)
+async def test_judgments_are_restricted_to_their_form_and_nothing_else_is(
+    strategy: str, pattern: Callable[[str, Sequence[str]], str]
+) -> None:
+    client = ScriptedClient(Judge(), reply_forms=("structured",))
+    settings = Settings(task="pairwise", model="mine", label_probabilities="never", fast_reply="free", paths=2)
+    graph = build_graph(
+        settings.model_copy(update={"strategy": strategy, "path_reply": "structured"}), client=client, scorer=None
+    )
+    verdict = (await graph.ainvoke(SUM))["verification"]
+    assert verdict["status"] == "ok"
+    for call in client.calls:
+        judges = ".expand_cot." in call.request_id
+        expected = pattern(read_prompt(call.prompt).code, ("A", "B", "C")) if judges else None
+        assert call.sampling.pattern == expected
+
+
+@pytest.mark.parametrize(
+    ("client", "settings", "problem"),
+    [
+        (ScriptedClient("A"), {"task": "pairwise"}, "scripted cannot restrict a reply to a form"),
+        (ScriptedClient("A", reply_forms=("structured",)), {"task": "answer"}, "the task 'answer' has none here"),
+        (None, {"task": "pairwise", "model": "egrm-tiny-mixed-judge"}, "the task 'pairwise' has none here"),
+    ],
+)
+def test_a_form_that_nothing_can_give_is_refused(client: Any, settings: Any, problem: str) -> None:
+    chosen = Settings(**{"model": "mine", "path_reply": "structured", **settings})
+    with pytest.raises(SettingsError, match=f"path_reply is 'structured', .*{problem}.*set path_reply"):
+        build_graph(chosen, client=client, scorer=None)

@@ -93,3 +93,19 @@ async def test_a_list_of_candidates_works_too() -> None:
     ]
     # Tone and Truth disagree; so the rationales decide.
     assert made["row"]["completion"][0]["content"].endswith(": C")
+
+
+async def test_with_structured_replies_each_stage_allows_the_form_that_it_reads() -> None:
+    model = Writer()
+    client = ScriptedClient(model, reply_forms=("structured",))
+    await synthesis(client, "mixed", settings={"path_reply": "structured"}).synthesize(PAIR, 0)
+    assert stages(client) == ["expand_cot", "expand_cot", "standardize", "standardize", *ORDER[2:]]
+    for call in client.calls:
+        name = call.request_id.split(".", 1)[1].rsplit(".", 1)[0]
+        if name == "solve":
+            assert call.sampling.pattern is None
+            continue
+        reply = model(call.prompt, 0, call.request_id)
+        assert isinstance(reply, str)
+        end = {"standardize": "\n\n", "group_principles": "\n"}.get(name, "")
+        assert re.fullmatch(call.sampling.pattern or "", reply + end), name
