@@ -7,10 +7,11 @@ Every pair is judged by reasoning in both orders, with one path in each, once by
 come before are a row of their own. A pair with a result in --results is not judged again, so a killed study can be
 started again, and another file or strategy only adds its own. Use another file of results for another model.
 
-A verdict that cannot be read is wrong, and so is a tie between the orders; RewardBench's parser counts both half. Paths
-are counted by themselves: those without a verdict, and those whose candidate is the right one. *Units* is how many a
-path has on average, *lost* how many parts of one cannot be read, and *breadth* and *depth* are the shares of paths with
-that structure. Intervals are 95 % bootstrap intervals over pairs; points are over the first strategy, paired.
+A verdict that cannot be read is wrong, and so is a tie between the orders; RewardBench's parser counts both half.
+Below *paths right*, a path without a verdict is wrong. If no path of a pair has a verdict, its fast verdicts decide.
+*Units* is how many a path has on average, *lost* how many parts of one cannot be read, and *breadth* and *depth* are
+the shares of paths with that structure. Intervals are 95 % bootstrap intervals over pairs; points are over the first
+strategy, paired.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def result(pair: BenchQuestion, name: str, found: Verification) -> Result:
 
 
 def lost(found: Verification) -> str | None:
-    """Why a call of this run failed; None if none did. Then the run is no result of the judge."""
+    """Why a call of this run failed, which says nothing about the judge; None if none did."""
     calls = [*found["samples"], *found["readings"], *found["paths"]]
     return next((each["error"] for each in calls if each["error"] is not None), None)
 
