@@ -51,7 +51,7 @@ def depth(pair: Pair, rng: random.Random, *, derived: bool = True) -> Written:
     majority."""
     if pair.sum is not None and pair.answers is not None:
         steps, _, answer = world.worked(pair.sum).rpartition(ANSWER)
-        verdict = LETTERS[pair.answers.index(int(answer))]
+        verdict: Outcome = LETTERS[pair.answers.index(int(answer))]
         units = f"{ANSWER}{answer}{verdict}{END}"
     else:
         tastes, (a, b) = named(pair, rng), pair.digits

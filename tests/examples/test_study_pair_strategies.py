@@ -12,6 +12,7 @@ from egrm_graph.clients.scripted import Fail, Item, ScriptedClient
 from egrm_graph.judgments.judgment import MIXED, Judgment, Unit
 from egrm_graph.judgments.judgment_grammar import write_judgment
 from egrm_graph.settings import RunSettings
+from egrm_graph.terminal.tables import standard_output
 from tests.judges import read_prompt
 
 PAIR = BenchQuestion("7", "What is 17+48?", "B", 0, ("It is 66.", "It is 65."))
@@ -31,7 +32,8 @@ def judge(prompt: Any, _: int, request_id: str) -> Item:
 async def verification(client: ScriptedClient, **settings: Any) -> Verification:
     chosen = Settings(task="pairwise", model="mine", label_probabilities="never", paths=2, path_stopping="all")
     graph = build_graph(chosen, client=client, scorer=None)
-    return (await graph.ainvoke(PAIR.input, context=RunSettings(**settings)))["verification"]
+    verification: Verification = (await graph.ainvoke(PAIR.input, context=RunSettings(**settings)))["verification"]
+    return verification
 
 
 async def test_what_was_read_of_the_paths_is_counted() -> None:
@@ -63,7 +65,7 @@ def test_points_are_over_the_first_strategy_and_paired(capsys: pytest.CaptureFix
         for pair in pairs
     ]
     made = study.table(rows, ["fast", "plain", "breadth"], pairs)
-    study.standard_output().print(made)
+    standard_output().print(made)
     printed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
     assert "+100.0" in printed["fast"]
     assert "+" not in printed["plain"]

@@ -62,12 +62,12 @@ def test_depth_without_its_derivation_has_the_same_units() -> None:
 
 def test_rationales_that_are_not_merged_follow_each_other_and_vote() -> None:
     for seed in range(30):
-        rng, units, verdicts = random.Random(seed), "", ""
+        rng, units, verdicts = random.Random(seed), "", list[tastes.Outcome]()
         while len(verdicts) < 3 or verdicts.count("A") == verdicts.count("B"):
             rationale = structures.breadth(PREFERENCE, structures.named(PREFERENCE, rng))
             units += rationale.text[:-1]
-            verdicts += rationale.verdict
-        winner = max("AB", key=verdicts.count)
+            verdicts.append(rationale.verdict)
+        winner = tastes.majority(verdicts)
         assert structures.unmerged(PREFERENCE, random.Random(seed), 3) == structures.Written(units + winner, winner)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from egrm_graph.clients.scripted import ScriptedClient
 from egrm_graph.judgments.judgment import Judgment
 from egrm_graph.judgments.judgment_grammar import read_judgment, write_judgment
+from egrm_graph.settings import ReplyForm
 from egrm_graph.verification import Message
 from tests.synthesis.writer import PAIR, Writer, stages, synthesis, synthesized, unit
 
@@ -97,10 +98,12 @@ async def test_a_list_of_candidates_works_too() -> None:
 
 async def test_with_structured_replies_each_stage_allows_the_form_that_it_reads() -> None:
     model = Writer()
-    client = ScriptedClient(model, reply_forms=("structured",))
+    structured: tuple[ReplyForm, ...] = ("structured",)
+    client = ScriptedClient(model, reply_forms=structured)
     await synthesis(client, "mixed", settings={"path_reply": "structured"}).synthesize(PAIR, 0)
     assert stages(client) == ["expand_cot", "expand_cot", "standardize", "standardize", *ORDER[2:]]
     for call in client.calls:
+        assert call.sampling is not None
         name = call.request_id.split(".", 1)[1].rsplit(".", 1)[0]
         if name == "solve":
             assert call.sampling.pattern is None
