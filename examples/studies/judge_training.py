@@ -35,6 +35,8 @@ CONTROLS = {"": "train_pairs", "shuffled": "train_pairs", "neutral": "neutral_pa
 """The ways to reinforce `taught` and `base`, and the pairs of each."""
 TAUGHT_ROWS = 1200
 SUPERVISED = {"--epochs": 1, "--batch-size": 32, "--rows-at-once": 32, "--learning-rate": 1e-4}
+UNFAMILIAR = {"raw": {"--learning-rate": 5e-4}}
+"""Styles that the base has never seen. They learn from all judgments, and with these settings."""
 REINFORCED = {
     "--batch-size": 64,
     "--rows-at-once": 64,
@@ -50,8 +52,8 @@ def supervised(name: str, style: str, rows: int, seed: int, options: argparse.Na
     """Train the base on judgments of a style."""
     data = options.output / f"{name}.jsonl"
     lines = (options.judgments / f"train_{style}.jsonl").read_text("utf-8").splitlines(keepends=True)
-    data.write_text("".join(lines[:rows]), "utf-8")
-    arguments = [part for pair in SUPERVISED.items() for part in pair]
+    data.write_text("".join(lines if style in UNFAMILIAR else lines[:rows]), "utf-8")
+    arguments = [part for pair in (SUPERVISED | UNFAMILIAR.get(style, {})).items() for part in pair]
     return train(options.output / f"{name}-{seed}", data, options.base, seed, arguments)
 
 

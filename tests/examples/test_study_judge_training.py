@@ -11,8 +11,11 @@ import pytest
 @pytest.mark.parametrize(
     ("parts", "trained"),
     [
-        (["styles"], ["raw < base"]),
-        (["styles", "reinforced"], ["raw < base", "raw-reinforced < raw"]),
+        (["styles"], ["depth < base", "raw < base"]),
+        (
+            ["styles", "reinforced"],
+            ["depth < base", "depth-reinforced < depth", "raw < base", "raw-reinforced < raw"],
+        ),
         (
             ["taught"],
             ["taught < base", *(f"taught-reinforced{end} < taught" for end in ("", "-shuffled", "-neutral"))],
@@ -37,10 +40,10 @@ def test_the_parts_of_the_study(
         return output
 
     monkeypatch.setattr(study, "train", train)
-    for style in ("raw", "mixed"):
+    for style in ("depth", "raw", "mixed"):
         (tmp_path / f"train_{style}.jsonl").write_text("{}\n" * 4000, "utf-8")
     output, base = tmp_path / "runs", tmp_path / "base"
-    options = ["--output", output, "--base", base, "--styles", "raw", "--seeds", "2", "--parts", *parts]
+    options = ["--output", output, "--base", base, "--styles", "depth", "raw", "--seeds", "2", "--parts", *parts]
     monkeypatch.setattr(sys, "argv", ["judge_training.py", str(tmp_path), *map(str, options)])
     study.main()
     expected = [
@@ -50,6 +53,6 @@ def test_the_parts_of_the_study(
     ]
     assert found == expected
     rows = {file.stem: len(file.read_text("utf-8").splitlines()) for file in output.glob("*.jsonl")}
-    assert set(rows.items()) <= {("raw", 3000), ("taught", study.TAUGHT_ROWS)}
+    assert set(rows.items()) <= {("depth", 3000), ("raw", 4000), ("taught", study.TAUGHT_ROWS)}
     [command] = [line for line in capsys.readouterr().out.splitlines() if "judge_styles.py" in line]
     assert all(f"{name.split(' < ')[0]}=" in command for name in trained)
