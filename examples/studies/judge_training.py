@@ -43,7 +43,7 @@ REINFORCED = {
     "--rollout-tokens": 160,
     "--temperature": 1.0,
     "--learning-rate": 1e-4,
-    # With the published 0.001, so small a model forgets how to judge before it learns to choose.
+    # With the published 0.001, so small a model gets worse at judging while it learns to choose.
     "--kl": 0.1,
 }
 
