@@ -99,8 +99,10 @@ class Known:
                 filled = {**view["variables"], **variables}
                 rendered[id(view)] = self.prompts.render(prompt, filled, view["history"])
         sampling = self.sampling(prompt) if sampling is None else sampling
-        restricts = form is not None and self.settings.path_reply == "structured"
-        samplings = [replace(sampling, pattern=form(view)) if restricts and form else sampling for view in views]
+        if form is None or self.settings.path_reply == "free":
+            samplings = [sampling] * len(views)
+        else:
+            samplings = [replace(sampling, pattern=form(view)) for view in views]
         before = len(self.drawn)
         numbers = [self.number(i) for i in range(before, before + len(views))]
         all_seeds = seeds(self.settings.seed, NODE, self.asked["key"], max(numbers, default=0) + 1)
