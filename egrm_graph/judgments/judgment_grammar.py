@@ -30,9 +30,10 @@ _HEADING = rf"\d{{1,3}}[.):]{_MARKUP}(?:Principle(?: of)?\b[\s:*_]*)?(?P<princip
 _SUB_VERDICT = r"Sub[- ]?Verdict\b(?P<sub_verdict>.*)"
 _SOLUTION = rf"(?P<solution>Solution){_MARKUP}"
 _EDGES = " \t*_`"
-_TEXT = r"[^\s*_`][^\n]*"
-"""What is not empty once it is read, on one line."""
-_TEXT_OF_NAME = r"[^\s*_`:][^\n:]*"
+_NAME = r"[^\s*_`:\[][^\n:]{2,}"
+_RULE = r"[^\s*_`\[][^\n]{9,}"
+_TEXT = r"[^\s*_`\[][^\n]{19,}"
+"""What a unit may have on one line, at least so long that a label or a copied placeholder is not enough."""
 _LINE_OF_SOLUTION = r"[^\s#][^\n]*"
 _JUDGMENT = re.compile(r"\A\**Judgment(?::\**|\**:)\s*", re.IGNORECASE)
 
@@ -85,9 +86,12 @@ def write_judgment(judgment: Judgment, code: str, labels: Sequence[str]) -> str:
     return text
 
 
-def verdict_pattern(code: str, labels: Sequence[str]) -> str:
-    """A regular expression for texts of any kind whose last line is a signed verdict."""
-    return rf"(.|\n)*\n{re.escape(code)}: {_one_of(labels)}"
+def verdict_pattern(code: str, labels: Sequence[str], most: int) -> str:
+    """A regular expression for texts of at most `most` lines, the first of which is not empty, and a signed verdict.
+
+    Without a limit, a model that ends its reasoning without a verdict writes on until it is cut.
+    """
+    return rf"[^\n]{{20,}}\n([^\n]*\n){{0,{most - 1}}}{re.escape(code)}: {_one_of(labels)}"
 
 
 def judgment_pattern(
@@ -100,7 +104,7 @@ def judgment_pattern(
     own, units = re.escape(code), ""
     for k in range(most, 0, -1):
         unit = (
-            rf"### {own} {k}\. Principle of {_TEXT_OF_NAME}: {_TEXT}\nJudgment: {_TEXT}\n"
+            rf"### {own} {k}\. Principle of {_NAME}: {_RULE}\nJudgment: {_TEXT}\n"
             rf"{own} Sub-Verdict: {_one_of([*labels, MIXED])}\n\n"
         )
         units = f"{unit}({units})?" if units else unit

@@ -16,6 +16,9 @@ from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
 from egrm_graph.verification import View
 
+TOKENS_OF_A_LINE = 25
+"""So many lines of reasoning as this allows are rarely cut before their verdict."""
+
 
 def own_prompt(name: str) -> Traversable:
     """The strategies' own template of this name. A task's prompt set may have another one."""
@@ -48,9 +51,14 @@ def check_judges(strategy: PathStrategy, task: Task, settings: RunSettings) -> N
         )
 
 
-def verdict_form(view: View) -> str | None:
-    """The form of reasoning that ends with a signed verdict; None in a view without a code."""
-    return verdict_pattern(view["code"], view["labels"]) if view["code"] else None
+def verdict_form(max_tokens: int) -> Callable[[View], str | None]:
+    """The form of reasoning that ends with a signed verdict within so many tokens; None in a view without a code."""
+    most = max(1, max_tokens // TOKENS_OF_A_LINE)
+
+    def form(view: View) -> str | None:
+        return verdict_pattern(view["code"], view["labels"], most) if view["code"] else None
+
+    return form
 
 
 def units_form(most: int, *, may_solve: bool = False) -> Callable[[View], str | None]:

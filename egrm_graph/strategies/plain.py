@@ -23,7 +23,8 @@ class Plain:
     variables: Mapping[str, Any] = MappingProxyType({})
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
-        return [] if known.rounds else known.calls("expand_cot", known.path_views(), form=verdict_form)
+        form = verdict_form(known.settings.path_max_tokens)
+        return [] if known.rounds else known.calls("expand_cot", known.path_views(), form=form)
 
     def paths(self, known: Known) -> Sequence[PathInView]:
         return [known.read(call, outcome) for call, outcome in known.drawn]

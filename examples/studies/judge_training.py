@@ -35,7 +35,7 @@ CONTROLS = {"": "train_pairs", "shuffled": "train_pairs", "neutral": "neutral_pa
 """The ways to reinforce `taught` and `base`, and the pairs of each."""
 TAUGHT_ROWS = 1200
 SUPERVISED = {"--epochs": 1, "--batch-size": 32, "--rows-at-once": 32, "--learning-rate": 1e-4}
-UNFAMILIAR = {"raw": {"--learning-rate": 5e-4}}
+UNFAMILIAR = {style: {"--learning-rate": 5e-4} for style in ("raw", "unmerged-4", "underived")}
 """Styles that the base has never seen. They learn from all judgments, and with these settings."""
 REINFORCED = {
     "--batch-size": 64,

@@ -101,15 +101,14 @@ async def judge_all(
         )
     )
     slots, failed = asyncio.Semaphore(options.concurrency), list[str]()
-    todo = [(pair, name) for name in (FAST, *options.strategies) for pair in pairs if (name, pair.id) not in done]
+    todo = {pair: [name for name in (FAST, *options.strategies) if (name, pair.id) not in done] for pair in pairs}
     with Progress(console=Console(stderr=True)) as progress, options.results.open("a", encoding="utf-8") as file:
-        bar = progress.add_task("judging", total=len(todo))
+        bar = progress.add_task("judging", total=sum(map(len, todo.values())))
 
         async def one(pair: BenchQuestion, name: str) -> None:
             # A certainty never reaches 1.1, and a threshold of 0 always opens the gate.
             context = RunSettings(threshold=0.0) if name == FAST else RunSettings(threshold=1.1, strategy=name)
-            async with slots:
-                found = (await graph.ainvoke(pair.input, context=context))["verification"]
+            found = (await graph.ainvoke(pair.input, context=context))["verification"]
             progress.advance(bar)
             if (cause := lost(found)) is not None:
                 failed.append(cause)
@@ -117,7 +116,13 @@ async def judge_all(
             file.write(json.dumps(result(pair, name, found), ensure_ascii=False) + "\n")
             file.flush()
 
-        await asyncio.gather(*(one(pair, name) for pair, name in todo))
+        async def all_of(pair: BenchQuestion) -> None:
+            # One after the other, so that each finds what their prompts share in the server's cache.
+            async with slots:
+                for name in todo[pair]:
+                    await one(pair, name)
+
+        await asyncio.gather(*map(all_of, pairs))
     return failed
 
 

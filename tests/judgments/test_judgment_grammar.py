@@ -225,7 +225,9 @@ def test_a_solution_may_stand_before_the_units_of_the_pattern(text: str) -> None
 
 
 def test_the_pattern_has_the_form_in_which_judgments_are_written() -> None:
-    short = Judgment(None, (Unit("Correctness", "It has to be right.", "A is.", "A"), BREVITY), (), "A")
+    right = Unit("Correctness", "It has to be right.", "A is right, and B is not.", "A")
+    brief = Unit("Brevity", "Shorter is better: no padding.", "Both are short enough.", MIXED)
+    short = Judgment(None, (right, brief), (), "A")
     written = write_judgment(short, CODE, LABELS)
     assert re.fullmatch(judgment_pattern(CODE, LABELS, 2), written)
     assert not re.fullmatch(judgment_pattern(CODE, LABELS, 1), written)
@@ -236,6 +238,7 @@ def test_the_pattern_has_the_form_in_which_judgments_are_written() -> None:
     assert re.fullmatch(judgment_pattern(CODE, LABELS, 2, may_solve=True), solved)
 
 
-@given(st.from_regex(verdict_pattern(CODE, LABELS), fullmatch=True))
+@given(st.from_regex(verdict_pattern(CODE, LABELS, 3), fullmatch=True))
 def test_reasoning_of_the_pattern_ends_with_a_verdict(text: str) -> None:
     assert read(text).verdict == text[-1]
+    assert text.count("\n") <= 3

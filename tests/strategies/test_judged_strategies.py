@@ -388,7 +388,7 @@ async def test_a_grade_has_principles_too(strategy: str) -> None:
 @pytest.mark.parametrize(
     ("strategy", "pattern"),
     [
-        ("plain", verdict_pattern),
+        ("plain", lambda code, labels: verdict_pattern(code, labels, 40)),
         ("breadth", lambda code, labels: judgment_pattern(code, labels, 5)),
         ("depth", lambda code, labels: judgment_pattern(code, labels, 3)),
         ("mixed", lambda code, labels: judgment_pattern(code, labels, 5, may_solve=True)),
@@ -399,9 +399,8 @@ async def test_judgments_are_restricted_to_their_form_and_nothing_else_is(
 ) -> None:
     client = ScriptedClient(Judge(), reply_forms=STRUCTURED)
     settings = Settings(task="pairwise", model="mine", label_probabilities="never", fast_reply="free", paths=2)
-    graph = build_graph(
-        settings.model_copy(update={"strategy": strategy, "path_reply": "structured"}), client=client, scorer=None
-    )
+    judged = {"strategy": strategy, "path_reply": "structured", "path_max_tokens": 1000}
+    graph = build_graph(settings.model_copy(update=judged), client=client, scorer=None)
     verdict = (await graph.ainvoke(SUM))["verification"]
     assert verdict["status"] == "ok"
     for call in client.calls:

@@ -30,7 +30,7 @@ def unit(principle: str, sub_verdict: str, judgment: str = "The first is better.
     return Unit(principle, f"Have {principle.lower()}.", judgment, sub_verdict)
 
 
-AGAINST_THE_SOLUTION = Judgment(None, (unit("Tone", "A", 'It is "65".'),), (), "A")
+AGAINST_THE_SOLUTION = Judgment(None, (unit("Tone", "A", 'The solution has "65".'),), (), "A")
 
 
 @dataclass
