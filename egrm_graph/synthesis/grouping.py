@@ -1,10 +1,10 @@
 """The third stage: the model says which units have the same principle. It sees their names and rules, and replies with
-their numbers alone."""
+pairs of numbers: each unit, and the first that has the same principle."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from egrm_graph.prompting import Prompts
 from egrm_graph.synthesis.model_replies import GROUP, call_of, replies
 from egrm_graph.synthesis.synthesis_row import Loss, SynthesisRow
 
-_NUMBERS = re.compile(r"[\s\d,;:.*_`()\[\]#-]*")
+_PAIR = re.compile(r"(\d+)\s*=\s*(\d+)")
+_PAIRS = re.compile(rf"(?:{_PAIR.pattern}|[\s,;:.*_`()\[\]#-])*")
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -47,37 +48,46 @@ async def group_principles(client: Client, prompts: Prompts, row: SynthesisRow) 
 
 
 def groups_pattern(code: str, n: int) -> str:
-    """A regular expression for groups of `n` units: at most `n` signed lines of numbers."""
-    return rf"({re.escape(code)}: [1-9][0-9]{{0,2}}(, [1-9][0-9]{{0,2}}){{0,{n - 1}}}\n){{1,{n}}}"
+    """A regular expression for groups of `n` units: one signed line, on which each unit equals itself or an earlier
+    one."""
+    pairs = (f"{k}=({'|'.join(map(str, range(1, k + 1)))})" for k in range(1, n + 1))
+    return f"{re.escape(code)}: {', '.join(pairs)}"
 
 
 def read_groups(text: str, code: str, n: int) -> ReadGroups:
-    """The groups in a reply about `n` units. Each signed line lists the numbers of one group. A number that is unknown
-    or was used before is dropped; a unit in no group forms one of its own."""
-    groups: list[list[int]] = []
+    """The groups in a reply about `n` units. Signed lines say which units equal which, such as `3=1`. Only the first
+    statement about a unit counts, one about an unknown unit is dropped, and a unit without one forms a group of its
+    own."""
+    equal: dict[int, int] = {}
     losses: list[Loss] = []
-    used: set[int] = set()
     for line in text.splitlines():
-        before, found, numbers = line.partition(code)
+        before, found, pairs = line.partition(code)
         if not found:
             continue
-        if not (_NUMBERS.fullmatch(before) and _NUMBERS.fullmatch(numbers)):
-            losses.append(Loss("groups", "a signed line is not a list of numbers", line[:80]))
+        if not (_PAIRS.fullmatch(before) and _PAIRS.fullmatch(pairs)):
+            losses.append(Loss("groups", "a signed line has more than pairs of numbers", line[:80]))
             continue
-        group = []
-        for digits in re.findall(r"\d+", numbers):
-            place = int(digits[:9]) - 1
-            if not 0 <= place < n:
-                losses.append(Loss("groups", "a group names an unknown unit", f"{digits[:9]}, of {n} units"))
-            elif place in used:
-                losses.append(Loss("groups", "a unit is named twice", digits))
+        for one, other in _PAIR.findall(pairs):
+            place, same = int(one[:9]) - 1, int(other[:9]) - 1
+            if not (0 <= place < n and 0 <= same < n):
+                losses.append(Loss("groups", "a pair names an unknown unit", f"{one[:9]}={other[:9]}, of {n} units"))
+            elif place in equal:
+                losses.append(Loss("groups", "a unit is named twice", f"{one}={other}"))
             else:
-                used.add(place)
-                group.append(place)
-        groups.append(sorted(group))
-    alone = [[place] for place in range(n) if place not in used]
-    losses += [Loss("groups", "a unit is in no group", str(place + 1)) for [place] in alone]
-    return ReadGroups(tuple(sorted(tuple(group) for group in (*groups, *alone) if group)), tuple(losses))
+                equal[place] = same
+    losses += [Loss("groups", "a unit is in no pair", str(place + 1)) for place in range(n) if place not in equal]
+    return ReadGroups(_connected(equal, n), tuple(losses))
+
+
+def _connected(equal: Mapping[int, int], n: int) -> Groups:
+    """The units that are equal, directly or through others, in groups."""
+    group_of = {place: {place} for place in range(n)}
+    for place, same in equal.items():
+        if group_of[place] is not group_of[same]:
+            group_of[place] |= group_of[same]
+            for other in group_of[same]:
+                group_of[other] = group_of[place]
+    return tuple(sorted({tuple(sorted(group)) for group in group_of.values()}))
 
 
 def by_name(units: Sequence[Unit]) -> Groups:

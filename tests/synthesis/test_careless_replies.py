@@ -22,7 +22,7 @@ PIECES = (
     UNIT.replace("It is good.", "<think>It is.</think><|im_end|>"),
     "### CODE Solution\n",
     "CODE Sub-Verdict: MIXED\n",
-    "CODE: 1, 2, 9\n",
+    "CODE: 1=1, 2=1, 9=2\n",
     "CODE: A",
     "OTHER: B\n",
     "<think>",
@@ -82,7 +82,7 @@ async def test_a_list_of_candidates_works_too() -> None:
             if name == "expand_cot":
                 return f"It is good.\n{code}: C"
             if name == "group_principles":
-                return f"{code}: 1, 3"
+                return f"{code}: 1=1, 2=2, 3=1"
             return write_judgment(Judgment(None, units[number], (), None), code, "ABC")
 
     made, client = await synthesized(Judge(), pair, settings={"task": "best_of_n"})
@@ -110,5 +110,5 @@ async def test_with_structured_replies_each_stage_allows_the_form_that_it_reads(
             continue
         reply = model(call.prompt, 0, call.request_id)
         assert isinstance(reply, str)
-        end = {"standardize": "\n\n", "group_principles": "\n"}.get(name, "")
+        end = "\n\n" if name == "standardize" else ""
         assert re.fullmatch(call.sampling.pattern or "", reply + end), name

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egrm_graph.judgments.judgment import MIXED, Unit
-from egrm_graph.synthesis.grouping import by_name, read_groups
+from egrm_graph.synthesis.grouping import by_name, groups_pattern, read_groups
 from egrm_graph.synthesis.merging import MergedUnit, merged_sub_verdict, merged_units
 from egrm_graph.synthesis.quotes import invented_quotes, invented_sentences, sentences
 
@@ -87,24 +87,34 @@ def test_parts_of_a_quotation_have_to_be_in_one_source() -> None:
 
 
 def test_groups_are_read_from_signed_lines_alone() -> None:
-    read = read_groups("Group 1: 2\n**0badc0de: 1, 3**\n0badc0de: 2", "0badc0de", 3)
+    read = read_groups("Group 1=2\n**0badc0de: 1=1, 3 = 1**\n0badc0de: 2=2", "0badc0de", 3)
     assert read == (((0, 2), (1,)), ())
 
 
+@pytest.mark.parametrize("line", ["1=1, 2=1, 3=2, 4=4", "1=3, 2=3, 3=3, 4=4", "1=2, 2=3, 3=1, 4=4"])
+def test_units_are_equal_through_others(line: str) -> None:
+    assert read_groups(f"0badc0de: {line}", "0badc0de", 4) == (((0, 1, 2), (3,)), ())
+
+
 def test_unknown_repeated_and_missing_units_are_reported_and_cost_nothing_more() -> None:
-    read = read_groups("0badc0de: 1, 9\n0badc0de: 1, 2, 0\n0badc0de: Tone 3", "0badc0de", 4)
+    read = read_groups("0badc0de: 1=1, 9=1\n0badc0de: 1=2, 2=2, 3=0\n0badc0de: Tone 3=1", "0badc0de", 4)
     assert read.groups == ((0,), (1,), (2,), (3,))
     assert [(loss.cause, loss.detail) for loss in read.losses] == [
-        ("a group names an unknown unit", "9, of 4 units"),
-        ("a unit is named twice", "1"),
-        ("a group names an unknown unit", "0, of 4 units"),
-        ("a signed line is not a list of numbers", "0badc0de: Tone 3"),
-        ("a unit is in no group", "3"),
-        ("a unit is in no group", "4"),
+        ("a pair names an unknown unit", "9=1, of 4 units"),
+        ("a unit is named twice", "1=2"),
+        ("a pair names an unknown unit", "3=0, of 4 units"),
+        ("a signed line has more than pairs of numbers", "0badc0de: Tone 3=1"),
+        ("a unit is in no pair", "3"),
+        ("a unit is in no pair", "4"),
     ]
 
 
-@given(st.text("0badc0de:, 129\n"), st.integers(1, 5))
+@given(st.from_regex(groups_pattern("0badc0de", 4), fullmatch=True))
+def test_what_the_pattern_allows_is_read_without_a_loss(text: str) -> None:
+    assert read_groups(text, "0badc0de", 4).losses == ()
+
+
+@given(st.text("0badc0de:=, 129\n"), st.integers(1, 5))
 def test_every_unit_is_in_exactly_one_group(text: str, n: int) -> None:
     groups = read_groups(text, "0badc0de", n).groups
     assert sorted(place for group in groups for place in group) == list(range(n))
