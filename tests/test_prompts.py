@@ -120,7 +120,7 @@ async def test_the_strategies_for_candidates_have_prompts_for_every_task(task_se
 
 SYNTHESIS_PROMPTS = {
     STANDARDIZE: ("rationale", "candidate_labels", "code"),
-    GROUP: ("principles", "n", "code"),
+    GROUP: ("principles", "first", "n", "code"),
     REJUDGE: (*CANDIDATES, "solution", "principles", "most"),
 }
 """The prompts that judgments to train on are made with, each with its variables."""

@@ -1,11 +1,12 @@
 """The third stage: the model says which units have the same principle. It sees their names and rules, and replies with
-pairs of numbers: each unit, and the first that has the same principle."""
+pairs of numbers: each unit, and one of an earlier rationale with the same principle."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from egrm_graph.clients.client import Client
@@ -31,35 +32,42 @@ class ReadGroups(NamedTuple):
 async def group_principles(client: Client, prompts: Prompts, row: SynthesisRow) -> SynthesisRow:
     """The row with the groups of its units. The model is asked if several rationales have units. Without a reply, units
     with the same name form a group."""
-    units = row.all_units
-    if sum(bool(own) for own in row.units) < 2:
+    units, sizes = row.all_units, [len(own) for own in row.units if own]
+    if len(sizes) < 2:
         return replace(row, groups=by_name(units))
     listed = "\n".join(f"{k}. {unit.principle}: {unit.rule}" for k, unit in enumerate(units, start=1))
     code = code_of([row.view["code"], listed])
-    variables = {"principles": fence("principles", listed, code), "n": len(units), "code": code}
+    variables = {"principles": fence("principles", listed, code), "first": sizes[0], "n": len(units), "code": code}
     row, [reply] = await replies(
-        client, row, "groups", [call_of(prompts, row, GROUP, variables, form=groups_pattern(code, len(units)))]
+        client, row, "groups", [call_of(prompts, row, GROUP, variables, form=groups_pattern(code, sizes))]
     )
     if reply.text is None or code not in reply.text:
         loss = Loss("groups", "units with the same name were grouped without the model", reply.lost or "no signed line")
         return replace(row.losing(loss), groups=by_name(units))
-    read = read_groups(reply.text, code, len(units))
+    read = read_groups(reply.text, code, sizes)
     return replace(row.losing(*read.losses), groups=read.groups)
 
 
-def groups_pattern(code: str, n: int) -> str:
-    """A regular expression for groups of `n` units: one signed line, on which each unit equals itself or an earlier
-    one."""
-    pairs = (f"{k}=({'|'.join(map(str, range(1, k + 1)))})" for k in range(1, n + 1))
+def groups_pattern(code: str, sizes: Sequence[int]) -> str:
+    """A regular expression for groups of units, of which each rationale has as many as `sizes` says: one signed line,
+    on which each unit but those of the first rationale equals one of an earlier rationale, or itself."""
+    pairs = (f"{k + 1}=({'|'.join(str(each + 1) for each in allowed)})" for k, allowed in _allowed(sizes).items())
     return f"{re.escape(code)}: {', '.join(pairs)}"
 
 
-def read_groups(text: str, code: str, n: int) -> ReadGroups:
-    """The groups in a reply about `n` units. Signed lines say which units equal which, such as `3=1`. Only the first
-    statement about a unit counts, one about an unknown unit is dropped, and a unit without one forms a group of its
-    own."""
+def _allowed(sizes: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """What each unit may equal, except for those of the first rationale. The units of one rationale are different."""
+    starts = [*accumulate(sizes)]
+    return {k: (*range(start), k) for start, end in pairwise(starts) for k in range(start, end)}
+
+
+def read_groups(text: str, code: str, sizes: Sequence[int]) -> ReadGroups:
+    """The groups in a reply. Signed lines say which units equal which, such as `3=1`. Only the first statement about a
+    unit counts. One about an unknown unit, or about two of the same rationale, is dropped. A unit that equals none
+    forms a group of its own."""
     equal: dict[int, int] = {}
     losses: list[Loss] = []
+    allowed, n = _allowed(sizes), sum(sizes)
     for line in text.splitlines():
         before, found, pairs = line.partition(code)
         if not found:
@@ -73,9 +81,11 @@ def read_groups(text: str, code: str, n: int) -> ReadGroups:
                 losses.append(Loss("groups", "a pair names an unknown unit", f"{one[:9]}={other[:9]}, of {n} units"))
             elif place in equal:
                 losses.append(Loss("groups", "a unit is named twice", f"{one}={other}"))
+            elif same not in allowed.get(place, (place,)):
+                losses.append(Loss("groups", "a pair names no unit of an earlier rationale", f"{one}={other}"))
             else:
                 equal[place] = same
-    losses += [Loss("groups", "a unit is in no pair", str(place + 1)) for place in range(n) if place not in equal]
+    losses += [Loss("groups", "a unit is in no pair", str(place + 1)) for place in allowed if place not in equal]
     return ReadGroups(_connected(equal, n), tuple(losses))
 
 

@@ -25,6 +25,7 @@ VARIABLES: Mapping[str, Any] = {
     "solution": "[solution]",
     "candidate_labels": ["A", "B"],
     "most": 3,
+    "first": 1,
     "n": 2,
 }
 """Example values of the variables that the prompts have next to those of the task."""

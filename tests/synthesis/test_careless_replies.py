@@ -22,7 +22,7 @@ PIECES = (
     UNIT.replace("It is good.", "<think>It is.</think><|im_end|>"),
     "### CODE Solution\n",
     "CODE Sub-Verdict: MIXED\n",
-    "CODE: 1=1, 2=1, 9=2\n",
+    "CODE: 2=1, 9=2\n",
     "CODE: A",
     "OTHER: B\n",
     "<think>",
@@ -82,7 +82,7 @@ async def test_a_list_of_candidates_works_too() -> None:
             if name == "expand_cot":
                 return f"It is good.\n{code}: C"
             if name == "group_principles":
-                return f"{code}: 1=1, 2=2, 3=1"
+                return f"{code}: 3=1"
             return write_judgment(Judgment(None, units[number], (), None), code, "ABC")
 
     made, client = await synthesized(Judge(), pair, settings={"task": "best_of_n"})

@@ -83,7 +83,7 @@ async def test_orders_alternate_and_the_label_follows(number: int) -> None:
 
 async def test_depth_throws_old_judgments_away_and_judges_against_the_solution() -> None:
     units = ((unit("Tone", "B", "OLD JUDGMENT."),), (unit("Truth", "B", "OLD JUDGMENT."),))
-    writer = Writer(units=units, groups=("1=1, 2=2",))
+    writer = Writer(units=units, groups=("2=2",))
     made, client = await synthesized(writer, style="depth")
     assert stages(client) == [*CALLS, "group_principles", "solve", "rejudge"]
     [prompt] = writer.prompts["rejudge"]
@@ -129,7 +129,7 @@ async def test_the_least_frequent_principles_are_dropped() -> None:
 
 
 async def test_without_any_majority_there_is_no_row() -> None:
-    writer = Writer(verdicts=("A", "B"), units=((unit("Tone", "A"),), (unit("Tone", "B"),)), groups=("1=1, 2=1",))
+    writer = Writer(verdicts=("A", "B"), units=((unit("Tone", "A"),), (unit("Tone", "B"),)), groups=("2=1",))
     made, _ = await synthesized(writer)
     assert [each["sub_verdict"] for each in made["merged"]] == [MIXED]
     assert made["row"] is None
@@ -139,7 +139,7 @@ async def test_without_any_majority_there_is_no_row() -> None:
 
 async def test_an_invented_quotation_costs_its_unit() -> None:
     units = ((unit("Tone", "A", 'It says "65".'), unit("Length", "A", 'It says "trust me".')), (unit("Truth", "A"),))
-    made, _ = await synthesized(Writer(units=units, groups=("1=1, 2=2",)))
+    made, _ = await synthesized(Writer(units=units, groups=("2=2",)))
     assert [each["principle"] for each in made["merged"]] == ["Tone", "Truth"]
     assert "trust me" not in completion(made)
     [loss] = made["losses"]
@@ -147,7 +147,7 @@ async def test_an_invented_quotation_costs_its_unit() -> None:
 
 
 async def test_groups_that_name_unknown_units_change_nothing_but_their_report() -> None:
-    made, _ = await synthesized(Writer(groups=("1=1, 3=1, 7=1, 2=2",)))
+    made, _ = await synthesized(Writer(groups=("3=1, 7=1",)))
     assert made["groups"] == [[0, 2], [1], [3]]
     assert causes(made) == [("groups", "a pair names an unknown unit"), ("groups", "a unit is in no pair")]
 
@@ -204,7 +204,7 @@ async def test_without_a_solution_there_is_no_judgment_in_depth(solution: Item) 
 
 
 async def test_a_wrong_verdict_is_left_out_only_on_request() -> None:
-    writer = Writer(units=((unit("Tone", "B"),), (unit("Tone", "B"),)), groups=("1=1, 2=1",))
+    writer = Writer(units=((unit("Tone", "B"),), (unit("Tone", "B"),)), groups=("2=1",))
     labels = {}
     for number in (0, 1):
         everything, _ = await synthesized(writer, number=number)

@@ -43,7 +43,7 @@ class Writer:
         (unit("Tone", "A"), unit("Length", "B")),
         (unit("Tone", "A"), unit("Truth", "A")),
     )
-    groups: tuple[str, ...] | Item = ("1=1, 2=2, 3=1, 4=4",)
+    groups: tuple[str, ...] | Item = ("3=1, 4=4",)
     solution: Item = "17+48=65"
     depth: Judgment | Item = AGAINST_THE_SOLUTION
     reply: Item = "A"
