@@ -10,7 +10,6 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from egrm_graph.clients.client import Client
-from egrm_graph.judgments.judgment import Unit
 from egrm_graph.messages.fencing import code_of, fence
 from egrm_graph.prompting import Prompts
 from egrm_graph.synthesis.model_replies import GROUP, call_of, replies
@@ -33,8 +32,9 @@ async def group_principles(client: Client, prompts: Prompts, row: SynthesisRow) 
     """The row with the groups of its units. The model is asked if several rationales have units. Without a reply, units
     with the same name form a group."""
     units, sizes = row.all_units, [len(own) for own in row.units if own]
+    names = [unit.principle.casefold() for unit in units]
     if len(sizes) < 2:
-        return replace(row, groups=by_name(units))
+        return replace(row, groups=by_name(names))
     listed = "\n".join(f"{k}. {unit.principle}: {unit.rule}" for k, unit in enumerate(units, start=1))
     code = code_of([row.view["code"], listed])
     variables = {"principles": fence("principles", listed, code), "first": sizes[0], "n": len(units), "code": code}
@@ -43,8 +43,8 @@ async def group_principles(client: Client, prompts: Prompts, row: SynthesisRow) 
     )
     if reply.text is None or code not in reply.text:
         loss = Loss("groups", "units with the same name were grouped without the model", reply.lost or "no signed line")
-        return replace(row.losing(loss), groups=by_name(units))
-    read = read_groups(reply.text, code, sizes)
+        return replace(row.losing(loss), groups=by_name(names))
+    read = read_groups(reply.text, code, sizes, names)
     return replace(row.losing(*read.losses), groups=read.groups)
 
 
@@ -61,13 +61,14 @@ def _allowed(sizes: Sequence[int]) -> dict[int, tuple[int, ...]]:
     return {k: (*range(start), k) for start, end in pairwise(starts) for k in range(start, end)}
 
 
-def read_groups(text: str, code: str, sizes: Sequence[int]) -> ReadGroups:
-    """The groups in a reply. Signed lines say which units equal which, such as `3=1`. Only the first statement about a
-    unit counts. One about an unknown unit, or about two of the same rationale, is dropped. A unit that equals none
-    forms a group of its own."""
+def read_groups(text: str, code: str, sizes: Sequence[int], names: Sequence[str]) -> ReadGroups:
+    """The groups in a reply. Signed lines say which units equal which, such as `3=1`. A pair is dropped if it is about
+    a unit that is unknown or was named before, or would make two units of one rationale equal. A unit without a pair
+    equals the first with its name."""
     equal: dict[int, int] = {}
     losses: list[Loss] = []
     allowed, n = _allowed(sizes), sum(sizes)
+    taken: set[tuple[int, int]] = set()
     for line in text.splitlines():
         before, found, pairs = line.partition(code)
         if not found:
@@ -77,16 +78,19 @@ def read_groups(text: str, code: str, sizes: Sequence[int]) -> ReadGroups:
             continue
         for one, other in _PAIR.findall(pairs):
             place, same = int(one[:9]) - 1, int(other[:9]) - 1
+            earlier = allowed.get(place, (place,))
             if not (0 <= place < n and 0 <= same < n):
                 losses.append(Loss("groups", "a pair names an unknown unit", f"{one[:9]}={other[:9]}, of {n} units"))
             elif place in equal:
                 losses.append(Loss("groups", "a unit is named twice", f"{one}={other}"))
-            elif same not in allowed.get(place, (place,)):
-                losses.append(Loss("groups", "a pair names no unit of an earlier rationale", f"{one}={other}"))
+            elif same not in earlier or (len(earlier), same) in taken:
+                losses.append(Loss("groups", "a pair makes units of one rationale equal", f"{one}={other}"))
             else:
                 equal[place] = same
+                # So many units are earlier for all of one rationale, and for no other.
+                taken.add((len(earlier), same))
     losses += [Loss("groups", "a unit is in no pair", str(place + 1)) for place in allowed if place not in equal]
-    return ReadGroups(_connected(equal, n), tuple(losses))
+    return ReadGroups(_connected({place: names.index(names[place]) for place in range(n)} | equal, n), tuple(losses))
 
 
 def _connected(equal: Mapping[int, int], n: int) -> Groups:
@@ -100,9 +104,6 @@ def _connected(equal: Mapping[int, int], n: int) -> Groups:
     return tuple(sorted({tuple(sorted(group)) for group in group_of.values()}))
 
 
-def by_name(units: Sequence[Unit]) -> Groups:
-    """The units with the same name in groups, in upper or lower case."""
-    groups: dict[str, list[int]] = {}
-    for place, unit in enumerate(units):
-        groups.setdefault(unit.principle.casefold(), []).append(place)
-    return tuple(tuple(group) for group in groups.values())
+def by_name(names: Sequence[str]) -> Groups:
+    """The units with the same name in groups."""
+    return _connected({place: names.index(name) for place, name in enumerate(names)}, len(names))
