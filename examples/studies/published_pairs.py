@@ -21,7 +21,7 @@ def published_pairs(file: Path, domain: str | None, seed: int) -> list[dict[str,
     """All pairs of a file in random order.
 
     Raises:
-        InputError: the file cannot be read, or has a row that is no pair.
+        InputError: the file cannot be read, or has a row of an unknown form.
     """
     rows = [
         {
