@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from egrm_graph.runtime.bundled_models import base_folder
 from egrm_graph.settings import Thinking
 
 STEPS = 100
@@ -43,7 +44,8 @@ class FineTuning(BaseModel):
     """File to train on, JSON lines or Parquet. Supervised: rows with a `prompt` and a `completion`, each a text or a
     list of chat messages."""
     base: str
-    """Language model to start from, with its tokenizer: a folder, or a name on the Hugging Face hub."""
+    """Language model to start from, with its tokenizer: a folder, a bundled model such as egrm-tiny, or a name on the
+    Hugging Face hub."""
     output: Path
     """Folder for the trained model and its report."""
 
@@ -103,6 +105,11 @@ class FineTuning(BaseModel):
     starts. TRL needs a GPU for vLLM, and supports certain versions of it."""
     vllm_url: str | None = None
     """URL of the server, with `vllm=server`."""
+
+    @field_validator("base")
+    @classmethod
+    def _base_is_found(cls, base: str) -> str:
+        return base_folder(base)
 
     @model_validator(mode="after")
     def _settings_are_used(self) -> Self:

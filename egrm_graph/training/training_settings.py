@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from egrm_graph.runtime.bundled_models import base_folder
 from egrm_graph.scoring.checkpoint import Manifest, read_manifest
 from egrm_graph.scoring.objective import Objective
 from egrm_graph.steps.cutting import step_cutter
@@ -31,9 +32,9 @@ class Training(BaseModel):
     """File to train on, JSON lines or Parquet: rollouts, with one question and its marked paths per row, preference
     pairs, or graded responses. A process scorer needs paths with labeled steps."""
     base: str
-    """Model to start from, with its tokenizer: a folder, or a name on the Hugging Face hub, such as
-    answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier. For a
-    process scorer, an encoder costs more: it reads a text for each step."""
+    """Model to start from, with its tokenizer: a folder, a bundled model such as egrm-tiny, or a name on the Hugging
+    Face hub, such as answerdotai/ModernBERT-base. It may be a decoder or an encoder, a language model or a classifier.
+    For a process scorer, an encoder costs more: it reads a text for each step."""
     output: Path
     """Folder for the scorer and its report."""
     input: str | None = None
@@ -76,6 +77,11 @@ class Training(BaseModel):
     calibration: Literal["temperature", "none"] = "temperature"
     """Whether to turn the scores into probabilities at the end. A temperature is fitted on the held-out questions and
     written into the weights."""
+
+    @field_validator("base")
+    @classmethod
+    def _base_is_found(cls, base: str) -> str:
+        return base_folder(base)
 
     @field_validator("input")
     @classmethod

@@ -1,7 +1,7 @@
 """Write worked paths with slips and a label for each step, to train and measure process scorers on. No model is asked.
 
     python examples/arithmetic/make_steps.py --questions 4000 --side train --output steps.jsonl
-    egrm train process-reward steps.jsonl --base egrm_graph/models/egrm-tiny --step-end ';' --output my-prm
+    egrm train process-reward steps.jsonl --base egrm-tiny --step-end ';' --output my-prm
 
 A step ends with `;`, and the last one is the answer. The steps are labeled up to the first slip, which is wrong. Those
 after it have no label: they are right given what was written, and cannot lead to the right answer any more.

@@ -9,8 +9,30 @@ import pytest
 from pydantic import ValidationError
 
 from egrm_graph.fine_tuning.judge_settings import JudgeTraining
+from egrm_graph.runtime.bundled_models import bundled
+from egrm_graph.training.training_settings import ScorerTraining
 
 FILES: dict[str, Any] = {"data": Path("rows.jsonl"), "base": "model", "output": Path("out")}
+
+
+@pytest.mark.parametrize(
+    ("base", "folder"),
+    [
+        ("egrm-tiny", str(bundled("egrm-tiny"))),
+        ("some/name", "some/name"),
+        ("gpt2", "gpt2"),
+        ("models/egrm-tiny", "models/egrm-tiny"),
+    ],
+)
+def test_a_bundled_model_is_found_by_its_name(base: str, folder: str) -> None:
+    assert JudgeTraining(**{**FILES, "base": base}).base == folder
+    assert ScorerTraining(rollouts=Path("rollouts.jsonl"), base=base, output=Path("out")).base == folder
+
+
+def test_a_folder_goes_before_a_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "egrm-tiny").mkdir()
+    assert JudgeTraining(**{**FILES, "base": "egrm-tiny"}).base == "egrm-tiny"
 
 
 async def test_the_defaults_are_the_published_ones() -> None:
