@@ -17,7 +17,7 @@ from egrm_graph.tasks.task import Task
 from egrm_graph.verification import View
 
 TOKENS_OF_A_LINE = 25
-"""So many lines of reasoning as this allows are rarely cut before their verdict."""
+"""Twice what a line of reasoning, or an empty one, usually has, so that most texts reach their verdict uncut."""
 
 
 def own_prompt(name: str) -> Traversable:
@@ -52,7 +52,8 @@ def check_judges(strategy: PathStrategy, task: Task, settings: RunSettings) -> N
 
 
 def verdict_form(max_tokens: int) -> Callable[[View], str | None]:
-    """The form of reasoning that ends with a signed verdict within so many tokens; None in a view without a code."""
+    """The form of reasoning with a signed verdict after at most as many lines as usually fit into so many tokens; None
+    in a view without a code."""
     most = max(1, max_tokens // TOKENS_OF_A_LINE)
 
     def form(view: View) -> str | None:

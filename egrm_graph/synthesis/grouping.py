@@ -49,8 +49,8 @@ async def group_principles(client: Client, prompts: Prompts, row: SynthesisRow) 
 
 
 def groups_pattern(code: str, sizes: Sequence[int]) -> str:
-    """A regular expression for groups of units, of which each rationale has as many as `sizes` says: one signed line,
-    on which each unit but those of the first rationale equals one of an earlier rationale, or itself."""
+    """A regular expression for one signed line with a pair for each unit after the first rationale: its number, and
+    its own again or that of a unit of an earlier rationale. `sizes` has the number of units of each rationale."""
     pairs = (f"{k + 1}=({'|'.join(str(each + 1) for each in allowed)})" for k, allowed in _allowed(sizes).items())
     return f"{re.escape(code)}: {', '.join(pairs)}"
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,16 +41,18 @@ class Arm:
 
 
 def read_arm(text: str) -> Arm:
-    """An arm as it is given: NAME=FILE:METHOD[,FILE:METHOD].
+    """Read an arm, written as NAME=FILE:METHOD[,FILE:METHOD].
 
     Raises:
         InputError: the text has another form, a file has no result of the method, or the runs have other questions.
     """
-    name, _, runs = text.partition("=")
-    read = [_run(run) for run in runs.split(",")]
+    name, _, listed = text.partition("=")
+    # A method may have commas in brackets, such as egrm[paths=4,first_paths=3].
+    runs = re.split(r",(?![^\[\]]*\])", listed)
+    read = [_run(run) for run in runs]
     ids = tuple(sorted(read[0]))
-    if other := [run for run, results in zip(runs.split(","), read, strict=True) if tuple(sorted(results)) != ids]:
-        raise InputError(f"{name}: {other[0]} has other questions than {runs.split(',')[0]}; use the same in all runs")
+    if other := [run for run, results in zip(runs, read, strict=True) if tuple(sorted(results)) != ids]:
+        raise InputError(f"{name}: {other[0]} has other questions than {runs[0]}; use the same in all runs")
     right = np.array([[results[each].right for each in ids] for results in read], float)
     tokens = np.array([[results[each].completion_tokens for each in ids] for results in read], float)
     return Arm(name, ids, right, tokens)
@@ -96,7 +99,7 @@ def points(right: Columns) -> float:
 
 
 def share(tokens: Columns) -> float:
-    """The sum of the first row divided by that of the second. NaN if that is 0."""
+    """The total of the first row divided by the total of the second; NaN if the second is 0."""
     part, total = tokens.sum(axis=1)
     return float(part / total) if total else math.nan
 

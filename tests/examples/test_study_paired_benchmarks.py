@@ -43,6 +43,12 @@ def test_points_are_paired_by_question_and_over_the_first_arm(
     assert "25.0 % [25.0, 25.0]" in gate
 
 
+def test_a_method_may_have_commas_in_brackets(tmp_path: Path) -> None:
+    method = "egrm[paths=4,first_paths=3]"
+    file = results(tmp_path / "a.jsonl", {method: "10"})
+    assert study.read_arm(f"gate={file}:{method},{file}:{method}").right.tolist() == [[1.0, 0.0], [1.0, 0.0]]
+
+
 def test_the_runs_of_an_arm_are_averaged(tmp_path: Path) -> None:
     files = [results(tmp_path / f"{i}.jsonl", {"egrm": marks}) for i, marks in enumerate(("1100", "0110"))]
     arm = study.read_arm(f"gate={files[0]}:egrm,{files[1]}:egrm")
