@@ -15,7 +15,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from egrm_graph.terminal.tables import Column, Table, standard_output
 
@@ -33,7 +32,7 @@ def logged(folder: Path) -> list[Logged]:
     """
     file = folder / "report.json"
     try:
-        curve: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))["curve"]
+        curve: list[Logged] = json.loads(file.read_text("utf-8"))["curve"]
     except (OSError, ValueError, KeyError, TypeError):
         sys.exit(
             f"error: {file} is not the report of a training; name the --output of egrm train generator --reinforce"
