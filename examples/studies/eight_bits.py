@@ -1,4 +1,4 @@
-"""Round the linear layers of a model to eight bits, so that vLLM reads and writes faster on a CPU without AMX.
+"""Round the linear layers of a model to eight bits, so that vLLM reads and writes faster on a CPU.
 
     python examples/studies/eight_bits.py MODEL_FOLDER --output MODEL_FOLDER-W8A8
 

@@ -17,7 +17,7 @@ def report(folder: Path, *rows: dict[str, float]) -> Path:
 
 
 def row(step: int, right: float, score: float) -> dict[str, float]:
-    return {"step": step, "right": right, "score": score, "without_spread": 0.5, "kl": 0.00125}
+    return {"step": step, "right": right, "score": score, "without_spread": 0.5, "entropy": 0.01, "kl": 0.00125}
 
 
 def test_a_row_has_the_mean_and_the_range_of_the_seeds(tmp_path: Path) -> None:
