@@ -200,9 +200,9 @@ class RunSettings(BaseModel):
     """Maximum completion tokens of one path. A path that is cut has no answer. A completion with several paths may have
     as many for each."""
     path_reply: Literal["free", "structured"] = "free"
-    """How a judgment of candidates gets its form. `structured`: the server allows only texts that end with a signed
-    verdict and, if the strategy asks for principles, only signed units before it. Small models need that. `free`: only
-    the prompt asks for the form. Answers to questions are always free."""
+    """How a judgment by principles gets its form. `structured`: the server allows only signed units and a signed
+    verdict. Small models need that. `free`: only the prompt asks for the form. Reasoning without principles is always
+    free, and so are answers to questions."""
     path_thinking: Thinking = "default"
     """Whether a thinking model thinks in its paths; `default` leaves it to the model."""
     path_thinking_tokens: int | None = Field(default=None, ge=1)

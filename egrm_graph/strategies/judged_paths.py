@@ -8,16 +8,13 @@ from importlib.resources.abc import Traversable
 
 from egrm_graph.clients.client import Client, MayShapeReplies, ShapesReplies
 from egrm_graph.errors import SettingsError
-from egrm_graph.judgments.judgment_grammar import judgment_pattern, verdict_pattern
+from egrm_graph.judgments.judgment_grammar import judgment_pattern
 from egrm_graph.reasons import Reason, ReasonCode
 from egrm_graph.settings import RunSettings
 from egrm_graph.strategies.strategy import JudgesCandidates, PathInView, PathStrategy
 from egrm_graph.tasks.judging import Judging
 from egrm_graph.tasks.task import Task
 from egrm_graph.verification import View
-
-TOKENS_OF_A_LINE = 25
-"""Twice what a line of reasoning, or an empty one, usually has, so that most texts reach their verdict uncut."""
 
 
 def own_prompt(name: str) -> Traversable:
@@ -49,17 +46,6 @@ def check_judges(strategy: PathStrategy, task: Task, settings: RunSettings) -> N
             "mixed_by='label' asks the model in English, which this judge does not read; set mixed_by to 'model' or "
             "'task'"
         )
-
-
-def verdict_form(max_tokens: int) -> Callable[[View], str | None]:
-    """The form of reasoning with a signed verdict after at most as many lines as usually fit into so many tokens; None
-    in a view without a code."""
-    most = max(1, max_tokens // TOKENS_OF_A_LINE)
-
-    def form(view: View) -> str | None:
-        return verdict_pattern(view["code"], view["labels"], most) if view["code"] else None
-
-    return form
 
 
 def units_form(most: int, *, may_solve: bool = False) -> Callable[[View], str | None]:

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 from egrm_graph.prompting import PromptSource
-from egrm_graph.strategies.judged_paths import verdict_form
 from egrm_graph.strategies.strategy import Known, PathCall, PathInView
 
 
@@ -23,8 +22,7 @@ class Plain:
     variables: Mapping[str, Any] = MappingProxyType({})
 
     def next_calls(self, known: Known) -> Sequence[PathCall]:
-        form = verdict_form(known.settings.path_max_tokens)
-        return [] if known.rounds else known.calls("expand_cot", known.path_views(), form=form)
+        return [] if known.rounds else known.calls("expand_cot", known.path_views())
 
     def paths(self, known: Known) -> Sequence[PathInView]:
         return [known.read(call, outcome) for call, outcome in known.drawn]

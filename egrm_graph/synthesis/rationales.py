@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from egrm_graph.clients.client import Client
-from egrm_graph.strategies.plain import Plain
+from egrm_graph.judgments.judgment_grammar import verdict_pattern
 from egrm_graph.synthesis.model_replies import Reply, replies
 from egrm_graph.synthesis.synthesis_row import Loss, Rationale, StageJudgment, SynthesisRow
+from egrm_graph.verification import View
+
+TOKENS_OF_A_LINE = 25
+"""Twice what a line of reasoning, or an empty one, usually has, so that most texts reach their verdict uncut."""
 
 
 async def draw_rationales(client: Client, row: SynthesisRow, n: int) -> SynthesisRow:
     """The row with up to `n` rationales. One without a readable verdict is dropped."""
     wanted = replace(row.known, views=[{**row.view, "samples": n}])
-    calls = [call for call, _ in Plain().next_calls(wanted)]
+    form = rationale_form(wanted.settings.path_max_tokens)
+    calls = [call for call, _ in wanted.calls("expand_cot", wanted.path_views(), form=form)]
     row, drawn = await replies(client, row, "rationales", calls)
     for reply in drawn:
         row = _with(row, reply)
     return row
+
+
+def rationale_form(max_tokens: int) -> Callable[[View], str | None]:
+    """The form of a rationale: at most as many lines as usually fit into so many tokens, then a signed verdict; None in
+    a view without a code.
+
+    Paths of the graph have no such form: a model that is stopped there gives a verdict that it has not reached. A
+    rationale is material for units, whose sub-verdicts count.
+    """
+    most = max(1, max_tokens // TOKENS_OF_A_LINE)
+
+    def form(view: View) -> str | None:
+        return verdict_pattern(view["code"], view["labels"], most) if view["code"] else None
+
+    return form
 
 
 def _with(row: SynthesisRow, reply: Reply) -> SynthesisRow:

@@ -12,7 +12,7 @@ from egrm_graph.clients.client import Completion
 from egrm_graph.clients.scripted import Fail, Item, ScriptedClient, Stall
 from egrm_graph.errors import EgrmError, SettingsError
 from egrm_graph.judgments.judgment import MIXED, Judgment, Unit
-from egrm_graph.judgments.judgment_grammar import judgment_pattern, verdict_pattern, write_judgment
+from egrm_graph.judgments.judgment_grammar import judgment_pattern, write_judgment
 from egrm_graph.replay.decide_again import decide_again
 from egrm_graph.settings import ReplyForm
 from egrm_graph.uncertainty.stopping import Standing
@@ -388,14 +388,14 @@ async def test_a_grade_has_principles_too(strategy: str) -> None:
 @pytest.mark.parametrize(
     ("strategy", "pattern"),
     [
-        ("plain", lambda code, labels: verdict_pattern(code, labels, 40)),
+        ("plain", lambda code, labels: None),
         ("breadth", lambda code, labels: judgment_pattern(code, labels, 5)),
         ("depth", lambda code, labels: judgment_pattern(code, labels, 3)),
         ("mixed", lambda code, labels: judgment_pattern(code, labels, 5, may_solve=True)),
     ],
 )
 async def test_judgments_are_restricted_to_their_form_and_nothing_else_is(
-    strategy: str, pattern: Callable[[str, Sequence[str]], str]
+    strategy: str, pattern: Callable[[str, Sequence[str]], str | None]
 ) -> None:
     client = ScriptedClient(Judge(), reply_forms=STRUCTURED)
     settings = Settings(task="pairwise", model="mine", label_probabilities="never", fast_reply="free", paths=2)
