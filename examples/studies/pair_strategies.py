@@ -5,7 +5,8 @@
 
 Every pair is judged by reasoning in both orders, with one path in each, once by every strategy. The fast verdicts that
 come before are a row of their own. A pair with a result in --results is not judged again, so a killed study can be
-started again, and another file or strategy only adds its own. Use another file of results for another model.
+started again, and another file or strategy only adds its own. Use another file of results for another model. --so-far
+judges nothing, and prints the table of the pairs that are finished.
 
 A verdict that cannot be read is wrong, and so is a tie between the orders; RewardBench's parser counts both half.
 Below *paths right*, a path without a verdict is wrong. If no path of a pair has a verdict, its fast verdicts decide.
@@ -158,6 +159,12 @@ def table(results: Sequence[Result], names: Sequence[str], pairs: Sequence[Bench
     return made
 
 
+def finished(results: Sequence[Result], names: Sequence[str], pairs: Sequence[BenchQuestion]) -> list[BenchQuestion]:
+    """The pairs with a result of each name."""
+    known = {(each["judged_by"], each["id"]) for each in results}
+    return [pair for pair in pairs if all((name, pair.id) in known for name in names)]
+
+
 def column(of_name: dict[str, Result], key: str, pairs: Sequence[BenchQuestion]) -> Columns:
     """One figure of all pairs, in order."""
     return np.array([of_name[pair.id].get(key, 0.0) for pair in pairs], float)
@@ -171,9 +178,10 @@ def mean(columns: Columns) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("pairs", type=File, help="pairs, as `egrm bench` reads them")
-    parser.add_argument("--model", required=True, help="the name of the model")
-    parser.add_argument("--base-url", required=True, help="the address of its vLLM server")
+    parser.add_argument("--model", help="the name of the model")
+    parser.add_argument("--base-url", help="the address of its vLLM server")
     parser.add_argument("--results", type=File, required=True, help="the file of results, which is continued")
+    parser.add_argument("--so-far", action="store_true", help="only print the table of the pairs that are finished")
     parser.add_argument("--strategies", nargs="+", default=["plain", "breadth", "depth"], help="path strategies")
     parser.add_argument("--pairs-used", type=int, help="how many pairs to use, from the first on")
     parser.add_argument("--temperature", type=float, default=0.7, help="the temperature of the paths")
@@ -184,12 +192,23 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=32, help="pairs at once, at most")
     parser.add_argument("--seed", type=int, default=0, help="the seed of the judgments")
     options = parser.parse_args()
+    names = [FAST, *options.strategies]
     pairs = read_questions(options.pairs)[: options.pairs_used]
     found = read_results(options.results)
-    failed = asyncio.run(judge_all(pairs, {(each["judged_by"], each["id"]) for each in found}, options))
-    if failed:
-        sys.exit(f"error: {len(failed)} judgments failed, and have no result; run it again. For example: {failed[0]}")
-    standard_output().print(table(read_results(options.results), [FAST, *options.strategies], pairs))
+    if options.so_far:
+        given, pairs = len(pairs), finished(found, names, pairs)
+        if not pairs:
+            sys.exit(f"error: no pair of {options.pairs} has results for {', '.join(names)} in {options.results}")
+        print(f"{len(pairs)} of {given} pairs are finished")
+    else:
+        if not (options.model and options.base_url):
+            parser.error("name --model and --base-url, or print what there is with --so-far")
+        failed = asyncio.run(judge_all(pairs, {(each["judged_by"], each["id"]) for each in found}, options))
+        if failed:
+            sys.exit(
+                f"error: {len(failed)} judgments failed, and have no result; run it again. For example: {failed[0]}"
+            )
+    standard_output().print(table(read_results(options.results), names, pairs))
 
 
 if __name__ == "__main__":

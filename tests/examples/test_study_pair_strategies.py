@@ -1,5 +1,7 @@
 """The study of strategies on pairs counts what was read, and takes no failure for a judgment."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,3 +73,37 @@ def test_points_are_over_the_first_strategy_and_paired(capsys: pytest.CaptureFix
     assert "+" not in printed["plain"]
     assert "+100.0" in printed["breadth"]
     assert np.array_equal(study.column({"0": rows[0]}, "units", pairs[:1]), [0.0])
+
+
+def so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *judged: tuple[str, str]) -> None:
+    """Run the study on pairs 0 and 1 with a result for each (pair, judged by)."""
+    pairs, results = tmp_path / "pairs.jsonl", tmp_path / "results.jsonl"
+    row = {"question": "?", "candidates": ["a", "b"], "reference": "A"}
+    pairs.write_text("".join(json.dumps({"id": str(i), **row}) + "\n" for i in range(2)))
+    figures = {"right": 1.0, "rewardbench": 1.0, "tokens": 10}
+    results.write_text("".join(json.dumps({"id": i, "judged_by": name, **figures}) + "\n" for i, name in judged))
+    line = ["pair_strategies.py", str(pairs), "--results", str(results), "--so-far", "--strategies", "depth"]
+    monkeypatch.setattr("sys.argv", line)
+    study.main()
+
+
+def test_so_far_has_the_finished_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    so_far(tmp_path, monkeypatch, ("0", "fast"), ("0", "depth"), ("1", "fast"))
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "1 of 2 pairs are finished"
+    assert [line.split()[0] for line in printed[2:]] == ["fast", "depth"]
+
+
+def test_so_far_without_a_finished_pair_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"no pair of .*pairs\.jsonl has results for fast, depth in .*results\.jsonl"):
+        so_far(tmp_path, monkeypatch, ("0", "fast"), ("1", "depth"))
+
+
+def test_without_a_server_there_is_nothing_to_judge_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pairs.jsonl").write_text('{"id": "0", "question": "?", "candidates": ["a", "b"], "reference": "A"}\n')
+    files = [str(tmp_path / "pairs.jsonl"), "--results", str(tmp_path / "results.jsonl")]
+    monkeypatch.setattr("sys.argv", ["pair_strategies.py", *files])
+    with pytest.raises(SystemExit):
+        study.main()
