@@ -49,8 +49,8 @@ async def group_principles(client: Client, prompts: Prompts, row: SynthesisRow) 
 
 
 def groups_pattern(code: str, sizes: Sequence[int]) -> str:
-    """A regular expression for one signed line with a pair for each unit after the first rationale: its number, and
-    its own again or that of a unit of an earlier rationale. `sizes` has the number of units of each rationale."""
+    """A regular expression for one signed line with a pair for each unit after the first rationale: its number, then
+    either the same number or that of a unit from an earlier rationale. `sizes` counts the units of each rationale."""
     pairs = (f"{k + 1}=({'|'.join(str(each + 1) for each in allowed)})" for k, allowed in _allowed(sizes).items())
     return f"{re.escape(code)}: {', '.join(pairs)}"
 

@@ -12,7 +12,7 @@ from egrm_graph.synthesis.synthesis_row import Loss, Rationale, StageJudgment, S
 from egrm_graph.verification import View
 
 TOKENS_OF_A_LINE = 25
-"""Twice what a line of reasoning, or an empty one, usually has, so that most texts reach their verdict uncut."""
+"""An estimate that is meant to be high. A model whose lines are shorter is stopped before `path_max_tokens`."""
 
 
 async def draw_rationales(client: Client, row: SynthesisRow, n: int) -> SynthesisRow:

@@ -4,9 +4,9 @@
 
 Each arm is a name and the output folders of `egrm train generator --reinforce`, one for each seed. A row has the means
 over the rollouts since the row before, then over the seeds, and in brackets the lowest and the highest seed. *Right*
-and *score* are those of a rollout, and *no spread* is the share of groups that gave no reward. *Entropy* is that of the
-model, and *KL* its divergence from the base, both in nats a token. The scorer is over-optimized if the score rises and
-the share of right rollouts falls.
+and *score* are those of a rollout, and *no spread* is the share of groups that gave no reward. The last two are
+the model's entropy and its divergence from the base, in nats a token. The scorer is over-optimized if the score rises
+and the share of right rollouts falls.
 """
 
 from __future__ import annotations
