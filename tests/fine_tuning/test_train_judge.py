@@ -53,7 +53,9 @@ async def test_a_supervised_judge_learns_its_rows_and_can_be_loaded(
     before, after = written["held_out"]["before"], written["held_out"]["after"]
     assert after["loss"] < 0.7 * next(entry["loss"] for entry in written["curve"] if "loss" in entry)
     assert after["tokens"] < before["tokens"]  # it learned to stop
-    assert [entry["step"] for entry in written["curve"] if "eval_accuracy" in entry] == [0, 20, 40, 60]
+    for name in ("eval_accuracy", "eval_loss"):
+        assert [entry["step"] for entry in written["curve"] if name in entry] == [0, 20, 40, 60]
+    assert after["loss"] < before["loss"]
     assert written["data"]["held_out_pairs"] == 4
     assert "fit" not in after  # the bundled judge's format has no structures
     model = AutoModelForCausalLM.from_pretrained(folder)
