@@ -1,6 +1,9 @@
-"""Candidates to judge, with the right verdict. JSON lines or Parquet, in the form that `egrm bench` reads.
+"""Candidates to judge, with the right verdict, as JSON lines or Parquet:
 
 {"question": "17+48-9", "candidates": ["56", "57"], "reference": "A", "domain": "correctness"}
+
+`egrm bench` reads this form, too. It also reads published files, such as LLMBar's, which are not read here;
+`examples/studies/published_pairs.py` converts them.
 """
 
 from __future__ import annotations
