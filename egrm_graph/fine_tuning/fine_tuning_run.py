@@ -97,7 +97,7 @@ def fine_tune(
     checkpoints = mark_started(run.config.output, run.origin, overwrite=run.overwrite)
     trainer = build(checkpoints, [observing(run.observer, figures), _stop_at_nan(run.config), *callbacks])
     last = last_checkpoint(checkpoints)
-    # A checkpoint has the loss from before the first step. An evaluation draws no random number that a training uses.
+    # A checkpoint has the loss from before the first step.
     trainer.args.eval_on_start = last is None and trainer.eval_dataset is not None
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     return FineTuned(_merged(trainer.model), curve_of(trainer.state.log_history))
