@@ -5,6 +5,9 @@
 Weights are rounded to the nearest of 255 levels, one scale for each output channel; vLLM rounds the activations of each
 token as they come. That is the scheme W8A8 of compressed-tensors, without calibration data. Embeddings, norms, biases,
 and the output layer are copied. For a model that you keep, use llm-compressor, which also corrects the rounding.
+
+Use it on a CPU with VNNI or AMX. On others, vLLM's products of eight bits can saturate, which adds to the error of the
+rounding.
 """
 
 from __future__ import annotations
